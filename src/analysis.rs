@@ -1,0 +1,112 @@
+//! Distributions of every channel of every quantized layer, as plain figures to draw or export.
+
+use crate::network::{Network, Observer, Tap};
+use crate::quant::{Histogram, MeanMode, Normalization};
+use crate::Result;
+use serde::Serialize;
+
+/// Bins of [`ChannelSummary::histogram`] over [-1, 1].
+pub const HISTOGRAM_BINS: usize = 128;
+
+/// Quartiles are taken from at most this many evenly spaced positions; extremes, mean and histogram from all.
+const QUARTILE_SAMPLES: usize = 4096;
+
+/// One channel of one layer's input for one sample.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelSummary {
+    /// Minimum, lower quartile, median, upper quartile, maximum.
+    pub five: [f32; 5],
+    /// What normalization subtracts.
+    pub mean: f32,
+    /// What normalization divides by.
+    pub range: f32,
+    /// Counts of the normalized values in equal bins over [-1, 1].
+    pub histogram: Vec<u32>,
+}
+
+/// One sample: for each layer of the network its channels, empty where the layer is not quantized.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SampleAnalysis {
+    /// By layer, then channel.
+    pub layers: Vec<Vec<ChannelSummary>>,
+}
+
+/// Watches a full-precision run and summarizes what it sees.
+pub struct Analyzer<'n> {
+    network: &'n Network,
+    mean: MeanMode,
+    sample: SampleAnalysis,
+}
+
+impl<'n> Analyzer<'n> {
+    /// Normalizes as `mean` says.
+    pub fn new(network: &'n Network, mean: MeanMode) -> Self {
+        let sample = SampleAnalysis { layers: vec![Vec::new(); network.layers().len()] };
+        Analyzer { network, mean, sample }
+    }
+
+    /// What was seen.
+    pub fn finish(self) -> SampleAnalysis {
+        self.sample
+    }
+}
+
+impl Observer for Analyzer<'_> {
+    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
+        let layer = &self.network.layers()[tap.layer];
+        if !layer.quantized {
+            return Ok(());
+        }
+        let pixels = tap.values.len() / tap.channels;
+        let subtract = self.mean.subtracts(layer.after_relu);
+        for (c, values) in tap.values.chunks_exact(pixels).enumerate() {
+            let summary = summarize(values, subtract).ok_or_else(|| self.network.non_finite(tap.layer, c))?;
+            self.sample.layers[tap.layer].push(summary);
+        }
+        Ok(())
+    }
+}
+
+/// Summarizes one channel; `None` for no values, NaN or infinity.
+fn summarize(values: &[f32], subtract_mean: bool) -> Option<ChannelSummary> {
+    let norm = Normalization::measure(values, subtract_mean)?;
+    let (low, high) = crate::quant::uniform::range(values)?;
+    let mut few: Vec<f32> = values.iter().copied().step_by(values.len().div_ceil(QUARTILE_SAMPLES)).collect();
+    few.sort_unstable_by(f32::total_cmp);
+    let quartile = |quarter: usize| few[(few.len() - 1) * quarter / 4];
+    let mut histogram = Histogram::default();
+    histogram.add(values.iter().map(|x| norm.normalize(*x)));
+    Some(ChannelSummary {
+        five: [low, quartile(1), quartile(2), quartile(3), high],
+        mean: norm.mean,
+        range: norm.range,
+        histogram: histogram.grouped(HISTOGRAM_BINS),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literal_summary() {
+        let values: Vec<f32> = (0..=100).rev().map(|v| v as f32).collect();
+        let summary = summarize(&values, true).unwrap();
+        assert_eq!(summary.five, [0.0, 25.0, 50.0, 75.0, 100.0]);
+        assert_eq!((summary.mean, summary.range), (50.0, 50.0));
+        assert_eq!(summary.histogram.iter().sum::<u32>(), 101);
+        assert_eq!(summarize(&[], true), None);
+        assert_eq!(summarize(&[1.0, f32::NAN], false), None);
+    }
+
+    #[test]
+    fn quartiles_of_many_values_stay_near() {
+        let values: Vec<f32> = (0..100_000).map(|v| (v * 7919 % 100_000) as f32).collect();
+        let [low, q1, q2, q3, high] = summarize(&values, false).unwrap().five;
+        assert_eq!((low, high), (0.0, 99_999.0));
+        for (quartile, want) in [(q1, 25e3), (q2, 50e3), (q3, 75e3)] {
+            assert!((quartile - want).abs() < 1500.0);
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Calibration: what the quantizers learn from sample images, and the file it is kept in.
+//!
+//! The file is safetensors. For a layer named `L` it holds `L.range`, f32 `[2]` (the smallest and largest input), and
+//! for each bit width `b` `L.points.b`, u8 `[channels, ceil(M / 8)]`: a bit for each of the M universal values, the
+//! lowest first, set where the value is a quantization point. The header's metadata holds the settings.
+
+use crate::network::{Network, Observer, Tap};
+use crate::quant::subset::{self, Preset};
+use crate::quant::{BitWidth, Histogram, MeanMode, Normalization, Points, UniversalSet, uniform};
+use crate::{Error, Result};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+
+const FORMAT: &str = "dfsq-calibration-1";
+
+/// How points are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Settings {
+    /// Word sets of the universal set, 2 to 5.
+    pub word_sets: usize,
+    /// When a channel's mean is subtracted.
+    pub mean: MeanMode,
+    /// Whose description of the selection is followed.
+    pub preset: Preset,
+    /// Seed of every random choice.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { word_sets: UniversalSet::DEFAULT_SETS, mean: MeanMode::Auto, preset: Preset::Reference, seed: 0 }
+    }
+}
+
+/// What one layer's quantizers need.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerCalibration {
+    /// Smallest and largest input over all samples.
+    pub range: [f32; 2],
+    /// For each bit width, the points of each channel as indices into the universal set, ascending.
+    pub points: BTreeMap<BitWidth, Vec<Vec<u16>>>,
+}
+
+/// What was learned, by layer name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration {
+    /// How the points were chosen.
+    pub settings: Settings,
+    /// SHA-256 of the network's file, in hexadecimal.
+    pub network: String,
+    /// How many images it was made from.
+    pub images: usize,
+    /// By layer name.
+    pub layers: BTreeMap<String, LayerCalibration>,
+}
+
+/// Gathers every quantized layer's statistics while images run in full precision.
+pub struct Collector<'n> {
+    network: &'n Network,
+    settings: Settings,
+    images: usize,
+    layers: Vec<Option<LayerStatistics>>,
+}
+
+#[derive(Clone)]
+struct LayerStatistics {
+    channels: Vec<Histogram>,
+    range: [f32; 2],
+}
+
+impl<'n> Collector<'n> {
+    /// Starts with nothing seen.
+    pub fn new(network: &'n Network, settings: Settings) -> Self {
+        let statistics = |inputs: usize| LayerStatistics {
+            channels: vec![Histogram::default(); inputs],
+            range: [f32::INFINITY, f32::NEG_INFINITY],
+        };
+        let layers = network.layers().iter().map(|l| l.quantized.then(|| statistics(l.inputs))).collect();
+        Collector { network, settings, images: 1, layers }
+    }
+
+    /// Adds what another collector of the same network has seen.
+    pub fn merge(&mut self, other: &Collector<'_>) {
+        self.images += other.images;
+        for (mine, theirs) in self.layers.iter_mut().zip(&other.layers) {
+            let (Some(mine), Some(theirs)) = (mine, theirs) else { continue };
+            mine.range = [mine.range[0].min(theirs.range[0]), mine.range[1].max(theirs.range[1])];
+            for (a, b) in mine.channels.iter_mut().zip(&theirs.channels) {
+                a.merge(b);
+            }
+        }
+    }
+
+    /// Chooses the points for these bit widths. `progress` gets the share done and answers `false` to cancel.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`]; [`Error::Option`] for impossible settings.
+    pub fn finish(&self, network: String, widths: &[BitWidth], progress: &mut dyn FnMut(f32) -> bool) -> Result<Calibration> {
+        let universal = UniversalSet::new(self.settings.word_sets)?;
+        let mut layers = BTreeMap::new();
+        for (index, statistics) in self.layers.iter().enumerate() {
+            if !progress(index as f32 / self.layers.len() as f32) {
+                return Err(Error::Cancelled);
+            }
+            let Some(statistics) = statistics else { continue };
+            let mut points: BTreeMap<BitWidth, Vec<Vec<u16>>> = BTreeMap::new();
+            for (channel, histogram) in statistics.channels.iter().enumerate() {
+                let data = histogram.cumulative();
+                // Every channel draws from its own stream, so that one more channel changes no other.
+                let seed = self.settings.seed.wrapping_add(((index as u64) << 32) | channel as u64);
+                for width in widths {
+                    let Some(levels) = width.levels() else { continue };
+                    let chosen = subset::select(&data, &universal, levels, self.settings.preset, seed);
+                    points.entry(*width).or_default().push(chosen);
+                }
+            }
+            layers.insert(self.network.layers()[index].name.clone(), LayerCalibration { range: statistics.range, points });
+        }
+        Ok(Calibration { settings: self.settings, network, images: self.images, layers })
+    }
+}
+
+impl Observer for Collector<'_> {
+    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
+        let Some(statistics) = &mut self.layers[tap.layer] else { return Ok(()) };
+        let subtract = self.settings.mean.subtracts(self.network.layers()[tap.layer].after_relu);
+        let pixels = tap.values.len() / tap.channels;
+        for (c, (values, histogram)) in tap.values.chunks_exact(pixels).zip(&mut statistics.channels).enumerate() {
+            let norm =
+                Normalization::measure(values, subtract).ok_or_else(|| self.network.non_finite(tap.layer, c))?;
+            histogram.add(values.iter().map(|x| norm.normalize(*x)));
+            if let Some((low, high)) = uniform::range(values) {
+                statistics.range = [statistics.range[0].min(low), statistics.range[1].max(high)];
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Calibration {
+    /// A layer's points, one set a channel; `None` if the layer or the bit width is not calibrated.
+    pub fn points(&self, layer: &str, width: BitWidth, universal: &UniversalSet) -> Option<Vec<Points>> {
+        let values = universal.values();
+        let channels = self.layers.get(layer)?.points.get(&width)?;
+        let points = |indices: &Vec<u16>| Points::new(indices.iter().map(|i| values[usize::from(*i)]).collect());
+        Some(channels.iter().map(points).collect())
+    }
+
+    /// The bit widths that have points.
+    pub fn widths(&self) -> Vec<BitWidth> {
+        self.layers.values().next().map_or_else(Vec::new, |l| l.points.keys().copied().collect())
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`] where a tensor cannot be written.
+    pub fn save(&self) -> Result<Vec<u8>> {
+        let fail = |e: &dyn std::fmt::Display| Error::Calibration(e.to_string());
+        let row = UniversalSet::new(self.settings.word_sets)?.values().len().div_ceil(8);
+        let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        for (name, layer) in &self.layers {
+            let range = layer.range.iter().flat_map(|v| v.to_le_bytes()).collect();
+            tensors.push((format!("{name}.range"), Dtype::F32, vec![2], range));
+            for (width, channels) in &layer.points {
+                let mut bits = vec![0u8; row * channels.len()];
+                for (channel, indices) in channels.iter().enumerate() {
+                    for index in indices {
+                        bits[channel * row + usize::from(*index / 8)] |= 1 << (index % 8);
+                    }
+                }
+                tensors.push((format!("{name}.points.{}", width.bits()), Dtype::U8, vec![channels.len(), row], bits));
+            }
+        }
+        let views: Vec<(&str, TensorView<'_>)> = tensors
+            .iter()
+            .map(|(name, dtype, shape, bytes)| {
+                TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view)).map_err(|e| fail(&e))
+            })
+            .collect::<Result<_>>()?;
+        let settings = serde_json::to_string(&self.settings).map_err(|e| fail(&e))?;
+        let metadata = HashMap::from([
+            ("format".to_owned(), FORMAT.to_owned()),
+            ("settings".to_owned(), settings),
+            ("network".to_owned(), self.network.clone()),
+            ("images".to_owned(), self.images.to_string()),
+        ]);
+        safetensors::serialize(views, Some(metadata)).map_err(|e| fail(&e))
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`] says what is wrong with it.
+    pub fn load(bytes: &[u8]) -> Result<Self> {
+        let fail = |message: &str| Error::Calibration(message.to_owned());
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| fail("the file is damaged or of another kind"))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|_| fail("the file is damaged"))?;
+        let metadata = header.metadata().as_ref().ok_or_else(|| fail("it is of another kind"))?;
+        let entry = |key: &str| metadata.get(key).ok_or_else(|| fail("it is of another kind"));
+        if entry("format")? != FORMAT {
+            return Err(fail("it was written by another version of this program"));
+        }
+        let settings: Settings =
+            serde_json::from_str(entry("settings")?).map_err(|_| fail("its settings are not understood"))?;
+        let values = UniversalSet::new(settings.word_sets)?.values().len();
+        let mut layers: BTreeMap<String, LayerCalibration> = BTreeMap::new();
+        for (name, tensor) in tensors.iter() {
+            if let Some(layer) = name.strip_suffix(".range") {
+                let numbers: Vec<f32> =
+                    tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+                let &[low, high] = numbers.as_slice() else { return Err(fail("a range is damaged")) };
+                if !(low.is_finite() && high.is_finite() && low <= high) {
+                    return Err(fail("a range is not finite"));
+                }
+                layers.entry(layer.to_owned()).or_insert_with(LayerCalibration::empty).range = [low, high];
+            } else if let Some((layer, bits)) = name.rsplit_once(".points.") {
+                let width = bits.parse().ok().and_then(|b| BitWidth::new(b).ok());
+                let (Some(width), [_, row]) = (width, tensor.shape()) else { return Err(fail("a set of points is damaged")) };
+                if *row != values.div_ceil(8) || tensor.dtype() != Dtype::U8 {
+                    return Err(fail("a set of points has another size than the universal set"));
+                }
+                let indices = |bits: &[u8]| -> Vec<u16> {
+                    (0..values as u16).filter(|i| bits[usize::from(i / 8)] >> (i % 8) & 1 == 1).collect()
+                };
+                let channels = tensor.data().chunks_exact(*row).map(indices).collect();
+                layers.entry(layer.to_owned()).or_insert_with(LayerCalibration::empty).points.insert(width, channels);
+            }
+        }
+        let images = entry("images")?.parse().map_err(|_| fail("its number of images is damaged"))?;
+        Ok(Calibration { settings, network: entry("network")?.clone(), images, layers })
+    }
+
+    /// Checks that every layer that is to be quantized is here, with as many channels as it has.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`] names the first layer that does not fit.
+    pub fn check(&self, network: &Network, hash: &str) -> Result<()> {
+        if self.network != hash {
+            return Err(Error::Calibration("it was made for another network".into()));
+        }
+        for layer in network.layers().iter().filter(|l| l.quantized) {
+            let fits = self.layers.get(&layer.name).is_some_and(|c| c.points.values().all(|p| p.len() == layer.inputs));
+            if !fits {
+                return Err(Error::Calibration(format!("it does not fit the layer {}", layer.name)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LayerCalibration {
+    fn empty() -> Self {
+        LayerCalibration { range: [0.0; 2], points: BTreeMap::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Calibration {
+        let points = BTreeMap::from([(BitWidth::new(2).unwrap(), vec![vec![0, 7, 8, 376], vec![188]])]);
+        let layers = BTreeMap::from([("body.0".to_owned(), LayerCalibration { range: [-1.5, 2.25], points })]);
+        Calibration { settings: Settings::default(), network: "abc".into(), images: 3, layers }
+    }
+
+    #[test]
+    fn the_file_gives_back_what_was_saved() {
+        let calibration = example();
+        let bytes = calibration.save().unwrap();
+        assert_eq!(Calibration::load(&bytes).unwrap(), calibration);
+        assert_eq!(SafeTensors::deserialize(&bytes).unwrap().tensor("body.0.points.2").unwrap().shape(), [2, 48]);
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        let bytes = example().save().unwrap();
+        for bad in [&bytes[..bytes.len() - 1], &bytes[..10], b"", b"text that is no calibration"] {
+            assert!(matches!(Calibration::load(bad), Err(Error::Calibration(_))));
+        }
+        let foreign = safetensors::serialize(Vec::<(&str, TensorView<'_>)>::new(), None).unwrap();
+        assert!(matches!(Calibration::load(&foreign), Err(Error::Calibration(_))));
+    }
+}

@@ -1,0 +1,158 @@
+//! Commands, their options, and how they report.
+
+mod calibrate;
+mod eval;
+mod files;
+mod inspect;
+mod upscale;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use dfsq::calibration::Settings;
+use dfsq::quant::{BitWidth, MeanMode, subset::Preset};
+use dfsq::session::{Method, MinMaxRange, Options, Session};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Quantize a super-resolution network (ONNX) and see what it costs in dB.
+///
+/// Low-bit arithmetic is simulated: values are quantized and dequantized, so a quantized run is not faster.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Describe a network: what it takes for an image, its layers, and which of them are quantized
+    Inspect(inspect::Arguments),
+    /// Enlarge one image
+    Upscale(upscale::Arguments),
+    /// Choose quantization points from sample images and write them to a file
+    Calibrate(calibrate::Arguments),
+    /// Score a method on a folder of images (PSNR and SSIM on Y)
+    Eval(eval::Arguments),
+}
+
+/// Options that choose the quantized network.
+#[derive(Args)]
+struct Quantization {
+    /// How to enlarge
+    #[arg(long, value_enum, default_value_t)]
+    method: Method,
+    /// Bits of each weight: 2 to 8, or 32 for full precision
+    #[arg(long, value_parser = bit_width, default_value = "4")]
+    weight_bits: BitWidth,
+    /// Bits of each activation: 2 to 8, or 32 for full precision
+    #[arg(long, value_parser = bit_width, default_value = "4")]
+    activation_bits: BitWidth,
+    /// Where min-max takes its ranges from
+    #[arg(long, value_enum, default_value_t)]
+    min_max_range: MinMaxRange,
+    /// A calibration file, or a folder of images to calibrate on first [default: MODEL with the ending .calibration]
+    #[arg(long, value_name = "FILE|DIR")]
+    calibration: Option<PathBuf>,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Options that choose points.
+#[derive(Args)]
+struct Selection {
+    /// Whose description of the point selection to follow
+    #[arg(long, value_enum, default_value_t)]
+    preset: Preset,
+    /// When to subtract a channel's mean
+    #[arg(long, value_enum, default_value_t)]
+    mean: MeanMode,
+    /// Word sets of the universal set, 2 to 5
+    #[arg(long, default_value_t = 4)]
+    word_sets: usize,
+    /// Seed of crops and of k-means
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Random low-resolution crops to calibrate on
+    #[arg(long, default_value_t = 32)]
+    crops: usize,
+    /// Width and height of a crop
+    #[arg(long, default_value_t = 48)]
+    crop_size: usize,
+    /// The calibration images are low-resolution already: do not shrink them
+    #[arg(long)]
+    low_resolution: bool,
+}
+
+impl Selection {
+    fn settings(&self) -> Settings {
+        Settings { word_sets: self.word_sets, mean: self.mean, preset: self.preset, seed: self.seed }
+    }
+}
+
+impl Quantization {
+    fn options(&self) -> Options {
+        Options {
+            method: self.method,
+            weight_bits: self.weight_bits,
+            activation_bits: self.activation_bits,
+            min_max_range: self.min_max_range,
+        }
+    }
+
+    /// Loads the network and, where the method needs it, its calibration.
+    fn session(&self, model: &Path) -> Result<Session> {
+        let mut session = open(model)?;
+        let options = self.options();
+        let needed = options.activation_bits != BitWidth::FULL
+            && (options.method == Method::Dfsq
+                || (options.method == Method::MinMax && options.min_max_range == MinMaxRange::Static));
+        let path = self.calibration.clone().unwrap_or_else(|| model.with_extension("calibration"));
+        if !needed || (self.calibration.is_none() && !path.exists()) {
+            return Ok(session);
+        }
+        if path.is_dir() {
+            let calibration = calibrate::calibrate(&session, &path, &self.selection, &[options.activation_bits])?;
+            session.set_calibration(calibration);
+        } else {
+            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            session.load_calibration(&bytes).with_context(|| path.display().to_string())?;
+        }
+        Ok(session)
+    }
+}
+
+fn open(model: &Path) -> Result<Session> {
+    let bytes = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
+    Session::load(&bytes).with_context(|| model.display().to_string())
+}
+
+fn bit_width(text: &str) -> Result<BitWidth, String> {
+    text.parse().ok().and_then(|bits| BitWidth::new(bits).ok()).ok_or_else(|| "choose 2 to 8, or 32".to_owned())
+}
+
+/// A bar on standard error; nothing where that is not a terminal.
+fn progress_bar(length: u64, what: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length).with_message(what.to_owned());
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Upscale(arguments) => upscale::run(&arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

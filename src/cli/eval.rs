@@ -1,0 +1,113 @@
+//! `dfsq eval`
+
+use super::{Quantization, files, progress_bar};
+use anyhow::{Result, ensure};
+use dfsq::image_io::downscale;
+use dfsq::metrics;
+use dfsq::session::{Options, Prepared, Session};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// An ONNX network
+    model: PathBuf,
+    /// A folder of reference images
+    #[arg(long)]
+    hr: PathBuf,
+    /// A folder of low-resolution images, paired by sorted names [default: made from the references]
+    #[arg(long)]
+    lr: Option<PathBuf>,
+    #[command(flatten)]
+    quantization: Quantization,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct ImageScore {
+    name: String,
+    psnr_y: f64,
+    ssim_y: f64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    scale: usize,
+    method: &'static str,
+    weight_bits: u8,
+    activation_bits: u8,
+    images: Vec<ImageScore>,
+    mean_psnr_y: f64,
+    mean_ssim_y: f64,
+    seconds: f64,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let hr = files::images(&arguments.hr)?;
+    let lr = arguments.lr.as_ref().map(|lr| files::images(lr)).transpose()?;
+    if let Some(lr) = &lr {
+        ensure!(lr.len() == hr.len(), "{} references but {} low-resolution images", hr.len(), lr.len());
+    }
+    let start = Instant::now();
+    let session = arguments.quantization.session(&arguments.model)?;
+    let options = arguments.quantization.options();
+    let prepared = session.prepare(options)?;
+
+    let bar = progress_bar(hr.len() as u64, "scoring");
+    let images = (0..hr.len())
+        .into_par_iter()
+        .map(|i| {
+            let result = score(&session, &prepared, &hr[i], lr.as_ref().map(|lr| &lr[i]));
+            bar.inc(1);
+            result
+        })
+        .collect::<Result<Vec<_>>>()?;
+    bar.finish_and_clear();
+
+    let mean = |value: fn(&ImageScore) -> f64| images.iter().map(value).sum::<f64>() / images.len() as f64;
+    let report = Report {
+        model: files::stem(&arguments.model),
+        scale: session.network().convention().scale,
+        method: options.method.id(),
+        weight_bits: options.weight_bits.bits(),
+        activation_bits: options.activation_bits.bits(),
+        mean_psnr_y: mean(|s| s.psnr_y),
+        mean_ssim_y: mean(|s| s.ssim_y),
+        images,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print(&report, options);
+    }
+    Ok(())
+}
+
+fn score(session: &Session, prepared: &Prepared, hr: &PathBuf, lr: Option<&PathBuf>) -> Result<ImageScore> {
+    let scale = session.network().convention().scale;
+    let (mut reference, mut low) = session.benchmark_pair(&files::read(hr)?)?;
+    if let Some(lr) = lr {
+        low = files::read(lr)?;
+        reference = reference.crop(0, 0, low.width * scale, low.height * scale);
+    }
+    let result = session.upscale(&low, prepared, &mut ())?;
+    let score = metrics::score(&result.picture, &reference, scale)?;
+    Ok(ImageScore { name: files::stem(hr), psnr_y: score.psnr_y, ssim_y: score.ssim_y })
+}
+
+fn print(report: &Report, options: Options) {
+    for image in &report.images {
+        println!("{:32} {:7.3} dB  {:.4}", image.name, image.psnr_y, image.ssim_y);
+    }
+    println!(
+        "{:32} {:7.3} dB  {:.4}  {} x{}, {}, {}/{} bits, {:.1} s",
+        "mean", report.mean_psnr_y, report.mean_ssim_y, report.model, report.scale, options.method.id(),
+        report.weight_bits, report.activation_bits, report.seconds
+    );
+}

@@ -1,0 +1,36 @@
+//! Image files in folders.
+
+use anyhow::{Context, Result, ensure};
+use dfsq::image_io::Picture;
+use std::path::{Path, PathBuf};
+
+const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+
+/// The images right in a folder, sorted by name; a file stands for itself.
+pub fn images(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
+        let file = entry?.path();
+        let ending = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+        if ENDINGS.contains(&ending.as_str()) && file.is_file() {
+            files.push(file);
+        }
+    }
+    ensure!(!files.is_empty(), "{} holds no PNG, JPEG or WebP image", path.display());
+    files.sort();
+    Ok(files)
+}
+
+/// Reads one image.
+pub fn read(path: &Path) -> Result<Picture> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Picture::decode(&bytes).with_context(|| path.display().to_string())
+}
+
+/// The file's name without its ending.
+pub fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}

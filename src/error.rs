@@ -1,0 +1,73 @@
+//! The one error type of the crate.
+
+/// Everything that can go wrong, worded for the person at the page or the terminal.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bytes are not a PNG, JPEG or WebP image, or the file is damaged.
+    #[error("cannot read this image: {0}. PNG, JPEG and WebP files are understood")]
+    Image(String),
+    /// The image's header announces more pixels than can be held.
+    #[error("the image has {width} x {height} pixels, more than the {limit} million that can be opened")]
+    ImageTooLarge {
+        /// Columns announced.
+        width: u32,
+        /// Rows announced.
+        height: u32,
+        /// The limit, in millions of pixels.
+        limit: u64,
+    },
+    /// The image, or the part of it that was chosen, is smaller than the operation needs.
+    #[error("the image is too small: {0}")]
+    ImageTooSmall(String),
+    /// Two images that are to be compared have different sizes.
+    #[error("sizes differ: {0}")]
+    SizeMismatch(String),
+    /// The bytes are not an ONNX network that this program can run.
+    #[error("cannot use this network: {0}")]
+    Network(String),
+    /// A layer's input or weights hold NaN or infinity.
+    #[error("layer {layer}, channel {channel}: a value is NaN or infinite")]
+    NonFinite {
+        /// The convolution's name.
+        layer: String,
+        /// Index of the channel.
+        channel: usize,
+    },
+    /// An option has a value outside its range.
+    #[error("{0}")]
+    Option(String),
+    /// The calibration file is damaged, or was made for another network or other settings.
+    #[error("cannot use this calibration: {0}")]
+    Calibration(String),
+    /// The method needs calibration and none is loaded.
+    #[error("{0} needs a calibration: load one, or calibrate on images first")]
+    NotCalibrated(&'static str),
+    /// A figure could not be drawn.
+    #[error("cannot draw the figure: {0}")]
+    Figure(String),
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Result with the crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A stable word for programs to switch on.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Image(_) => "image",
+            Error::ImageTooLarge { .. } => "image-too-large",
+            Error::ImageTooSmall(_) => "image-too-small",
+            Error::SizeMismatch(_) => "size-mismatch",
+            Error::Network(_) => "network",
+            Error::NonFinite { .. } => "non-finite",
+            Error::Option(_) => "option",
+            Error::Calibration(_) => "calibration",
+            Error::NotCalibrated(_) => "not-calibrated",
+            Error::Figure(_) => "figure",
+            Error::Cancelled => "cancelled",
+        }
+    }
+}

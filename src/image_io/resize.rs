@@ -1,0 +1,114 @@
+//! Bicubic resizing as MATLAB's `imresize` does it, which is what super-resolution benchmarks are made with.
+//!
+//! Written here because no resizer in use repeats its border (mirrored), its antialiasing (the kernel stretched by
+//! the factor) and its order (rows first, f64 between the passes) closely enough to reproduce the benchmarks' images.
+
+use super::{Picture, to_byte};
+
+/// Keys' cubic with a = -0.5.
+fn cubic(x: f64) -> f64 {
+    let x = x.abs();
+    if x <= 1.0 {
+        (1.5 * x - 2.5) * x * x + 1.0
+    } else if x < 2.0 {
+        ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    } else {
+        0.0
+    }
+}
+
+/// The source positions and weights for every output position of one axis.
+fn weights(from: usize, to: usize) -> Vec<Vec<(usize, f64)>> {
+    let factor = to as f64 / from as f64;
+    let stretch = factor.min(1.0);
+    let reach = 2.0 / stretch;
+    (0..to)
+        .map(|i| {
+            let centre = (i as f64 + 0.5) / factor - 0.5;
+            let first = (centre - reach).floor() as i64;
+            let last = (centre + reach).ceil() as i64;
+            let mut taps: Vec<(usize, f64)> = (first..=last)
+                .map(|j| (mirrored(j, from), cubic((centre - j as f64) * stretch)))
+                .filter(|(_, weight)| *weight != 0.0)
+                .collect();
+            let sum: f64 = taps.iter().map(|(_, weight)| weight).sum();
+            taps.iter_mut().for_each(|(_, weight)| *weight /= sum);
+            taps
+        })
+        .collect()
+}
+
+/// The border is mirrored with the outermost pixel repeated.
+fn mirrored(index: i64, len: usize) -> usize {
+    let len = len as i64;
+    let wrapped = index.rem_euclid(2 * len);
+    wrapped.min(2 * len - 1 - wrapped) as usize
+}
+
+fn resize_bytes(bytes: &[u8], channels: usize, [width, height]: [usize; 2], [to_width, to_height]: [usize; 2]) -> Vec<u8> {
+    let row = width * channels;
+    let mut tall = vec![0.0f64; row * to_height];
+    for (target, taps) in tall.chunks_exact_mut(row).zip(weights(height, to_height)) {
+        for (y, weight) in taps {
+            for (sum, byte) in target.iter_mut().zip(&bytes[y * row..(y + 1) * row]) {
+                *sum += weight * f64::from(*byte);
+            }
+        }
+    }
+    let horizontal = weights(width, to_width);
+    let mut result = Vec::with_capacity(to_width * to_height * channels);
+    for source in tall.chunks_exact(row) {
+        for taps in &horizontal {
+            for c in 0..channels {
+                result.push(to_byte(taps.iter().map(|(x, weight)| weight * source[x * channels + c]).sum()));
+            }
+        }
+    }
+    result
+}
+
+fn resize(picture: &Picture, size: [usize; 2]) -> Picture {
+    let from = [picture.width, picture.height];
+    Picture {
+        width: size[0],
+        height: size[1],
+        rgb: resize_bytes(&picture.rgb, 3, from, size),
+        alpha: picture.alpha.as_deref().map(|alpha| resize_bytes(alpha, 1, from, size)),
+    }
+}
+
+/// Shrinks by a whole factor, antialiased. Columns and rows beyond a multiple of `factor` are cut off first.
+pub fn downscale(picture: &Picture, factor: usize) -> Picture {
+    let size = [picture.width / factor, picture.height / factor];
+    resize(&picture.crop(0, 0, size[0] * factor, size[1] * factor), size)
+}
+
+/// Enlarges by a whole factor.
+pub fn upscale(picture: &Picture, factor: usize) -> Picture {
+    resize(picture, [picture.width * factor, picture.height * factor])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_of_a_halving_are_matlabs() {
+        // imresize(.., 0.5): eight taps, symmetric; the kernel at 0.25, 0.75, 1.25, 1.75, normalized.
+        let taps = &weights(64, 32)[10];
+        let want = [-0.0117, -0.0352, 0.1133, 0.4336, 0.4336, 0.1133, -0.0352, -0.0117];
+        assert_eq!(taps.len(), 8);
+        for ((_, weight), want) in taps.iter().zip(want) {
+            assert!((weight - want).abs() < 5e-5, "{taps:?}");
+        }
+        assert_eq!(taps[0].0, 17);
+    }
+
+    #[test]
+    fn a_flat_picture_stays_flat_and_borders_mirror() {
+        let flat = Picture { width: 5, height: 4, rgb: vec![77; 60], alpha: Some(vec![9; 20]) };
+        assert!(upscale(&flat, 3).rgb.iter().all(|b| *b == 77));
+        assert!(downscale(&flat, 2).alpha.unwrap().iter().all(|b| *b == 9));
+        assert_eq!([-1, -2, 0, 3, 4, 5, 9].map(|i| mirrored(i, 4)), [0, 1, 0, 3, 3, 2, 1]);
+    }
+}

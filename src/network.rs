@@ -1,0 +1,419 @@
+//! Super-resolution networks: the only user of tract.
+//!
+//! A network is parsed once. For every image size it is optimized once into a [`Plan`]; weights and activation
+//! quantizers are handed to each run, so changing them costs nothing in the graph.
+
+mod convention;
+mod layers;
+mod onnx;
+mod ops;
+
+pub use convention::{Colour, Convention};
+pub use layers::{Layer, Rule};
+
+use crate::quant::ActivationQuantizer;
+use crate::{Error, Result};
+use convention::{PROBE_SIZE, Stated};
+use ops::{Part, Port};
+use std::sync::{Arc, Mutex};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::cnn::Conv;
+
+/// Plans kept at a time; a folder of images often has a few sizes.
+const PLANS: usize = 4;
+
+/// A batch of one: planar f32 values, shape `[channels, height, width]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planes {
+    /// Channels.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// The values, row by row, channel by channel.
+    pub values: Vec<f32>,
+}
+
+/// A network that was read and understood.
+pub struct Network {
+    model: InferenceModel,
+    name: Option<String>,
+    layers: Vec<Layer>,
+    kernels: Vec<Arc<Tensor>>,
+    rule: Rule,
+    convention: Convention,
+    parameters: usize,
+    /// Output positions of each layer for one pixel of the network's input.
+    positions: Vec<f64>,
+    plans: Mutex<Vec<([usize; 2], Arc<Plan>)>>,
+}
+
+/// A network optimized for one input size.
+pub struct Plan {
+    runnable: Arc<TypedSimplePlan>,
+    /// Share of the multiply-accumulates that lie before each layer.
+    progress: Vec<f32>,
+}
+
+/// Replacement of one layer's weights and the quantizer of its input; `None` leaves either in full precision.
+#[derive(Default, Clone)]
+pub struct LayerQuantization {
+    /// Quantized and dequantized kernels.
+    pub kernels: Option<Kernels>,
+    /// Quantizer in front of the convolution's own input.
+    pub activation: Option<ActivationQuantizer>,
+}
+
+/// Kernels in the layer's shape, ready for a run.
+#[derive(Clone)]
+pub struct Kernels(Arc<Tensor>);
+
+/// A layer's input as a run comes upon it, before quantization.
+pub struct Tap<'a> {
+    /// Index in [`Network::layers`].
+    pub layer: usize,
+    /// Number of channels.
+    pub channels: usize,
+    /// The values, shape `[channels, height * width]`.
+    pub values: &'a [f32],
+}
+
+/// What a layer's quantizer did to its input during one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct QuantizationError {
+    /// Sum of squared differences between input and quantized input.
+    pub noise: f64,
+    /// Sum of squares of the input.
+    pub signal: f64,
+}
+
+/// What happens along a run.
+pub trait Observer {
+    /// A layer is about to run; `done` is the share of the work behind it, in 0..1. `false` cancels.
+    fn progress(&mut self, done: f32) -> bool {
+        let _ = done;
+        true
+    }
+
+    /// A layer's input in passing.
+    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
+        let _ = tap;
+        Ok(())
+    }
+}
+
+/// Watches nothing.
+impl Observer for () {}
+
+fn unusable(error: TractError) -> Error {
+    // The root cause names the operator; the chain above it names tract's passes.
+    Error::Network(error.root_cause().to_string())
+}
+
+impl Network {
+    /// Reads an ONNX network and finds out what it takes for an image.
+    ///
+    /// # Errors
+    /// [`Error::Network`] says what is wrong with it.
+    pub fn load(bytes: &[u8]) -> Result<Self> {
+        let proto = onnx::parse(bytes)?;
+        let stated = Stated::read(&proto)?;
+        let graph = proto.graph.as_ref().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
+        let (rule, layers) = layers::find(graph)?;
+        let parameters = graph
+            .initializer
+            .iter()
+            .filter(|t| t.dims.len() == 4 || t.dims.len() == 1)
+            .map(|t| t.dims.iter().product::<i64>() as usize)
+            .sum();
+        let model = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true)
+            .parse(&proto, None)
+            .map_err(unusable)?
+            .model;
+        let mut network = Network {
+            model,
+            name: stated.name.clone(),
+            kernels: Vec::new(),
+            positions: vec![1.0; layers.len()],
+            layers,
+            rule,
+            convention: Convention { scale: 1, range: 1.0, colour: Colour::Rgb, mean: [0.0; 3], assumed: vec![] },
+            parameters,
+            plans: Mutex::default(),
+        };
+        network.probe(&stated, layers_input_channels(graph))?;
+        Ok(network)
+    }
+
+    /// Finds kernels, scale, range and each layer's share of the work by building and running a small plan.
+    fn probe(&mut self, stated: &Stated, declared_channels: Option<usize>) -> Result<()> {
+        let channels = stated.colour.map(Colour::channels).or(declared_channels).unwrap_or(self.layers[0].inputs);
+        let mut assumed = Vec::new();
+        let colour = match (stated.colour, channels) {
+            (Some(colour), _) => colour,
+            (None, 1) => Colour::Y,
+            (None, 3) => {
+                assumed.push("colour order red, green, blue".to_owned());
+                Colour::Rgb
+            }
+            (None, other) => return Err(Error::Network(format!("its input has {other} channels, not 1 or 3"))),
+        };
+        self.convention = Convention { colour, ..self.convention.clone() };
+
+        let typed = self.typed([PROBE_SIZE; 2])?;
+        (self.kernels, self.positions) = self.measure_layers(&typed)?;
+        let plan = self.plan([PROBE_SIZE; 2])?;
+
+        let picture = convention::probe_picture(channels);
+        let mut errors = Vec::new();
+        let ranges = stated.range.map_or(vec![1.0, 255.0], |range| vec![range]);
+        for range in &ranges {
+            let values = picture.iter().map(|v| v * range).collect();
+            let input = Planes { channels, height: PROBE_SIZE, width: PROBE_SIZE, values };
+            let (output, _) = self.run(&plan, input, &[], &mut ())?;
+            let scale = output.height / PROBE_SIZE;
+            let expected = (channels, scale * PROBE_SIZE, scale * PROBE_SIZE);
+            if scale == 0 || scale > 8 || (output.channels, output.height, output.width) != expected {
+                let Planes { channels: c, height, width, .. } = output;
+                return Err(Error::Network(format!(
+                    "a {PROBE_SIZE} x {PROBE_SIZE} image gives {c} channels of {width} x {height}, not an enlarged image"
+                )));
+            }
+            if stated.scale.is_some_and(|s| s != scale) {
+                return Err(Error::Network(format!("it says it enlarges {} times, but does so {scale} times", stated.scale.unwrap_or(0))));
+            }
+            self.convention.scale = scale;
+            errors.push(convention::probe_error(&output.values, scale, *range, channels));
+        }
+        // A network for 0..1 may do well on 0..255 too, being nearly linear; the other way round it fails plainly.
+        self.convention.range = match (&ranges[..], &errors[..]) {
+            ([range], _) => *range,
+            (_, [one, full]) if *full < 0.5 * one => 255.0,
+            _ => 1.0,
+        };
+        if stated.range.is_none() {
+            assumed.push(format!("input range 0..{}, from a trial run", self.convention.range));
+        }
+        if stated.scale.is_none() {
+            assumed.push(format!("scale {}, from a trial run", self.convention.scale));
+        }
+        self.convention.mean = stated.mean.unwrap_or_default();
+        self.convention.assumed = assumed;
+        Ok(())
+    }
+
+    /// The graph for one input size, with shapes known and nothing optimized.
+    fn typed(&self, [height, width]: [usize; 2]) -> Result<TypedModel> {
+        let channels = self.convention.colour.channels();
+        self.model
+            .clone()
+            .with_input_fact(0, f32::fact([1, channels, height, width]).into())
+            .and_then(|model| model.into_typed())
+            .map_err(unusable)
+    }
+
+    /// Node of each layer in the typed graph.
+    fn convolutions(&self, typed: &TypedModel) -> Result<Vec<usize>> {
+        let found = |layer: &Layer| typed.nodes().iter().find(|n| n.name == layer.name && n.op_is::<Conv>());
+        self.layers
+            .iter()
+            .map(|layer| found(layer).map(|n| n.id))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::Network("a convolution changed its form when the network was read".into()))
+    }
+
+    fn measure_layers(&self, typed: &TypedModel) -> Result<(Vec<Arc<Tensor>>, Vec<f64>)> {
+        let mut kernels = Vec::new();
+        let mut positions = Vec::new();
+        for (node, layer) in self.convolutions(typed)?.into_iter().zip(&self.layers) {
+            let node = typed.node(node);
+            let kernel = typed.outlet_fact(node.inputs[1]).map_err(unusable)?.konst.clone();
+            let kernel = kernel.filter(|k| k.datum_type() == f32::datum_type() && k.len() == layer.weights());
+            kernels.push(kernel.ok_or_else(|| Error::Network(format!("the kernels of {} are not plain f32", layer.name)))?);
+            let shape = node.outputs[0].fact.shape.as_concrete().unwrap_or(&[]);
+            let area: usize = shape.iter().skip(2).product();
+            positions.push(area as f64 / (PROBE_SIZE * PROBE_SIZE) as f64);
+        }
+        Ok((kernels, positions))
+    }
+
+    /// The plan for images of this height and width, built on first use.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where the network cannot take this size.
+    pub fn plan(&self, size: [usize; 2]) -> Result<Arc<Plan>> {
+        let lock = || self.plans.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((_, plan)) = lock().iter().find(|(s, _)| *s == size) {
+            return Ok(plan.clone());
+        }
+        let plan = Arc::new(self.build(size)?);
+        let mut plans = lock();
+        if plans.len() >= PLANS {
+            plans.remove(0);
+        }
+        plans.push((size, plan.clone()));
+        Ok(plan)
+    }
+
+    fn build(&self, size: [usize; 2]) -> Result<Plan> {
+        let mut typed = self.typed(size)?;
+        for (layer, node) in self.convolutions(&typed)?.into_iter().enumerate() {
+            insert_ports(&mut typed, node, layer).map_err(unusable)?;
+        }
+        let runnable = typed.into_optimized().and_then(|m| m.into_runnable()).map_err(unusable)?;
+        let work: Vec<f64> = self.layers.iter().zip(&self.positions).map(|(l, p)| l.macs() as f64 * p).collect();
+        let total: f64 = work.iter().sum();
+        let progress = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total) );
+        Ok(Plan { runnable, progress: progress.map(|p| p as f32).collect() })
+    }
+
+    /// Runs one image. `layers` is empty for full precision, or has one entry a layer.
+    ///
+    /// Returns the output and, for each layer, what its quantizer did.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] where a layer that is quantized meets NaN or infinity, [`Error::Cancelled`], and what the
+    /// observer returns.
+    pub fn run(
+        &self,
+        plan: &Plan,
+        input: Planes,
+        layers: &[LayerQuantization],
+        observer: &mut dyn Observer,
+    ) -> Result<(Planes, Vec<QuantizationError>)> {
+        let mut errors = vec![QuantizationError::default(); self.layers.len()];
+        let tensor = Tensor::from_shape(&[1, input.channels, input.height, input.width], &input.values).map_err(unusable)?;
+        drop(input);
+        let mut state = plan.runnable.spawn().map_err(unusable)?;
+        let outputs = state.run_plan_with_eval(tvec!(tensor.into_tvalue()), |context, op_state, node, inputs| {
+            let Some(port) = node.op_as::<Port>() else {
+                return tract_onnx::tract_core::plan::eval(context, op_state, node, inputs);
+            };
+            let quantization = layers.get(port.layer);
+            match port.part {
+                Part::Kernels => Ok(match quantization.and_then(|q| q.kernels.as_ref()) {
+                    Some(kernels) => tvec!(kernels.0.clone().into_tvalue()),
+                    None => inputs,
+                }),
+                Part::Input => {
+                    if !observer.progress(plan.progress[port.layer]) {
+                        return Err(Error::Cancelled.into());
+                    }
+                    let activation = quantization.and_then(|q| q.activation.as_ref());
+                    self.visit_input(port.layer, inputs, activation, &mut errors[port.layer], observer)
+                }
+            }
+        });
+        let outputs = outputs.map_err(|e| e.downcast::<Error>().unwrap_or_else(unusable))?;
+        let view = outputs[0].to_plain_array_view::<f32>().map_err(unusable)?;
+        let &[_, channels, height, width] = view.shape() else {
+            return Err(Error::Network(format!("its output has the shape {:?}", view.shape())));
+        };
+        Ok((Planes { channels, height, width, values: view.iter().copied().collect() }, errors))
+    }
+
+    fn visit_input(
+        &self,
+        layer: usize,
+        mut inputs: TVec<TValue>,
+        quantizer: Option<&ActivationQuantizer>,
+        error: &mut QuantizationError,
+        observer: &mut dyn Observer,
+    ) -> TractResult<TVec<TValue>> {
+        let channels = self.layers[layer].inputs;
+        observer.tap(Tap { layer, channels, values: inputs[0].try_as_plain_ram()?.as_slice::<f32>()? })?;
+        let Some(quantizer) = quantizer else { return Ok(inputs) };
+        let original = inputs.remove(0);
+        let mut quantized = original.clone().into_tensor();
+        let mut view = quantized.try_as_plain_ram_mut()?;
+        let values = view.as_slice_mut::<f32>()?;
+        quantizer.apply(values, channels).map_err(|channel| self.non_finite(layer, channel.0))?;
+        *error = quantization_error(original.try_as_plain_ram()?.as_slice::<f32>()?, values);
+        drop(view);
+        Ok(tvec!(quantized.into_tvalue()))
+    }
+
+    /// The error for NaN or infinity in this channel.
+    pub fn non_finite(&self, layer: usize, channel: usize) -> Error {
+        Error::NonFinite { layer: self.layers[layer].name.clone(), channel }
+    }
+
+    /// Every convolution, in the network's order.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// A layer's kernels in full precision, `[out, in / groups, height, width]`.
+    pub fn kernels(&self, layer: usize) -> Result<&[f32]> {
+        self.kernels[layer].try_as_plain_ram().and_then(|k| k.as_slice::<f32>()).map_err(unusable)
+    }
+
+    /// Makes kernels of `values`, which have the layer's own shape.
+    pub fn make_kernels(&self, layer: usize, values: &[f32]) -> Result<Kernels> {
+        let tensor = Tensor::from_shape(self.kernels[layer].shape(), values).map_err(unusable)?;
+        Ok(Kernels(tensor.into_arc_tensor()))
+    }
+
+    /// What it takes for an image.
+    pub fn convention(&self) -> &Convention {
+        &self.convention
+    }
+
+    /// How the layers to quantize were chosen.
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// The name that the file gives itself.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Number of weights and biases.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// Multiply-accumulates for one pixel of the input.
+    pub fn macs_per_pixel(&self) -> f64 {
+        self.layers.iter().zip(&self.positions).map(|(l, p)| l.macs() as f64 * p).sum()
+    }
+}
+
+/// Channels of the graph's input, where the file declares them.
+fn layers_input_channels(graph: &onnx::GraphProto) -> Option<usize> {
+    use tract_onnx::pb::{tensor_shape_proto::dimension, type_proto};
+    let input = graph.input.iter().find(|i| graph.initializer.iter().all(|t| t.name != i.name))?;
+    let type_proto::Value::TensorType(tensor) = input.r#type.as_ref()?.value.as_ref()?;
+    match tensor.shape.as_ref()?.dim.get(1)?.value.as_ref()? {
+        dimension::Value::DimValue(channels) => usize::try_from(*channels).ok(),
+        dimension::Value::DimParam(_) => None,
+    }
+}
+
+/// Four running sums each, so that additions do not wait for one another.
+fn quantization_error(original: &[f32], quantized: &[f32]) -> QuantizationError {
+    let mut noise = [0.0f64; 4];
+    let mut signal = [0.0f64; 4];
+    for (x, q) in original.chunks(4).zip(quantized.chunks(4)) {
+        for (i, (x, q)) in x.iter().zip(q).enumerate() {
+            noise[i] += f64::from(q - x) * f64::from(q - x);
+            signal[i] += f64::from(*x) * f64::from(*x);
+        }
+    }
+    QuantizationError { noise: noise.iter().sum(), signal: signal.iter().sum() }
+}
+
+fn insert_ports(model: &mut TypedModel, node: usize, layer: usize) -> TractResult<()> {
+    let node = model.node(node).clone();
+    let mut patch = TypedModelPatch::new("ports in front of a convolution");
+    let mut inputs = patch.taps(model, &node.inputs)?;
+    for (slot, part, suffix) in [(0, Part::Input, "input"), (1, Part::Kernels, "kernels")] {
+        inputs[slot] = patch.wire_node(format!("{}.{suffix}-port", node.name), Port { layer, part }, &[inputs[slot]])?[0];
+    }
+    let output = patch.wire_node(&node.name, node.op.clone(), &inputs)?[0];
+    patch.shunt_outside(model, node.id.into(), output)?;
+    patch.obliterate(node.id)?;
+    patch.apply(model)
+}

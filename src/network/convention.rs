@@ -1,0 +1,122 @@
+//! What a network takes for an image: colour, value range, scale.
+
+use super::onnx::ModelProto;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The channels a network reads and writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Colour {
+    /// Red, green, blue.
+    #[serde(rename = "RGB")]
+    Rgb,
+    /// Blue, green, red.
+    #[serde(rename = "BGR")]
+    Bgr,
+    /// Luma alone (ITU-R BT.601, 16 to 235); chroma is upscaled by bicubic interpolation.
+    Y,
+}
+
+impl Colour {
+    /// Channels of the network's input.
+    pub fn channels(self) -> usize {
+        if self == Colour::Y { 1 } else { 3 }
+    }
+}
+
+/// How pixels become the network's numbers, and back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Convention {
+    /// Output size over input size.
+    pub scale: usize,
+    /// The value of a full channel: 1 or 255.
+    pub range: f32,
+    /// Channel order.
+    pub colour: Colour,
+    /// Taken off every channel of the input and added to the output, in units of `range`.
+    pub mean: [f32; 3],
+    /// In words, what the file did not say and was measured or assumed.
+    pub assumed: Vec<String>,
+}
+
+/// What the file says of itself in its metadata properties; every entry may be missing.
+#[derive(Debug, Default, Clone)]
+pub struct Stated {
+    /// `scale`: a whole number.
+    pub scale: Option<usize>,
+    /// `input_range`: `0..1` or `0..255`.
+    pub range: Option<f32>,
+    /// `colour`: `RGB`, `BGR` or `Y`.
+    pub colour: Option<Colour>,
+    /// `mean`: three numbers with commas, in units of the range.
+    pub mean: Option<[f32; 3]>,
+    /// `name`, for people.
+    pub name: Option<String>,
+}
+
+impl Stated {
+    /// Reads the metadata properties.
+    ///
+    /// # Errors
+    /// [`Error::Network`] for a property whose value is not understood.
+    pub fn read(model: &ModelProto) -> Result<Self> {
+        let mut stated = Stated::default();
+        for property in &model.metadata_props {
+            let (key, value) = (property.key.as_str(), property.value.trim());
+            let bad = || Error::Network(format!("its property {key} has the value {value}, which is not understood"));
+            match key {
+                "name" => stated.name = Some(value.to_owned()),
+                "scale" => match value.parse() {
+                    Ok(scale @ 1..=8) => stated.scale = Some(scale),
+                    _ => return Err(bad()),
+                },
+                "input_range" => match value {
+                    "0..1" => stated.range = Some(1.0),
+                    "0..255" => stated.range = Some(255.0),
+                    _ => return Err(bad()),
+                },
+                "colour" => {
+                    let colour = serde_json::from_value(value.into());
+                    stated.colour = Some(colour.map_err(|_| bad())?);
+                }
+                "mean" => {
+                    let numbers: Vec<f32> =
+                        value.split(',').map(|n| n.trim().parse()).collect::<Result<_, _>>().map_err(|_| bad())?;
+                    stated.mean = Some(numbers.try_into().map_err(|_| bad())?);
+                }
+                _ => {}
+            }
+        }
+        Ok(stated)
+    }
+}
+
+/// Side of the picture that a silent network is tried on.
+pub const PROBE_SIZE: usize = 24;
+
+/// A smooth picture with one edge, `[channels, PROBE_SIZE, PROBE_SIZE]`, values in 0..1.
+pub fn probe_picture(channels: usize) -> Vec<f32> {
+    let at = |c: usize, y: usize, x: usize| {
+        let wave = (x as f32 * 0.5 + c as f32).sin() + (y as f32 * 0.35).cos();
+        let edge = if x + y > PROBE_SIZE { 0.2 } else { 0.0 };
+        0.4 + 0.15 * wave + edge
+    };
+    let side = 0..PROBE_SIZE;
+    (0..channels)
+        .flat_map(|c| side.clone().flat_map(move |y| (0..PROBE_SIZE).map(move |x| at(c, y, x))))
+        .collect()
+}
+
+/// Mean squared difference between an output and the enlarged [`probe_picture`], in units of the range; infinite
+/// if the output holds anything that is not finite.
+pub fn probe_error(output: &[f32], scale: usize, range: f32, channels: usize) -> f64 {
+    let input = probe_picture(channels);
+    let side = PROBE_SIZE * scale;
+    let mut error = 0.0;
+    for (i, value) in output.iter().enumerate() {
+        let (c, y, x) = (i / (side * side), i / side % side, i % side);
+        let want = input[(c * PROBE_SIZE + y / scale) * PROBE_SIZE + x / scale];
+        error += f64::from(value / range - want).powi(2);
+    }
+    if error.is_finite() { error / output.len().max(1) as f64 } else { f64::INFINITY }
+}

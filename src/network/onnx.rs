@@ -1,0 +1,93 @@
+//! Reading and checking an ONNX file before anything is built from it. The bytes are not trusted.
+
+use crate::{Error, Result};
+use std::collections::{HashMap, HashSet};
+use tract_onnx::prelude::Framework;
+
+pub use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+use tract_onnx::pb::{attribute_proto, tensor_proto};
+
+/// Largest network file that is opened: the paper's own RDN has 88 MB.
+const MAX_BYTES: usize = 512 << 20;
+const MAX_NODES: usize = 20_000;
+
+/// Parses and checks a network.
+///
+/// # Errors
+/// [`Error::Network`] says what is wrong with the file.
+pub fn parse(bytes: &[u8]) -> Result<ModelProto> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Error::Network(format!("the file has {} MB, more than {}", bytes.len() >> 20, MAX_BYTES >> 20)));
+    }
+    let proto = tract_onnx::onnx()
+        .proto_model_for_read(&mut std::io::Cursor::new(bytes))
+        .map_err(|_| Error::Network("the file is not an ONNX model, or is cut short".into()))?;
+    let graph = proto.graph.as_ref().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
+    check(graph)?;
+    Ok(proto)
+}
+
+fn check(graph: &GraphProto) -> Result<()> {
+    let fail = |message: String| Err(Error::Network(message));
+    if graph.node.is_empty() {
+        return fail("the graph is empty".into());
+    }
+    if graph.node.len() > MAX_NODES {
+        return fail(format!("it has {} nodes, more than {MAX_NODES}", graph.node.len()));
+    }
+    for tensor in &graph.initializer {
+        if !tensor.external_data.is_empty() {
+            return fail("its weights are in a second file (external data); save it as one file".into());
+        }
+        if tensor.dims.iter().any(|d| *d < 0 || *d > 1 << 24) {
+            return fail(format!("the tensor {} has an impossible shape {:?}", tensor.name, tensor.dims));
+        }
+        if tensor.data_type == tensor_proto::DataType::Float as i32 {
+            let values = tensor.dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d as usize));
+            let stored = if tensor.raw_data.is_empty() { tensor.float_data.len() } else { tensor.raw_data.len() / 4 };
+            if values != Some(stored) {
+                return fail(format!("the tensor {} should have shape {:?} but stores {stored} values", tensor.name, tensor.dims));
+            }
+        }
+    }
+    let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let inputs = graph.input.iter().filter(|i| !constants.contains(i.name.as_str())).count();
+    if inputs != 1 || graph.output.len() != 1 {
+        return fail(format!("it has {inputs} inputs and {} outputs; one image in, one image out is needed", graph.output.len()));
+    }
+    let known = tract_onnx::onnx().op_register.0;
+    let mut defined = constants;
+    defined.extend(graph.input.iter().map(|i| i.name.as_str()));
+    for node in &graph.node {
+        if !known.contains_key(&node.op_type) {
+            return fail(format!("the operator {} (node {}) is not supported", node.op_type, node_name(node)));
+        }
+        if let Some(missing) = node.input.iter().find(|i| !i.is_empty() && !defined.contains(i.as_str())) {
+            return fail(format!("node {} reads {missing}, which nothing before it computes", node_name(node)));
+        }
+        defined.extend(node.output.iter().map(String::as_str));
+    }
+    match graph.output.iter().find(|o| !defined.contains(o.name.as_str())) {
+        Some(output) => fail(format!("nothing computes its output {}", output.name)),
+        None => Ok(()),
+    }
+}
+
+/// The node's name, or its first output's where it has none (what tract calls it too).
+pub fn node_name(node: &NodeProto) -> String {
+    if node.name.is_empty() { node.output.first().cloned().unwrap_or_default() } else { node.name.clone() }
+}
+
+/// An integer attribute.
+pub fn int_attribute(node: &NodeProto, name: &str) -> Option<i64> {
+    node.attribute.iter().find(|a| a.name == name && a.r#type == attribute_proto::AttributeType::Int as i32).map(|a| a.i)
+}
+
+/// Shapes of the initializers and of the outputs of Constant nodes.
+pub fn constant_dims(graph: &GraphProto) -> HashMap<&str, Vec<usize>> {
+    let initializers = graph.initializer.iter().map(|t| (t.name.as_str(), t));
+    let constants = graph.node.iter().filter(|n| n.op_type == "Constant").filter_map(|n| {
+        Some((n.output.first()?.as_str(), n.attribute.iter().find(|a| a.name == "value")?.t.as_ref()?))
+    });
+    initializers.chain(constants).map(|(name, t)| (name, t.dims.iter().map(|d| *d as usize).collect())).collect()
+}

@@ -1,0 +1,173 @@
+//! Seeded one-dimensional k-means on a histogram.
+//!
+//! On a sorted line the values nearest to a centre are consecutive, so one step costs one look-up per centre in the
+//! running sums, whatever the number of values.
+
+use super::histogram::Cumulative;
+
+/// What to search for and how hard.
+#[derive(Debug, Clone, Copy)]
+pub struct KMeans {
+    /// Number of centres asked for.
+    pub clusters: usize,
+    /// Independent starts.
+    pub restarts: usize,
+    /// Keeps one centre at exactly 0.
+    pub pin_zero: bool,
+    /// Most steps of one start.
+    pub max_iterations: usize,
+    /// A start ends when no centre moved farther than this.
+    pub tolerance: f64,
+}
+
+impl KMeans {
+    /// Runs every start and hands its centres (ascending, at most `clusters`) to `keep`.
+    ///
+    /// Centres start by k-means++ on the means of the occupied bins. A centre that loses all its values stays where
+    /// it is. With no more occupied bins than centres, the bins' means are the answer and there is one start.
+    pub fn run(&self, data: &Cumulative, rng: &mut fastrand::Rng, mut keep: impl FnMut(&[f64])) {
+        let bins = data.occupied();
+        if bins.len() <= self.clusters {
+            let mut centres: Vec<f64> = bins.iter().map(|(_, mean)| *mean).collect();
+            if self.pin_zero || centres.is_empty() {
+                pin_zero(&mut centres, self.clusters);
+            }
+            return keep(&centres);
+        }
+        for _ in 0..self.restarts.max(1) {
+            let mut centres = plus_plus(&bins, self.clusters, rng);
+            for _ in 0..self.max_iterations {
+                if self.pin_zero {
+                    pin_zero(&mut centres, self.clusters);
+                }
+                if step(data, &mut centres) <= self.tolerance {
+                    break;
+                }
+            }
+            if self.pin_zero {
+                pin_zero(&mut centres, self.clusters);
+            }
+            keep(&centres);
+        }
+    }
+}
+
+/// One Lloyd step; returns the farthest move. A mean lies between its cluster's ends, so the order is kept.
+fn step(data: &Cumulative, centres: &mut [f64]) -> f64 {
+    let mut farthest = 0.0f64;
+    let mut from = 0;
+    for i in 0..centres.len() {
+        // `centres[i]` still has its old value here, and so has the next one.
+        let old = centres[i];
+        let to = centres.get(i + 1).map_or(data.end(), |next| data.cut((old + next) / 2.0)).max(from);
+        let (count, sum) = data.range(from, to);
+        if count > 0.0 {
+            centres[i] = sum / count;
+            farthest = farthest.max((centres[i] - old).abs());
+        }
+        from = to;
+    }
+    farthest
+}
+
+/// Moves the centre nearest to 0 there, or adds one while there is room.
+fn pin_zero(centres: &mut Vec<f64>, clusters: usize) {
+    let nearest = (0..centres.len()).min_by(|a, b| centres[*a].abs().total_cmp(&centres[*b].abs()));
+    match nearest {
+        Some(i) if centres.len() >= clusters || centres[i] == 0.0 => centres[i] = 0.0,
+        _ => centres.push(0.0),
+    }
+    centres.sort_by(f64::total_cmp);
+}
+
+/// k-means++: each next centre is drawn with probability proportional to its squared distance from those before.
+fn plus_plus(bins: &[(f64, f64)], clusters: usize, rng: &mut fastrand::Rng) -> Vec<f64> {
+    let mut costs: Vec<f64> = bins.iter().map(|(count, _)| *count).collect();
+    let mut centres: Vec<f64> = Vec::with_capacity(clusters);
+    while centres.len() < clusters {
+        let total: f64 = costs.iter().sum();
+        if total <= 0.0 {
+            break;
+        }
+        let mut target = rng.f64() * total;
+        let chosen = costs.iter().position(|cost| {
+            target -= cost;
+            target < 0.0
+        });
+        // Rounding can leave a sliver past the last bin that still has a cost.
+        let Some(chosen) = chosen.or_else(|| costs.iter().rposition(|cost| *cost > 0.0)) else { break };
+        let centre = bins[chosen].1;
+        let first = centres.is_empty();
+        for (cost, (count, mean)) in costs.iter_mut().zip(bins) {
+            let distance = count * (mean - centre) * (mean - centre);
+            *cost = if first { distance } else { cost.min(distance) };
+        }
+        centres.push(centre);
+    }
+    centres.sort_by(f64::total_cmp);
+    centres
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::Histogram;
+
+    fn cumulative(values: &[f32]) -> Cumulative {
+        let mut histogram = Histogram::default();
+        histogram.add(values.iter().copied());
+        histogram.cumulative()
+    }
+
+    fn best(data: &Cumulative, options: KMeans, seed: u64) -> Vec<f64> {
+        let mut best: (f64, Vec<f64>) = (f64::INFINITY, vec![]);
+        options.run(data, &mut fastrand::Rng::with_seed(seed), |centres| {
+            let error = data.squared_error(centres);
+            if error < best.0 {
+                best = (error, centres.to_vec());
+            }
+        });
+        best.1
+    }
+
+    const OPTIONS: KMeans =
+        KMeans { clusters: 3, restarts: 5, pin_zero: false, max_iterations: 100, tolerance: 1e-7 };
+
+    #[test]
+    fn separate_clusters_are_found() {
+        let mut values = vec![-0.8f32, -0.82, -0.78];
+        values.extend([0.1, 0.12, 0.08, 0.1]);
+        values.extend([0.9, 0.94]);
+        for seed in 0..10 {
+            let centres = best(&cumulative(&values), OPTIONS, seed);
+            for (centre, want) in centres.iter().zip([-0.8, 0.1, 0.92]) {
+                assert!((centre - want).abs() < 1e-6, "{centres:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_never_raises_the_error_and_the_seed_repeats() {
+        let mut rng = fastrand::Rng::with_seed(2);
+        let data = cumulative(&(0..4000).map(|_| rng.f32().powi(2) * 2.0 - 1.0).collect::<Vec<_>>());
+        let mut centres = plus_plus(&data.occupied(), 12, &mut rng);
+        let mut error = data.squared_error(&centres);
+        for _ in 0..30 {
+            step(&data, &mut centres);
+            let next = data.squared_error(&centres);
+            assert!(next <= error * (1.0 + 1e-9));
+            error = next;
+        }
+        let options = KMeans { clusters: 12, ..OPTIONS };
+        assert_eq!(best(&data, options, 4), best(&data, options, 4));
+    }
+
+    #[test]
+    fn zero_is_pinned_and_few_values_are_their_own_centres() {
+        let data = cumulative(&[0.5, 0.6, 0.7, 0.8, 0.9]);
+        let pinned = best(&data, KMeans { pin_zero: true, ..OPTIONS }, 0);
+        assert!(pinned.contains(&0.0) && pinned.len() == 3, "{pinned:?}");
+        assert_eq!(best(&cumulative(&[0.25, 0.25]), OPTIONS, 0), [0.25]);
+        assert_eq!(best(&cumulative(&[]), OPTIONS, 0), [0.0]);
+    }
+}

@@ -1,0 +1,96 @@
+//! The universal set: every value that four shifts and an addition can make (paper, section 3.3 and appendix C).
+
+use crate::{Error, Result};
+
+/// `WORDS[i]`: the i-th word set in units of 2^-9: {0, 1, 2^-(i+1), 2^-(i+5)}.
+const WORDS: [[u16; 4]; 5] =
+    [[0, 512, 256, 16], [0, 512, 128, 8], [0, 512, 64, 4], [0, 512, 32, 2], [0, 512, 16, 1]];
+const UNIT: f64 = 512.0;
+
+/// The distinct values made by averaging one word from each set, and their negatives, ascending.
+///
+/// With 2, 3, 4, 5 sets there are 29, 107, 377, 1163 values.
+#[derive(Debug, Clone)]
+pub struct UniversalSet {
+    values: Vec<f32>,
+    words: Vec<Vec<u16>>,
+}
+
+impl UniversalSet {
+    /// Number of word sets of the reference code.
+    pub const DEFAULT_SETS: usize = 4;
+
+    /// # Errors
+    /// [`Error::Option`] unless `sets` is 2 to 5.
+    pub fn new(sets: usize) -> Result<Self> {
+        if !(2..=5).contains(&sets) {
+            return Err(Error::Option(format!("{sets} word sets are not offered: choose 2 to 5")));
+        }
+        let mut sums: std::collections::BTreeMap<i32, Vec<u16>> = Default::default();
+        for code in 0..4usize.pow(sets as u32) {
+            let words: Vec<u16> = (0..sets).map(|set| WORDS[set][code >> (2 * set) & 3]).collect();
+            let sum = words.iter().map(|w| i32::from(*w)).sum::<i32>();
+            sums.entry(sum).or_insert_with(|| words.clone());
+            sums.entry(-sum).or_insert(words);
+        }
+        let values = sums.keys().map(|sum| (f64::from(*sum) / (UNIT * sets as f64)) as f32).collect();
+        Ok(UniversalSet { values, words: sums.into_values().collect() })
+    }
+
+    /// The values, ascending, in [-1, 1].
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The words (one of each set) whose mean is `|values()[index]|`.
+    pub fn words(&self, index: usize) -> Vec<f32> {
+        self.words[index].iter().map(|w| f32::from(*w) / UNIT as f32).collect()
+    }
+
+    /// Index of the value nearest to `y`; of two equally near, the lower.
+    pub fn nearest(&self, y: f32) -> usize {
+        let above = self.values.partition_point(|v| *v < y).min(self.values.len() - 1);
+        let below = above.saturating_sub(1);
+        if (y - self.values[below]).abs() <= (self.values[above] - y).abs() { below } else { above }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_the_paper() {
+        for (sets, size) in [(2, 29), (3, 107), (4, 377)] {
+            assert_eq!(UniversalSet::new(sets).unwrap().values().len(), size);
+        }
+        assert!(UniversalSet::new(1).is_err() && UniversalSet::new(6).is_err());
+    }
+
+    #[test]
+    fn every_value_is_the_mean_of_its_words_and_has_its_negative() {
+        for sets in 2..=5 {
+            let set = UniversalSet::new(sets).unwrap();
+            let values = set.values();
+            assert!(values.windows(2).all(|v| v[0] < v[1]));
+            for (i, value) in values.iter().enumerate() {
+                let words = set.words(i);
+                assert_eq!(words.len(), sets);
+                let mean = words.iter().map(|w| f64::from(*w)).sum::<f64>() / sets as f64;
+                assert_eq!(mean as f32, value.abs());
+                assert_eq!(values[values.len() - 1 - i], -value);
+            }
+        }
+    }
+
+    #[test]
+    fn nearest_equals_a_scan() {
+        let set = UniversalSet::new(4).unwrap();
+        let mut rng = fastrand::Rng::with_seed(3);
+        for _ in 0..5000 {
+            let y = rng.f32() * 2.2 - 1.1;
+            let scan = set.values().iter().map(|v| (v - y).abs()).fold(f32::INFINITY, f32::min);
+            assert_eq!((set.values()[set.nearest(y)] - y).abs(), scan);
+        }
+    }
+}
