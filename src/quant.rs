@@ -122,7 +122,7 @@ impl ActivationQuantizer {
                     let (l, h) = uniform::range(channel).ok_or(NonFiniteChannel(c))?;
                     (low, high) = (low.min(l), high.max(h));
                 }
-                UniformGrid::new(low, high, *bits).apply(values);
+                UniformGrid::spanning(low, high, *bits).apply(values);
             }
             ActivationQuantizer::StaticMinMax(grid) => {
                 for (c, channel) in values.chunks_exact_mut(pixels).enumerate() {

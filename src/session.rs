@@ -217,7 +217,7 @@ impl Session {
         let missing = || Error::Calibration(format!("it has nothing for {} bits in layer {}", width.bits(), layer.name));
         if options.method == Method::MinMax {
             let [low, high] = calibration.layers.get(&layer.name).ok_or_else(missing)?.range;
-            return Ok(Some(ActivationQuantizer::StaticMinMax(UniformGrid::new(low, high, width))));
+            return Ok(Some(ActivationQuantizer::StaticMinMax(UniformGrid::spanning(low, high, width))));
         }
         let points = calibration.points(&layer.name, width, universal).ok_or_else(missing)?;
         let subtract_mean = calibration.settings.mean.subtracts(layer.after_relu);

@@ -2,7 +2,6 @@
 
 use super::{Quantization, files, progress_bar};
 use anyhow::{Result, ensure};
-use dfsq::image_io::downscale;
 use dfsq::metrics;
 use dfsq::session::{Options, Prepared, Session};
 use rayon::prelude::*;
