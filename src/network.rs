@@ -88,6 +88,13 @@ pub struct QuantizationError {
     pub signal: f64,
 }
 
+impl QuantizationError {
+    /// Signal-to-noise ratio in dB; infinite where quantization changed nothing.
+    pub fn decibels(&self) -> f64 {
+        if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }
+    }
+}
+
 /// What happens along a run.
 pub trait Observer {
     /// A layer is about to run; `done` is the share of the work behind it, in 0..1. `false` cancels.

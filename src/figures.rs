@@ -1,0 +1,297 @@
+//! The figures: one function each, from plain numbers to SVG text. The only user of plotters.
+
+mod backend;
+
+use crate::analysis::{ChannelSummary, HISTOGRAM_BINS};
+use crate::{Error, Result};
+use backend::MeasuredByRule;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use serde::Deserialize;
+
+/// Size and colours of a figure.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Style {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Light ink for a dark page.
+    pub dark: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Style { width: 480, height: 220, dark: false }
+    }
+}
+
+struct Palette {
+    ink: RGBColor,
+    faint: RGBColor,
+    body: RGBColor,
+    dfsq: RGBColor,
+    min_max: RGBColor,
+}
+
+impl Style {
+    /// The page's colours (`www/style.css` has the same).
+    fn palette(&self) -> Palette {
+        let c = RGBColor;
+        if self.dark {
+            Palette {
+                ink: c(200, 205, 214),
+                faint: c(58, 64, 75),
+                body: c(104, 114, 131),
+                dfsq: c(94, 176, 255),
+                min_max: c(255, 159, 94),
+            }
+        } else {
+            Palette {
+                ink: c(64, 70, 82),
+                faint: c(226, 228, 233),
+                body: c(154, 162, 177),
+                dfsq: c(11, 104, 203),
+                min_max: c(199, 78, 16),
+            }
+        }
+    }
+
+    fn label(&self) -> TextStyle<'static> {
+        ("sans-serif", 14).into_font().color(&self.palette().ink)
+    }
+}
+
+type Area<'a> = DrawingArea<MeasuredByRule<SVGBackend<'a>>, Shift>;
+
+fn fail(error: impl std::fmt::Display) -> Error {
+    Error::Figure(error.to_string())
+}
+
+fn svg(style: &Style, draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
+    // Below this the axes have no room.
+    let size = (style.width.max(160), style.height.max(90));
+    let mut text = String::new();
+    {
+        let area = MeasuredByRule(SVGBackend::with_string(&mut text, size)).into_drawing_area();
+        draw(&area)?;
+        area.present().map_err(fail)?;
+    }
+    // Scaled by the page; a fixed size would overflow a narrow column.
+    Ok(text.replacen("<svg ", "<svg role=\"img\" ", 1))
+}
+
+/// The ends of an axis around these values, with a little room; never empty.
+fn extent(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
+    let (low, high) = values.filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    if low > high {
+        return 0.0..1.0;
+    }
+    let room = ((high - low) * 0.04).max(1e-6);
+    low - room..high + room
+}
+
+/// Axes with a title; `x` and `y` are the ranges, labels are drawn by the given formats.
+macro_rules! axes {
+    ($area:expr, $style:expr, $title:expr, $x:expr, $y:expr, $x_label:expr, $y_label:expr, |$mesh:ident| $configure:expr) => {{
+        let palette = $style.palette();
+        let mut chart = ChartBuilder::on($area)
+            .caption($title, ("sans-serif", 16).into_font().color(&palette.ink))
+            .margin(4)
+            .margin_right(10)
+            .x_label_area_size(34)
+            .y_label_area_size(46)
+            .build_cartesian_2d($x, $y)
+            .map_err(fail)?;
+        let mut $mesh = chart.configure_mesh();
+        $mesh
+            .axis_style(palette.body)
+            .bold_line_style(palette.faint)
+            .light_line_style(TRANSPARENT)
+            .label_style($style.label())
+            .axis_desc_style($style.label())
+            .x_desc($x_label)
+            .y_desc($y_label);
+        $configure;
+        $mesh.draw().map_err(fail)?;
+        chart
+    }};
+}
+
+fn short(value: &f64) -> String {
+    let text = if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") };
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// Box plots (minimum, quartiles, maximum), one for each entry; `selected` is drawn in the accent colour.
+fn boxes(style: &Style, title: &str, x_label: &str, rows: &[[f32; 5]], names: &[String], selected: usize) -> Result<String> {
+    let palette = style.palette();
+    let y = extent(rows.iter().flatten().map(|v| f64::from(*v)));
+    let count = rows.len().max(1) as f64;
+    svg(style, |area| {
+        let name = |x: &f64| match names.get(x.round() as usize) {
+            Some(name) if (x - x.round()).abs() < 1e-6 => name.clone(),
+            _ => String::new(),
+        };
+        let mut chart = axes!(area, style, title, -0.6..count - 0.4, y, x_label, "", |mesh| {
+            mesh.disable_x_mesh().x_labels(rows.len().clamp(1, 10)).x_label_formatter(&name).y_labels(5).y_label_formatter(&short)
+        });
+        let half = 0.36f64.min(8.0 * count / f64::from(style.width));
+        for (i, five) in rows.iter().enumerate() {
+            let [low, q1, median, q3, high] = five.map(f64::from);
+            let x = i as f64;
+            let colour = if i == selected { palette.dfsq } else { palette.body };
+            let shapes = [
+                Rectangle::new([(x - half, q1), (x + half, q3)], colour.mix(0.55).filled()),
+                Rectangle::new([(x - half, q1), (x + half, q3)], colour.stroke_width(1)),
+            ];
+            chart.draw_series(shapes).map_err(fail)?;
+            let lines = [vec![(x, low), (x, q1)], vec![(x, q3), (x, high)], vec![(x - half, median), (x + half, median)]];
+            chart.draw_series(lines.map(|points| PathElement::new(points, colour.stroke_width(1)))).map_err(fail)?;
+        }
+        Ok(())
+    })
+}
+
+/// Box plots of all channels of one sample (paper, figure 1, left).
+///
+/// # Errors
+/// [`Error::Figure`] where drawing fails, as for every function here.
+pub fn channels(style: &Style, channels: &[ChannelSummary], selected: usize) -> Result<String> {
+    let rows: Vec<_> = channels.iter().map(|c| c.five).collect();
+    let names: Vec<_> = (0..rows.len()).map(|i| i.to_string()).collect();
+    boxes(style, "All channels of this sample", "channel", &rows, &names, selected)
+}
+
+/// Box plots of one channel over all samples (paper, figure 1, right).
+pub fn samples(style: &Style, samples: &[(String, &ChannelSummary)], selected: usize) -> Result<String> {
+    let rows: Vec<_> = samples.iter().map(|(_, channel)| channel.five).collect();
+    let room = (style.width as usize / 9 / rows.len().max(1)).max(3);
+    let names: Vec<_> = samples.iter().map(|(name, _)| name.chars().take(room).collect()).collect();
+    boxes(style, "This channel in all samples", "sample", &rows, &names, selected)
+}
+
+/// The histogram of a normalized channel, with two rugs below: the DFSQ points and the min-max grid, both on the
+/// normalized axis. A grid value outside [-1, 1] is not drawn: the channel never gets there.
+pub fn histogram(style: &Style, channel: &ChannelSummary, points: &[f32], grid: &[f32]) -> Result<String> {
+    let palette = style.palette();
+    let heights: Vec<f64> = channel.histogram.iter().map(|n| f64::from(*n).ln_1p()).collect();
+    let top = heights.iter().copied().fold(1.0, f64::max);
+    let normalized: Vec<f64> = grid
+        .iter()
+        .map(|g| f64::from((g - channel.mean) / channel.range))
+        .filter(|g| (-1.0..=1.0).contains(g))
+        .collect();
+    svg(style, |area| {
+        let title = "The normalized channel and the quantization points";
+        let mut chart = axes!(area, style, title, -1.02..1.02, -0.42 * top..1.05 * top, "normalized value", "", |mesh| {
+            mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
+        });
+        let width = 2.0 / HISTOGRAM_BINS as f64;
+        let bars = heights.iter().enumerate().filter(|(_, h)| **h > 0.0).map(|(i, h)| {
+            let x = i as f64 * width - 1.0;
+            Rectangle::new([(x, 0.0), (x + width * 0.9, *h)], palette.body.filled())
+        });
+        chart.draw_series(bars).map_err(fail)?;
+        let rug = |x: f64, low: f64, colour: RGBColor| {
+            PathElement::new(vec![(x, low * top), (x, (low + 0.14) * top)], colour.stroke_width(2))
+        };
+        chart.draw_series(points.iter().map(|p| rug(f64::from(*p), -0.19, palette.dfsq))).map_err(fail)?;
+        chart.draw_series(normalized.iter().map(|g| rug(*g, -0.39, palette.min_max))).map_err(fail)?;
+        let (left, bottom) = (4, area.dim_in_pixel().1 as i32);
+        let label = |colour: &RGBColor| ("sans-serif", 13).into_font().color(colour);
+        // The rugs' heights in pixels, from the chart's own axis: title above, labels below.
+        let plot = f64::from(bottom - 34 - 4 - 26);
+        let at = |y: f64| bottom - 38 - (plot * (y + 0.42) / 1.47) as i32;
+        area.draw_text("log count", &style.label(), (left, at(0.55))).map_err(fail)?;
+        area.draw_text("DFSQ", &label(&palette.dfsq), (left, at(-0.06))).map_err(fail)?;
+        area.draw_text("min-max", &label(&palette.min_max), (left, at(-0.26))).map_err(fail)
+    })
+}
+
+/// The universal set as a rug, with the chosen points raised.
+pub fn universal_set(style: &Style, universal: &[f32], points: &[f32]) -> Result<String> {
+    let palette = style.palette();
+    svg(style, |area| {
+        let title = format!("{} of the {} values of the universal set", points.len(), universal.len());
+        let mut chart = axes!(area, style, &title, -1.02..1.02, 0.0..1.0, "normalized value", "", |mesh| {
+            mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
+        });
+        let rug = |x: f32, top: f64, colour: RGBColor, width: u32| {
+            PathElement::new(vec![(f64::from(x), 0.0), (f64::from(x), top)], colour.stroke_width(width))
+        };
+        chart.draw_series(universal.iter().map(|v| rug(*v, 0.5, palette.body, 1))).map_err(fail)?;
+        chart.draw_series(points.iter().map(|p| rug(*p, 0.95, palette.dfsq, 2))).map_err(fail)?;
+        Ok(())
+    })
+}
+
+/// Signal-to-noise ratio in dB of every quantized layer's input under both methods; an entry that is not finite is
+/// left out. `selected` is the index of a layer in these lists.
+pub fn layers(style: &Style, dfsq: &[f64], min_max: &[f64], selected: usize) -> Result<String> {
+    let palette = style.palette();
+    let y = extent(dfsq.iter().chain(min_max).copied());
+    let count = dfsq.len().max(min_max.len()).max(1) as f64;
+    svg(style, |area| {
+        let title = "Signal to quantization noise of every layer's input";
+        let mut chart = axes!(area, style, title, -0.6..count - 0.4, y.clone(), "quantized layer", "dB", |mesh| {
+            mesh.disable_x_mesh().x_labels(10).x_label_formatter(&|x: &f64| format!("{x:.0}")).y_labels(5).y_label_formatter(&short)
+        });
+        let x = selected as f64;
+        chart
+            .draw_series([Rectangle::new([(x - 0.5, y.start), (x + 0.5, y.end)], palette.body.mix(0.25).filled())])
+            .map_err(fail)?;
+        for (values, colour) in [(min_max, palette.min_max), (dfsq, palette.dfsq)] {
+            let points = || values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| (i as f64, *v));
+            chart.draw_series(LineSeries::new(points(), colour.stroke_width(2))).map_err(fail)?;
+            chart.draw_series(points().map(|p| Circle::new(p, 2, colour.filled()))).map_err(fail)?;
+        }
+        let right = area.dim_in_pixel().0 as i32;
+        let label = |colour: &RGBColor| ("sans-serif", 13).into_font().color(colour);
+        area.draw_text("DFSQ", &label(&palette.dfsq), (right - 112, 8)).map_err(fail)?;
+        area.draw_text("min-max", &label(&palette.min_max), (right - 66, 8)).map_err(fail)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(shift: f32) -> ChannelSummary {
+        let mut histogram = vec![0; HISTOGRAM_BINS];
+        histogram[60] = 10;
+        ChannelSummary { five: [-1.0, -0.5, shift, 0.5, 1.0], mean: 0.0, range: 1.0, histogram }
+    }
+
+    #[test]
+    fn every_figure_is_svg_with_its_parts() {
+        let style = Style::default();
+        let all = vec![summary(0.0), summary(0.25)];
+        let named: Vec<_> = all.iter().map(|c| ("a <b> & c".to_owned(), c)).collect();
+        let figures = [
+            channels(&style, &all, 1).unwrap(),
+            samples(&style, &named, 0).unwrap(),
+            histogram(&style, &all[0], &[-0.5, 0.5], &[-7.0, 0.0, 0.9]).unwrap(),
+            universal_set(&style, &[-1.0, 0.0, 1.0], &[0.0]).unwrap(),
+            layers(&style, &[20.0, f64::INFINITY], &[10.0, 12.0], 0).unwrap(),
+        ];
+        for figure in &figures {
+            assert!(figure.starts_with("<svg role=\"img\"") && figure.trim_end().ends_with("</svg>"));
+            assert!(!figure.contains("NaN") && !figure.contains("inf\""));
+        }
+        assert!(figures[1].contains("&lt;b&gt;"));
+        let rugs = |figure: &str, colour: &str| figure.matches(&format!("stroke=\"{colour}\"")).count();
+        assert_eq!(rugs(&figures[2], "#0B68CB"), 2);
+        assert_eq!(rugs(&figures[2], "#C74E10"), 2);
+    }
+
+    #[test]
+    fn nothing_to_draw_is_no_error() {
+        let style = Style { width: 1, height: 1, dark: true };
+        channels(&style, &[], 0).unwrap();
+        samples(&style, &[], 0).unwrap();
+        layers(&style, &[], &[], 3).unwrap();
+        histogram(&style, &ChannelSummary { histogram: vec![], ..summary(0.0) }, &[], &[]).unwrap();
+    }
+}
