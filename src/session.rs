@@ -159,18 +159,6 @@ impl Session {
         }
     }
 
-    /// The pair of a benchmark: the picture cut to a multiple of the scale, and the low-resolution image made of it.
-    ///
-    /// # Errors
-    /// [`Error::ImageTooSmall`] where less than 8 low-resolution pixels are left.
-    pub fn benchmark_pair(&self, picture: &Picture) -> Result<(Picture, Picture)> {
-        let scale = self.network.convention().scale;
-        let reference = picture.crop(0, 0, picture.width / scale * scale, picture.height / scale * scale);
-        let low = image_io::downscale(&reference, scale);
-        check_size(&low)?;
-        Ok((reference, low))
-    }
-
     /// Quantizes the network as `options` say.
     ///
     /// # Errors
@@ -308,6 +296,19 @@ impl Prepared {
     pub fn options(&self) -> Options {
         self.options
     }
+}
+
+/// The pair of a benchmark: the picture cut to a multiple of the scale, and the low-resolution image made of it.
+///
+/// # Errors
+/// [`Error::ImageTooSmall`] where less than 8 x 8 low-resolution pixels are left.
+pub fn benchmark_pair(picture: &Picture, scale: usize) -> Result<(Picture, Picture)> {
+    let reference = picture.crop(0, 0, picture.width / scale * scale, picture.height / scale * scale);
+    if reference.width < 8 * scale || reference.height < 8 * scale {
+        return Err(Error::ImageTooSmall(format!("{} x {} pixels; {} x {} are needed to shrink it {scale} times", picture.width, picture.height, 8 * scale, 8 * scale)));
+    }
+    let low = image_io::downscale(&reference, scale);
+    Ok((reference, low))
 }
 
 fn check_size(picture: &Picture) -> Result<()> {

@@ -80,6 +80,13 @@ pub fn bicubic(picture: &JsValue, scale: usize) -> Result<Object> {
     Ok(picture_to_js(&image_io::upscale(&picture_from_js(picture)?, scale.clamp(1, 8))))
 }
 
+/// The pair of a benchmark at this scale, `{reference, low}`.
+#[wasm_bindgen(js_name = benchmarkPair)]
+pub fn benchmark_pair(picture: &JsValue, scale: usize) -> Result<Object> {
+    let (reference, low) = session::benchmark_pair(&picture_from_js(picture)?, scale.clamp(1, 8))?;
+    Ok(object(&[("reference", picture_to_js(&reference).into()), ("low", picture_to_js(&low).into())]))
+}
+
 /// PSNR and SSIM on Y of one picture against another, `{psnrY, ssimY}`, without a border of `border` pixels.
 #[wasm_bindgen]
 pub fn score(picture: &JsValue, reference: &JsValue, border: usize) -> Result<Object> {
@@ -181,13 +188,6 @@ impl Session {
         self.session.set_calibration(calibration.clone());
         self.prepared = None;
         calibration.save()
-    }
-
-    /// The pair of a benchmark, `{reference, low}`.
-    #[wasm_bindgen(js_name = benchmarkPair)]
-    pub fn benchmark_pair(&self, picture: &JsValue) -> Result<Object> {
-        let (reference, low) = self.session.benchmark_pair(&picture_from_js(picture)?)?;
-        Ok(object(&[("reference", picture_to_js(&reference).into()), ("low", picture_to_js(&low).into())]))
     }
 
     /// Enlarges a picture; returns `{picture, layerDb, modelBytes}`. `progress` is called with numbers in 0..1.

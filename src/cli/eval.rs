@@ -3,7 +3,7 @@
 use super::{Quantization, files, progress_bar};
 use anyhow::{Result, ensure};
 use dfsq::metrics;
-use dfsq::session::{Options, Prepared, Session};
+use dfsq::session::{Options, Prepared, Session, benchmark_pair};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 fn score(session: &Session, prepared: &Prepared, hr: &PathBuf, lr: Option<&PathBuf>) -> Result<ImageScore> {
     let scale = session.network().convention().scale;
-    let (mut reference, mut low) = session.benchmark_pair(&files::read(hr)?)?;
+    let (mut reference, mut low) = benchmark_pair(&files::read(hr)?, scale)?;
     if let Some(lr) = lr {
         low = files::read(lr)?;
         reference = reference.crop(0, 0, low.width * scale, low.height * scale);

@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+# Everything this project does from a shell. ./build.sh help
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+cache=${DFSQ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dfsq}
+tools=$cache/tools
+wasm_target=wasm32-unknown-unknown
+wasm_pack_version=0.15.1
+export PATH=$tools/bin:$PATH
+
+usage() {
+  cat <<'TEXT'
+usage: ./build.sh [command]
+
+  (none)   set up what is missing, build, serve the page and print its address
+  build    set up what is missing and build the page into www/
+  serve    serve www/ on a free port of 127.0.0.1
+  test     run every test: native, wasm in a browser, the page in a browser
+  check    formatting, lints for host and wasm32, documentation, page scripts
+  bench    measure speed natively (see benches/)
+  help     print this
+
+Tools are kept in ~/.cache/dfsq (or $DFSQ_CACHE) and installed only when missing.
+A first build on two cores takes about 10 minutes, the first test run about 15.
+TEXT
+}
+
+say() { printf '== %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; elif have sudo; then sudo "$@"; else die "cannot run as root: $*"; fi
+}
+
+apt_updated=
+apt_install() {
+  have apt-get || die "please install: $* (this script can only do so with apt-get)"
+  say "installing $* (about 1 minute)"
+  if [ -z "$apt_updated" ]; then as_root apt-get update -qq && apt_updated=1; fi
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# --- Rust with the wasm32 target --------------------------------------------------------------------------------
+
+wasm_lib_dir() { printf '%s/lib/rustlib/%s/lib' "$("$1" --print sysroot)" "$wasm_target"; }
+has_wasm_std() { compgen -G "$(wasm_lib_dir "$1")/libstd-*.rlib" >/dev/null; }
+
+# Debian's own compiler, whose library source comes with it. Its standard library for wasm32 is built here, and marked
+# with the compiler's version, so that an update of the package builds it anew.
+debian_is_ready() {
+  [ -x /usr/bin/rustc ] && has_wasm_std /usr/bin/rustc &&
+    [ "$(cat "$(wasm_lib_dir /usr/bin/rustc)/built-for" 2>/dev/null)" = "$(/usr/bin/rustc -V)" ]
+}
+
+use_debian() {
+  local linker
+  linker=$(compgen -c | grep -E '^wasm-ld(-[0-9]+)?$' | sort -V | tail -n 1)
+  export PATH=$tools/bin:/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
+  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker
+}
+
+build_debian_std() {
+  local work lib
+  say "building Rust's standard library for $wasm_target (about 1 minute)"
+  work=$(mktemp -d)
+  mkdir "$work/src"
+  : >"$work/src/lib.rs"
+  printf '[package]\nname = "wasm-std"\nversion = "0.0.0"\nedition = "2021"\n' >"$work/Cargo.toml"
+  # `test` is what wasm-pack test needs; the bitcode is what link-time optimization would need.
+  (cd "$work" && CARGO_TARGET_DIR=$work/target RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Cembed-bitcode=yes -Cdebuginfo=0" \
+    cargo build -q --release -Zbuild-std=std,panic_abort,test,proc_macro --target "$wasm_target")
+  lib=$(wasm_lib_dir /usr/bin/rustc)
+  rm "$work/target/$wasm_target/release/deps"/libwasm_std-*
+  as_root rm -rf "$lib"
+  as_root mkdir -p "$lib"
+  as_root cp "$work/target/$wasm_target/release/deps"/lib*.rlib "$lib/"
+  /usr/bin/rustc -V | as_root tee "$lib/built-for" >/dev/null
+  rm -rf "$work" "${CARGO_TARGET_DIR:-target}/$wasm_target"
+}
+
+setup_rust() {
+  have cc || apt_install gcc libc6-dev
+  if have rustc && has_wasm_std rustc; then return; fi
+  if debian_is_ready; then use_debian; return; fi
+  if ! have rustc && ! have rustup && have curl; then
+    say "installing Rust with rustup (about 1 minute)"
+    curl -sSf https://sh.rustup.rs | sh -s -- -q -y --profile minimal -c rustfmt -c clippy || say "rustup cannot be had"
+    PATH=$HOME/.cargo/bin:$PATH
+  fi
+  if have rustup && rustup target add "$wasm_target" >/dev/null 2>&1 && has_wasm_std rustc; then return; fi
+  say "rustup has no $wasm_target here; taking Debian's compiler, which can build it"
+  apt_install rustc-web cargo-web rust-web-src rust-web-clippy rustfmt-web lld-22
+  use_debian
+  debian_is_ready || build_debian_std
+}
+
+# --- Tools ------------------------------------------------------------------------------------------------------
+
+locked_version() { awk -v name="$1" '$1 == "name" && $3 == "\"" name "\"" { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock; }
+
+# cargo_tool NAME VERSION OPT_LEVEL MINUTES [CARGO OPTION...]
+cargo_tool() {
+  local name=$1 version=$2 level=$3 minutes=$4
+  shift 4
+  if [ -x "$tools/.$name-$version" ]; then return; fi
+  say "installing $name $version (about $minutes minutes)"
+  # Quick to build rather than quick to run: these tools run for seconds.
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=$level CARGO_PROFILE_RELEASE_CODEGEN_UNITS=64 CARGO_PROFILE_RELEASE_STRIP=true \
+    CARGO_TARGET_DIR=$cache/tools-target \
+    cargo install --quiet --force --root "$tools" --version "$version" "$@" "$name"
+  rm -rf "$cache/tools-target"
+  ln -sf bin "$tools/.$name-$version"
+}
+
+setup_wasm_bindgen() { cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)" 1 3; }
+setup_wasm_pack() { cargo_tool wasm-pack "$wasm_pack_version" 0 1 --locked; }
+
+setup_browser() {
+  local candidate
+  for candidate in chromium chromium-browser google-chrome; do
+    if have "$candidate"; then BROWSER=$(command -v "$candidate"); break; fi
+  done
+  if [ -z "${BROWSER:-}" ] || ! have chromedriver; then
+    apt_install chromium chromium-driver
+    BROWSER=$(command -v chromium)
+  fi
+  export BROWSER
+}
+
+setup_page_tests() {
+  have npm || apt_install nodejs npm
+  if ! cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed; then
+    say "installing playwright-core and typescript (about 10 seconds)"
+    (cd tests/e2e && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)
+  fi
+}
+
+# --- Commands ---------------------------------------------------------------------------------------------------
+
+build() {
+  setup_rust
+  setup_wasm_bindgen
+  say "building the page (about 5 minutes the first time, 1 after an edit)"
+  cargo build --quiet --release --lib --target "$wasm_target"
+  wasm-bindgen --target web --out-dir www/pkg --remove-name-section --remove-producers-section \
+    "${CARGO_TARGET_DIR:-target}/$wasm_target/release/dfsq.wasm"
+  mkdir -p www/onnx
+  cp onnx/models.json onnx/*.onnx onnx/*.calibration www/onnx/
+  say "built www/ ($(gzip -c www/pkg/dfsq_bg.wasm | wc -c | awk '{printf "%.2f", $1 / 1e6}') MB of wasm when compressed)"
+}
+
+serve() {
+  [ -f www/pkg/dfsq.js ] || die "nothing to serve yet: run ./build.sh"
+  have python3 || apt_install python3
+  python3 -u - <<'PYTHON'
+import functools, http.server
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self):
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def log_request(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory="www"))
+print(f"http://127.0.0.1:{server.server_port}/", flush=True)
+try:
+    server.serve_forever()
+except KeyboardInterrupt:
+    pass
+PYTHON
+}
+
+check() {
+  setup_rust
+  setup_page_tests
+  say "formatting"
+  cargo fmt --check
+  say "lints for the host and for $wasm_target (about 3 minutes the first time)"
+  cargo clippy --quiet --release --all-targets -- -D warnings
+  cargo clippy --quiet --release --lib --tests --target "$wasm_target" -- -D warnings
+  say "documentation"
+  RUSTDOCFLAGS="-D warnings" cargo doc --quiet --release --no-deps
+  say "types of the page's scripts"
+  tests/e2e/node_modules/.bin/tsc -p tests/e2e/jsconfig.json
+}
+
+# count PATTERN FILE: the sum of the numbers that follow or precede the pattern, as sed extracts them.
+count() { sed -nE "s/$1/\1/p" "$2" | awk '{ n += $1 } END { print n + 0 }'; }
+
+run_tests() {
+  local log native wasm page
+  setup_rust
+  setup_wasm_bindgen
+  setup_wasm_pack
+  setup_browser
+  setup_page_tests
+  log=$(mktemp -d)
+
+  say "native tests (about 5 minutes the first time)"
+  cargo test --release 2>&1 | tee "$log/native" | grep -vE '^test .* ok$|^$'
+  say "tests in the browser: wasm-pack test --headless --chrome"
+  build
+  wasm-pack test --headless --chrome --chromedriver "$(command -v chromedriver)" --mode no-install --release 2>&1 |
+    tee "$log/wasm" | grep -E '^test result|FAIL|panicked|error' || true
+  grep -q 'test result: FAILED\|^error' "$log/wasm" && { cat "$log/wasm"; die "a test in the browser failed"; }
+  say "the page in $BROWSER"
+  (cd tests/e2e && node --test --test-reporter=spec) 2>&1 | tee "$log/page"
+
+  native=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/native")
+  wasm=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/wasm")
+  page=$(count '^ℹ pass ([0-9]+).*' "$log/page")
+  rm -r "$log"
+  # A suite that was skipped in silence must not look like success.
+  if [ "$native" = 0 ] || [ "$wasm" = 0 ] || [ "$page" = 0 ]; then
+    die "a kind of test ran no test: native $native, wasm $wasm, page $page"
+  fi
+  say "native $native, wasm $wasm, page $page"
+  echo "$((native + wasm + page)) passed, 0 failed"
+}
+
+case ${1:-all} in
+  all) build; serve ;;
+  build) build ;;
+  serve) serve ;;
+  test) run_tests ;;
+  check) check ;;
+  bench) setup_rust; cargo bench ;;
+  help | -h | --help) usage ;;
+  *) usage >&2; die "there is no command $1" ;;
+esac

@@ -1,0 +1,119 @@
+// Owns the workers. No DOM.
+
+/**
+ * @typedef {{width: number, height: number, rgba: Uint8Array}} Picture
+ * @typedef {{picture: Picture, layerDb: Float64Array, modelBytes: number}} Upscaled
+ * @typedef {{name: string, inputs: number, outputs: number, quantized: boolean}} Layer
+ * @typedef {{scale: number, colour: string, range: number, assumed: string[]}} Convention
+ * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[]}} NetworkInfo
+ * @typedef {{bytes: Uint8Array, calibration?: Uint8Array}} Network
+ */
+
+/** An error from a worker; `kind` is a stable word. */
+export class EngineError extends Error {
+  /** @param {string} kind @param {string} message */
+  constructor(kind, message) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** Errors after which the wasm instance cannot be trusted: panics and memory that ran out. */
+const FATAL = ["RuntimeError", "RangeError", "InternalError"];
+
+/** A worker that starts when it is first needed, and again after it was stopped. */
+export class Engine {
+  /** @param {Promise<WebAssembly.Module>} module @param {() => Worker} [makeWorker] */
+  constructor(module, makeWorker = () => new Worker(new URL("worker.js", import.meta.url), { type: "module" })) {
+    this.module = module;
+    this.makeWorker = makeWorker;
+    /** @type {Worker | undefined} */
+    this.worker = undefined;
+    /** @type {Promise<unknown> | undefined} */
+    this.ready = undefined;
+    /** @type {Network | undefined} */
+    this.network = undefined;
+    /** @type {Map<number, {resolve: Function, reject: Function, onProgress?: (done: number) => void}>} */
+    this.pending = new Map();
+    this.lastId = 0;
+  }
+
+  /** Uses this network from the next call on. @param {Network} network @returns {Promise<NetworkInfo>} */
+  async load(network) {
+    this.network = network;
+    if (!this.worker) return this.#start();
+    return this.#send("load", [network.bytes, network.calibration]);
+  }
+
+  /**
+   * @param {string} method @param {unknown[]} args @param {(done: number) => void} [onProgress]
+   * @returns {Promise<any>}
+   */
+  async call(method, args, onProgress) {
+    if (!this.worker) this.#start();
+    await this.ready;
+    return this.#send(method, args, onProgress);
+  }
+
+  /** Ends the worker; what it was doing is rejected. @param {EngineError} [reason] */
+  stop(reason = new EngineError("cancelled", "cancelled")) {
+    this.worker?.terminate();
+    this.worker = undefined;
+    const waiting = [...this.pending.values()];
+    this.pending.clear();
+    for (const { reject } of waiting) reject(reason);
+  }
+
+  get busy() {
+    return this.pending.size > 0;
+  }
+
+  #start() {
+    const worker = this.makeWorker();
+    this.worker = worker;
+    worker.onmessage = ({ data }) => this.#receive(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.stop(new EngineError("worker", event.message || "the worker could not be started"));
+    };
+    const ready = this.module
+      .then((module) => {
+        if (this.worker !== worker) throw new EngineError("cancelled", "cancelled");
+        return this.#send("start", [module]);
+      })
+      .then(() => (this.network ? this.#send("load", [this.network.bytes, this.network.calibration]) : undefined));
+    this.ready = ready;
+    return ready;
+  }
+
+  /** @param {string} method @param {unknown[]} args @param {(done: number) => void} [onProgress] @returns {Promise<any>} */
+  #send(method, args, onProgress) {
+    const id = ++this.lastId;
+    return new Promise((resolve, reject) => {
+      if (!this.worker) return reject(new EngineError("cancelled", "cancelled"));
+      this.pending.set(id, { resolve, reject, onProgress });
+      this.worker.postMessage({ id, method, args });
+    });
+  }
+
+  /** @param {{id: number, result?: unknown, error?: {kind: string, message: string}, progress?: number}} message */
+  #receive({ id, result, error, progress }) {
+    const entry = this.pending.get(id);
+    if (!entry) return;
+    if (progress !== undefined) return entry.onProgress?.(progress);
+    this.pending.delete(id);
+    if (!error) return entry.resolve(result);
+    const fatal = FATAL.includes(error.kind);
+    const words = fatal ? "the computation broke down, most likely for want of memory; try a smaller region" : error.message;
+    const failure = new EngineError(fatal ? "fatal" : error.kind, words);
+    entry.reject(failure);
+    if (fatal) this.stop(failure);
+  }
+}
+
+/** Fetches and compiles the wasm once for all workers. @returns {Promise<WebAssembly.Module>} */
+export async function compile() {
+  const response = await fetch(new URL("pkg/dfsq_bg.wasm", import.meta.url));
+  if (!response.ok) throw new EngineError("load", "the program (pkg/dfsq_bg.wasm) could not be loaded; was it built?");
+  return WebAssembly.compileStreaming(response);
+}

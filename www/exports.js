@@ -1,0 +1,72 @@
+// Files made of results.
+import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
+
+/** @typedef {import("./laboratory.js").Laboratory} Laboratory */
+
+/** Hands a file to the user. @param {string} name @param {BlobPart} content @param {string} type */
+export function download(name, content, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** @param {Laboratory} laboratory */
+function rows(laboratory) {
+  const { settings, samples } = laboratory;
+  return samples.flatMap((sample) =>
+    ["bicubic", ...NETWORK_METHODS].flatMap((method) => {
+      const result = laboratory.result(method, sample);
+      if (!result) return [];
+      const quantized = method === "dfsq" || method === "min-max";
+      return [
+        {
+          image: sample.name,
+          region: sample.region,
+          mode: settings.mode,
+          against: settings.mode === "benchmark" ? "reference" : "fp32",
+          method,
+          weightBits: quantized ? settings.weightBits : 32,
+          activationBits: quantized ? settings.activationBits : 32,
+          psnrY: result.score?.psnrY ?? null,
+          ssimY: result.score?.ssimY ?? null,
+          seconds: result.seconds ?? null,
+          modelBytes: result.modelBytes ?? null,
+          layerDb: result.layerDb && quantized ? [...result.layerDb] : undefined,
+        },
+      ];
+    }),
+  );
+}
+
+/** One line for each sample and method at the present settings. @param {Laboratory} laboratory */
+export function scoresCsv(laboratory) {
+  const columns = /** @type {const} */ (["image", "mode", "against", "method", "weightBits", "activationBits", "psnrY", "ssimY", "seconds", "modelBytes"]);
+  const quote = (/** @type {unknown} */ value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
+  const lines = rows(laboratory).map((row) => columns.map((column) => quote(row[column])).join(","));
+  return [columns.join(","), ...lines, ""].join("\r\n");
+}
+
+/** Settings, network, scores, and the chosen layer's distributions. @param {Laboratory} laboratory @param {number} layer */
+export async function reportJson(laboratory, layer) {
+  const { info, settings, active } = laboratory;
+  const known = laboratory.analyzed.has(active) && !laboratory.engines.fp32.busy;
+  const channels = known ? await laboratory.engines.fp32.call("distributions", [active, layer]) : [];
+  const report = { network: info, settings, methods: METHOD_NAMES, results: rows(laboratory), layer: info?.layers[layer]?.name, channels };
+  return JSON.stringify(report, null, 1);
+}
+
+/** All figures below each other in one file. @param {string[]} figures */
+export function figuresFile(figures) {
+  let top = 0;
+  let widest = 0;
+  const parts = figures.map((text) => {
+    const [width, height] = ["width", "height"].map((name) => Number(new RegExp(`<svg[^>]*? ${name}="(\\d+)"`).exec(text)?.[1]));
+    const part = text.replace("<svg ", `<svg y="${top}" `);
+    top += height;
+    widest = Math.max(widest, width);
+    return part;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${widest}" height="${top}" viewBox="0 0 ${widest} ${top}">\n${parts.join("\n")}\n</svg>\n`;
+}

@@ -1,0 +1,294 @@
+// Network, samples and results: what is known and what is being computed. No DOM; the page listens to "change".
+import { Engine, EngineError } from "./client.js";
+import { NETWORK_METHODS, TYPICAL_SPEED, resultKey, suggestedRegion } from "./plan.js";
+
+/**
+ * @typedef {import("./client.js").Picture} Picture
+ * @typedef {import("./client.js").NetworkInfo} NetworkInfo
+ * @typedef {import("./plan.js").Region} Region
+ * @typedef {import("./plan.js").Options} Options
+ * @typedef {{psnrY: number, ssimY: number}} Score
+ * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, modelBytes?: number, score?: Score}} Result
+ * @typedef {{reference?: Picture, low: Picture}} Pair
+ * @typedef {{name: string, picture: Picture, region: Region, chosen?: number}} Sample
+ * @typedef {{weightBits: number, activationBits: number, minMaxRange: string, mode: string}} Settings
+ */
+
+/** The bit widths that a network dropped by the user is calibrated for at once. */
+const WIDTHS = [2, 3, 4, 6, 8];
+
+/** Methods in the order in which results are wanted. */
+const METHODS = ["reference", "bicubic", ...NETWORK_METHODS];
+
+export class Laboratory extends EventTarget {
+  /** @param {Promise<WebAssembly.Module>} module @param {Settings} settings */
+  constructor(module, settings) {
+    super();
+    this.settings = settings;
+    /** One worker a method, and one that decodes and scores. @type {Record<string, Engine>} */
+    this.engines = Object.fromEntries([...NETWORK_METHODS, "images"].map((name) => [name, new Engine(module)]));
+    /** @type {NetworkInfo | undefined} */
+    this.info = undefined;
+    /** Whether the calibration was made here, from a dropped image. */
+    this.selfCalibrated = false;
+    /** @type {Sample[]} */
+    this.samples = [];
+    this.active = 0;
+    /** @type {Map<string, Result>} */
+    this.results = new Map();
+    /** @type {Map<string, Promise<Pair>>} */
+    this.pairs = new Map();
+    /** What each engine is computing. @type {Map<string, string>} */
+    this.running = new Map();
+    /** @type {Map<string, number>} */
+    this.progress = new Map();
+    /** Sample and region that the figures' worker has seen. @type {Map<number, string>} */
+    this.analyzed = new Map();
+    this.speed = TYPICAL_SPEED;
+    this.run = 0;
+  }
+
+  /** @param {import("./client.js").Network} network */
+  async setNetwork(network) {
+    this.stop();
+    const previous = this.engines.fp32.network;
+    try {
+      // The first worker vouches for the network; the others take it without a word.
+      this.info = await this.engines.fp32.load(network);
+    } catch (error) {
+      if (previous) await this.engines.fp32.load(previous);
+      throw error;
+    }
+    await Promise.all(["min-max", "dfsq"].map((name) => this.engines[name].load(network)));
+    this.selfCalibrated = false;
+    this.analyzed.clear();
+    this.#change();
+  }
+
+  /** Uses a calibration file for the present network. @param {Uint8Array} calibration @param {boolean} own made here */
+  async setCalibration(calibration, own) {
+    const { network } = this.engines.fp32;
+    if (!network) throw new EngineError("calibration", "load its network first");
+    const next = { ...network, calibration };
+    this.info = await this.engines.fp32.load(next);
+    this.analyzed.clear();
+    this.engines["min-max"].stop();
+    this.engines.dfsq.stop();
+    await Promise.all(["min-max", "dfsq"].map((name) => this.engines[name].load(next)));
+    this.selfCalibrated = own;
+    for (const key of this.results.keys()) if (/ (dfsq|min-max) /.test(key)) this.results.delete(key);
+    this.#change();
+  }
+
+  /** Decodes a file and makes it the active sample. @param {string} name @param {Uint8Array} bytes */
+  async addImage(name, bytes) {
+    const picture = await this.engines.images.call("decodeImage", [bytes]);
+    const region = this.info ? suggestedRegion(picture, this.cost()) : { x: 0, y: 0, width: picture.width, height: picture.height };
+    this.samples.push({ name, picture, region });
+    this.active = this.samples.length - 1;
+    this.#change();
+  }
+
+  /** @returns {Sample | undefined} */
+  get sample() {
+    return this.samples[this.active];
+  }
+
+  /** What time estimates are made of. @returns {import("./plan.js").Cost} */
+  cost() {
+    return { mode: this.settings.mode, scale: this.info?.convention.scale ?? 2, macsPerPixel: this.info?.macsPerPixel ?? 1e6, speed: this.speed };
+  }
+
+  /** @param {string} method @param {Sample} [sample] @returns {Result | undefined} */
+  result(method, sample = this.sample) {
+    return sample && this.results.get(this.#key(method, sample));
+  }
+
+  /** @param {string} method @param {Sample} sample */
+  #key(method, sample) {
+    const index = this.samples.indexOf(sample);
+    return `${index} ${resultKey(this.info?.sha256 ?? "", this.settings.mode, sample.region, this.options(method))}`;
+  }
+
+  /** @param {string} method @returns {Options} */
+  options(method) {
+    const { weightBits, activationBits, minMaxRange } = this.settings;
+    return { method, weightBits, activationBits, minMaxRange };
+  }
+
+  /** Whether there is something to see that has not been computed. */
+  get incomplete() {
+    return METHODS.some((method) => (method !== "reference" || this.settings.mode === "benchmark") && !this.result(method));
+  }
+
+  /** Stops every run; what is done stays. */
+  stop() {
+    this.run++;
+    for (const name of NETWORK_METHODS) if (this.running.has(name)) this.#stopEngine(name);
+    this.#change();
+  }
+
+  /** @param {string} name */
+  #stopEngine(name) {
+    this.engines[name].stop();
+    this.running.delete(name);
+    this.progress.delete(name);
+    if (name === "fp32") this.analyzed.clear();
+  }
+
+  /** Computes what is missing for the active sample, then the distributions of the others. */
+  async compute() {
+    const { sample, info } = this;
+    if (!sample || !info) return;
+    const run = ++this.run;
+    const current = () => run === this.run;
+    for (const name of NETWORK_METHODS) {
+      // What still runs for other settings is no longer wanted.
+      const running = this.running.get(name);
+      if (running && running !== this.#key(name, sample)) this.#stopEngine(name);
+    }
+    this.#change();
+    const pair = await this.#pair(sample);
+    if (!current()) return;
+    if (pair.reference) this.#keep("reference", sample, { picture: pair.reference });
+    await this.#bicubic(sample, pair);
+    if (!current()) return;
+    if (!info.calibratedWidths.length) await this.#calibrate(pair.low);
+    if (!current()) return;
+    await Promise.all(NETWORK_METHODS.map((method) => this.#method(method, sample, pair)));
+    if (!current()) return;
+    await this.#scoreAgainstFull(sample);
+    for (const other of this.samples) {
+      if (other === sample || !current()) continue;
+      await this.#method("fp32", other, await this.#pair(other));
+    }
+    if (current()) this.#change();
+  }
+
+  /** The network's input and, in benchmark mode, what it is scored against. @param {Sample} sample @returns {Promise<Pair>} */
+  #pair(sample) {
+    const { mode } = this.settings;
+    const { x, y, width, height } = sample.region;
+    const key = [this.samples.indexOf(sample), mode, x, y, width, height, this.cost().scale].join(" ");
+    let pair = this.pairs.get(key);
+    if (!pair) {
+      const part = cut(sample.picture, sample.region);
+      const make = mode === "benchmark" ? this.engines.images.call("benchmarkPair", [part, this.cost().scale]) : Promise.resolve({ low: part });
+      pair = /** @type {Promise<Pair>} */ (make);
+      this.pairs.set(key, pair);
+      pair.catch(() => this.pairs.delete(key));
+    }
+    return pair;
+  }
+
+  /** @param {Sample} sample @param {Pair} pair */
+  async #bicubic(sample, pair) {
+    if (this.result("bicubic", sample)) return;
+    const key = this.#key("bicubic", sample);
+    const start = performance.now();
+    const picture = await this.engines.images.call("bicubic", [pair.low, this.cost().scale]);
+    const seconds = (performance.now() - start) / 1000;
+    const score = pair.reference && (await this.#score(picture, pair.reference));
+    this.results.set(key, { picture, seconds, modelBytes: 0, score });
+    this.#change();
+  }
+
+  /** @param {string} method @param {Sample} sample @param {Pair} pair */
+  async #method(method, sample, pair) {
+    const index = this.samples.indexOf(sample);
+    const key = this.#key(method, sample);
+    const seen = method !== "fp32" || this.analyzed.get(index) === key;
+    if ((this.results.has(key) && seen) || this.running.get(method) === key) return;
+    this.running.set(method, key);
+    this.progress.set(method, 0);
+    this.#change();
+    try {
+      const onProgress = (/** @type {number} */ done) => {
+        this.progress.set(method, done);
+        this.dispatchEvent(new Event("progress"));
+      };
+      const engine = this.engines[method];
+      // The worker and its plan are ready before the clock starts.
+      await engine.call("info", []);
+      const start = performance.now();
+      /** @type {import("./client.js").Upscaled} */
+      const { picture, layerDb, modelBytes } =
+        method === "fp32"
+          ? await engine.call("analyze", [pair.low, index, sample.name], onProgress)
+          : await engine.call("upscale", [pair.low, this.options(method)], onProgress);
+      const seconds = (performance.now() - start) / 1000;
+      if (method === "fp32") {
+        this.analyzed.set(index, key);
+        this.speed = (pair.low.width * pair.low.height * (this.info?.macsPerPixel ?? 0)) / seconds || this.speed;
+      }
+      const score = pair.reference && (await this.#score(picture, pair.reference));
+      this.results.set(key, { picture, layerDb, modelBytes, seconds, score });
+    } finally {
+      if (this.running.get(method) === key) {
+        this.running.delete(method);
+        this.progress.delete(method);
+      }
+      this.#change();
+    }
+  }
+
+  /** In upscale mode the full-precision output takes the place of the reference. @param {Sample} sample */
+  async #scoreAgainstFull(sample) {
+    const full = this.result("fp32", sample);
+    if (this.settings.mode !== "upscale" || !full) return;
+    for (const method of ["bicubic", "min-max", "dfsq"]) {
+      const result = this.result(method, sample);
+      if (result && !result.score) result.score = await this.#score(result.picture, full.picture);
+    }
+    this.#change();
+  }
+
+  /** @param {Picture} picture @param {Picture} reference @returns {Promise<Score | undefined>} */
+  async #score(picture, reference) {
+    try {
+      return await this.engines.images.call("score", [picture, reference, this.cost().scale]);
+    } catch (error) {
+      // Too small for the SSIM window: the picture is shown all the same.
+      if (error instanceof EngineError && error.kind === "image-too-small") return undefined;
+      throw error;
+    }
+  }
+
+  /** A network that came without calibration gets its points from the dropped image itself. @param {Picture} low */
+  async #calibrate(low) {
+    this.running.set("fp32", "calibration");
+    this.progress.set("fp32", 0);
+    this.#change();
+    try {
+      const onProgress = (/** @type {number} */ done) => {
+        this.progress.set("fp32", done);
+        this.dispatchEvent(new Event("progress"));
+      };
+      const file = await this.engines.fp32.call("calibrate", [[low], undefined, WIDTHS], onProgress);
+      await this.setCalibration(file, true);
+    } finally {
+      this.running.delete("fp32");
+      this.progress.delete("fp32");
+    }
+  }
+
+  /** @param {string} method @param {Sample} sample @param {Result} result */
+  #keep(method, sample, result) {
+    this.results.set(this.#key(method, sample), result);
+    this.#change();
+  }
+
+  #change() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** @param {Picture} picture @param {Region} region @returns {Picture} */
+function cut({ width: whole, rgba }, { x, y, width, height }) {
+  const part = new Uint8Array(4 * width * height);
+  for (let row = 0; row < height; row++) {
+    const start = 4 * ((y + row) * whole + x);
+    part.set(rgba.subarray(start, start + 4 * width), 4 * row * width);
+  }
+  return { width, height, rgba: part };
+}

@@ -1,0 +1,555 @@
+// The page: shows what the laboratory knows, and tells it what the user wants. Only DOM here.
+import { EngineError, compile } from "./client.js";
+import "./compare-view.js";
+import "./crop-picker.js";
+import { Laboratory } from "./laboratory.js";
+import { BIT_WIDTHS, METHOD_NAMES, NETWORK_METHODS, duration, fits, region, seconds, sides } from "./plan.js";
+import { Analyzer } from "./analyzer.js";
+import { download, figuresFile, reportJson, scoresCsv } from "./exports.js";
+
+/** @param {string} id @returns {any} */
+const element = (id) => document.getElementById(id);
+const main = /** @type {HTMLElement} */ (document.querySelector("main"));
+const view = /** @type {import("./compare-view.js").CompareView} */ (document.querySelector("compare-view"));
+const picker = /** @type {import("./crop-picker.js").CropPicker} */ (document.querySelector("crop-picker"));
+
+const SAMPLES = ["parrot", "lighthouse", "bikes"];
+const PANES = ["fp32", "dfsq", "min-max"];
+const LARGEST_NETWORK = 512 * 2 ** 20;
+
+const wanted = new URLSearchParams(location.hash.slice(1));
+/** @param {string} name @param {string[]} allowed @param {string} otherwise */
+const choice = (name, allowed, otherwise) => (allowed.includes(wanted.get(name) ?? "") ? String(wanted.get(name)) : otherwise);
+const bits = BIT_WIDTHS.map(String);
+const laboratory = new Laboratory(compile(), {
+  weightBits: Number(choice("weights", bits, "4")),
+  activationBits: Number(choice("activations", bits, "4")),
+  minMaxRange: choice("range", ["dynamic", "static"], "dynamic"),
+  mode: choice("mode", ["benchmark", "upscale"], "benchmark"),
+});
+const analyzer = new Analyzer(laboratory);
+/** @type {{id: string, name: string, file: string, sha256: string, bytes: number, calibration: string}[]} */
+let networks = [];
+let failed = false;
+
+// --- Errors and the work in progress ---
+
+/** @param {unknown} cause @param {string} [what] */
+function fail(cause, what) {
+  if (cause instanceof EngineError && cause.kind === "cancelled") return;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const box = element("error");
+  const close = document.createElement("button");
+  close.type = "button";
+  close.textContent = "Dismiss";
+  close.onclick = () => (box.hidden = true);
+  box.replaceChildren(what ? `${what}: ${message}` : message, close);
+  box.hidden = false;
+  failed = true;
+  refresh();
+}
+
+function clearError() {
+  element("error").hidden = true;
+  failed = false;
+}
+
+/** Computes what is missing; every error ends up in the error line. */
+async function compute() {
+  if (!laboratory.info || !laboratory.sample) return;
+  clearError();
+  try {
+    await laboratory.compute();
+  } catch (error) {
+    fail(error);
+  }
+  refresh();
+}
+
+// --- Showing ---
+
+function options() {
+  const { left, right } = { left: element("left").value, right: element("right").value };
+  return { view: document.querySelector("[name=view]:checked")?.getAttribute("value") ?? "panes", left, right };
+}
+
+function shownMethods() {
+  const { view: arrangement, left, right } = options();
+  return arrangement === "panes" ? PANES : left === right ? [left] : [left, right];
+}
+
+/** @type {WeakMap<object, ImageData>} */
+const images = new WeakMap();
+/** What each canvas shows now. @type {Map<string, object | undefined>} */
+const drawn = new Map();
+
+/** @param {import("./client.js").Picture} picture */
+function imageData(picture) {
+  let image = images.get(picture);
+  if (!image) {
+    const { buffer, byteOffset, byteLength } = picture.rgba;
+    const pixels = new Uint8ClampedArray(/** @type {ArrayBuffer} */ (buffer), byteOffset, byteLength);
+    image = new ImageData(pixels, picture.width, picture.height);
+    images.set(picture, image);
+  }
+  return image;
+}
+
+function bitsText(/** @type {string} */ method) {
+  const { weightBits, activationBits } = laboratory.settings;
+  if (method === "fp32") return "32 / 32";
+  return NETWORK_METHODS.includes(method) ? `${weightBits} / ${activationBits}` : "–";
+}
+
+function drawPictures() {
+  const { sample, settings } = laboratory;
+  element("invitation").hidden = Boolean(sample);
+  if (!sample) return;
+  const factor = settings.mode === "upscale" ? laboratory.cost().scale : 1;
+  const scale = laboratory.cost().scale;
+  const side = (/** @type {number} */ length) => (factor === 1 ? Math.floor(length / scale) * scale : length * factor);
+  const before = `${view.dataset.size}`;
+  view.dataset.size = `${side(sample.region.width)} ${side(sample.region.height)}`;
+  if (before !== view.dataset.size) drawn.clear();
+  view.resize(side(sample.region.width), side(sample.region.height));
+  for (const method of Object.keys(METHOD_NAMES)) {
+    const result = laboratory.result(method);
+    if (drawn.get(method) === result?.picture && result) {
+      view.show(method, imageData(result.picture), note(method));
+      continue;
+    }
+    drawn.set(method, result?.picture);
+    view.show(method, result && imageData(result.picture), note(method));
+  }
+}
+
+function note(/** @type {string} */ method) {
+  const result = laboratory.result(method);
+  if (!result) return laboratory.running.has(method) ? "running…" : "";
+  const text = NETWORK_METHODS.includes(method) && method !== "fp32" ? `${bitsText(method)} bits` : "";
+  return [text, result.score ? `${decimal(result.score.psnrY, 2)} dB` : ""].filter(Boolean).join(" · ");
+}
+
+/** @param {number | undefined} value @param {number} digits */
+function decimal(value, digits) {
+  if (value === undefined || Number.isNaN(value)) return "–";
+  return Number.isFinite(value) ? value.toFixed(digits) : "∞";
+}
+
+function drawTable() {
+  const body = document.querySelector("#scores tbody");
+  const against = laboratory.settings.mode === "benchmark" ? "the reference image" : "the full-precision output";
+  element("scores-caption").textContent = `Scores on luma against ${against}, border of ${laboratory.cost().scale} pixels left out`;
+  const rows = ["fp32", "dfsq", "min-max", "bicubic"].map((method) => {
+    const result = laboratory.result(method);
+    const row = document.createElement("tr");
+    row.dataset.method = method;
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = METHOD_NAMES[method];
+    row.append(head);
+    const size = result?.modelBytes === undefined ? "–" : method === "bicubic" ? "0" : (result.modelBytes / 1000).toFixed(0);
+    const cells = [
+      ["", bitsText(method)],
+      [`psnr-${method}`, decimal(result?.score?.psnrY, 3)],
+      [`ssim-${method}`, decimal(result?.score?.ssimY, 4)],
+      [`time-${method}`, decimal(result?.seconds, 2)],
+      [`size-${method}`, size],
+    ];
+    for (const [id, text] of cells) {
+      const cell = document.createElement("td");
+      if (id) cell.dataset.testid = id;
+      cell.textContent = text;
+      row.append(cell);
+    }
+    return row;
+  });
+  body?.replaceChildren(...rows);
+}
+
+function drawRegion() {
+  const { sample, info } = laboratory;
+  const cost = laboratory.cost();
+  element("region").hidden = !sample || !info || sides(sample.picture).length === 0;
+  if (!sample || element("region").hidden) return;
+  const { picture } = sample;
+  const whole = { x: 0, y: 0, width: picture.width, height: picture.height };
+  const isWhole = sample.region.width === picture.width && sample.region.height === picture.height;
+  const chosen = isWhole ? "whole" : String(Math.max(sample.region.width, sample.region.height));
+  const entry = (/** @type {string} */ value, /** @type {string} */ name, /** @type {import("./plan.js").Region} */ r) => {
+    const option = new Option(`${name}, ${fits(r, cost) ? duration(seconds(r, cost)) : "too large for a tab's memory"}`, value);
+    option.disabled = !fits(r, cost);
+    option.selected = value === chosen;
+    return option;
+  };
+  const offered = sides(picture).map((side) => {
+    const r = region(picture, side);
+    return entry(String(side), `${r.width} × ${r.height}`, r);
+  });
+  element("region-size").replaceChildren(...offered, entry("whole", "whole image", whole));
+  element("region-note").textContent = isWhole
+    ? `The whole image, ${picture.width} × ${picture.height}.`
+    : `A part of the image (${picture.width} × ${picture.height}), so that the networks finish soon. Drag it.`;
+  picker.setRegion(sample.region);
+}
+
+function drawStatus() {
+  const { info, sample, running } = laboratory;
+  const state = failed ? "error" : !info ? "loading" : running.size ? "running" : sample && !laboratory.incomplete ? "done" : "ready";
+  main.dataset.state = state;
+  element("run").disabled = !info || !sample || running.size > 0 || !laboratory.incomplete;
+  element("cancel").disabled = running.size === 0;
+  const done = (/** @type {string} */ name) => laboratory.progress.get(name) ?? (laboratory.result(name) ? 1 : 0);
+  element("progress").value = running.size ? NETWORK_METHODS.reduce((sum, name) => sum + done(name), 0) / NETWORK_METHODS.length : 0;
+  for (const name of NETWORK_METHODS) view.progress(name, laboratory.progress.get(name) ?? 0);
+  element("status").textContent = statusText(state);
+}
+
+function statusText(/** @type {string} */ state) {
+  const { sample, running } = laboratory;
+  if (state === "loading") return "Loading the network…";
+  if (!sample) return "Ready. Drop an image.";
+  if (running.get("fp32") === "calibration") return "Choosing quantization points on this image…";
+  if (state === "running") return `Running ${[...running.keys()].map((name) => METHOD_NAMES[name]).join(", ")} on ${sample.name}`;
+  if (state === "error") return "Stopped by an error.";
+  return state === "done" ? `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}` : "Ready to run.";
+}
+
+function drawNetwork() {
+  const { info, selfCalibrated } = laboratory;
+  if (!info) return;
+  const known = networks.find((network) => network.sha256 === info.sha256);
+  const rules = { "residual-blocks": "convolutions of the residual blocks", "dense-blocks": "dense blocks and feature fusion", general: "all but the first convolution, up to the upsampler" };
+  const quantized = info.layers.filter((layer) => layer.quantized).length;
+  const parts = [
+    `Enlarges ${info.convention.scale}×; ${(info.parameters / 1e6).toFixed(2)} million parameters. Quantized: ${quantized} of ${info.layers.length} convolutions (${rules[/** @type {keyof typeof rules} */ (info.rule)]}).`,
+  ];
+  if (info.convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${info.convention.assumed.join("; ")}.`);
+  if (!known && selfCalibrated) parts.push("No calibration came with this network: its points were chosen on the dropped image itself.");
+  element("network-note").textContent = parts.join(" ");
+}
+
+let frame = 0;
+/** Draws everything once before the next frame. */
+function refresh() {
+  frame ||= requestAnimationFrame(() => {
+    frame = 0;
+    drawStatus();
+    drawNetwork();
+    drawPictures();
+    drawTable();
+    drawRegion();
+    drawExports();
+    analyzer.refresh();
+  });
+}
+
+function arrange() {
+  const { view: arrangement } = options();
+  for (const side of ["left", "right"]) element(side).disabled = arrangement === "panes";
+  view.arrange(arrangement, shownMethods());
+  refresh();
+}
+
+// --- Networks ---
+
+/** @param {string} url @param {(done: number) => void} [onProgress] */
+async function fetchBytes(url, onProgress) {
+  const response = await fetch(url);
+  if (!response.ok || !response.body) throw new Error(`${url} could not be loaded (${response.status})`);
+  const total = Number(response.headers.get("Content-Length")) || 0;
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of /** @type {AsyncIterable<Uint8Array>} */ (/** @type {unknown} */ (response.body))) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (total) onProgress?.(length / total);
+  }
+  return new Uint8Array(await new Blob(/** @type {BlobPart[]} */ (chunks)).arrayBuffer());
+}
+
+/** @param {string} id */
+async function useBundled(id) {
+  const entry = networks.find((network) => network.id === id) ?? networks[0];
+  try {
+    clearError();
+    const show = (/** @type {number} */ done) => (element("status").textContent = `Loading ${entry.name}: ${((done * entry.bytes) / 1e6).toFixed(1)} of ${(entry.bytes / 1e6).toFixed(1)} MB`);
+    const [bytes, calibration] = await Promise.all([fetchBytes(`onnx/${entry.file}`, show), fetchBytes(`onnx/${entry.calibration}`)]);
+    const digest = [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].map((b) => b.toString(16).padStart(2, "0")).join("");
+    if (digest !== entry.sha256) throw new Error("the file is damaged: it is not the network that is listed");
+    await laboratory.setNetwork({ bytes, calibration });
+    element("network").value = entry.id;
+    await afterNetwork();
+  } catch (error) {
+    fail(error, entry.name);
+  }
+}
+
+/** @param {File} file */
+async function useForeign(file) {
+  const previous = element("network").value;
+  try {
+    clearError();
+    if (file.size > LARGEST_NETWORK) throw new Error(`the file has ${(file.size / 2 ** 20).toFixed(0)} MB, more than 512`);
+    element("status").textContent = `Reading ${file.name}…`;
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    await laboratory.setNetwork({ bytes });
+    const known = networks.find((network) => network.sha256 === laboratory.info?.sha256);
+    if (known) return await useBundled(known.id);
+    element("network").querySelector("[data-foreign]")?.remove();
+    const option = new Option(laboratory.info?.name ?? file.name, "foreign", true, true);
+    option.dataset.foreign = "";
+    element("network").append(option);
+    await afterNetwork();
+  } catch (error) {
+    element("network").value = previous;
+    fail(error, file.name);
+  }
+}
+
+async function afterNetwork() {
+  analyzer.networkChanged();
+  refresh();
+  await compute();
+}
+
+// --- Images ---
+
+/** @param {Iterable<File>} files */
+async function open(files) {
+  clearError();
+  const list = [...files];
+  const errors = [];
+  let added = false;
+  for (const file of list) {
+    try {
+      if (/\.onnx$/i.test(file.name)) {
+        await useForeign(file);
+      } else if (/\.calibration$/i.test(file.name)) {
+        await laboratory.setCalibration(new Uint8Array(await file.arrayBuffer()), false);
+        added = true;
+      } else {
+        element("status").textContent = `Opening ${file.name}…`;
+        await laboratory.addImage(file.name, new Uint8Array(await file.arrayBuffer()));
+        added = true;
+      }
+    } catch (error) {
+      errors.push([file.name, error]);
+    }
+  }
+  if (added) {
+    await showSample();
+    // Errors of some files must not keep the others from being shown.
+    const running = compute();
+    for (const [name, error] of errors) fail(error, String(name));
+    return running;
+  }
+  for (const [name, error] of errors) fail(error, String(name));
+}
+
+async function showSample() {
+  const { sample } = laboratory;
+  if (!sample) return;
+  analyzer.samplesChanged();
+  await picker.setImage(await createImageBitmap(imageData(sample.picture)));
+  refresh();
+}
+
+/** @param {string} name */
+async function openBundledSample(name) {
+  try {
+    const bytes = await fetchBytes(`samples/${name}.png`);
+    await open([new File([bytes], `${name}.png`)]);
+  } catch (error) {
+    fail(error, name);
+  }
+}
+
+// --- Exports ---
+
+function drawExports() {
+  const { sample } = laboratory;
+  const some = Boolean(sample && NETWORK_METHODS.some((method) => laboratory.result(method)));
+  for (const id of ["export-png", "export-csv", "export-json"]) element(id).disabled = !some;
+  element("export-svg").disabled = !analyzer.figures().length;
+}
+
+const baseName = () => (laboratory.sample?.name ?? "dfsq").replace(/\.[^.]*$/, "");
+
+async function exportPng() {
+  const { view: arrangement, right } = options();
+  const method = arrangement === "panes" ? "dfsq" : right;
+  const result = laboratory.result(method);
+  if (!result) return fail(new Error(`there is no ${METHOD_NAMES[method]} picture yet`));
+  const png = await laboratory.engines.images.call("encodePng", [result.picture]);
+  download(`${baseName()}-${method}.png`, png, "image/png");
+}
+
+async function shareLink() {
+  const { weightBits, activationBits, minMaxRange, mode } = laboratory.settings;
+  const { view: arrangement, left, right } = options();
+  const parts = { network: element("network").value, weights: String(weightBits), activations: String(activationBits), range: minMaxRange, mode, view: arrangement, left, right };
+  const sample = SAMPLES.find((name) => laboratory.sample?.name === `${name}.png`);
+  history.replaceState(null, "", `#${new URLSearchParams(sample ? { ...parts, sample } : parts)}`);
+  const button = element("share-link");
+  try {
+    await navigator.clipboard.writeText(location.href);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "The address bar has the link";
+  }
+  setTimeout(() => (button.textContent = "Copy link to these settings"), 2000);
+}
+
+// --- Wiring ---
+
+function setUpBits() {
+  for (const [id, key] of /** @type {const} */ ([["weight-bits", "weightBits"], ["activation-bits", "activationBits"]])) {
+    const group = element(id);
+    for (const width of BIT_WIDTHS) {
+      const label = document.createElement("label");
+      label.innerHTML = `<input type="radio" name="${id}" value="${width}"><span>${width}</span>`;
+      group.append(label);
+    }
+    group.addEventListener("change", (/** @type {Event} */ event) => {
+      const width = Number(/** @type {HTMLInputElement} */ (event.target).value);
+      if (element("link-bits").checked) laboratory.settings.weightBits = laboratory.settings.activationBits = width;
+      else laboratory.settings[key] = width;
+      showBits();
+      compute();
+    });
+  }
+  element("link-bits").checked = laboratory.settings.weightBits === laboratory.settings.activationBits;
+  element("link-bits").addEventListener("change", (/** @type {Event} */ event) => {
+    if (!(/** @type {HTMLInputElement} */ (event.target).checked)) return;
+    laboratory.settings.weightBits = laboratory.settings.activationBits;
+    showBits();
+    compute();
+  });
+  showBits();
+}
+
+function showBits() {
+  const { weightBits, activationBits } = laboratory.settings;
+  const check = (/** @type {string} */ id, /** @type {number} */ width) => (element(id).querySelector(`[value="${width}"]`).checked = true);
+  check("weight-bits", weightBits);
+  check("activation-bits", activationBits);
+}
+
+function setUpControls() {
+  for (const side of ["left", "right"]) {
+    element(side).append(...Object.entries(METHOD_NAMES).map(([method, name]) => new Option(name, method)));
+    element(side).value = choice(side, Object.keys(METHOD_NAMES), side === "left" ? "min-max" : "dfsq");
+    element(side).addEventListener("change", arrange);
+  }
+  const radio = (/** @type {string} */ name, /** @type {string} */ value) =>
+    /** @type {HTMLInputElement} */ (document.querySelector(`[name=${name}][value="${value}"]`));
+  radio("view", choice("view", ["panes", "slider", "pair"], "panes")).checked = true;
+  radio("mode", laboratory.settings.mode).checked = true;
+  element("view").addEventListener("change", arrange);
+  element("mode").addEventListener("change", (/** @type {Event} */ event) => {
+    laboratory.settings.mode = /** @type {HTMLInputElement} */ (event.target).value;
+    compute();
+  });
+  element("min-max-range").value = laboratory.settings.minMaxRange;
+  element("min-max-range").addEventListener("change", () => {
+    laboratory.settings.minMaxRange = element("min-max-range").value;
+    compute();
+  });
+  element("zoom-in").onclick = () => view.zoom(1.4);
+  element("zoom-out").onclick = () => view.zoom(1 / 1.4);
+  element("zoom-fit").onclick = () => view.fit();
+  view.addEventListener("camera", (event) => {
+    const { scale, fitted } = /** @type {CustomEvent} */ (event).detail;
+    element("zoom-level").value = fitted ? "fit" : `${Math.round(scale * devicePixelRatio * 100)}%`;
+  });
+  element("run").onclick = compute;
+  element("cancel").onclick = () => laboratory.stop();
+  element("network").addEventListener("change", () => useBundled(element("network").value));
+  element("network-file").addEventListener("change", onFiles);
+  element("image-file").addEventListener("change", onFiles);
+  element("region-size").addEventListener("change", () => {
+    const { sample } = laboratory;
+    if (!sample) return;
+    const { x, y, width, height } = sample.region;
+    const side = element("region-size").value;
+    const whole = { x: 0, y: 0, width: sample.picture.width, height: sample.picture.height };
+    sample.region = side === "whole" ? whole : region(sample.picture, Number(side), { x: x + width / 2, y: y + height / 2 });
+    compute();
+  });
+  picker.addEventListener("region", (event) => {
+    if (laboratory.sample) laboratory.sample.region = /** @type {CustomEvent} */ (event).detail;
+    compute();
+  });
+  element("sample").addEventListener("change", async () => {
+    laboratory.active = Number(element("sample").value);
+    await showSample();
+    compute();
+  });
+  element("export-png").onclick = () => exportPng().catch(fail);
+  element("export-csv").onclick = () => download(`${baseName()}-scores.csv`, scoresCsv(laboratory), "text/csv");
+  element("export-json").onclick = () => reportJson(laboratory, analyzer.layer()).then((text) => download(`${baseName()}-report.json`, text, "application/json"), fail);
+  element("export-svg").onclick = () => download(`${baseName()}-figures.svg`, figuresFile(analyzer.figures()), "image/svg+xml");
+  element("share-link").onclick = shareLink;
+}
+
+function onFiles(/** @type {Event} */ event) {
+  const input = /** @type {HTMLInputElement} */ (event.target);
+  const files = [...(input.files ?? [])];
+  // So that choosing the same file again is noticed.
+  input.value = "";
+  open(files);
+}
+
+function setUpDrop() {
+  let depth = 0;
+  const hint = (/** @type {number} */ change) => {
+    depth = change === 0 ? 0 : depth + change;
+    element("drop-hint").hidden = depth <= 0;
+  };
+  addEventListener("dragenter", (event) => (event.preventDefault(), hint(1)));
+  addEventListener("dragleave", () => hint(-1));
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    hint(0);
+    const files = event.dataTransfer?.files;
+    if (files?.length) open(files);
+    else fail(new Error("nothing was dropped that is a file; save the image first and drop the file"));
+  });
+  addEventListener("paste", (event) => {
+    if (event.clipboardData?.files.length) open(event.clipboardData.files);
+  });
+}
+
+function setUpSamples() {
+  for (const name of SAMPLES) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.testid = `sample-${name}`;
+    button.innerHTML = `<img src="samples/${name}.png" alt="" width="96" height="96"><span>${name}</span>`;
+    button.onclick = () => openBundledSample(name);
+    element("samples").append(button);
+  }
+}
+
+async function start() {
+  setUpBits();
+  setUpControls();
+  setUpDrop();
+  setUpSamples();
+  laboratory.addEventListener("change", refresh);
+  laboratory.addEventListener("progress", drawStatus);
+  arrange();
+  try {
+    networks = (await (await fetch("onnx/models.json")).json()).networks;
+    element("network").append(...networks.map(({ id, name }) => new Option(name, id)));
+    await useBundled(wanted.get("network") ?? "");
+    const sample = wanted.get("sample");
+    if (sample && SAMPLES.includes(sample)) await openBundledSample(sample);
+  } catch (error) {
+    fail(error, "The page could not start");
+  }
+}
+
+start();

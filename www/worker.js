@@ -1,0 +1,34 @@
+// Runs one Session. Verbs are those of the wasm package: functions of the module, or methods of the session.
+import init, * as dfsq from "./pkg/dfsq.js";
+
+/** @type {any} */
+let session;
+
+/** @type {Record<string, Function>} */
+const verbs = {
+  start: (/** @type {WebAssembly.Module} */ module) => init({ module_or_path: module }).then(() => undefined),
+  load(/** @type {Uint8Array} */ network, /** @type {Uint8Array | undefined} */ calibration) {
+    session?.free();
+    session = new dfsq.Session(network);
+    if (calibration) session.loadCalibration(calibration);
+    return session.info();
+  },
+};
+
+/** @param {any} value @returns {ArrayBuffer[]} */
+function buffers(value) {
+  if (ArrayBuffer.isView(value)) return [/** @type {ArrayBuffer} */ (value.buffer)];
+  return value && typeof value === "object" ? Object.values(value).flatMap(buffers) : [];
+}
+
+self.onmessage = async ({ data: { id, method, args } }) => {
+  const progress = (/** @type {number} */ done) => self.postMessage({ id, progress: done });
+  try {
+    const verb = verbs[method] ?? /** @type {any} */ (dfsq)[method];
+    const result = verb ? await verb(...args) : session[method](...args, progress);
+    self.postMessage({ id, result }, { transfer: buffers(result) });
+  } catch (cause) {
+    const error = /** @type {Error} */ (cause);
+    self.postMessage({ id, error: { kind: error.name, message: error.message } });
+  }
+};
