@@ -154,7 +154,7 @@ build() {
 serve() {
   [ -f www/pkg/dfsq.js ] || die "nothing to serve yet: run ./build.sh"
   have python3 || apt_install python3
-  python3 -u - <<'PYTHON'
+  exec python3 -u - <<'PYTHON'
 import functools, http.server
 
 class Handler(http.server.SimpleHTTPRequestHandler):

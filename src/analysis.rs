@@ -88,8 +88,9 @@ fn summarize(values: &[f32], subtract_mean: bool) -> Option<ChannelSummary> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn literal_summary() {
         let values: Vec<f32> = (0..=100).rev().map(|v| v as f32).collect();
         let summary = summarize(&values, true).unwrap();
@@ -100,7 +101,7 @@ mod tests {
         assert_eq!(summarize(&[1.0, f32::NAN], false), None);
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn quartiles_of_many_values_stay_near() {
         let values: Vec<f32> = (0..100_000).map(|v| (v * 7919 % 100_000) as f32).collect();
         let [low, q1, q2, q3, high] = summarize(&values, false).unwrap().five;

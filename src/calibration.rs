@@ -260,6 +260,7 @@ impl LayerCalibration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     fn example() -> Calibration {
         let points = BTreeMap::from([(BitWidth::new(2).unwrap(), vec![vec![0, 7, 8, 376], vec![188]])]);
@@ -267,7 +268,7 @@ mod tests {
         Calibration { settings: Settings::default(), network: "abc".into(), images: 3, layers }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn the_file_gives_back_what_was_saved() {
         let calibration = example();
         let bytes = calibration.save().unwrap();
@@ -275,7 +276,7 @@ mod tests {
         assert_eq!(SafeTensors::deserialize(&bytes).unwrap().tensor("body.0.points.2").unwrap().shape(), [2, 48]);
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn damaged_files_are_refused() {
         let bytes = example().save().unwrap();
         for bad in [&bytes[..bytes.len() - 1], &bytes[..10], b"", b"text that is no calibration"] {

@@ -119,6 +119,11 @@ macro_rules! axes {
     }};
 }
 
+/// Text in a method's colour.
+fn key(colour: &RGBColor) -> TextStyle<'static> {
+    ("sans-serif", 13).into_font().color(colour)
+}
+
 fn short(value: &f64) -> String {
     let text = if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") };
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -200,13 +205,12 @@ pub fn histogram(style: &Style, channel: &ChannelSummary, points: &[f32], grid: 
         chart.draw_series(points.iter().map(|p| rug(f64::from(*p), -0.19, palette.dfsq))).map_err(fail)?;
         chart.draw_series(normalized.iter().map(|g| rug(*g, -0.39, palette.min_max))).map_err(fail)?;
         let (left, bottom) = (4, area.dim_in_pixel().1 as i32);
-        let label = |colour: &RGBColor| ("sans-serif", 13).into_font().color(colour);
         // The rugs' heights in pixels, from the chart's own axis: title above, labels below.
         let plot = f64::from(bottom - 34 - 4 - 26);
         let at = |y: f64| bottom - 38 - (plot * (y + 0.42) / 1.47) as i32;
         area.draw_text("log count", &style.label(), (left, at(0.55))).map_err(fail)?;
-        area.draw_text("DFSQ", &label(&palette.dfsq), (left, at(-0.06))).map_err(fail)?;
-        area.draw_text("min-max", &label(&palette.min_max), (left, at(-0.26))).map_err(fail)
+        area.draw_text("DFSQ", &key(&palette.dfsq), (left, at(-0.06))).map_err(fail)?;
+        area.draw_text("min-max", &key(&palette.min_max), (left, at(-0.26))).map_err(fail)
     })
 }
 
@@ -234,7 +238,7 @@ pub fn layers(style: &Style, dfsq: &[f64], min_max: &[f64], selected: usize) -> 
     let y = extent(dfsq.iter().chain(min_max).copied());
     let count = dfsq.len().max(min_max.len()).max(1) as f64;
     svg(style, |area| {
-        let title = "Signal to quantization noise of every layer's input";
+        let title = "Signal to quantization noise of every layer";
         let mut chart = axes!(area, style, title, -0.6..count - 0.4, y.clone(), "quantized layer", "dB", |mesh| {
             mesh.disable_x_mesh().x_labels(10).x_label_formatter(&|x: &f64| format!("{x:.0}")).y_labels(5).y_label_formatter(&short)
         });
@@ -247,16 +251,17 @@ pub fn layers(style: &Style, dfsq: &[f64], min_max: &[f64], selected: usize) -> 
             chart.draw_series(LineSeries::new(points(), colour.stroke_width(2))).map_err(fail)?;
             chart.draw_series(points().map(|p| Circle::new(p, 2, colour.filled()))).map_err(fail)?;
         }
-        let right = area.dim_in_pixel().0 as i32;
-        let label = |colour: &RGBColor| ("sans-serif", 13).into_font().color(colour);
-        area.draw_text("DFSQ", &label(&palette.dfsq), (right - 112, 8)).map_err(fail)?;
-        area.draw_text("min-max", &label(&palette.min_max), (right - 66, 8)).map_err(fail)
+        let (right, bottom) = area.dim_in_pixel();
+        let (right, bottom) = (right as i32, bottom as i32);
+        area.draw_text("DFSQ", &key(&palette.dfsq), (right - 112, bottom - 17)).map_err(fail)?;
+        area.draw_text("min-max", &key(&palette.min_max), (right - 66, bottom - 17)).map_err(fail)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     fn summary(shift: f32) -> ChannelSummary {
         let mut histogram = vec![0; HISTOGRAM_BINS];
@@ -264,7 +269,7 @@ mod tests {
         ChannelSummary { five: [-1.0, -0.5, shift, 0.5, 1.0], mean: 0.0, range: 1.0, histogram }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn every_figure_is_svg_with_its_parts() {
         let style = Style::default();
         let all = vec![summary(0.0), summary(0.25)];
@@ -286,7 +291,7 @@ mod tests {
         assert_eq!(rugs(&figures[2], "#C74E10"), 2);
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn nothing_to_draw_is_no_error() {
         let style = Style { width: 1, height: 1, dark: true };
         channels(&style, &[], 0).unwrap();

@@ -90,12 +90,13 @@ fn blur(values: Vec<f64>, width: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     fn picture(width: usize, height: usize, pixel: impl Fn(usize) -> u8) -> Picture {
         Picture { width, height, rgb: (0..3 * width * height).map(pixel).collect(), alpha: None }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn literal_scores() {
         // A grey step of 10 moves luma by 219 / 255 * 10; PSNR = 20 log10(255 / 8.588).
         let score = super::score(&picture(20, 16, |_| 110), &picture(20, 16, |_| 100), 2).unwrap();
@@ -104,7 +105,7 @@ mod tests {
         assert!((score.ssim_y - (2.0 * a * b + C1) / (a * a + b * b + C1)).abs() < 1e-9);
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn equal_pictures_and_unequal_sizes() {
         let a = picture(15, 15, |i| (i * 7 % 251) as u8);
         let same = score(&a, &a, 2).unwrap();
@@ -113,7 +114,7 @@ mod tests {
         assert!(matches!(score(&a, &a, 3), Err(Error::ImageTooSmall(_))));
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn ssim_equals_the_two_dimensional_definition() {
         let a = picture(17, 14, |i| (i * i * 31 % 256) as u8);
         let b = picture(17, 14, |i| (i * i * 31 % 256) as u8 / 2 + (i % 40) as u8);

@@ -51,7 +51,7 @@ pub enum MinMaxRange {
 
 /// How a picture is upscaled. Missing fields take the defaults: DFSQ, 4 bits for weights and activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Options {
     /// The method.
     pub method: Method,

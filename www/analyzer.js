@@ -35,7 +35,7 @@ export class Analyzer {
     const before = this.#layer.selectedOptions[0]?.text;
     const options = layers.flatMap((layer, index) => (layer.quantized ? [new Option(layer.name, String(index))] : []));
     this.#layer.replaceChildren(...options);
-    const same = options.find((option) => option.text === before) ?? options[1] ?? options[0];
+    const same = options.find((option) => option.text === before) ?? options[0];
     if (same) same.selected = true;
     this.#fillChannels();
   }
@@ -87,7 +87,7 @@ export class Analyzer {
       const svg = await laboratory.engines.fp32.call("figure", [request]);
       if (this.#shown.get(kind) !== key) return;
       figure.innerHTML = svg;
-      figure.firstElementChild?.setAttribute("aria-label", `Figure: ${kind}`);
+      figure.firstElementChild?.setAttribute("aria-label", figure.ariaLabel ?? kind);
       laboratory.dispatchEvent(new Event("change"));
     } catch {
       // The worker was stopped; the figure is asked for again when it is back.

@@ -95,8 +95,9 @@ pub fn upscale(picture: &Picture, factor: usize) -> Picture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn weights_of_a_halving_are_matlabs() {
         // imresize(.., 0.5): eight taps, symmetric; the kernel at 0.25, 0.75, 1.25, 1.75, normalized.
         let taps = &weights(64, 32)[10];
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(taps[0].0, 17);
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn a_flat_picture_stays_flat_and_borders_mirror() {
         let flat = Picture { width: 5, height: 4, rgb: vec![77; 60], alpha: Some(vec![9; 20]) };
         assert!(upscale(&flat, 3).rgb.iter().all(|b| *b == 77));

@@ -65,12 +65,27 @@ fn check(graph: &GraphProto) -> Result<()> {
         if let Some(missing) = node.input.iter().find(|i| !i.is_empty() && !defined.contains(i.as_str())) {
             return fail(format!("node {} reads {missing}, which nothing before it computes", node_name(node)));
         }
+        if node.op_type == "Conv" {
+            check_conv(node)?;
+        }
         defined.extend(node.output.iter().map(String::as_str));
     }
     match graph.output.iter().find(|o| !defined.contains(o.name.as_str())) {
         Some(output) => fail(format!("nothing computes its output {}", output.name)),
         None => Ok(()),
     }
+}
+
+/// tract indexes these lists by axis without looking at their length.
+fn check_conv(node: &NodeProto) -> Result<()> {
+    let lists = [("kernel_shape", 2, 1), ("strides", 2, 1), ("dilations", 2, 1), ("pads", 4, 0)];
+    for attribute in &node.attribute {
+        let Some((name, length, least)) = lists.iter().find(|(name, ..)| *name == attribute.name) else { continue };
+        if attribute.ints.len() != *length || attribute.ints.iter().any(|v| !(*least..=256).contains(v)) {
+            return Err(Error::Network(format!("the attribute {name} of {} is {:?}", node_name(node), attribute.ints)));
+        }
+    }
+    Ok(())
 }
 
 /// The node's name, or its first output's where it has none (what tract calls it too).

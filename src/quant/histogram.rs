@@ -132,8 +132,9 @@ impl Cumulative {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn squared_error_equals_the_samples() {
         let mut rng = fastrand::Rng::with_seed(5);
         let values: Vec<f32> = (0..20_000).map(|_| (rng.f32() * 2.0 - 1.0).powi(3)).collect();
@@ -154,7 +155,7 @@ mod tests {
         assert_eq!(histogram.grouped(64).iter().sum::<u32>(), 20_000);
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn values_at_and_outside_the_ends_are_counted() {
         let mut histogram = Histogram::default();
         histogram.add([-1.0, 1.0, 1.5, -3.0]);

@@ -112,6 +112,7 @@ fn plus_plus(bins: &[(f64, f64)], clusters: usize, rng: &mut fastrand::Rng) -> V
 mod tests {
     use super::*;
     use crate::quant::Histogram;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     fn cumulative(values: &[f32]) -> Cumulative {
         let mut histogram = Histogram::default();
@@ -133,7 +134,7 @@ mod tests {
     const OPTIONS: KMeans =
         KMeans { clusters: 3, restarts: 5, pin_zero: false, max_iterations: 100, tolerance: 1e-7 };
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn separate_clusters_are_found() {
         let mut values = vec![-0.8f32, -0.82, -0.78];
         values.extend([0.1, 0.12, 0.08, 0.1]);
@@ -146,7 +147,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn a_step_never_raises_the_error_and_the_seed_repeats() {
         let mut rng = fastrand::Rng::with_seed(2);
         let data = cumulative(&(0..4000).map(|_| rng.f32().powi(2) * 2.0 - 1.0).collect::<Vec<_>>());
@@ -162,7 +163,7 @@ mod tests {
         assert_eq!(best(&data, options, 4), best(&data, options, 4));
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn zero_is_pinned_and_few_values_are_their_own_centres() {
         let data = cumulative(&[0.5, 0.6, 0.7, 0.8, 0.9]);
         let pinned = best(&data, KMeans { pin_zero: true, ..OPTIONS }, 0);

@@ -88,8 +88,9 @@ fn mean(channel: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn literal_values() {
         let n = Normalization::measure(&[1.0, 2.0, 3.0, 6.0, 3.0], true).unwrap();
         assert_eq!((n.mean, n.range), (3.0, 3.0));
@@ -98,7 +99,7 @@ mod tests {
         assert_eq!((n.mean, n.normalize(-4.0)), (0.0, -1.0));
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn constant_zero_single_and_empty_channels_come_back_unchanged() {
         let zero = Points::new(vec![0.0]);
         for channel in [vec![2.5; 9], vec![0.0; 4], vec![-7.0], vec![]] {
@@ -108,7 +109,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn nan_and_infinity_are_refused() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for subtract_mean in [true, false] {

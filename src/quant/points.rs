@@ -78,6 +78,7 @@ impl Quantizer for Points {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     fn naive(values: &[f32], y: f32) -> usize {
         let mut best = 0;
@@ -89,7 +90,7 @@ mod tests {
         best
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn nearest_equals_the_naive_search() {
         let mut rng = fastrand::Rng::with_seed(7);
         for count in [1, 2, 3, 4, 16, 64, 200, 256] {
@@ -104,7 +105,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn a_tie_goes_to_the_lower_point_and_outliers_to_the_ends() {
         let points = Points::new(vec![0.5, -0.5, 0.5]);
         assert_eq!(points.values(), [-0.5, 0.5]);

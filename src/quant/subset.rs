@@ -62,8 +62,9 @@ fn snap(centres: &[f64], universal: &UniversalSet) -> Vec<u16> {
 mod tests {
     use super::*;
     use crate::quant::Histogram;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn points_are_universal_distinct_and_repeatable() {
         let universal = UniversalSet::new(4).unwrap();
         let mut rng = fastrand::Rng::with_seed(11);
@@ -85,7 +86,7 @@ mod tests {
         assert!(errors.windows(2).all(|e| e[1] < e[0]), "more points, less error: {errors:?}");
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn a_constant_channel_gets_one_point() {
         let universal = UniversalSet::new(4).unwrap();
         let mut histogram = Histogram::default();

@@ -102,6 +102,7 @@ pub fn quantize_kernels(weights: &mut [f32], kernels: usize, bits: BitWidth) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     /// Equations 6 and 7 word for word, in f64; without the rounding of the zero point for a spanning grid.
     fn naive(x: f64, min: f64, max: f64, bits: u8, whole: bool) -> f64 {
@@ -115,7 +116,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn equals_the_equations() {
         let mut rng = fastrand::Rng::with_seed(1);
         for round in 0..4000 {
@@ -133,7 +134,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn literal_values() {
         let grid = UniformGrid::with_zero_point(-1.0, 2.0, BitWidth(2));
         assert_eq!(grid.values(), [-1.0, 0.0, 1.0, 2.0]);
@@ -143,7 +144,7 @@ mod tests {
         assert_eq!(UniformGrid::with_zero_point(0.6, 3.6, BitWidth(2)).values(), [1.0, 2.0, 3.0, 4.0]);
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn empty_ranges_and_full_precision_leave_values_alone() {
         assert_eq!(UniformGrid::spanning(3.0, 3.0, BitWidth(4)).quantize_dequantize(3.0), 3.0);
         let mut weights = [0.3, -0.7, 0.5, 0.5];
@@ -153,14 +154,14 @@ mod tests {
         assert_eq!(weights[2..], [0.5, 0.5]);
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn rounding_is_to_even_at_every_size() {
         for x in [0.5, 1.5, 2.5, -0.5, -1.5, 0.49999997, 4_194_303.5, 4_194_304.5, 1e20, -3e9] {
             assert_eq!(round(x), x.round_ties_even(), "{x}");
         }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn a_bad_weight_is_named() {
         let mut weights = [0.0, 1.0, f32::NAN, 1.0];
         assert_eq!(quantize_kernels(&mut weights, 2, BitWidth(4)), Err(NonFiniteChannel(1)));

@@ -58,8 +58,9 @@ impl UniversalSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn sizes_are_those_of_the_paper() {
         for (sets, size) in [(2, 29), (3, 107), (4, 377)] {
             assert_eq!(UniversalSet::new(sets).unwrap().values().len(), size);
@@ -67,7 +68,7 @@ mod tests {
         assert!(UniversalSet::new(1).is_err() && UniversalSet::new(6).is_err());
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn every_value_is_the_mean_of_its_words_and_has_its_negative() {
         for sets in 2..=5 {
             let set = UniversalSet::new(sets).unwrap();
@@ -83,7 +84,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn nearest_equals_a_scan() {
         let set = UniversalSet::new(4).unwrap();
         let mut rng = fastrand::Rng::with_seed(3);

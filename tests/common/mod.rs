@@ -1,0 +1,156 @@
+//! Tiny networks, built as ONNX files byte for byte, whose answers are known by hand.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use prost::Message;
+use tract_onnx::pb::*;
+
+/// Writes ONNX graphs.
+pub struct Builder {
+    graph: GraphProto,
+    metadata: Vec<StringStringEntryProto>,
+}
+
+fn dimension(value: tensor_shape_proto::dimension::Value) -> tensor_shape_proto::Dimension {
+    tensor_shape_proto::Dimension { denotation: String::new(), value: Some(value) }
+}
+
+fn image(name: &str, channels: i64) -> ValueInfoProto {
+    use tensor_shape_proto::dimension::Value::{DimParam, DimValue};
+    let dim = vec![
+        dimension(DimValue(1)),
+        dimension(DimValue(channels)),
+        dimension(DimParam(format!("{name}.h"))),
+        dimension(DimParam(format!("{name}.w"))),
+    ];
+    let tensor = type_proto::Tensor {
+        elem_type: tensor_proto::DataType::Float as i32,
+        shape: Some(TensorShapeProto { dim }),
+    };
+    let r#type = TypeProto { denotation: String::new(), value: Some(type_proto::Value::TensorType(tensor)) };
+    ValueInfoProto { name: name.into(), r#type: Some(r#type), ..Default::default() }
+}
+
+fn integer(name: &str, i: i64) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: attribute_proto::AttributeType::Int as i32, i, ..Default::default() }
+}
+
+fn integers(name: &str, ints: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: attribute_proto::AttributeType::Ints as i32,
+        ints: ints.to_vec(),
+        ..Default::default()
+    }
+}
+
+impl Builder {
+    pub fn new(channels: i64) -> Self {
+        let graph = GraphProto {
+            name: "test".into(),
+            input: vec![image("lr", channels)],
+            output: vec![image("sr", channels)],
+            ..Default::default()
+        };
+        Builder { graph, metadata: Vec::new() }
+    }
+
+    pub fn metadata(mut self, key: &str, value: &str) -> Self {
+        self.metadata.push(StringStringEntryProto { key: key.into(), value: value.into() });
+        self
+    }
+
+    pub fn node(mut self, op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> Self {
+        self.graph.node.push(NodeProto {
+            op_type: op.into(),
+            name: output.into(),
+            input: inputs.iter().map(|i| (*i).into()).collect(),
+            output: vec![output.into()],
+            attribute: attributes,
+            ..Default::default()
+        });
+        self
+    }
+
+    pub fn tensor(mut self, name: &str, dims: &[i64], values: &[f32]) -> Self {
+        self.graph.initializer.push(TensorProto {
+            name: name.into(),
+            dims: dims.to_vec(),
+            data_type: tensor_proto::DataType::Float as i32,
+            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ..Default::default()
+        });
+        self
+    }
+
+    /// A 3x3 convolution with these kernels, `[outputs, inputs, 3, 3]`, and no bias.
+    pub fn conv(self, input: &str, output: &str, outputs: i64, inputs: i64, kernels: &[f32]) -> Self {
+        let kernel = format!("{output}.weight");
+        self.tensor(&kernel, &[outputs, inputs, 3, 3], kernels).node(
+            "Conv",
+            &[input, &kernel],
+            output,
+            vec![integers("kernel_shape", &[3, 3]), integers("pads", &[1, 1, 1, 1]), integers("strides", &[1, 1])],
+        )
+    }
+
+    pub fn shuffle(self, input: &str, output: &str) -> Self {
+        let mode = AttributeProto {
+            name: "mode".into(),
+            r#type: attribute_proto::AttributeType::String as i32,
+            s: b"CRD".to_vec(),
+            ..Default::default()
+        };
+        self.node("DepthToSpace", &[input], output, vec![integer("blocksize", 2), mode])
+    }
+
+    pub fn build(self) -> Vec<u8> {
+        let model = ModelProto {
+            ir_version: 8,
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
+            graph: Some(self.graph),
+            metadata_props: self.metadata,
+            ..Default::default()
+        };
+        model.encode_to_vec()
+    }
+}
+
+/// Kernels that copy: output `o` is `gain` times input `from(o)`.
+pub fn copying(outputs: usize, inputs: usize, gain: f32, from: impl Fn(usize) -> usize) -> Vec<f32> {
+    let mut kernels = vec![0.0; outputs * inputs * 9];
+    for o in 0..outputs {
+        kernels[(o * inputs + from(o)) * 9 + 4] = gain;
+    }
+    kernels
+}
+
+/// EDSR in small: head, one residual block that adds `max(x, 0) / 4`, body end, pixel shuffle, tail. Every pixel `x`
+/// (not negative) comes out 2.25 times as bright, in a block of 2 x 2.
+pub fn small_edsr() -> Builder {
+    Builder::new(3)
+        .conv("lr", "head", 3, 3, &copying(3, 3, 1.0, |o| o))
+        .conv("head", "block.conv1", 3, 3, &copying(3, 3, 0.5, |o| o))
+        .node("Relu", &["block.conv1"], "block.relu", vec![])
+        .conv("block.relu", "block.conv2", 3, 3, &copying(3, 3, 0.5, |o| o))
+        .node("Add", &["block.conv2", "head"], "block.add", vec![])
+        .conv("block.add", "last", 3, 3, &copying(3, 3, 1.0, |o| o))
+        .node("Add", &["last", "head"], "global.add", vec![])
+        .conv("global.add", "up", 12, 3, &copying(12, 3, 1.0, |o| o / 4))
+        .shuffle("up", "shuffled")
+        .conv("shuffled", "sr", 3, 3, &copying(3, 3, 1.0, |o| o))
+}
+
+/// [`small_edsr`] with all that the page would have to guess stated.
+pub fn stated_edsr() -> Vec<u8> {
+    small_edsr().metadata("scale", "2").metadata("input_range", "0..1").metadata("colour", "RGB").build()
+}
+
+/// A picture of smooth waves, with levels up to `top`.
+pub fn gradient(width: usize, height: usize, top: u8) -> dfsq::image_io::Picture {
+    let level = |i: usize| {
+        let (x, y, c) = ((i / 3 % width) as f64, (i / 3 / width) as f64, (i % 3) as f64);
+        (f64::from(top) * (0.5 + 0.3 * (0.9 * x + c).sin() + 0.2 * (0.7 * y - c).cos())) as u8
+    };
+    dfsq::image_io::Picture { width, height, rgb: (0..3 * width * height).map(level).collect(), alpha: None }
+}

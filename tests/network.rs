@@ -1,0 +1,209 @@
+//! Networks: what is found in them, what they compute, and what is refused. Natively and in the browser.
+
+mod common;
+
+use common::*;
+use dfsq::Error;
+use dfsq::network::{Colour, Network, Observer, Planes, Rule, Tap};
+use dfsq::quant::{ActivationQuantizer, BitWidth};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+fn names(network: &Network) -> Vec<&str> {
+    network.layers().iter().filter(|l| l.quantized).map(|l| l.name.as_str()).collect()
+}
+
+fn flat(size: usize, value: f32) -> Planes {
+    Planes { channels: 3, height: size, width: size, values: vec![value; 3 * size * size] }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn edsr_quantizes_its_residual_blocks_only() {
+    let network = Network::load(&stated_edsr()).unwrap();
+    assert_eq!(network.rule(), Rule::ResidualBlocks);
+    assert_eq!(names(&network), ["block.conv1", "block.conv2"]);
+    let after_relu: Vec<bool> = network.layers().iter().map(|l| l.after_relu).collect();
+    assert_eq!(after_relu, [false, false, true, false, false, false]);
+    assert_eq!((network.convention().scale, network.convention().colour), (2, Colour::Rgb));
+    assert!(network.convention().assumed.is_empty());
+    // Six convolutions: five of 81 weights on low-resolution pixels, less head's.. counted by hand.
+    assert_eq!(network.macs_per_pixel(), (4 * 81 + 324 + 4 * 81) as f64);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn rdn_quantizes_from_the_first_dense_layer_to_the_global_fusion() {
+    let wide = |outputs: usize, inputs: usize| copying(outputs, inputs, 1.0, |_| 0);
+    let network = Builder::new(3)
+        .conv("lr", "shallow1", 3, 3, &wide(3, 3))
+        .conv("shallow1", "shallow2", 3, 3, &wide(3, 3))
+        .conv("shallow2", "dense", 2, 3, &wide(2, 3))
+        .node("Relu", &["dense"], "relu", vec![])
+        .node("Concat", &["shallow2", "relu"], "cat", vec![AttributeAxis::one()])
+        .conv("cat", "local", 3, 5, &wide(3, 5))
+        .node("Add", &["local", "shallow2"], "rdb", vec![])
+        .conv("rdb", "global", 3, 3, &wide(3, 3))
+        .node("Add", &["global", "shallow1"], "add", vec![])
+        .conv("add", "up", 12, 3, &wide(12, 3))
+        .shuffle("up", "shuffled")
+        .conv("shuffled", "sr", 3, 3, &wide(3, 3))
+        .build();
+    let network = Network::load(&network).unwrap();
+    assert_eq!(network.rule(), Rule::DenseBlocks);
+    assert_eq!(names(&network), ["dense", "local", "global"]);
+}
+
+struct AttributeAxis;
+impl AttributeAxis {
+    fn one() -> tract_onnx::pb::AttributeProto {
+        tract_onnx::pb::AttributeProto {
+            name: "axis".into(),
+            r#type: tract_onnx::pb::attribute_proto::AttributeType::Int as i32,
+            i: 1,
+            ..Default::default()
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_plain_chain_gets_the_general_rule_and_its_range_is_measured() {
+    // Enlarges exactly and needs 0..255: it subtracts 100 in the rectified middle, and adds it again at the end.
+    let build = |offset: f32| {
+        Builder::new(3)
+            .tensor("offset", &[1, 3, 1, 1], &[offset; 3])
+            .node("Sub", &["lr", "offset"], "centred", vec![])
+            .conv("centred", "first", 3, 3, &copying(3, 3, 1.0, |o| o))
+            .conv("first", "second", 3, 3, &copying(3, 3, 1.0, |o| o))
+            .node("Relu", &["second"], "relu", vec![])
+            .conv("relu", "up", 12, 3, &copying(12, 3, 1.0, |o| o / 4))
+            .shuffle("up", "shuffled")
+            .node("Add", &["shuffled", "offset"], "sr", vec![])
+            .build()
+    };
+    let network = Network::load(&build(40.0)).unwrap();
+    assert_eq!(network.rule(), Rule::General);
+    assert_eq!(names(&network), ["second"]);
+    assert_eq!((network.convention().scale, network.convention().range), (2, 255.0));
+    assert_eq!(network.convention().assumed.len(), 3);
+    assert_eq!(Network::load(&build(0.1)).unwrap().convention().range, 1.0);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn full_precision_gives_the_answer_computed_by_hand() {
+    let network = Network::load(&stated_edsr()).unwrap();
+    let plan = network.plan([9, 11]).unwrap();
+    let mut input = Planes { channels: 3, height: 9, width: 11, values: vec![0.0; 3 * 99] };
+    input.values.iter_mut().enumerate().for_each(|(i, v)| *v = i as f32 / 300.0);
+    let (output, errors) = network.run(&plan, input.clone(), &[], &mut ()).unwrap();
+    assert_eq!((output.channels, output.height, output.width), (3, 18, 22));
+    for (i, value) in output.values.iter().enumerate() {
+        let (c, y, x) = (i / (18 * 22), i / 22 % 18, i % 22);
+        let want = 2.25 * input.values[(c * 9 + y / 2) * 11 + x / 2];
+        assert!((value - want).abs() < 1e-5, "at {c}, {y}, {x}: {value}, not {want}");
+    }
+    assert!(errors.iter().all(|e| e.noise == 0.0));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn quantizers_act_on_the_convolutions_own_input_and_not_on_the_skip() {
+    let network = Network::load(&stated_edsr()).unwrap();
+    let plan = network.plan([8, 8]).unwrap();
+    let mut layers = vec![dfsq::network::LayerQuantization::default(); network.layers().len()];
+    // The values 0 and 0.9: two bits between them leave both where they are; a range up to 0 kills the block.
+    let dead = dfsq::quant::UniformGrid::with_zero_point(-1.0, 0.0, BitWidth::new(2).unwrap());
+    layers[1].activation = Some(ActivationQuantizer::StaticMinMax(dead));
+    let (output, errors) = network.run(&plan, flat(8, 0.9), &layers, &mut ()).unwrap();
+    // The block adds nothing, and both skips pass the picture whole: twice its brightness.
+    assert!(output.values.iter().all(|v| (v - 1.8).abs() < 1e-5), "{:?}", &output.values[..4]);
+    assert!(errors[1].noise > 0.0 && errors[2].noise == 0.0);
+
+    let kernels = network.make_kernels(1, &copying(3, 3, 0.0, |o| o)).unwrap();
+    let mut layers = vec![dfsq::network::LayerQuantization::default(); network.layers().len()];
+    layers[1].kernels = Some(kernels);
+    let (output, _) = network.run(&plan, flat(8, 0.9), &layers, &mut ()).unwrap();
+    assert!(output.values.iter().all(|v| (v - 1.8).abs() < 1e-5));
+    // The plan is untouched: full precision again.
+    let (output, _) = network.run(&plan, flat(8, 0.9), &[], &mut ()).unwrap();
+    assert!(output.values.iter().all(|v| (v - 2.025).abs() < 1e-5));
+}
+
+#[derive(Default)]
+struct Watcher {
+    taps: Vec<(usize, usize, f32)>,
+    progress: Vec<f32>,
+    cancel_at: Option<usize>,
+}
+
+impl Observer for Watcher {
+    fn progress(&mut self, done: f32) -> bool {
+        self.progress.push(done);
+        Some(self.progress.len()) != self.cancel_at
+    }
+
+    fn tap(&mut self, tap: Tap<'_>) -> dfsq::Result<()> {
+        self.taps.push((tap.layer, tap.channels, tap.values[0]));
+        Ok(())
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn observers_see_every_layer_once_and_can_cancel() {
+    let network = Network::load(&stated_edsr()).unwrap();
+    let plan = network.plan([8, 8]).unwrap();
+    let mut watcher = Watcher::default();
+    network.run(&plan, flat(8, 0.4), &[], &mut watcher).unwrap();
+    let layers: Vec<usize> = watcher.taps.iter().map(|t| t.0).collect();
+    assert_eq!(layers, [0, 1, 2, 3, 4, 5]);
+    assert!((watcher.taps[2].2 - 0.2).abs() < 1e-6 && watcher.taps[2].1 == 3);
+    assert!(watcher.progress[0] == 0.0 && watcher.progress.windows(2).all(|p| p[0] < p[1]) && watcher.progress[5] < 1.0);
+    let mut impatient = Watcher { cancel_at: Some(3), ..Default::default() };
+    assert!(matches!(network.run(&plan, flat(8, 0.4), &[], &mut impatient), Err(Error::Cancelled)));
+    assert_eq!(impatient.progress.len(), 3);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn nan_names_the_layer_and_the_channel() {
+    let network = Network::load(&stated_edsr()).unwrap();
+    let plan = network.plan([8, 8]).unwrap();
+    let mut layers = vec![dfsq::network::LayerQuantization::default(); network.layers().len()];
+    layers[1].activation = Some(ActivationQuantizer::DynamicMinMax(BitWidth::new(4).unwrap()));
+    let mut input = flat(8, 0.5);
+    input.values[2 * 64 + 9] = f32::NAN;
+    let error = network.run(&plan, input, &layers, &mut ()).unwrap_err();
+    assert!(matches!(&error, Error::NonFinite { layer, .. } if layer == "block.conv1"), "{error}");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_is_no_super_resolution_network_is_refused_with_a_reason() {
+    let refused = |bytes: &[u8], reason: &str| {
+        let error = Network::load(bytes).err().expect("refused");
+        assert!(matches!(error, Error::Network(_)) && error.to_string().contains(reason), "{error}");
+    };
+    refused(b"", "no graph");
+    refused(b"this is a text file, not a network", "not an ONNX model");
+    let whole = stated_edsr();
+    refused(&whole[..whole.len() / 2], "not an ONNX model");
+    refused(&small_edsr().node("Frobnicate", &["sr"], "x", vec![]).build(), "Frobnicate");
+    refused(&Builder::new(3).conv("nothing", "sr", 3, 3, &[0.0; 81]).build(), "nothing before it computes");
+    refused(&Builder::new(3).node("Relu", &["lr"], "sr", vec![]).build(), "no two-dimensional convolution");
+    refused(&Builder::new(5).conv("lr", "sr", 5, 5, &[0.0; 225]).build(), "5 channels");
+    refused(&small_edsr().metadata("scale", "3").build(), "3 times");
+    refused(&small_edsr().metadata("input_range", "0..7").build(), "0..7");
+    refused(&Builder::new(3).tensor("short", &[3, 3, 3, 3], &[0.0; 5]).node("Conv", &["lr", "short"], "sr", vec![]).build(), "stores 5 values");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn every_byte_of_a_network_may_be_damaged() {
+    let whole = stated_edsr();
+    let mut rng = fastrand::Rng::with_seed(1);
+    for _ in 0..1000 {
+        let mut damaged = whole.clone();
+        for _ in 0..rng.usize(1..4) {
+            let at = rng.usize(..damaged.len());
+            damaged[at] = rng.u8(..);
+        }
+        // Refused or taken, but never a panic.
+        let _ = Network::load(&damaged);
+    }
+}
