@@ -208,7 +208,9 @@ run_tests() {
     tee "$log/wasm" | grep -E '^test result|FAIL|panicked|error' || true
   grep -q 'test result: FAILED\|^error' "$log/wasm" && { cat "$log/wasm"; die "a test in the browser failed"; }
   say "the page in $BROWSER"
-  (cd tests/e2e && node --test --test-reporter=spec) 2>&1 | tee "$log/page"
+  DFSQ=$(realpath "${CARGO_TARGET_DIR:-target}")/release/dfsq
+  export DFSQ
+  (cd tests/e2e && node --test --test-reporter=spec page.test.js) 2>&1 | tee "$log/page"
 
   native=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/native")
   wasm=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/wasm")

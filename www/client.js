@@ -38,11 +38,13 @@ export class Engine {
     this.lastId = 0;
   }
 
-  /** Uses this network from the next call on. @param {Network} network @returns {Promise<NetworkInfo>} */
+  /** Uses this network from now on, or stays with the one before and throws. @param {Network} network @returns {Promise<NetworkInfo>} */
   async load(network) {
+    if (!this.worker) this.#start();
+    await this.ready;
+    const info = await this.#send("load", [network.bytes, network.calibration]);
     this.network = network;
-    if (!this.worker) return this.#start();
-    return this.#send("load", [network.bytes, network.calibration]);
+    return info;
   }
 
   /**

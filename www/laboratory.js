@@ -51,14 +51,8 @@ export class Laboratory extends EventTarget {
   /** @param {import("./client.js").Network} network */
   async setNetwork(network) {
     this.stop();
-    const previous = this.engines.fp32.network;
-    try {
-      // The first worker vouches for the network; the others take it without a word.
-      this.info = await this.engines.fp32.load(network);
-    } catch (error) {
-      if (previous) await this.engines.fp32.load(previous);
-      throw error;
-    }
+    // A network that cannot be used fails here, before anything has changed.
+    this.info = await this.engines.fp32.load(network);
     await Promise.all(["min-max", "dfsq"].map((name) => this.engines[name].load(network)));
     this.selfCalibrated = false;
     this.analyzed.clear();

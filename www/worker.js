@@ -8,9 +8,11 @@ let session;
 const verbs = {
   start: (/** @type {WebAssembly.Module} */ module) => init({ module_or_path: module }).then(() => undefined),
   load(/** @type {Uint8Array} */ network, /** @type {Uint8Array | undefined} */ calibration) {
+    // The session before stays in use if this one fails.
+    const next = new dfsq.Session(network);
+    if (calibration) next.loadCalibration(calibration);
     session?.free();
-    session = new dfsq.Session(network);
-    if (calibration) session.loadCalibration(calibration);
+    session = next;
     return session.info();
   },
 };

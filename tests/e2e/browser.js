@@ -1,0 +1,86 @@
+// Serves the page, starts a Chromium, and speaks of the page in the user's words.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { chromium } from "playwright-core";
+
+const root = new URL("../../", import.meta.url);
+const FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+export const file = (path) => readFile(new URL(path, root));
+
+let server;
+let browser;
+let address;
+
+export async function start() {
+  server = spawn(new URL("build.sh", root).pathname, ["serve"], { stdio: ["ignore", "pipe", "inherit"] });
+  address = String((await once(server.stdout, "data"))[0]).trim();
+  browser = await chromium.launch({ executablePath: process.env.BROWSER ?? "/usr/bin/chromium", args: FLAGS });
+}
+
+export async function stop() {
+  await browser?.close();
+  server?.kill();
+}
+
+/** A fresh page, with what its console said wrong. */
+export async function open(hash = "", context = {}) {
+  const { acceptDownloads = true, ...rest } = context;
+  const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads, ...rest })).newPage();
+  page.complaints = [];
+  page.on("pageerror", (error) => page.complaints.push(error.message));
+  page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
+  await page.goto(address + hash);
+  await state(page, "ready", "running", "done");
+  return page;
+}
+
+export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
+
+/** Waits for one of these states of the page. */
+export const state = (page, ...states) =>
+  page.waitForFunction((wanted) => wanted.includes(document.querySelector("main").dataset.state), states, { timeout: 120_000 });
+
+/** What a score cell says, as a number. */
+export const score = async (page, id) => Number(await byId(page, id).textContent());
+
+/** Drops files on the page: `{name, type, bytes}`. */
+export async function drop(page, ...files) {
+  const plain = files.map(({ name, type, bytes }) => ({ name, type, base64: Buffer.from(bytes).toString("base64") }));
+  await page.evaluate((list) => {
+    const data = new DataTransfer();
+    for (const { name, type, base64 } of list) {
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      data.items.add(new File([bytes], name, { type }));
+    }
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, plain);
+}
+
+/** A PNG photograph of sorts: waves, edges and text, of this size. */
+export async function png(page, width, height) {
+  const base64 = await page.evaluate(([w, h]) => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [w, h];
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(w, h);
+    for (let i = 0; i < w * h; i++) {
+      const [x, y] = [i % w, Math.floor(i / w)];
+      const wave = 120 + 80 * Math.sin(x / 5) * Math.cos(y / 7) + (x > y ? 40 : 0);
+      image.data.set([wave, 255 - wave, (wave * 3) % 256, 255], 4 * i);
+    }
+    context.putImageData(image, 0, 0);
+    context.font = "20px sans-serif";
+    context.fillText("low bits", 6, 30);
+    return canvas.toDataURL("image/png").split(",")[1];
+  }, [width, height]);
+  return { name: `waves-${width}x${height}.png`, type: "image/png", bytes: Buffer.from(base64, "base64") };
+}
+
+/** Whether a canvas has been painted with more than one colour. */
+export const painted = (page, method) =>
+  byId(page, `canvas-${method}`).evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return canvas.width > 1 && data.some((value, i) => i % 4 === 0 && value !== data[0]);
+  });

@@ -1,0 +1,228 @@
+// The page as a person uses it, in a real Chromium.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { after, before, test } from "node:test";
+import { byId, drop, file, open, painted, png, score, start, state, stop } from "./browser.js";
+
+before(start);
+after(stop);
+
+const METHODS = ["fp32", "dfsq", "min-max"];
+const setBits = (page, group, bits) => byId(page, group).locator(`input[value="${bits}"]`).check({ force: true });
+
+function commandLine(...options) {
+  const samples = new URL("../../www/samples", import.meta.url).pathname;
+  const network = new URL("../../onnx/edsr_x2.onnx", import.meta.url).pathname;
+  const text = execFileSync(process.env.DFSQ, ["eval", network, "--hr", samples, "--json", ...options]);
+  return JSON.parse(text);
+}
+
+test("a sample fills three panes and the figures, with the command line's scores", async () => {
+  const page = await open();
+  await byId(page, "sample-parrot").click();
+  await state(page, "running");
+  await state(page, "done");
+  for (const method of [...METHODS, "bicubic"]) {
+    const { images } = commandLine("--method", method, "--weight-bits", "4", "--activation-bits", "4");
+    const { psnr_y, ssim_y } = images.find(({ name }) => name === "parrot");
+    assert.ok(Math.abs((await score(page, `psnr-${method}`)) - psnr_y) < 0.01, `${method}: ${psnr_y}`);
+    assert.ok(Math.abs((await score(page, `ssim-${method}`)) - ssim_y) < 0.0005, `${method}: ${ssim_y}`);
+  }
+  for (const method of METHODS) assert.ok(await painted(page, method), method);
+  for (const figure of ["channels", "samples", "histogram", "layers", "universal-set"]) {
+    await byId(page, `figure-${figure}`).locator("svg").waitFor();
+  }
+  const [full, dfsq, minMax] = await Promise.all(METHODS.map((method) => score(page, `psnr-${method}`)));
+  assert.ok(full > dfsq && dfsq > minMax);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("bits are switched live, and a setting seen before comes back from the cache", async () => {
+  const page = await open();
+  await drop(page, await png(page, 64, 64));
+  await state(page, "done");
+  const four = await score(page, "psnr-dfsq");
+  const full = await score(page, "psnr-fp32");
+  await setBits(page, "weight-bits", 2);
+  assert.ok(await byId(page, "activation-bits").locator('input[value="2"]').isChecked(), "linked");
+  await state(page, "running");
+  await state(page, "done");
+  const two = await score(page, "psnr-dfsq");
+  assert.notEqual(two, four);
+  assert.equal(await score(page, "psnr-fp32"), full);
+  const states = page.evaluate(() => {
+    const seen = [];
+    new MutationObserver(() => seen.push(document.querySelector("main").dataset.state)).observe(document.querySelector("main"), { attributeFilter: ["data-state"] });
+    return new Promise((resolve) => setTimeout(() => resolve(seen), 700));
+  });
+  await setBits(page, "weight-bits", 4);
+  assert.ok(!(await states).includes("running"), "nothing is computed again");
+  assert.equal(await score(page, "psnr-dfsq"), four);
+  await page.locator("#link-bits").uncheck();
+  await setBits(page, "activation-bits", 32);
+  assert.ok(await byId(page, "weight-bits").locator('input[value="4"]').isChecked(), "not linked");
+  await state(page, "done");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("32 bits are full precision", async () => {
+  const page = await open("#weights=32&activations=32");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const full = await score(page, "psnr-fp32");
+  assert.equal(await score(page, "psnr-dfsq"), full);
+  assert.equal(await score(page, "psnr-min-max"), full);
+});
+
+test("a run is cancelled and can be started again", async () => {
+  const page = await open();
+  await byId(page, "sample-lighthouse").click();
+  await state(page, "running");
+  await byId(page, "cancel").click();
+  await state(page, "ready");
+  assert.equal(await byId(page, "psnr-dfsq").textContent(), "–");
+  assert.ok(await byId(page, "cancel").isDisabled());
+  await byId(page, "run").click();
+  await state(page, "done");
+  assert.ok((await score(page, "psnr-dfsq")) > 20);
+  assert.ok(await byId(page, "error").isHidden());
+});
+
+test("a second image becomes a second sample, and the first is still there", async () => {
+  const page = await open();
+  await drop(page, await png(page, 64, 48), await png(page, 48, 64));
+  await state(page, "done");
+  const samples = byId(page, "sample-select");
+  assert.deepEqual(await samples.locator("option").allTextContents(), ["waves-64x48.png", "waves-48x64.png"]);
+  assert.equal(await samples.inputValue(), "1");
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid="figure-samples"] text').length > 0 && document.querySelector('[data-testid="figure-samples"]').textContent.includes("waves-64"));
+  const second = await score(page, "psnr-fp32");
+  await samples.selectOption("0");
+  await state(page, "done");
+  assert.notEqual(await score(page, "psnr-fp32"), second);
+});
+
+test("what is no image is refused in words, and what was there stays", async () => {
+  const page = await open();
+  const good = await png(page, 48, 48);
+  await drop(page, good);
+  await state(page, "done");
+  const before = await score(page, "psnr-dfsq");
+  const bad = [
+    { name: "notes.txt", type: "text/plain", bytes: Buffer.from("not an image") },
+    { name: "half.png", type: "image/png", bytes: good.bytes.subarray(0, good.bytes.length / 2) },
+    { name: "empty.jpg", type: "image/jpeg", bytes: Buffer.alloc(0) },
+    { name: "broken.onnx", type: "", bytes: Buffer.from("not a network") },
+    { name: "other.calibration", type: "", bytes: Buffer.from("not a calibration") },
+  ];
+  for (const item of bad) {
+    await drop(page, item);
+    await byId(page, "error").filter({ hasText: item.name }).waitFor();
+    await byId(page, "error").locator("button").click();
+    assert.equal(await score(page, "psnr-dfsq"), before, item.name);
+  }
+  await drop(page, bad[0], await png(page, 40, 40));
+  await byId(page, "error").filter({ hasText: "notes.txt" }).waitFor();
+  await page.waitForFunction(() => document.querySelector('[data-testid="psnr-dfsq"]').textContent !== "–");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("everything is reached with the keyboard alone", async () => {
+  const page = await open();
+  const focus = async (id) => {
+    for (let i = 0; i < 40; i++) {
+      await page.keyboard.press("Tab");
+      if (await page.evaluate((wanted) => document.activeElement?.closest(`[data-testid="${wanted}"]`) !== null, id)) return;
+    }
+    assert.fail(`${id} is not reached`);
+  };
+  await focus("sample-parrot");
+  await page.keyboard.press("Enter");
+  await state(page, "running");
+  await focus("cancel");
+  await page.keyboard.press("Enter");
+  await state(page, "ready");
+  await focus("weight-bits");
+  await page.keyboard.press("ArrowRight");
+  assert.ok(await byId(page, "weight-bits").locator('input[value="3"]').isChecked());
+  await page.locator("[name=view][value=slider]").focus();
+  await page.keyboard.press("Space");
+  await page.locator(".divider").focus();
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await page.locator(".divider").getAttribute("aria-valuenow"), "48");
+});
+
+test("a large image gets a region that can be moved, and the whole is offered", async () => {
+  const page = await open();
+  await drop(page, await png(page, 1600, 1200));
+  await state(page, "running");
+  await byId(page, "cancel").click();
+  await state(page, "ready");
+  const options = await page.locator("#region-size option").allTextContents();
+  assert.match(options.at(-1), /^whole image, (about|too large)/);
+  assert.notEqual(await page.locator("#region-size").inputValue(), "whole");
+  await page.locator("#region-size").selectOption("128");
+  await state(page, "done");
+  const before = await score(page, "psnr-fp32");
+  await page.locator("crop-picker div").focus();
+  await page.keyboard.press("ArrowLeft");
+  await state(page, "running");
+  await state(page, "done");
+  assert.notEqual(await score(page, "psnr-fp32"), before);
+});
+
+test("a foreign network is understood, calibrated on the image, and said to be so", async () => {
+  const page = await open();
+  await drop(page, await png(page, 64, 64));
+  await state(page, "done");
+  const bundled = await score(page, "psnr-dfsq");
+  // Another metadata property at the end of the file makes it a network that nobody has listed.
+  const property = Buffer.concat([Buffer.from([0x0a, 4]), Buffer.from("name"), Buffer.from([0x12, 7]), Buffer.from("Foreign")]);
+  const bytes = Buffer.concat([await file("onnx/edsr_x2.onnx"), Buffer.from([0x72, property.length]), property]);
+  await drop(page, { name: "foreign.onnx", type: "", bytes });
+  await page.locator("#network-note").filter({ hasText: "chosen on the dropped image" }).waitFor();
+  await state(page, "done");
+  assert.equal(await byId(page, "model-select").locator("option:checked").textContent(), "Foreign");
+  const own = await score(page, "psnr-dfsq");
+  assert.ok(own > bundled - 1 && own !== bundled, `${own} against ${bundled}`);
+  await byId(page, "model-select").selectOption("rdn_x2");
+  await page.locator("#network-note").filter({ hasText: "dense blocks" }).waitFor();
+  await state(page, "done");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("upscale mode enlarges the image itself and scores against full precision", async () => {
+  const page = await open("#mode=upscale&view=slider&left=bicubic&right=fp32");
+  await drop(page, await png(page, 40, 32));
+  await state(page, "done");
+  assert.match(await page.locator("#scores-caption").textContent(), /against the full-precision output/);
+  assert.deepEqual(await byId(page, "canvas-fp32").evaluate((c) => [c.width, c.height]), [80, 64]);
+  assert.equal(await byId(page, "psnr-fp32").textContent(), "–");
+  assert.ok((await score(page, "psnr-dfsq")) > 20);
+  assert.deepEqual(await page.locator(".pane.shown").evaluateAll((panes) => panes.map((p) => p.dataset.method).sort()), ["bicubic", "fp32"]);
+});
+
+test("results are exported", async () => {
+  const page = await open("#view=pair&left=bicubic&right=min-max");
+  await drop(page, await png(page, 64, 48));
+  await state(page, "done");
+  await byId(page, "figure-layers").locator("svg").waitFor();
+  const save = async (id) => {
+    const [download] = await Promise.all([page.waitForEvent("download"), byId(page, id).click()]);
+    const chunks = [];
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+    return { name: download.suggestedFilename(), bytes: Buffer.concat(chunks) };
+  };
+  const picture = await save("export-png");
+  assert.equal(picture.name, "waves-64x48-min-max.png");
+  assert.deepEqual([picture.bytes.readUInt32BE(16), picture.bytes.readUInt32BE(20)], [64, 48]);
+  const lines = String((await save("export-csv")).bytes).trim().split("\r\n");
+  assert.equal(lines.length, 5);
+  assert.ok(lines.some((line) => line.includes("dfsq,4,4,")));
+  const report = JSON.parse(String((await save("export-json")).bytes));
+  assert.equal(report.channels.length, 64);
+  assert.equal(report.results.length, 4);
+  assert.match(String((await save("export-svg")).bytes), /^<svg[^>]*>\n<svg y="0"/);
+  await byId(page, "share-link").click();
+  assert.match(page.url(), /#network=edsr_x2&weights=4&activations=4.*view=pair&left=bicubic&right=min-max/);
+});
