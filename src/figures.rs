@@ -189,7 +189,7 @@ pub fn histogram(style: &Style, channel: &ChannelSummary, points: &[f32], grid: 
         .filter(|g| (-1.0..=1.0).contains(g))
         .collect();
     svg(style, |area| {
-        let title = "The normalized channel and the quantization points";
+        let title = "Normalized channel and quantization points";
         let mut chart = axes!(area, style, title, -1.02..1.02, -0.42 * top..1.05 * top, "normalized value", "", |mesh| {
             mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
         });
@@ -238,8 +238,8 @@ pub fn layers(style: &Style, dfsq: &[f64], min_max: &[f64], selected: usize) -> 
     let y = extent(dfsq.iter().chain(min_max).copied());
     let count = dfsq.len().max(min_max.len()).max(1) as f64;
     svg(style, |area| {
-        let title = "Signal to quantization noise of every layer";
-        let mut chart = axes!(area, style, title, -0.6..count - 0.4, y.clone(), "quantized layer", "dB", |mesh| {
+        let title = "Signal to quantization noise of all layers";
+        let mut chart = axes!(area, style, title, -0.6..count - 0.4, y.clone(), "layer", "dB", |mesh| {
             mesh.disable_x_mesh().x_labels(10).x_label_formatter(&|x: &f64| format!("{x:.0}")).y_labels(5).y_label_formatter(&short)
         });
         let x = selected as f64;

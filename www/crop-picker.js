@@ -2,8 +2,8 @@
 // Fires "region" with the region in pixels of the image when it was moved.
 import { region } from "./plan.js";
 
-/** Longest side of the small picture, in pixels. */
-const THUMBNAIL = 264;
+/** Longest side of the small picture, in CSS pixels; drawn at twice that. */
+const SIDE = 132;
 
 export class CropPicker extends HTMLElement {
   #canvas = document.createElement("canvas");
@@ -16,6 +16,7 @@ export class CropPicker extends HTMLElement {
     this.#box.role = "application";
     this.#box.ariaLabel = "Region of the image; move it with the arrow keys";
     this.append(this.#canvas, this.#box);
+    this.#canvas.width = this.#canvas.height = SIDE;
     let dragging = false;
     this.addEventListener("pointerdown", (event) => {
       dragging = true;
@@ -33,7 +34,8 @@ export class CropPicker extends HTMLElement {
   /** Shows another image. @param {ImageBitmap} bitmap */
   async setImage(bitmap) {
     this.#image = { width: bitmap.width, height: bitmap.height };
-    const scale = THUMBNAIL / Math.max(bitmap.width, bitmap.height);
+    const scale = (2 * SIDE) / Math.max(bitmap.width, bitmap.height);
+    this.style.width = `${(bitmap.width * scale) / 2}px`;
     this.#canvas.width = Math.max(1, Math.round(bitmap.width * scale));
     this.#canvas.height = Math.max(1, Math.round(bitmap.height * scale));
     this.#canvas.getContext("2d")?.drawImage(bitmap, 0, 0, this.#canvas.width, this.#canvas.height);

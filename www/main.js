@@ -170,8 +170,7 @@ function drawTable() {
 function drawRegion() {
   const { sample, info } = laboratory;
   const cost = laboratory.cost();
-  element("region").hidden = !sample || !info || sides(sample.picture).length === 0;
-  if (!sample || element("region").hidden) return;
+  if (!sample || !info) return;
   const { picture } = sample;
   const whole = { x: 0, y: 0, width: picture.width, height: picture.height };
   const isWhole = sample.region.width === picture.width && sample.region.height === picture.height;
