@@ -88,7 +88,7 @@ pub struct Prepared {
 pub struct Upscaled {
     /// The picture, `scale` times the input's width and height.
     pub picture: Picture,
-    /// What quantization did to each layer's input; all zero where it did nothing.
+    /// What quantization did to each layer's input; all zero where it did nothing or the observer does not measure it.
     pub errors: Vec<QuantizationError>,
 }
 

@@ -107,6 +107,10 @@ impl Observer for Progress<'_> {
     fn progress(&mut self, done: f32) -> bool {
         self.report(done)
     }
+
+    fn measures_errors(&self) -> bool {
+        true
+    }
 }
 
 /// What a figure shows.

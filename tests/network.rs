@@ -95,7 +95,7 @@ fn full_precision_gives_the_answer_computed_by_hand() {
     let plan = network.plan([9, 11]).unwrap();
     let mut input = Planes { channels: 3, height: 9, width: 11, values: vec![0.0; 3 * 99] };
     input.values.iter_mut().enumerate().for_each(|(i, v)| *v = i as f32 / 300.0);
-    let (output, errors) = network.run(&plan, input.clone(), &[], &mut ()).unwrap();
+    let (output, errors) = network.run(&plan, input.clone(), &[], &mut Measuring).unwrap();
     assert_eq!((output.channels, output.height, output.width), (3, 18, 22));
     for (i, value) in output.values.iter().enumerate() {
         let (c, y, x) = (i / (18 * 22), i / 22 % 18, i % 22);
@@ -113,7 +113,7 @@ fn quantizers_act_on_the_convolutions_own_input_and_not_on_the_skip() {
     // The values 0 and 0.9: two bits between them leave both where they are; a range up to 0 kills the block.
     let dead = dfsq::quant::UniformGrid::with_zero_point(-1.0, 0.0, BitWidth::new(2).unwrap());
     layers[1].activation = Some(ActivationQuantizer::StaticMinMax(dead));
-    let (output, errors) = network.run(&plan, flat(8, 0.9), &layers, &mut ()).unwrap();
+    let (output, errors) = network.run(&plan, flat(8, 0.9), &layers, &mut Measuring).unwrap();
     // The block adds nothing, and both skips pass the picture whole: twice its brightness.
     assert!(output.values.iter().all(|v| (v - 1.8).abs() < 1e-5), "{:?}", &output.values[..4]);
     assert!(errors[1].noise > 0.0 && errors[2].noise == 0.0);

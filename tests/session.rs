@@ -74,7 +74,7 @@ fn weights_and_activations_have_bits_of_their_own() {
     let activations = Options { activation_bits: BitWidth::new(2).unwrap(), ..full };
     let errors = |options| {
         let prepared = session.prepare(options).unwrap();
-        session.upscale(&picture(), &prepared, &mut ()).unwrap().errors
+        session.upscale(&picture(), &prepared, &mut Measuring).unwrap().errors
     };
     assert!(errors(weights).iter().all(|e| e.noise == 0.0));
     let noisy: Vec<bool> = errors(activations).iter().map(|e| e.noise > 0.0).collect();

@@ -1,6 +1,7 @@
 //! Per-sample, per-channel normalization (paper, eq. 1 and 3).
 
-use super::Points;
+use super::{Points, uniform};
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 /// Keeps the division defined for a constant channel (paper, eq. 1).
@@ -44,18 +45,13 @@ impl Normalization {
     /// Measures one channel; `None` if a value is NaN or infinite. An empty channel has mean 0.
     pub fn measure(channel: &[f32], subtract_mean: bool) -> Option<Self> {
         let mean = if subtract_mean && !channel.is_empty() { mean(channel) } else { 0.0 };
-        let mut largest = 0.0f32;
-        let mut finite = true;
-        for &x in channel {
-            let distance = (x - mean).abs();
-            finite &= distance < f32::INFINITY;
-            largest = if distance > largest { distance } else { largest };
-        }
-        finite.then_some(Normalization { mean, range: largest + EPSILON })
+        let (low, high) = if channel.is_empty() { (mean, mean) } else { uniform::range(channel)? };
+        let largest = (high - mean).max(mean - low);
+        largest.is_finite().then_some(Normalization { mean, range: largest + EPSILON })
     }
 
     /// The normalized value of `x`.
-    #[inline]
+    #[inline(always)]
     pub fn normalize(&self, x: f32) -> f32 {
         (x - self.mean) / self.range
     }
@@ -66,23 +62,21 @@ impl Normalization {
         for (slot, q) in table.iter_mut().zip(points.values()) {
             *slot = q * self.range + self.mean;
         }
-        for x in channel {
-            *x = table[points.nearest(self.normalize(*x)) & 255];
-        }
+        points.map(channel, self, &table);
     }
 }
 
-/// Four running sums: a single f64 chain would wait for each addition.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
 fn mean(channel: &[f32]) -> f32 {
-    let mut sums = [0.0f64; 4];
-    let chunks = channel.chunks_exact(4);
-    let tail: f64 = chunks.remainder().iter().map(|x| f64::from(*x)).sum();
+    let (chunks, rest) = channel.as_chunks::<8>();
+    let mut sums = [0.0f64; 8];
     for chunk in chunks {
         for (sum, x) in sums.iter_mut().zip(chunk) {
             *sum += f64::from(*x);
         }
     }
-    ((sums.iter().sum::<f64>() + tail) / channel.len() as f64) as f32
+    let rest: f64 = rest.iter().map(|x| f64::from(*x)).sum();
+    ((sums.iter().sum::<f64>() + rest) / channel.len() as f64) as f32
 }
 
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! A sorted set of quantization points with constant-time nearest-point search.
 
-use super::Quantizer;
+use super::{Normalization, Quantizer};
+use multiversion::multiversion;
 
-/// Cells of the look-up table over [-1, 1].
-const CELLS: usize = 1024;
+/// Cells of the look-up table over [-1, 1]. Their width, 2^-10, is the least distance of two values of the 4-set
+/// universal set, so that no cell holds two midpoints of points chosen from it, and one comparison is enough.
+const CELLS: usize = 2048;
+
+/// Values that are searched for together, so that all but the look-up itself is vectorized.
+const BLOCK: usize = 256;
 
 /// Up to 256 distinct quantization points, ascending, on the normalized axis [-1, 1].
 ///
@@ -12,10 +17,19 @@ const CELLS: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Points {
     values: Vec<f32>,
-    /// `midpoints[i]` lies between points i and i + 1; one more, infinite, ends the list.
-    midpoints: Vec<f32>,
-    first: Vec<u8>,
+    /// `midpoints[i]` lies between points i and i + 1; infinite from the last point on.
+    midpoints: [f32; 256],
+    /// By cell.
+    first: Box<[u8; CELLS]>,
     comparisons: usize,
+}
+
+/// The cell of a value. Rounding keeps order and the cells' edges are exact, so a value can at most be taken for the
+/// lower edge of the cell above its own; what lies outside [-1, 1] falls into the outer cells.
+#[inline(always)]
+fn cell(y: f32) -> usize {
+    // A float-to-integer `as` saturates; the bound is for the upper end.
+    (((y + 1.0) * (CELLS / 2) as f32) as i32).clamp(0, CELLS as i32 - 1) as usize
 }
 
 impl Points {
@@ -29,24 +43,20 @@ impl Points {
         values.sort_by(f32::total_cmp);
         values.dedup();
         values.truncate(256);
-        let mut midpoints: Vec<f32> =
-            values.windows(2).map(|p| ((f64::from(p[0]) + f64::from(p[1])) / 2.0) as f32).collect();
-        midpoints.push(f32::INFINITY);
-
-        // The edges are taken a little wide, so that the rounding in `nearest` cannot miss a midpoint.
-        let slack = 1e-6;
-        let edge = |cell: usize| cell as f32 / (CELLS / 2) as f32 - 1.0;
-        let mut first = Vec::with_capacity(CELLS);
-        let (mut low, mut high, mut comparisons) = (0, 0, 0);
-        for cell in 0..CELLS {
-            while cell > 0 && midpoints[low] < edge(cell) - slack {
+        let mut midpoints = [f32::INFINITY; 256];
+        for (midpoint, pair) in midpoints.iter_mut().zip(values.windows(2)) {
+            *midpoint = ((f64::from(pair[0]) + f64::from(pair[1])) / 2.0) as f32;
+        }
+        let mut first = Box::new([0; CELLS]);
+        let (mut low, mut comparisons) = (0, 0);
+        for (cell, slot) in first.iter_mut().enumerate() {
+            *slot = low as u8;
+            let next = (cell + 1) as f32 / (CELLS / 2) as f32 - 1.0;
+            let start = low;
+            while low + 1 < values.len() && (midpoints[low] < next || cell + 1 == CELLS) {
                 low += 1;
             }
-            while midpoints[high] < edge(cell + 1) + slack || (cell + 1 == CELLS && high + 1 < values.len()) {
-                high += 1;
-            }
-            first.push(low as u8);
-            comparisons = comparisons.max(high - low);
+            comparisons = comparisons.max(low - start);
         }
         Points { values, midpoints, first, comparisons }
     }
@@ -59,13 +69,37 @@ impl Points {
     /// Index of the point nearest to `y`; of two equally near, the lower. NaN gives the first point.
     #[inline]
     pub fn nearest(&self, y: f32) -> usize {
-        // A float-to-integer `as` saturates, so values outside [-1, 1] meet the outer cells.
-        let cell = ((y + 1.0) * (CELLS / 2) as f32) as usize;
-        let mut index = self.first[cell.min(CELLS - 1)] as usize;
+        let mut index = self.first[cell(y)];
         for _ in 0..self.comparisons {
-            index += usize::from(y > self.midpoints[index]);
+            index += u8::from(y > self.midpoints[usize::from(index)]);
         }
-        index
+        usize::from(index)
+    }
+
+    /// Replaces every `x` by `table[nearest(y)]`, with `y` the normalized `x`.
+    pub(super) fn map(&self, values: &mut [f32], norm: &Normalization, table: &[f32; 256]) {
+        for block in values.chunks_mut(BLOCK) {
+            let (mut ys, mut cells) = ([0.0f32; BLOCK], [0u16; BLOCK]);
+            find_cells(block, norm, &mut ys, &mut cells);
+            if self.comparisons <= 1 {
+                for ((x, y), c) in block.iter_mut().zip(&ys).zip(&cells) {
+                    let index = self.first[usize::from(*c) % CELLS];
+                    *x = table[usize::from(index + u8::from(*y > self.midpoints[usize::from(index)]))];
+                }
+            } else {
+                for (x, y) in block.iter_mut().zip(&ys) {
+                    *x = table[self.nearest(*y) % 256];
+                }
+            }
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn find_cells(block: &[f32], norm: &Normalization, ys: &mut [f32; BLOCK], cells: &mut [u16; BLOCK]) {
+    for ((x, y), c) in block.iter().zip(ys).zip(cells) {
+        *y = norm.normalize(*x);
+        *c = cell(*y) as u16;
     }
 }
 
@@ -96,12 +130,29 @@ mod tests {
         for count in [1, 2, 3, 4, 16, 64, 200, 256] {
             for spread in [1.0, 0.01] {
                 let points = Points::new((0..count).map(|_| (rng.f32() * 2.0 - 1.0) * spread).collect());
-                for _ in 0..2000 {
-                    let y = (rng.f32() * 2.4 - 1.2) * if rng.bool() { 1.0 } else { spread };
-                    let (a, b) = (points.values[points.nearest(y)], points.values[naive(&points.values, y)]);
-                    assert!((a - y).abs() <= (b - y).abs() + 1e-7, "y {y}: {a} is farther than {b}");
+                let ys: Vec<f32> =
+                    (0..2000).map(|_| (rng.f32() * 2.4 - 1.2) * if rng.bool() { 1.0 } else { spread }).collect();
+                let mut table = [0.0; 256];
+                table[..points.values.len()].copy_from_slice(&points.values);
+                let mut mapped = ys.clone();
+                points.map(&mut mapped, &Normalization { mean: 0.0, range: 1.0 }, &table);
+                for (y, q) in ys.iter().zip(mapped) {
+                    let want = points.values[naive(&points.values, *y)];
+                    assert!((q - y).abs() <= (want - y).abs() + 1e-7, "y {y}: {q} is farther than {want}");
+                    assert_eq!(q, points.quantize_dequantize(*y));
                 }
             }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn on_universal_points_every_midpoint_is_exact() {
+        let universal = crate::quant::UniversalSet::new(4).unwrap();
+        let points = Points::new(universal.values().iter().copied().step_by(2).collect());
+        assert_eq!(points.comparisons, 1);
+        for (i, pair) in points.values.windows(2).enumerate() {
+            let middle = (pair[0] + pair[1]) / 2.0;
+            assert_eq!([middle.next_down(), middle, middle.next_up()].map(|y| points.nearest(y)), [i, i, i + 1]);
         }
     }
 

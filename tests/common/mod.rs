@@ -154,3 +154,12 @@ pub fn gradient(width: usize, height: usize, top: u8) -> dfsq::image_io::Picture
     };
     dfsq::image_io::Picture { width, height, rgb: (0..3 * width * height).map(level).collect(), alpha: None }
 }
+
+/// Asks for what quantizers do.
+pub struct Measuring;
+
+impl dfsq::network::Observer for Measuring {
+    fn measures_errors(&self) -> bool {
+        true
+    }
+}
