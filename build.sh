@@ -180,8 +180,9 @@ check() {
   say "formatting"
   cargo fmt --check
   say "lints for the host and for $wasm_target (about 3 minutes the first time)"
-  cargo clippy --quiet --release --all-targets -- -D warnings
-  cargo clippy --quiet --release --lib --tests --target "$wasm_target" -- -D warnings
+  # By its own name: `cargo clippy` would take rustup's, which lacks what Debian's compiler has.
+  cargo-clippy clippy --quiet --release --all-targets -- -D warnings
+  cargo-clippy clippy --quiet --release --lib --tests --target "$wasm_target" -- -D warnings
   say "documentation"
   RUSTDOCFLAGS="-D warnings" cargo doc --quiet --release --no-deps
   say "types of the page's scripts"

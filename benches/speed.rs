@@ -1,4 +1,5 @@
 //! Speed of what runs per pixel, and of a whole forward pass beside plain tract. `./build.sh bench`
+#![allow(missing_docs, clippy::expect_used, reason = "a bench has no users and may panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use dfsq::calibration::Settings;
@@ -21,19 +22,32 @@ fn activations(criterion: &mut Criterion) {
     let values: Vec<f32> = (0..64 * SIDE * SIDE).map(|_| rng.f32() + rng.f32() + rng.f32() - 1.5).collect();
     let universal = UniversalSet::new(4).expect("4 word sets");
     let every = |step: usize| Points::new(universal.values().iter().copied().step_by(step).collect());
-    let subset = |step: usize| ActivationQuantizer::Subset { points: vec![every(step); 64], subtract_mean: true };
-    let quantizers = [("subset 4 bits", subset(24)), ("subset 8 bits", subset(2)), ("min-max", ActivationQuantizer::DynamicMinMax(width(4)))];
+    let subset =
+        |step: usize| ActivationQuantizer::Subset { points: vec![every(step); 64], subtract_mean: true };
+    let quantizers = [
+        ("subset 4 bits", subset(24)),
+        ("subset 8 bits", subset(2)),
+        ("min-max", ActivationQuantizer::DynamicMinMax(width(4))),
+    ];
     let mut group = criterion.benchmark_group("64 channels of 64 x 64");
     for (name, quantizer) in quantizers {
         group.bench_function(name, |bencher| {
-            bencher.iter_batched(|| values.clone(), |mut v| quantizer.apply(&mut v, 64).map(|()| v), criterion::BatchSize::LargeInput);
+            bencher.iter_batched(
+                || values.clone(),
+                |mut v| quantizer.apply(&mut v, 64).map(|()| v),
+                criterion::BatchSize::LargeInput,
+            );
         });
     }
 }
 
 fn forward(criterion: &mut Criterion) {
     for (name, bytes, calibration) in [
-        ("EDSR", &include_bytes!("../onnx/edsr_x2.onnx")[..], &include_bytes!("../onnx/edsr_x2.calibration")[..]),
+        (
+            "EDSR",
+            &include_bytes!("../onnx/edsr_x2.onnx")[..],
+            &include_bytes!("../onnx/edsr_x2.calibration")[..],
+        ),
         ("RDN", include_bytes!("../onnx/rdn_x2.onnx"), include_bytes!("../onnx/rdn_x2.calibration")),
     ] {
         let mut group = criterion.benchmark_group(format!("{name} x2 on 64 x 64"));
@@ -52,12 +66,26 @@ fn forward(criterion: &mut Criterion) {
         let mut rng = fastrand::Rng::with_seed(1);
         let rgb = (0..3 * SIDE * SIDE).map(|_| rng.u8(..)).collect();
         let picture = Picture { width: SIDE, height: SIDE, rgb, alpha: None };
-        for (name, method, bits) in [("full precision", Method::Fp32, 4), ("min-max 4 bits", Method::MinMax, 4), ("dfsq 4 bits", Method::Dfsq, 4), ("dfsq 8 bits", Method::Dfsq, 8)] {
-            let options = Options { method, weight_bits: width(bits), activation_bits: width(bits), ..Options::default() };
+        for (name, method, bits) in [
+            ("full precision", Method::Fp32, 4),
+            ("min-max 4 bits", Method::MinMax, 4),
+            ("dfsq 4 bits", Method::Dfsq, 4),
+            ("dfsq 8 bits", Method::Dfsq, 8),
+        ] {
+            let options = Options {
+                method,
+                weight_bits: width(bits),
+                activation_bits: width(bits),
+                ..Options::default()
+            };
             let prepared = session.prepare(options).expect("calibrated");
-            group.bench_function(name, |bencher| bencher.iter(|| session.upscale(&picture, &prepared, &mut ()).map(black_box)));
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| session.upscale(&picture, &prepared, &mut ()).map(black_box))
+            });
         }
-        group.bench_function("change of bit width", |bencher| bencher.iter(|| session.prepare(Options::default()).is_ok()));
+        group.bench_function("change of bit width", |bencher| {
+            bencher.iter(|| session.prepare(Options::default()).is_ok())
+        });
         let collected = session.collect(&picture, Settings::default(), &mut ()).expect("collected");
         group.bench_function("points for 4 bits", |bencher| {
             bencher.iter(|| session.select(&collected, &[width(4)], &mut |_| true).is_ok());

@@ -1,8 +1,8 @@
 //! Distributions of every channel of every quantized layer, as plain figures to draw or export.
 
+use crate::Result;
 use crate::network::{Network, Observer, Tap};
 use crate::quant::{Histogram, MeanMode, Normalization};
-use crate::Result;
 use serde::Serialize;
 
 /// Bins of [`ChannelSummary::histogram`] over [-1, 1].

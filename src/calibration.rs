@@ -30,7 +30,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { word_sets: UniversalSet::DEFAULT_SETS, mean: MeanMode::Auto, preset: Preset::Reference, seed: 0 }
+        Settings {
+            word_sets: UniversalSet::DEFAULT_SETS,
+            mean: MeanMode::Auto,
+            preset: Preset::Reference,
+            seed: 0,
+        }
     }
 }
 
@@ -97,7 +102,12 @@ impl<'n> Collector<'n> {
     ///
     /// # Errors
     /// [`Error::Cancelled`]; [`Error::Option`] for impossible settings.
-    pub fn finish(&self, network: String, widths: &[BitWidth], progress: &mut dyn FnMut(f32) -> bool) -> Result<Calibration> {
+    pub fn finish(
+        &self,
+        network: String,
+        widths: &[BitWidth],
+        progress: &mut dyn FnMut(f32) -> bool,
+    ) -> Result<Calibration> {
         let universal = UniversalSet::new(self.settings.word_sets)?;
         let mut layers = BTreeMap::new();
         for (index, statistics) in self.layers.iter().enumerate() {
@@ -116,7 +126,10 @@ impl<'n> Collector<'n> {
                     points.entry(*width).or_default().push(chosen);
                 }
             }
-            layers.insert(self.network.layers()[index].name.clone(), LayerCalibration { range: statistics.range, points });
+            layers.insert(
+                self.network.layers()[index].name.clone(),
+                LayerCalibration { range: statistics.range, points },
+            );
         }
         Ok(Calibration { settings: self.settings, network, images: self.images, layers })
     }
@@ -127,9 +140,11 @@ impl Observer for Collector<'_> {
         let Some(statistics) = &mut self.layers[tap.layer] else { return Ok(()) };
         let subtract = self.settings.mean.subtracts(self.network.layers()[tap.layer].after_relu);
         let pixels = tap.values.len() / tap.channels;
-        for (c, (values, histogram)) in tap.values.chunks_exact(pixels).zip(&mut statistics.channels).enumerate() {
-            let norm =
-                Normalization::measure(values, subtract).ok_or_else(|| self.network.non_finite(tap.layer, c))?;
+        for (c, (values, histogram)) in
+            tap.values.chunks_exact(pixels).zip(&mut statistics.channels).enumerate()
+        {
+            let norm = Normalization::measure(values, subtract)
+                .ok_or_else(|| self.network.non_finite(tap.layer, c))?;
             histogram.add(values.iter().map(|x| norm.normalize(*x)));
             if let Some((low, high)) = uniform::range(values) {
                 statistics.range = [statistics.range[0].min(low), statistics.range[1].max(high)];
@@ -144,7 +159,8 @@ impl Calibration {
     pub fn points(&self, layer: &str, width: BitWidth, universal: &UniversalSet) -> Option<Vec<Points>> {
         let values = universal.values();
         let channels = self.layers.get(layer)?.points.get(&width)?;
-        let points = |indices: &Vec<u16>| Points::new(indices.iter().map(|i| values[usize::from(*i)]).collect());
+        let points =
+            |indices: &Vec<u16>| Points::new(indices.iter().map(|i| values[usize::from(*i)]).collect());
         Some(channels.iter().map(points).collect())
     }
 
@@ -171,13 +187,20 @@ impl Calibration {
                         bits[channel * row + usize::from(*index / 8)] |= 1 << (index % 8);
                     }
                 }
-                tensors.push((format!("{name}.points.{}", width.bits()), Dtype::U8, vec![channels.len(), row], bits));
+                tensors.push((
+                    format!("{name}.points.{}", width.bits()),
+                    Dtype::U8,
+                    vec![channels.len(), row],
+                    bits,
+                ));
             }
         }
         let views: Vec<(&str, TensorView<'_>)> = tensors
             .iter()
             .map(|(name, dtype, shape, bytes)| {
-                TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view)).map_err(|e| fail(&e))
+                TensorView::new(*dtype, shape.clone(), bytes)
+                    .map(|view| (name.as_str(), view))
+                    .map_err(|e| fail(&e))
             })
             .collect::<Result<_>>()?;
         let settings = serde_json::to_string(&self.settings).map_err(|e| fail(&e))?;
@@ -196,7 +219,8 @@ impl Calibration {
     /// [`Error::Calibration`] says what is wrong with it.
     pub fn load(bytes: &[u8]) -> Result<Self> {
         let fail = |message: &str| Error::Calibration(message.to_owned());
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| fail("the file is damaged or of another kind"))?;
+        let (_, header) =
+            SafeTensors::read_metadata(bytes).map_err(|_| fail("the file is damaged or of another kind"))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|_| fail("the file is damaged"))?;
         let metadata = header.metadata().as_ref().ok_or_else(|| fail("it is of another kind"))?;
         let entry = |key: &str| metadata.get(key).ok_or_else(|| fail("it is of another kind"));
@@ -209,8 +233,11 @@ impl Calibration {
         let mut layers: BTreeMap<String, LayerCalibration> = BTreeMap::new();
         for (name, tensor) in tensors.iter() {
             if let Some(layer) = name.strip_suffix(".range") {
-                let numbers: Vec<f32> =
-                    tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+                let numbers: Vec<f32> = tensor
+                    .data()
+                    .chunks_exact(4)
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .collect();
                 let &[low, high] = numbers.as_slice() else { return Err(fail("a range is damaged")) };
                 if !(low.is_finite() && high.is_finite() && low <= high) {
                     return Err(fail("a range is not finite"));
@@ -218,7 +245,9 @@ impl Calibration {
                 layers.entry(layer.to_owned()).or_insert_with(LayerCalibration::empty).range = [low, high];
             } else if let Some((layer, bits)) = name.rsplit_once(".points.") {
                 let width = bits.parse().ok().and_then(|b| BitWidth::new(b).ok());
-                let (Some(width), [_, row]) = (width, tensor.shape()) else { return Err(fail("a set of points is damaged")) };
+                let (Some(width), [_, row]) = (width, tensor.shape()) else {
+                    return Err(fail("a set of points is damaged"));
+                };
                 if *row != values.div_ceil(8) || tensor.dtype() != Dtype::U8 {
                     return Err(fail("a set of points has another size than the universal set"));
                 }
@@ -226,7 +255,11 @@ impl Calibration {
                     (0..values as u16).filter(|i| bits[usize::from(i / 8)] >> (i % 8) & 1 == 1).collect()
                 };
                 let channels = tensor.data().chunks_exact(*row).map(indices).collect();
-                layers.entry(layer.to_owned()).or_insert_with(LayerCalibration::empty).points.insert(width, channels);
+                layers
+                    .entry(layer.to_owned())
+                    .or_insert_with(LayerCalibration::empty)
+                    .points
+                    .insert(width, channels);
             }
         }
         let images = entry("images")?.parse().map_err(|_| fail("its number of images is damaged"))?;
@@ -242,7 +275,10 @@ impl Calibration {
             return Err(Error::Calibration("it was made for another network".into()));
         }
         for layer in network.layers().iter().filter(|l| l.quantized) {
-            let fits = self.layers.get(&layer.name).is_some_and(|c| c.points.values().all(|p| p.len() == layer.inputs));
+            let fits = self
+                .layers
+                .get(&layer.name)
+                .is_some_and(|c| c.points.values().all(|p| p.len() == layer.inputs));
             if !fits {
                 return Err(Error::Calibration(format!("it does not fit the layer {}", layer.name)));
             }
@@ -264,7 +300,8 @@ mod tests {
 
     fn example() -> Calibration {
         let points = BTreeMap::from([(BitWidth::new(2).unwrap(), vec![vec![0, 7, 8, 376], vec![188]])]);
-        let layers = BTreeMap::from([("body.0".to_owned(), LayerCalibration { range: [-1.5, 2.25], points })]);
+        let layers =
+            BTreeMap::from([("body.0".to_owned(), LayerCalibration { range: [-1.5, 2.25], points })]);
         Calibration { settings: Settings::default(), network: "abc".into(), images: 3, layers }
     }
 
@@ -273,7 +310,10 @@ mod tests {
         let calibration = example();
         let bytes = calibration.save().unwrap();
         assert_eq!(Calibration::load(&bytes).unwrap(), calibration);
-        assert_eq!(SafeTensors::deserialize(&bytes).unwrap().tensor("body.0.points.2").unwrap().shape(), [2, 48]);
+        assert_eq!(
+            SafeTensors::deserialize(&bytes).unwrap().tensor("body.0.points.2").unwrap().shape(),
+            [2, 48]
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]

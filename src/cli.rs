@@ -113,7 +113,8 @@ impl Quantization {
             return Ok(session);
         }
         if path.is_dir() {
-            let calibration = calibrate::calibrate(&session, &path, &self.selection, &[options.activation_bits])?;
+            let calibration =
+                calibrate::calibrate(&session, &path, &self.selection, &[options.activation_bits])?;
             session.set_calibration(calibration);
         } else {
             let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -129,7 +130,10 @@ fn open(model: &Path) -> Result<Session> {
 }
 
 fn bit_width(text: &str) -> Result<BitWidth, String> {
-    text.parse().ok().and_then(|bits| BitWidth::new(bits).ok()).ok_or_else(|| "choose 2 to 8, or 32".to_owned())
+    text.parse()
+        .ok()
+        .and_then(|bits| BitWidth::new(bits).ok())
+        .ok_or_else(|| "choose 2 to 8, or 32".to_owned())
 }
 
 /// A bar on standard error; nothing where that is not a terminal.

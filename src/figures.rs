@@ -84,7 +84,9 @@ fn svg(style: &Style, draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<Stri
 
 /// The ends of an axis around these values, with a little room; never empty.
 fn extent(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
-    let (low, high) = values.filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let (low, high) = values
+        .filter(|v| v.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     if low > high {
         return 0.0..1.0;
     }
@@ -130,7 +132,14 @@ fn short(value: &f64) -> String {
 }
 
 /// Box plots (minimum, quartiles, maximum), one for each entry; `selected` is drawn in the accent colour.
-fn boxes(style: &Style, title: &str, x_label: &str, rows: &[[f32; 5]], names: &[String], selected: usize) -> Result<String> {
+fn boxes(
+    style: &Style,
+    title: &str,
+    x_label: &str,
+    rows: &[[f32; 5]],
+    names: &[String],
+    selected: usize,
+) -> Result<String> {
     let palette = style.palette();
     let y = extent(rows.iter().flatten().map(|v| f64::from(*v)));
     let count = rows.len().max(1) as f64;
@@ -140,7 +149,11 @@ fn boxes(style: &Style, title: &str, x_label: &str, rows: &[[f32; 5]], names: &[
             _ => String::new(),
         };
         let mut chart = axes!(area, style, title, -0.6..count - 0.4, y, x_label, "", |mesh| {
-            mesh.disable_x_mesh().x_labels(rows.len().clamp(1, 10)).x_label_formatter(&name).y_labels(5).y_label_formatter(&short)
+            mesh.disable_x_mesh()
+                .x_labels(rows.len().clamp(1, 10))
+                .x_label_formatter(&name)
+                .y_labels(5)
+                .y_label_formatter(&short)
         });
         let half = 0.36f64.min(8.0 * count / f64::from(style.width));
         for (i, five) in rows.iter().enumerate() {
@@ -152,8 +165,14 @@ fn boxes(style: &Style, title: &str, x_label: &str, rows: &[[f32; 5]], names: &[
                 Rectangle::new([(x - half, q1), (x + half, q3)], colour.stroke_width(1)),
             ];
             chart.draw_series(shapes).map_err(fail)?;
-            let lines = [vec![(x, low), (x, q1)], vec![(x, q3), (x, high)], vec![(x - half, median), (x + half, median)]];
-            chart.draw_series(lines.map(|points| PathElement::new(points, colour.stroke_width(1)))).map_err(fail)?;
+            let lines = [
+                vec![(x, low), (x, q1)],
+                vec![(x, q3), (x, high)],
+                vec![(x - half, median), (x + half, median)],
+            ];
+            chart
+                .draw_series(lines.map(|points| PathElement::new(points, colour.stroke_width(1))))
+                .map_err(fail)?;
         }
         Ok(())
     })
@@ -190,9 +209,10 @@ pub fn histogram(style: &Style, channel: &ChannelSummary, points: &[f32], grid: 
         .collect();
     svg(style, |area| {
         let title = "Normalized channel and quantization points";
-        let mut chart = axes!(area, style, title, -1.02..1.02, -0.42 * top..1.05 * top, "normalized value", "", |mesh| {
-            mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
-        });
+        let mut chart =
+            axes!(area, style, title, -1.02..1.02, -0.42 * top..1.05 * top, "normalized value", "", |mesh| {
+                mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
+            });
         let width = 2.0 / HISTOGRAM_BINS as f64;
         let bars = heights.iter().enumerate().filter(|(_, h)| **h > 0.0).map(|(i, h)| {
             let x = i as f64 * width - 1.0;
@@ -240,14 +260,22 @@ pub fn layers(style: &Style, dfsq: &[f64], min_max: &[f64], selected: usize) -> 
     svg(style, |area| {
         let title = "Signal to quantization noise of all layers";
         let mut chart = axes!(area, style, title, -0.6..count - 0.4, y.clone(), "layer", "dB", |mesh| {
-            mesh.disable_x_mesh().x_labels(10).x_label_formatter(&|x: &f64| format!("{x:.0}")).y_labels(5).y_label_formatter(&short)
+            mesh.disable_x_mesh()
+                .x_labels(10)
+                .x_label_formatter(&|x: &f64| format!("{x:.0}"))
+                .y_labels(5)
+                .y_label_formatter(&short)
         });
         let x = selected as f64;
         chart
-            .draw_series([Rectangle::new([(x - 0.5, y.start), (x + 0.5, y.end)], palette.body.mix(0.25).filled())])
+            .draw_series([Rectangle::new(
+                [(x - 0.5, y.start), (x + 0.5, y.end)],
+                palette.body.mix(0.25).filled(),
+            )])
             .map_err(fail)?;
         for (values, colour) in [(min_max, palette.min_max), (dfsq, palette.dfsq)] {
-            let points = || values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| (i as f64, *v));
+            let points =
+                || values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| (i as f64, *v));
             chart.draw_series(LineSeries::new(points(), colour.stroke_width(2))).map_err(fail)?;
             chart.draw_series(points().map(|p| Circle::new(p, 2, colour.filled()))).map_err(fail)?;
         }

@@ -38,7 +38,9 @@ impl Picture {
             image::ImageError::Limits(_) => Error::Image("it has more pixels than can be opened".into()),
             other => Error::Image(other.to_string()),
         };
-        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| Error::Image(e.to_string()))?;
+        let mut reader = ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
+            .map_err(|e| Error::Image(e.to_string()))?;
         if reader.format().is_none() {
             return Err(Error::Image("the file's format is not recognized".into()));
         }
@@ -166,7 +168,10 @@ pub fn to_planes(picture: &Picture, convention: &Convention) -> Planes {
 pub fn from_planes(output: &Planes, input: &Picture, convention: &Convention) -> Result<Picture> {
     let (width, height) = (input.width * convention.scale, input.height * convention.scale);
     if (output.channels, output.width, output.height) != (convention.colour.channels(), width, height) {
-        return Err(Error::Network(format!("its output has {} x {} pixels instead of {width} x {height}", output.width, output.height)));
+        return Err(Error::Network(format!(
+            "its output has {} x {} pixels instead of {width} x {height}",
+            output.width, output.height
+        )));
     }
     if output.values.iter().any(|v| v.is_nan()) {
         return Err(Error::Network("its output holds NaN".into()));

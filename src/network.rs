@@ -14,8 +14,8 @@ pub use layers::{Layer, Rule};
 use crate::quant::ActivationQuantizer;
 use crate::{Error, Result};
 use convention::{PROBE_SIZE, Stated};
-use ops::{Part, Port};
 use multiversion::multiversion;
+use ops::{Part, Port};
 use std::sync::{Arc, Mutex};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::Conv;
@@ -140,7 +140,9 @@ impl Network {
             .filter(|t| t.dims.len() == 4 || t.dims.len() == 1)
             .map(|t| t.dims.iter().product::<i64>() as usize)
             .sum();
-        let model = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true)
+        let model = tract_onnx::onnx()
+            .with_ignore_output_shapes(true)
+            .with_ignore_value_info(true)
             .parse(&proto, None)
             .map_err(unusable)?
             .model;
@@ -151,7 +153,13 @@ impl Network {
             positions: vec![1.0; layers.len()],
             layers,
             rule,
-            convention: Convention { scale: 1, range: 1.0, colour: Colour::Rgb, mean: [0.0; 3], assumed: vec![] },
+            convention: Convention {
+                scale: 1,
+                range: 1.0,
+                colour: Colour::Rgb,
+                mean: [0.0; 3],
+                assumed: vec![],
+            },
             parameters,
             plans: Mutex::default(),
         };
@@ -161,7 +169,8 @@ impl Network {
 
     /// Finds kernels, scale, range and each layer's share of the work by building and running a small plan.
     fn probe(&mut self, stated: &Stated, declared_channels: Option<usize>) -> Result<()> {
-        let channels = stated.colour.map(Colour::channels).or(declared_channels).unwrap_or(self.layers[0].inputs);
+        let channels =
+            stated.colour.map(Colour::channels).or(declared_channels).unwrap_or(self.layers[0].inputs);
         let mut assumed = Vec::new();
         let colour = match (stated.colour, channels) {
             (Some(colour), _) => colour,
@@ -170,7 +179,9 @@ impl Network {
                 assumed.push("colour order red, green, blue".to_owned());
                 Colour::Rgb
             }
-            (None, other) => return Err(Error::Network(format!("its input has {other} channels, not 1 or 3"))),
+            (None, other) => {
+                return Err(Error::Network(format!("its input has {other} channels, not 1 or 3")));
+            }
         };
         self.convention = Convention { colour, ..self.convention.clone() };
 
@@ -194,7 +205,10 @@ impl Network {
                 )));
             }
             if stated.scale.is_some_and(|s| s != scale) {
-                return Err(Error::Network(format!("it says it enlarges {} times, but does so {scale} times", stated.scale.unwrap_or(0))));
+                return Err(Error::Network(format!(
+                    "it says it enlarges {} times, but does so {scale} times",
+                    stated.scale.unwrap_or(0)
+                )));
             }
             self.convention.scale = scale;
             errors.push(convention::probe_error(&output.values, scale, *range, channels));
@@ -243,7 +257,11 @@ impl Network {
             let node = typed.node(node);
             let kernel = typed.outlet_fact(node.inputs[1]).map_err(unusable)?.konst.clone();
             let kernel = kernel.filter(|k| k.datum_type() == f32::datum_type() && k.len() == layer.weights());
-            kernels.push(kernel.ok_or_else(|| Error::Network(format!("the kernels of {} are not plain f32", layer.name)))?);
+            kernels.push(
+                kernel.ok_or_else(|| {
+                    Error::Network(format!("the kernels of {} are not plain f32", layer.name))
+                })?,
+            );
             let shape = node.outputs[0].fact.shape.as_concrete().unwrap_or(&[]);
             let area: usize = shape.iter().skip(2).product();
             positions.push(area as f64 / (PROBE_SIZE * PROBE_SIZE) as f64);
@@ -275,9 +293,10 @@ impl Network {
             insert_ports(&mut typed, node, layer).map_err(unusable)?;
         }
         let runnable = typed.into_optimized().and_then(|m| m.into_runnable()).map_err(unusable)?;
-        let work: Vec<f64> = self.layers.iter().zip(&self.positions).map(|(l, p)| l.macs() as f64 * p).collect();
+        let work: Vec<f64> =
+            self.layers.iter().zip(&self.positions).map(|(l, p)| l.macs() as f64 * p).collect();
         let total: f64 = work.iter().sum();
-        let progress = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total) );
+        let progress = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total));
         Ok(Plan { runnable, progress: progress.map(|p| p as f32).collect() })
     }
 
@@ -296,28 +315,30 @@ impl Network {
         observer: &mut dyn Observer,
     ) -> Result<(Planes, Vec<QuantizationError>)> {
         let mut errors = vec![QuantizationError::default(); self.layers.len()];
-        let tensor = Tensor::from_shape(&[1, input.channels, input.height, input.width], &input.values).map_err(unusable)?;
+        let tensor = Tensor::from_shape(&[1, input.channels, input.height, input.width], &input.values)
+            .map_err(unusable)?;
         drop(input);
         let mut state = plan.runnable.spawn().map_err(unusable)?;
-        let outputs = state.run_plan_with_eval(tvec!(tensor.into_tvalue()), |context, op_state, node, inputs| {
-            let Some(port) = node.op_as::<Port>() else {
-                return tract_onnx::tract_core::plan::eval(context, op_state, node, inputs);
-            };
-            let quantization = layers.get(port.layer);
-            match port.part {
-                Part::Kernels => Ok(match quantization.and_then(|q| q.kernels.as_ref()) {
-                    Some(kernels) => tvec!(kernels.0.clone().into_tvalue()),
-                    None => inputs,
-                }),
-                Part::Input => {
-                    if !observer.progress(plan.progress[port.layer]) {
-                        return Err(Error::Cancelled.into());
+        let outputs =
+            state.run_plan_with_eval(tvec!(tensor.into_tvalue()), |context, op_state, node, inputs| {
+                let Some(port) = node.op_as::<Port>() else {
+                    return tract_onnx::tract_core::plan::eval(context, op_state, node, inputs);
+                };
+                let quantization = layers.get(port.layer);
+                match port.part {
+                    Part::Kernels => Ok(match quantization.and_then(|q| q.kernels.as_ref()) {
+                        Some(kernels) => tvec!(kernels.0.clone().into_tvalue()),
+                        None => inputs,
+                    }),
+                    Part::Input => {
+                        if !observer.progress(plan.progress[port.layer]) {
+                            return Err(Error::Cancelled.into());
+                        }
+                        let activation = quantization.and_then(|q| q.activation.as_ref());
+                        self.visit_input(port.layer, inputs, activation, &mut errors[port.layer], observer)
                     }
-                    let activation = quantization.and_then(|q| q.activation.as_ref());
-                    self.visit_input(port.layer, inputs, activation, &mut errors[port.layer], observer)
                 }
-            }
-        });
+            });
         let outputs = outputs.map_err(|e| e.downcast::<Error>().unwrap_or_else(unusable))?;
         let view = outputs[0].to_plain_array_view::<f32>().map_err(unusable)?;
         let &[_, channels, height, width] = view.shape() else {
@@ -347,7 +368,6 @@ impl Network {
         if let Some(original) = measured {
             *error = quantization_error(original.try_as_plain_ram()?.as_slice::<f32>()?, values);
         }
-        drop(view);
         Ok(tvec!(quantized.into_tvalue()))
     }
 
@@ -435,7 +455,9 @@ fn insert_ports(model: &mut TypedModel, node: usize, layer: usize) -> TractResul
     let mut patch = TypedModelPatch::new("ports in front of a convolution");
     let mut inputs = patch.taps(model, &node.inputs)?;
     for (slot, part, suffix) in [(0, Part::Input, "input"), (1, Part::Kernels, "kernels")] {
-        inputs[slot] = patch.wire_node(format!("{}.{suffix}-port", node.name), Port { layer, part }, &[inputs[slot]])?[0];
+        inputs[slot] =
+            patch.wire_node(format!("{}.{suffix}-port", node.name), Port { layer, part }, &[inputs[slot]])?
+                [0];
     }
     let output = patch.wire_node(&node.name, node.op.clone(), &inputs)?[0];
     patch.shunt_outside(model, node.id.into(), output)?;

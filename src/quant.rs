@@ -33,7 +33,9 @@ impl BitWidth {
     pub fn new(bits: u8) -> Result<Self> {
         match bits {
             2..=8 | 32 => Ok(BitWidth(bits)),
-            _ => Err(Error::Option(format!("{bits} bits are not offered: choose 2 to 8, or 32 for full precision"))),
+            _ => Err(Error::Option(format!(
+                "{bits} bits are not offered: choose 2 to 8, or 32 for full precision"
+            ))),
         }
     }
 

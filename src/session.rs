@@ -66,7 +66,12 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let Ok(four) = BitWidth::new(4) else { unreachable!("4 is a bit width") };
-        Options { method: Method::default(), weight_bits: four, activation_bits: four, min_max_range: MinMaxRange::Dynamic }
+        Options {
+            method: Method::default(),
+            weight_bits: four,
+            activation_bits: four,
+            min_max_range: MinMaxRange::Dynamic,
+        }
     }
 }
 
@@ -167,7 +172,9 @@ impl Session {
         if matches!(options.method, Method::Fp32 | Method::Bicubic) {
             return Ok(Prepared { options, layers: Vec::new() });
         }
-        let universal = UniversalSet::new(self.calibration.as_ref().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets))?;
+        let universal = UniversalSet::new(
+            self.calibration.as_ref().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets),
+        )?;
         let layer = |index: usize| -> Result<LayerQuantization> {
             let layer = &self.network.layers()[index];
             if !layer.quantized {
@@ -181,7 +188,10 @@ impl Session {
                     .map_err(|NonFiniteChannel(kernel)| self.network.non_finite(index, kernel))?;
                 Some(self.network.make_kernels(index, &weights)?)
             };
-            Ok(LayerQuantization { kernels, activation: self.activation_quantizer(index, options, &universal)? })
+            Ok(LayerQuantization {
+                kernels,
+                activation: self.activation_quantizer(index, options, &universal)?,
+            })
         };
         let layers = (0..self.network.layers().len()).map(layer).collect::<Result<_>>()?;
         Ok(Prepared { options, layers })
@@ -202,7 +212,9 @@ impl Session {
             return Ok(Some(ActivationQuantizer::DynamicMinMax(width)));
         }
         let calibration = self.calibration.as_ref().ok_or(Error::NotCalibrated(options.method.id()))?;
-        let missing = || Error::Calibration(format!("it has nothing for {} bits in layer {}", width.bits(), layer.name));
+        let missing = || {
+            Error::Calibration(format!("it has nothing for {} bits in layer {}", width.bits(), layer.name))
+        };
         if options.method == Method::MinMax {
             let [low, high] = calibration.layers.get(&layer.name).ok_or_else(missing)?.range;
             return Ok(Some(ActivationQuantizer::StaticMinMax(UniformGrid::spanning(low, high, width))));
@@ -216,7 +228,12 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::ImageTooSmall`] below 8 x 8 pixels, [`Error::Cancelled`], and what goes wrong in the network.
-    pub fn upscale(&self, picture: &Picture, prepared: &Prepared, observer: &mut dyn Observer) -> Result<Upscaled> {
+    pub fn upscale(
+        &self,
+        picture: &Picture,
+        prepared: &Prepared,
+        observer: &mut dyn Observer,
+    ) -> Result<Upscaled> {
         check_size(picture)?;
         let convention = self.network.convention();
         if prepared.options.method == Method::Bicubic {
@@ -233,7 +250,11 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::upscale`].
-    pub fn analyze(&self, picture: &Picture, observer: &mut dyn Observer) -> Result<(Upscaled, SampleAnalysis)> {
+    pub fn analyze(
+        &self,
+        picture: &Picture,
+        observer: &mut dyn Observer,
+    ) -> Result<(Upscaled, SampleAnalysis)> {
         let prepared = self.prepare(Options { method: Method::Fp32, ..Options::default() })?;
         let mean = self.calibration.as_ref().map_or_else(Settings::default, |c| c.settings).mean;
         let mut both = Both(Analyzer::new(&self.network, mean), observer);
@@ -245,7 +266,12 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::upscale`].
-    pub fn collect(&self, picture: &Picture, settings: Settings, observer: &mut dyn Observer) -> Result<Collector<'_>> {
+    pub fn collect(
+        &self,
+        picture: &Picture,
+        settings: Settings,
+        observer: &mut dyn Observer,
+    ) -> Result<Collector<'_>> {
         let prepared = self.prepare(Options { method: Method::Fp32, ..Options::default() })?;
         let mut both = Both(Collector::new(&self.network, settings), observer);
         self.upscale(picture, &prepared, &mut both)?;
@@ -256,7 +282,12 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Cancelled`] when `progress` (which gets the share done) answers `false`.
-    pub fn select(&self, collected: &Collector<'_>, widths: &[BitWidth], progress: &mut dyn FnMut(f32) -> bool) -> Result<Calibration> {
+    pub fn select(
+        &self,
+        collected: &Collector<'_>,
+        widths: &[BitWidth],
+        progress: &mut dyn FnMut(f32) -> bool,
+    ) -> Result<Calibration> {
         collected.finish(self.hash.clone(), widths, progress)
     }
 
@@ -274,9 +305,12 @@ impl Session {
             Method::Bicubic => Ok(0),
             Method::Fp32 => Ok(full),
             Method::MinMax | Method::Dfsq => {
-                let sets = self.calibration.as_ref().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
+                let sets =
+                    self.calibration.as_ref().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
                 let point_bytes = match (options.method, options.activation_bits) {
-                    (Method::Dfsq, bits) if bits != BitWidth::FULL => UniversalSet::new(sets)?.values().len().div_ceil(8),
+                    (Method::Dfsq, bits) if bits != BitWidth::FULL => {
+                        UniversalSet::new(sets)?.values().len().div_ceil(8)
+                    }
                     _ => 0,
                 };
                 let saved = |l: &crate::network::Layer| {
@@ -305,7 +339,13 @@ impl Prepared {
 pub fn benchmark_pair(picture: &Picture, scale: usize) -> Result<(Picture, Picture)> {
     let reference = picture.crop(0, 0, picture.width / scale * scale, picture.height / scale * scale);
     if reference.width < 8 * scale || reference.height < 8 * scale {
-        return Err(Error::ImageTooSmall(format!("{} x {} pixels; {} x {} are needed to shrink it {scale} times", picture.width, picture.height, 8 * scale, 8 * scale)));
+        return Err(Error::ImageTooSmall(format!(
+            "{} x {} pixels; {} x {} are needed to shrink it {scale} times",
+            picture.width,
+            picture.height,
+            8 * scale,
+            8 * scale
+        )));
     }
     let low = image_io::downscale(&reference, scale);
     Ok((reference, low))
@@ -313,7 +353,10 @@ pub fn benchmark_pair(picture: &Picture, scale: usize) -> Result<(Picture, Pictu
 
 fn check_size(picture: &Picture) -> Result<()> {
     if picture.width < 8 || picture.height < 8 {
-        return Err(Error::ImageTooSmall(format!("{} x {} pixels; the network needs 8 x 8", picture.width, picture.height)));
+        return Err(Error::ImageTooSmall(format!(
+            "{} x {} pixels; the network needs 8 x 8",
+            picture.width, picture.height
+        )));
     }
     Ok(())
 }

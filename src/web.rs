@@ -53,8 +53,10 @@ fn picture_from_js(value: &JsValue) -> Result<Picture> {
 }
 
 fn object(entries: &[(&str, JsValue)]) -> Object {
-    Object::from_entries(&entries.iter().map(|(key, value)| Array::of2(&(*key).into(), value)).collect::<Array>())
-        .unwrap_or_default()
+    Object::from_entries(
+        &entries.iter().map(|(key, value)| Array::of2(&(*key).into(), value)).collect::<Array>(),
+    )
+    .unwrap_or_default()
 }
 
 fn picture_to_js(picture: &Picture) -> Object {
@@ -174,8 +176,15 @@ impl Session {
     }
 
     /// Calibrates on these pictures (an array), for these bit widths; returns the calibration file.
-    pub fn calibrate(&mut self, pictures: &Array, settings: JsValue, widths: JsValue, progress: &Function) -> Result<Vec<u8>> {
-        let settings: Settings = if settings.is_undefined() { Settings::default() } else { from_js(settings)? };
+    pub fn calibrate(
+        &mut self,
+        pictures: &Array,
+        settings: JsValue,
+        widths: JsValue,
+        progress: &Function,
+    ) -> Result<Vec<u8>> {
+        let settings: Settings =
+            if settings.is_undefined() { Settings::default() } else { from_js(settings)? };
         let widths: Vec<BitWidth> = from_js(widths)?;
         let mut progress = Progress(progress);
         let mut total: Option<crate::calibration::Collector<'_>> = None;
@@ -207,8 +216,15 @@ impl Session {
     }
 
     /// Enlarges a picture in full precision and keeps what is needed to draw its distributions, under this index.
-    pub fn analyze(&mut self, picture: &JsValue, sample: usize, name: String, progress: &Function) -> Result<Object> {
-        let (upscaled, analysis) = self.session.analyze(&picture_from_js(picture)?, &mut Progress(progress))?;
+    pub fn analyze(
+        &mut self,
+        picture: &JsValue,
+        sample: usize,
+        name: String,
+        progress: &Function,
+    ) -> Result<Object> {
+        let (upscaled, analysis) =
+            self.session.analyze(&picture_from_js(picture)?, &mut Progress(progress))?;
         if sample > self.samples.len() {
             self.samples.resize(sample, Default::default());
         }
@@ -239,16 +255,25 @@ impl Session {
         let Some(calibration) = self.session.calibration() else { return Ok(Vec::new()) };
         let universal = UniversalSet::new(calibration.settings.word_sets)?;
         let name = self.session.network().layers().get(layer).map(|l| l.name.as_str()).unwrap_or_default();
-        let indices = calibration.layers.get(name).and_then(|l| l.points.get(&BitWidth::new(width).ok()?)?.get(channel));
-        Ok(indices.map_or_else(Vec::new, |indices| indices.iter().map(|i| universal.values()[usize::from(*i)]).collect()))
+        let indices = calibration
+            .layers
+            .get(name)
+            .and_then(|l| l.points.get(&BitWidth::new(width).ok()?)?.get(channel));
+        Ok(indices.map_or_else(Vec::new, |indices| {
+            indices.iter().map(|i| universal.values()[usize::from(*i)]).collect()
+        }))
     }
 
     /// Draws a figure, as SVG text. Empty where the sample has not been analyzed.
     pub fn figure(&self, request: JsValue) -> Result<String> {
         let request: FigureRequest = from_js(request)?;
         let style = &request.style;
-        let of_sample = |(_, sample): &(String, SampleAnalysis)| sample.layers.get(request.layer).is_some_and(|l| !l.is_empty());
-        let Some((_, sample)) = self.samples.get(request.sample).filter(|s| of_sample(s)) else { return Ok(String::new()) };
+        let of_sample = |(_, sample): &(String, SampleAnalysis)| {
+            sample.layers.get(request.layer).is_some_and(|l| !l.is_empty())
+        };
+        let Some((_, sample)) = self.samples.get(request.sample).filter(|s| of_sample(s)) else {
+            return Ok(String::new());
+        };
         let channels = &sample.layers[request.layer];
         let channel = request.channel.min(channels.len() - 1);
         let width = request.options.activation_bits;
@@ -257,24 +282,32 @@ impl Session {
             FigureKind::Samples => {
                 let analyzed = self.samples.iter().enumerate().filter(|(_, s)| of_sample(s));
                 let selected = analyzed.clone().position(|(i, _)| i == request.sample).unwrap_or(0);
-                let rows: Vec<_> =
-                    analyzed.map(|(_, (name, s))| (name.clone(), &s.layers[request.layer][channel])).collect();
+                let rows: Vec<_> = analyzed
+                    .map(|(_, (name, s))| (name.clone(), &s.layers[request.layer][channel]))
+                    .collect();
                 figures::samples(style, &rows, selected)
             }
             FigureKind::Histogram => {
                 let low = channels.iter().map(|c| c.five[0]).fold(f32::INFINITY, f32::min);
                 let high = channels.iter().map(|c| c.five[4]).fold(f32::NEG_INFINITY, f32::max);
                 let grid = UniformGrid::spanning(low, high, width).values();
-                figures::histogram(style, &channels[channel], &self.points(request.layer, channel, width.bits())?, &grid)
+                figures::histogram(
+                    style,
+                    &channels[channel],
+                    &self.points(request.layer, channel, width.bits())?,
+                    &grid,
+                )
             }
             FigureKind::UniversalSet => {
-                let sets = self.session.calibration().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
+                let sets =
+                    self.session.calibration().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
                 let points = self.points(request.layer, channel, width.bits())?;
                 figures::universal_set(style, UniversalSet::new(sets)?.values(), &points)
             }
             FigureKind::Layers => {
-                let quantized: Vec<usize> =
-                    (0..self.session.network().layers().len()).filter(|i| self.session.network().layers()[*i].quantized).collect();
+                let quantized: Vec<usize> = (0..self.session.network().layers().len())
+                    .filter(|i| self.session.network().layers()[*i].quantized)
+                    .collect();
                 let pick = |values: &[f64]| -> Vec<f64> {
                     quantized.iter().map(|i| values.get(*i).copied().unwrap_or(f64::NAN)).collect()
                 };

@@ -1,4 +1,5 @@
 //! The boundary as JavaScript calls it, in a dedicated worker.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(target_arch = "wasm32")]
 
 mod common;
@@ -92,15 +93,17 @@ fn info_is_a_plain_object() {
 fn upscaling_takes_options_with_defaults_and_reports_progress() {
     let mut session = calibrated();
     let seen = Array::new();
-    let progress = Function::new_with_args("done", "this.push(done)").bind(&seen);
-    let result: JsValue = session.upscale(&picture(12, 10), json("{\"activationBits\": 2}"), &progress).unwrap().into();
+    let progress = Function::new_with_args("done", "this.push(done)").bind0(&seen);
+    let result: JsValue =
+        session.upscale(&picture(12, 10), json("{\"activationBits\": 2}"), &progress).unwrap().into();
     assert_eq!(number(&get(&result, "picture"), "width"), 24.0);
     let decibels: Float64Array = get(&result, "layerDb").unchecked_into();
     let decibels = decibels.to_vec();
     assert!(decibels[1].is_finite() && decibels[0] == f64::INFINITY, "{decibels:?}");
     assert!(number(&result, "modelBytes") > 0.0);
     assert_eq!(seen.length(), 6);
-    let mut refused = |options: &str| kind(session.upscale(&picture(12, 10), json(options), &silent()).err().unwrap());
+    let mut refused =
+        |options: &str| kind(session.upscale(&picture(12, 10), json(options), &silent()).err().unwrap());
     assert_eq!(refused("{\"activationBits\": 1}"), "option");
     assert_eq!(refused("{\"activationBits\": 3}"), "calibration");
 }
@@ -117,7 +120,9 @@ fn a_progress_function_that_throws_cancels() {
 fn figures_are_drawn_in_a_worker() {
     let mut session = calibrated();
     for kind in ["channels", "samples", "histogram", "layers", "universal-set"] {
-        let request = |sample: usize| json(&format!("{{\"kind\": \"{kind}\", \"layer\": 1, \"sample\": {sample}, \"channel\": 2}}"));
+        let request = |sample: usize| {
+            json(&format!("{{\"kind\": \"{kind}\", \"layer\": 1, \"sample\": {sample}, \"channel\": 2}}"))
+        };
         assert_eq!(session.figure(request(7)).unwrap(), "");
         session.analyze(&picture(12, 10), 1, "b".into(), &silent()).unwrap();
         assert!(session.figure(request(1)).unwrap().starts_with("<svg"));

@@ -1,4 +1,5 @@
 //! Networks: what is found in them, what they compute, and what is refused. Natively and in the browser.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -156,7 +157,11 @@ fn observers_see_every_layer_once_and_can_cancel() {
     let layers: Vec<usize> = watcher.taps.iter().map(|t| t.0).collect();
     assert_eq!(layers, [0, 1, 2, 3, 4, 5]);
     assert!((watcher.taps[2].2 - 0.2).abs() < 1e-6 && watcher.taps[2].1 == 3);
-    assert!(watcher.progress[0] == 0.0 && watcher.progress.windows(2).all(|p| p[0] < p[1]) && watcher.progress[5] < 1.0);
+    assert!(
+        watcher.progress[0] == 0.0
+            && watcher.progress.windows(2).all(|p| p[0] < p[1])
+            && watcher.progress[5] < 1.0
+    );
     let mut impatient = Watcher { cancel_at: Some(3), ..Default::default() };
     assert!(matches!(network.run(&plan, flat(8, 0.4), &[], &mut impatient), Err(Error::Cancelled)));
     assert_eq!(impatient.progress.len(), 3);
@@ -190,7 +195,13 @@ fn what_is_no_super_resolution_network_is_refused_with_a_reason() {
     refused(&Builder::new(5).conv("lr", "sr", 5, 5, &[0.0; 225]).build(), "5 channels");
     refused(&small_edsr().metadata("scale", "3").build(), "3 times");
     refused(&small_edsr().metadata("input_range", "0..7").build(), "0..7");
-    refused(&Builder::new(3).tensor("short", &[3, 3, 3, 3], &[0.0; 5]).node("Conv", &["lr", "short"], "sr", vec![]).build(), "stores 5 values");
+    refused(
+        &Builder::new(3)
+            .tensor("short", &[3, 3, 3, 3], &[0.0; 5])
+            .node("Conv", &["lr", "short"], "sr", vec![])
+            .build(),
+        "stores 5 values",
+    );
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -1,4 +1,5 @@
 //! The façade: calibrate, prepare, upscale, score. Natively and in the browser.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -59,7 +60,8 @@ fn more_bits_come_nearer_to_full_precision() {
     let session = calibrated();
     let full = upscale(&session, options(Method::Fp32, 32));
     for method in [Method::Dfsq, Method::MinMax] {
-        let distances: Vec<f64> = [2, 3, 4, 6, 8].map(|bits| distance(&upscale(&session, options(method, bits)), &full)).into();
+        let distances: Vec<f64> =
+            [2, 3, 4, 6, 8].map(|bits| distance(&upscale(&session, options(method, bits)), &full)).into();
         assert!(distances.windows(2).all(|d| d[1] <= d[0]), "{method:?}: {distances:?}");
         assert!(distances[0] > 2.0 && distances[4] < 1.0, "{method:?}: {distances:?}");
         assert_eq!(upscale(&session, options(method, 32)), full, "32 bits are full precision");
@@ -125,7 +127,9 @@ fn the_analysis_is_of_what_the_layers_saw() {
     let input = picture();
     let red = input.rgb.iter().step_by(3).map(|b| f32::from(*b) / 255.0);
     let [low, .., high] = analysis.layers[1][0].five;
-    assert!((low - red.clone().fold(1.0, f32::min)).abs() < 1e-6 && (high - red.fold(0.0, f32::max)).abs() < 1e-6);
+    assert!(
+        (low - red.clone().fold(1.0, f32::min)).abs() < 1e-6 && (high - red.fold(0.0, f32::max)).abs() < 1e-6
+    );
     // After the first convolution halves them and the ReLU: mean is not subtracted.
     assert_eq!(analysis.layers[2][0].mean, 0.0);
 }

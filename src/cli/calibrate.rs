@@ -31,18 +31,31 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let widths: Vec<BitWidth> = BitWidth::quantized().collect();
     let calibration = calibrate(&session, &arguments.images, &arguments.selection, &widths)?;
     let bytes = calibration.save()?;
-    std::fs::write(&arguments.output, &bytes).with_context(|| format!("cannot write {}", arguments.output.display()))?;
+    std::fs::write(&arguments.output, &bytes)
+        .with_context(|| format!("cannot write {}", arguments.output.display()))?;
     let (layers, images) = (calibration.layers.len(), calibration.images);
     if arguments.json {
-        println!("{}", serde_json::json!({"output": arguments.output, "bytes": bytes.len(), "layers": layers, "crops": images}));
+        println!(
+            "{}",
+            serde_json::json!({"output": arguments.output, "bytes": bytes.len(), "layers": layers, "crops": images})
+        );
     } else {
-        println!("{}: {} bytes, {layers} layers from {images} crops", arguments.output.display(), bytes.len());
+        println!(
+            "{}: {} bytes, {layers} layers from {images} crops",
+            arguments.output.display(),
+            bytes.len()
+        );
     }
     Ok(())
 }
 
 /// Calibrates on random crops of the images in a folder.
-pub fn calibrate(session: &Session, images: &Path, selection: &Selection, widths: &[BitWidth]) -> Result<Calibration> {
+pub fn calibrate(
+    session: &Session,
+    images: &Path,
+    selection: &Selection,
+    widths: &[BitWidth],
+) -> Result<Calibration> {
     let scale = if selection.low_resolution { 1 } else { session.network().convention().scale };
     let crops = random_crops(&files::images(images)?, selection, scale)?;
     let settings = selection.settings();
@@ -52,7 +65,8 @@ pub fn calibrate(session: &Session, images: &Path, selection: &Selection, widths
     // A few at a time: what one crop's statistics take is tens of megabytes. Merged in order, so that the sums do not
     // depend on which thread was first.
     for batch in crops.chunks(rayon::current_num_threads()) {
-        let collected: Vec<_> = batch.par_iter().map(|crop| session.collect(crop, settings, &mut ())).collect();
+        let collected: Vec<_> =
+            batch.par_iter().map(|crop| session.collect(crop, settings, &mut ())).collect();
         for one in collected {
             bar.inc(1);
             match &mut total {

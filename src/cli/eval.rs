@@ -6,7 +6,7 @@ use dfsq::metrics;
 use dfsq::session::{Options, Prepared, Session, benchmark_pair};
 use rayon::prelude::*;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 #[derive(clap::Args)]
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let images = (0..hr.len())
         .into_par_iter()
         .map(|i| {
-            let result = score(&session, &prepared, &hr[i], lr.as_ref().map(|lr| &lr[i]));
+            let result = score(&session, &prepared, &hr[i], lr.as_ref().map(|lr| lr[i].as_path()));
             bar.inc(1);
             result
         })
@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn score(session: &Session, prepared: &Prepared, hr: &PathBuf, lr: Option<&PathBuf>) -> Result<ImageScore> {
+fn score(session: &Session, prepared: &Prepared, hr: &Path, lr: Option<&Path>) -> Result<ImageScore> {
     let scale = session.network().convention().scale;
     let (mut reference, mut low) = benchmark_pair(&files::read(hr)?, scale)?;
     if let Some(lr) = lr {
@@ -106,7 +106,14 @@ fn print(report: &Report, options: Options) {
     }
     println!(
         "{:32} {:7.3} dB  {:.4}  {} x{}, {}, {}/{} bits, {:.1} s",
-        "mean", report.mean_psnr_y, report.mean_ssim_y, report.model, report.scale, options.method.id(),
-        report.weight_bits, report.activation_bits, report.seconds
+        "mean",
+        report.mean_psnr_y,
+        report.mean_ssim_y,
+        report.model,
+        report.scale,
+        options.method.id(),
+        report.weight_bits,
+        report.activation_bits,
+        report.seconds
     );
 }

@@ -4,6 +4,7 @@ use super::open;
 use anyhow::Result;
 use dfsq::quant::BitWidth;
 use dfsq::session::{Method, Options};
+use std::io::Write;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -18,29 +19,45 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let session = open(&arguments.model)?;
     let info = session.info();
+    // Unlike println, a closed pipe (`dfsq inspect … | head`) is then an error and not a panic.
+    let mut out = std::io::stdout().lock();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&info)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&info)?)?;
         return Ok(());
     }
     let convention = info.convention;
-    println!("scale {}, {:?}, values 0..{}, mean {:?}", convention.scale, convention.colour, convention.range, convention.mean);
+    writeln!(
+        out,
+        "scale {}, {:?}, values 0..{}, mean {:?}",
+        convention.scale, convention.colour, convention.range, convention.mean
+    )?;
     for assumption in &convention.assumed {
-        println!("assumed: {assumption}");
+        writeln!(out, "assumed: {assumption}")?;
     }
-    println!(
+    writeln!(
+        out,
         "{} parameters, {:.0} multiply-accumulates per input pixel, rule {:?}",
         info.parameters, info.macs_per_pixel, info.rule
-    );
+    )?;
     for width in [BitWidth::FULL].into_iter().chain(BitWidth::quantized()) {
-        let options = Options { method: Method::Dfsq, weight_bits: width, activation_bits: width, ..Options::default() };
-        println!("{:2} bits: {:8} bytes stored", width.bits(), session.model_bytes(options)?);
+        let options = Options {
+            method: Method::Dfsq,
+            weight_bits: width,
+            activation_bits: width,
+            ..Options::default()
+        };
+        writeln!(out, "{:2} bits: {:8} bytes stored", width.bits(), session.model_bytes(options)?)?;
     }
-    println!("{:24} {:>5} {:>5} {:>7}  input       quantized", "layer", "in", "out", "kernel");
+    writeln!(out, "{:24} {:>5} {:>5} {:>7}  input       quantized", "layer", "in", "out", "kernel")?;
     for layer in info.layers {
         let source = if layer.after_relu { "after ReLU" } else { "signed" };
         let quantized = if layer.quantized { "yes" } else { "-" };
         let [height, width] = layer.kernel;
-        println!("{:24} {:5} {:5} {height:>3} x {width}  {source:<11} {quantized}", layer.name, layer.inputs, layer.outputs);
+        writeln!(
+            out,
+            "{:24} {:5} {:5} {height:>3} x {width}  {source:<11} {quantized}",
+            layer.name, layer.inputs, layer.outputs
+        )?;
     }
     Ok(())
 }

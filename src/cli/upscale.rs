@@ -45,7 +45,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .with_context(|| format!("cannot write {}", arguments.output.display()))?;
     let (width, height) = (result.picture.width, result.picture.height);
     if arguments.json {
-        println!("{}", serde_json::json!({"output": arguments.output, "width": width, "height": height, "seconds": seconds}));
+        println!(
+            "{}",
+            serde_json::json!({"output": arguments.output, "width": width, "height": height, "seconds": seconds})
+        );
     } else {
         println!("{}: {width} x {height}, {seconds:.2} s", arguments.output.display());
     }

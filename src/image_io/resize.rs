@@ -46,7 +46,12 @@ fn mirrored(index: i64, len: usize) -> usize {
     wrapped.min(2 * len - 1 - wrapped) as usize
 }
 
-fn resize_bytes(bytes: &[u8], channels: usize, [width, height]: [usize; 2], [to_width, to_height]: [usize; 2]) -> Vec<u8> {
+fn resize_bytes(
+    bytes: &[u8],
+    channels: usize,
+    [width, height]: [usize; 2],
+    [to_width, to_height]: [usize; 2],
+) -> Vec<u8> {
     let row = width * channels;
     let mut between = Vec::with_capacity(row * to_height);
     let mut sums = vec![0.0f64; row];
@@ -64,7 +69,9 @@ fn resize_bytes(bytes: &[u8], channels: usize, [width, height]: [usize; 2], [to_
     for source in between.chunks_exact(row) {
         for taps in &horizontal {
             for c in 0..channels {
-                result.push(to_byte(taps.iter().map(|(x, weight)| weight * f64::from(source[x * channels + c])).sum()));
+                result.push(to_byte(
+                    taps.iter().map(|(x, weight)| weight * f64::from(source[x * channels + c])).sum(),
+                ));
             }
         }
     }

@@ -63,7 +63,9 @@ impl Stated {
         let mut stated = Stated::default();
         for property in &model.metadata_props {
             let (key, value) = (property.key.as_str(), property.value.trim());
-            let bad = || Error::Network(format!("its property {key} has the value {value}, which is not understood"));
+            let bad = || {
+                Error::Network(format!("its property {key} has the value {value}, which is not understood"))
+            };
             match key {
                 "name" => stated.name = Some(value.to_owned()),
                 "scale" => match value.parse() {
@@ -80,8 +82,11 @@ impl Stated {
                     stated.colour = Some(colour.map_err(|_| bad())?);
                 }
                 "mean" => {
-                    let numbers: Vec<f32> =
-                        value.split(',').map(|n| n.trim().parse()).collect::<Result<_, _>>().map_err(|_| bad())?;
+                    let numbers: Vec<f32> = value
+                        .split(',')
+                        .map(|n| n.trim().parse())
+                        .collect::<Result<_, _>>()
+                        .map_err(|_| bad())?;
                     stated.mean = Some(numbers.try_into().map_err(|_| bad())?);
                 }
                 _ => {}

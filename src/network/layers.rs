@@ -127,7 +127,9 @@ impl<'a> Graph<'a> {
         (0..end).filter(|i| self.is(*i, "Concat")).find_map(|concat| {
             let feeds = self.nodes[concat].input.iter().filter_map(|t| self.source(t));
             feeds
-                .filter_map(|i| if self.is(i, "Conv") { Some(i) } else { self.source(self.nodes[i].input.first()?) })
+                .filter_map(|i| {
+                    if self.is(i, "Conv") { Some(i) } else { self.source(self.nodes[i].input.first()?) }
+                })
                 .filter(|i| self.is(*i, "Conv"))
                 .max()
         })

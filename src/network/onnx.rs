@@ -17,7 +17,11 @@ const MAX_NODES: usize = 20_000;
 /// [`Error::Network`] says what is wrong with the file.
 pub fn parse(bytes: &[u8]) -> Result<ModelProto> {
     if bytes.len() > MAX_BYTES {
-        return Err(Error::Network(format!("the file has {} MB, more than {}", bytes.len() >> 20, MAX_BYTES >> 20)));
+        return Err(Error::Network(format!(
+            "the file has {} MB, more than {}",
+            bytes.len() >> 20,
+            MAX_BYTES >> 20
+        )));
     }
     let proto = tract_onnx::onnx()
         .proto_model_for_read(&mut std::io::Cursor::new(bytes))
@@ -44,26 +48,40 @@ fn check(graph: &GraphProto) -> Result<()> {
         }
         if tensor.data_type == tensor_proto::DataType::Float as i32 {
             let values = tensor.dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d as usize));
-            let stored = if tensor.raw_data.is_empty() { tensor.float_data.len() } else { tensor.raw_data.len() / 4 };
+            let stored =
+                if tensor.raw_data.is_empty() { tensor.float_data.len() } else { tensor.raw_data.len() / 4 };
             if values != Some(stored) {
-                return fail(format!("the tensor {} should have shape {:?} but stores {stored} values", tensor.name, tensor.dims));
+                return fail(format!(
+                    "the tensor {} should have shape {:?} but stores {stored} values",
+                    tensor.name, tensor.dims
+                ));
             }
         }
     }
     let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     let inputs = graph.input.iter().filter(|i| !constants.contains(i.name.as_str())).count();
     if inputs != 1 || graph.output.len() != 1 {
-        return fail(format!("it has {inputs} inputs and {} outputs; one image in, one image out is needed", graph.output.len()));
+        return fail(format!(
+            "it has {inputs} inputs and {} outputs; one image in, one image out is needed",
+            graph.output.len()
+        ));
     }
     let known = tract_onnx::onnx().op_register.0;
     let mut defined = constants;
     defined.extend(graph.input.iter().map(|i| i.name.as_str()));
     for node in &graph.node {
         if !known.contains_key(&node.op_type) {
-            return fail(format!("the operator {} (node {}) is not supported", node.op_type, node_name(node)));
+            return fail(format!(
+                "the operator {} (node {}) is not supported",
+                node.op_type,
+                node_name(node)
+            ));
         }
         if let Some(missing) = node.input.iter().find(|i| !i.is_empty() && !defined.contains(i.as_str())) {
-            return fail(format!("node {} reads {missing}, which nothing before it computes", node_name(node)));
+            return fail(format!(
+                "node {} reads {missing}, which nothing before it computes",
+                node_name(node)
+            ));
         }
         if node.op_type == "Conv" {
             check_conv(node)?;
@@ -80,9 +98,15 @@ fn check(graph: &GraphProto) -> Result<()> {
 fn check_conv(node: &NodeProto) -> Result<()> {
     let lists = [("kernel_shape", 2, 1), ("strides", 2, 1), ("dilations", 2, 1), ("pads", 4, 0)];
     for attribute in &node.attribute {
-        let Some((name, length, least)) = lists.iter().find(|(name, ..)| *name == attribute.name) else { continue };
+        let Some((name, length, least)) = lists.iter().find(|(name, ..)| *name == attribute.name) else {
+            continue;
+        };
         if attribute.ints.len() != *length || attribute.ints.iter().any(|v| !(*least..=256).contains(v)) {
-            return Err(Error::Network(format!("the attribute {name} of {} is {:?}", node_name(node), attribute.ints)));
+            return Err(Error::Network(format!(
+                "the attribute {name} of {} is {:?}",
+                node_name(node),
+                attribute.ints
+            )));
         }
     }
     Ok(())
@@ -95,7 +119,10 @@ pub fn node_name(node: &NodeProto) -> String {
 
 /// An integer attribute.
 pub fn int_attribute(node: &NodeProto, name: &str) -> Option<i64> {
-    node.attribute.iter().find(|a| a.name == name && a.r#type == attribute_proto::AttributeType::Int as i32).map(|a| a.i)
+    node.attribute
+        .iter()
+        .find(|a| a.name == name && a.r#type == attribute_proto::AttributeType::Int as i32)
+        .map(|a| a.i)
 }
 
 /// Shapes of the initializers and of the outputs of Constant nodes.
@@ -104,5 +131,8 @@ pub fn constant_dims(graph: &GraphProto) -> HashMap<&str, Vec<usize>> {
     let constants = graph.node.iter().filter(|n| n.op_type == "Constant").filter_map(|n| {
         Some((n.output.first()?.as_str(), n.attribute.iter().find(|a| a.name == "value")?.t.as_ref()?))
     });
-    initializers.chain(constants).map(|(name, t)| (name, t.dims.iter().map(|d| *d as usize).collect())).collect()
+    initializers
+        .chain(constants)
+        .map(|(name, t)| (name, t.dims.iter().map(|d| *d as usize).collect()))
+        .collect()
 }

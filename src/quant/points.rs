@@ -130,8 +130,9 @@ mod tests {
         for count in [1, 2, 3, 4, 16, 64, 200, 256] {
             for spread in [1.0, 0.01] {
                 let points = Points::new((0..count).map(|_| (rng.f32() * 2.0 - 1.0) * spread).collect());
-                let ys: Vec<f32> =
-                    (0..2000).map(|_| (rng.f32() * 2.4 - 1.2) * if rng.bool() { 1.0 } else { spread }).collect();
+                let ys: Vec<f32> = (0..2000)
+                    .map(|_| (rng.f32() * 2.4 - 1.2) * if rng.bool() { 1.0 } else { spread })
+                    .collect();
                 let mut table = [0.0; 256];
                 table[..points.values.len()].copy_from_slice(&points.values);
                 let mut mapped = ys.clone();
@@ -152,7 +153,10 @@ mod tests {
         assert_eq!(points.comparisons, 1);
         for (i, pair) in points.values.windows(2).enumerate() {
             let middle = (pair[0] + pair[1]) / 2.0;
-            assert_eq!([middle.next_down(), middle, middle.next_up()].map(|y| points.nearest(y)), [i, i, i + 1]);
+            assert_eq!(
+                [middle.next_down(), middle, middle.next_up()].map(|y| points.nearest(y)),
+                [i, i, i + 1]
+            );
         }
     }
 

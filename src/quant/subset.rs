@@ -1,8 +1,8 @@
 //! Choosing a channel's quantization points from the universal set (paper, section 3.3).
 
+use super::UniversalSet;
 use super::histogram::Cumulative;
 use super::kmeans::KMeans;
-use super::UniversalSet;
 use serde::{Deserialize, Serialize};
 
 /// The two published descriptions of the point selection, where they differ.
@@ -22,7 +22,13 @@ const TOLERANCE: f64 = 1e-6;
 
 /// Indices into `universal` of at most `levels` points for `data`, ascending: k-means, then each centre snaps to the
 /// nearest value. Two centres may snap to the same one; then fewer points come back.
-pub fn select(data: &Cumulative, universal: &UniversalSet, levels: usize, preset: Preset, seed: u64) -> Vec<u16> {
+pub fn select(
+    data: &Cumulative,
+    universal: &UniversalSet,
+    levels: usize,
+    preset: Preset,
+    seed: u64,
+) -> Vec<u16> {
     let options = KMeans {
         clusters: levels,
         restarts: match preset {
@@ -79,7 +85,8 @@ mod tests {
                 assert_eq!(points, select(&data, &universal, levels, preset, 1));
             }
             let points = select(&data, &universal, levels, Preset::Reference, 1);
-            let values: Vec<f64> = points.iter().map(|i| f64::from(universal.values()[usize::from(*i)])).collect();
+            let values: Vec<f64> =
+                points.iter().map(|i| f64::from(universal.values()[usize::from(*i)])).collect();
             assert!(values.contains(&0.0));
             errors.push(data.squared_error(&values));
         }

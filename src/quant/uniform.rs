@@ -64,7 +64,11 @@ impl Quantizer for UniformGrid {
         } else {
             // Codes beyond 2^22 need a range that is 2^14 times as far from 0 as it is wide.
             for x in values {
-                *x = ((*x - self.origin) / self.scale).clamp(self.first, self.first + self.steps).round_ties_even() * self.scale + self.origin;
+                *x = ((*x - self.origin) / self.scale)
+                    .clamp(self.first, self.first + self.steps)
+                    .round_ties_even()
+                    * self.scale
+                    + self.origin;
             }
         }
     }
@@ -151,8 +155,10 @@ mod tests {
             let make = if whole { UniformGrid::with_zero_point } else { UniformGrid::spanning };
             let grid = make(min, max, BitWidth(bits));
             let x = min + (max - min) * (rng.f32() * 1.4 - 0.2);
-            let (got, want) =
-                (f64::from(grid.quantize_dequantize(x)), naive(x.into(), min.into(), max.into(), bits, whole));
+            let (got, want) = (
+                f64::from(grid.quantize_dequantize(x)),
+                naive(x.into(), min.into(), max.into(), bits, whole),
+            );
             // A tie may fall the other way in f32: then the two are equally near.
             let tie = ((got - f64::from(x)).abs() - (want - f64::from(x)).abs()).abs() < 1e-5;
             assert!((got - want).abs() < 1e-5 || tie, "{x} on {grid:?}: {got}, not {want}");
@@ -182,7 +188,10 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_narrow_range_far_from_zero_is_rounded_too() {
         let grid = UniformGrid::with_zero_point(5e6, 5e6 + 3.0, BitWidth(2));
-        assert_eq!([5e6, 5e6 + 1.5, 5e6 + 9.0].map(|x| grid.quantize_dequantize(x)), [5e6, 5e6 + 2.0, 5e6 + 3.0]);
+        assert_eq!(
+            [5e6, 5e6 + 1.5, 5e6 + 9.0].map(|x| grid.quantize_dequantize(x)),
+            [5e6, 5e6 + 2.0, 5e6 + 3.0]
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -32,7 +32,12 @@ fn image(name: &str, channels: i64) -> ValueInfoProto {
 }
 
 fn integer(name: &str, i: i64) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: attribute_proto::AttributeType::Int as i32, i, ..Default::default() }
+    AttributeProto {
+        name: name.into(),
+        r#type: attribute_proto::AttributeType::Int as i32,
+        i,
+        ..Default::default()
+    }
 }
 
 fn integers(name: &str, ints: &[i64]) -> AttributeProto {
@@ -90,7 +95,11 @@ impl Builder {
             "Conv",
             &[input, &kernel],
             output,
-            vec![integers("kernel_shape", &[3, 3]), integers("pads", &[1, 1, 1, 1]), integers("strides", &[1, 1])],
+            vec![
+                integers("kernel_shape", &[3, 3]),
+                integers("pads", &[1, 1, 1, 1]),
+                integers("strides", &[1, 1]),
+            ],
         )
     }
 
