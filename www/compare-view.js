@@ -62,28 +62,31 @@ export class CompareView extends HTMLElement {
     this.#place();
   }
 
-  /** The size of all pictures; drawing one of another size clears the rest. @param {number} width @param {number} height */
+  /** Sets the size of all pictures. Another size than before clears them and answers true. @param {number} width @param {number} height */
   resize(width, height) {
-    if (this.#size.width === width && this.#size.height === height) return;
+    if (this.#size.width === width && this.#size.height === height) return false;
     this.#size = { width, height };
     for (const { canvas } of this.#panes.values()) canvas.width = canvas.height = 1;
     this.fit();
+    return true;
   }
 
-  /** Draws a picture, or marks the pane as waiting for one. @param {string} method @param {ImageData | undefined} image @param {string} note */
-  show(method, image, note) {
+  /** Draws a picture, or marks the pane as waiting for one. @param {string} method @param {ImageData | undefined} image */
+  draw(method, image) {
     const entry = this.#panes.get(method);
     if (!entry) return;
     entry.pane.classList.toggle("stale", !image);
-    /** @type {HTMLElement} */ (entry.caption.lastElementChild).textContent = note;
     if (!image) return;
-    if (entry.canvas.width !== image.width || entry.canvas.height !== image.height) {
-      entry.canvas.width = image.width;
-      entry.canvas.height = image.height;
-    }
-    entry.canvas.getContext("2d")?.putImageData(image, 0, 0);
-    this.progress(method, 0);
-    this.#place();
+    const { canvas } = entry;
+    if (canvas.width !== image.width) canvas.width = image.width;
+    if (canvas.height !== image.height) canvas.height = image.height;
+    canvas.getContext("2d")?.putImageData(image, 0, 0);
+  }
+
+  /** @param {string} method @param {string} text behind the method's name */
+  caption(method, text) {
+    const note = this.#panes.get(method)?.caption.lastElementChild;
+    if (note && note.textContent !== text) note.textContent = text;
   }
 
   /** @param {string} method @param {number} done share in 0..1 */

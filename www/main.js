@@ -105,21 +105,14 @@ function drawPictures() {
   const { sample, settings } = laboratory;
   element("invitation").hidden = Boolean(sample);
   if (!sample) return;
-  const factor = settings.mode === "upscale" ? laboratory.cost().scale : 1;
-  const scale = laboratory.cost().scale;
-  const side = (/** @type {number} */ length) => (factor === 1 ? Math.floor(length / scale) * scale : length * factor);
-  const before = `${view.dataset.size}`;
-  view.dataset.size = `${side(sample.region.width)} ${side(sample.region.height)}`;
-  if (before !== view.dataset.size) drawn.clear();
-  view.resize(side(sample.region.width), side(sample.region.height));
+  const { scale } = laboratory.cost();
+  const side = (/** @type {number} */ length) => (settings.mode === "upscale" ? length * scale : Math.floor(length / scale) * scale);
+  if (view.resize(side(sample.region.width), side(sample.region.height))) drawn.clear();
   for (const method of Object.keys(METHOD_NAMES)) {
-    const result = laboratory.result(method);
-    if (drawn.get(method) === result?.picture && result) {
-      view.show(method, imageData(result.picture), note(method));
-      continue;
-    }
-    drawn.set(method, result?.picture);
-    view.show(method, result && imageData(result.picture), note(method));
+    const picture = laboratory.result(method)?.picture;
+    if (drawn.get(method) !== picture || !drawn.has(method)) view.draw(method, picture && imageData(picture));
+    drawn.set(method, picture);
+    view.caption(method, note(method));
   }
 }
 
