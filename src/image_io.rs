@@ -267,4 +267,33 @@ mod tests {
         png[29..33].copy_from_slice(&(!crc).to_be_bytes());
         assert!(matches!(Picture::decode(&png), Err(Error::ImageTooLarge { width: 20_000, .. })));
     }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn exif_turns_a_photograph_upright() {
+        let mut jpeg = Vec::new();
+        let rgb = noise(16, 8).rgb;
+        image::codecs::jpeg::JpegEncoder::new(&mut jpeg)
+            .encode(&rgb, 16, 8, image::ExtendedColorType::Rgb8)
+            .unwrap();
+        assert_eq!((Picture::decode(&jpeg).unwrap().width, Picture::decode(&jpeg).unwrap().height), (16, 8));
+        // An EXIF block with one entry, orientation 6 (turned a quarter), right after the start of the file.
+        let mut exif =
+            b"\xFF\xE1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0".to_vec();
+        exif.extend([0; 4]);
+        let turned = [&jpeg[..2], &exif, &jpeg[2..]].concat();
+        let picture = Picture::decode(&turned).unwrap();
+        assert_eq!((picture.width, picture.height), (8, 16));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn sixteen_bits_and_grey_become_eight_bit_rgb() {
+        let grey = image::ImageBuffer::<image::Luma<u16>, _>::from_fn(9, 9, |x, _| {
+            image::Luma([x as u16 * 257 * 20])
+        });
+        let mut png = Cursor::new(Vec::new());
+        DynamicImage::ImageLuma16(grey).write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let picture = Picture::decode(png.get_ref()).unwrap();
+        assert_eq!(picture.rgb[..9], [0, 0, 0, 20, 20, 20, 40, 40, 40]);
+        assert_eq!(picture.alpha, None);
+    }
 }

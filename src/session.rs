@@ -3,7 +3,7 @@
 use crate::analysis::{Analyzer, SampleAnalysis};
 use crate::calibration::{Calibration, Collector, Settings};
 use crate::image_io::{self, Picture};
-use crate::network::{LayerQuantization, Network, Observer, QuantizationError, Tap};
+use crate::network::{Convention, Layer, LayerQuantization, Network, Observer, QuantizationError, Rule, Tap};
 use crate::quant::{ActivationQuantizer, BitWidth, NonFiniteChannel, UniformGrid, UniversalSet, uniform};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -106,11 +106,11 @@ pub struct NetworkInfo<'s> {
     /// SHA-256 of the file.
     pub sha256: &'s str,
     /// What the network takes for an image.
-    pub convention: &'s crate::network::Convention,
+    pub convention: &'s Convention,
     /// How the layers to quantize were chosen.
-    pub rule: crate::network::Rule,
+    pub rule: Rule,
     /// Every convolution.
-    pub layers: &'s [crate::network::Layer],
+    pub layers: &'s [Layer],
     /// Weights and biases.
     pub parameters: usize,
     /// Multiply-accumulates for one pixel of the input.
@@ -172,9 +172,7 @@ impl Session {
         if matches!(options.method, Method::Fp32 | Method::Bicubic) {
             return Ok(Prepared { options, layers: Vec::new() });
         }
-        let universal = UniversalSet::new(
-            self.calibration.as_ref().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets),
-        )?;
+        let universal = self.universal_set()?;
         let layer = |index: usize| -> Result<LayerQuantization> {
             let layer = &self.network.layers()[index];
             if !layer.quantized {
@@ -298,30 +296,34 @@ impl Session {
 
     /// Bytes that the network would take in storage: weights, biases, and for each quantized layer a scale and a
     /// zero point a kernel and, with DFSQ, a bit for each universal value and channel. 0 for interpolation.
+    ///
+    /// # Errors
+    /// [`Error::Option`] where the calibration's universal set is none.
     pub fn model_bytes(&self, options: Options) -> Result<usize> {
-        let full = 4 * self.network.parameters();
-        let Some(width) = Some(options.weight_bits).filter(|w| *w != BitWidth::FULL) else { return Ok(full) };
-        match options.method {
-            Method::Bicubic => Ok(0),
-            Method::Fp32 => Ok(full),
-            Method::MinMax | Method::Dfsq => {
-                let sets =
-                    self.calibration.as_ref().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
-                let point_bytes = match (options.method, options.activation_bits) {
-                    (Method::Dfsq, bits) if bits != BitWidth::FULL => {
-                        UniversalSet::new(sets)?.values().len().div_ceil(8)
-                    }
-                    _ => 0,
-                };
-                let saved = |l: &crate::network::Layer| {
-                    let quantized = (l.weights() * usize::from(width.bits())).div_ceil(8);
-                    4 * l.weights() - quantized.min(4 * l.weights())
-                };
-                let added = |l: &crate::network::Layer| 8 * l.outputs + point_bytes * l.inputs;
-                let layers = || self.network.layers().iter().filter(|l| l.quantized);
-                Ok(full + layers().map(added).sum::<usize>() - layers().map(saved).sum::<usize>())
+        let quantizes = match options.method {
+            Method::Bicubic => return Ok(0),
+            Method::Fp32 => false,
+            Method::MinMax | Method::Dfsq => true,
+        };
+        let has_points = options.method == Method::Dfsq && options.activation_bits != BitWidth::FULL;
+        let point_bytes = if has_points { self.universal_set()?.values().len().div_ceil(8) } else { 0 };
+        let layer_bytes = |layer: &Layer| match (quantizes && layer.quantized, options.weight_bits) {
+            (false, _) => 4 * layer.weights(),
+            (true, BitWidth::FULL) => 4 * layer.weights() + point_bytes * layer.inputs,
+            (true, width) => {
+                let weights = (layer.weights() * usize::from(width.bits())).div_ceil(8);
+                weights + 8 * layer.outputs + point_bytes * layer.inputs
             }
-        }
+        };
+        let layers = self.network.layers();
+        let weights: usize = layers.iter().map(Layer::weights).sum();
+        let rest = 4 * self.network.parameters().saturating_sub(weights);
+        Ok(rest + layers.iter().map(layer_bytes).sum::<usize>())
+    }
+
+    fn universal_set(&self) -> Result<UniversalSet> {
+        let sets = self.calibration.as_ref().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
+        UniversalSet::new(sets)
     }
 }
 

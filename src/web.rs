@@ -96,6 +96,12 @@ pub fn score(picture: &JsValue, reference: &JsValue, border: usize) -> Result<Ob
     Ok(object(&[("psnrY", score.psnr_y.into()), ("ssimY", score.ssim_y.into())]))
 }
 
+/// Seconds on the worker's monotonic clock; 0 outside a worker.
+fn now() -> f64 {
+    let worker: Option<web_sys::WorkerGlobalScope> = js_sys::global().dyn_into().ok();
+    worker.and_then(|worker| worker.performance()).map_or(0.0, |clock| clock.now() / 1000.0)
+}
+
 /// Calls a JavaScript function with the share of work done.
 struct Progress<'f>(&'f Function);
 
@@ -203,8 +209,9 @@ impl Session {
         calibration.save()
     }
 
-    /// Enlarges a picture; returns `{picture, layerDb, modelBytes}`. `progress` is called with numbers in 0..1.
+    /// Enlarges a picture; returns `{picture, layerDb, modelBytes, seconds}`. `progress` is called with numbers in 0..1.
     pub fn upscale(&mut self, picture: &JsValue, options: JsValue, progress: &Function) -> Result<Object> {
+        let start = now();
         let options: Options = from_js(options)?;
         let prepared = match self.prepared.take() {
             Some(prepared) if prepared.options() == options => prepared,
@@ -212,7 +219,7 @@ impl Session {
         };
         let result = self.session.upscale(&picture_from_js(picture)?, &prepared, &mut Progress(progress));
         self.prepared = Some(prepared);
-        self.result(&result?, options)
+        self.result(&result?, options, start)
     }
 
     /// Enlarges a picture in full precision and keeps what is needed to draw its distributions, under this index.
@@ -223,6 +230,7 @@ impl Session {
         name: String,
         progress: &Function,
     ) -> Result<Object> {
+        let start = now();
         let (upscaled, analysis) =
             self.session.analyze(&picture_from_js(picture)?, &mut Progress(progress))?;
         if sample > self.samples.len() {
@@ -232,15 +240,16 @@ impl Session {
             Some(slot) => *slot = (name, analysis),
             None => self.samples.push((name, analysis)),
         }
-        self.result(&upscaled, Options { method: Method::Fp32, ..Options::default() })
+        self.result(&upscaled, Options { method: Method::Fp32, ..Options::default() }, start)
     }
 
-    fn result(&self, upscaled: &Upscaled, options: Options) -> Result<Object> {
+    fn result(&self, upscaled: &Upscaled, options: Options, start: f64) -> Result<Object> {
         let decibels: Vec<f64> = upscaled.errors.iter().map(QuantizationError::decibels).collect();
         Ok(object(&[
             ("picture", picture_to_js(&upscaled.picture).into()),
             ("layerDb", Float64Array::from(decibels.as_slice()).into()),
             ("modelBytes", self.session.model_bytes(options)?.into()),
+            ("seconds", (now() - start).into()),
         ]))
     }
 

@@ -100,7 +100,7 @@ fn upscaling_takes_options_with_defaults_and_reports_progress() {
     let decibels: Float64Array = get(&result, "layerDb").unchecked_into();
     let decibels = decibels.to_vec();
     assert!(decibels[1].is_finite() && decibels[0] == f64::INFINITY, "{decibels:?}");
-    assert!(number(&result, "modelBytes") > 0.0);
+    assert!(number(&result, "modelBytes") > 0.0 && number(&result, "seconds") > 0.0);
     assert_eq!(seen.length(), 6);
     let mut refused =
         |options: &str| kind(session.upscale(&picture(12, 10), json(options), &silent()).err().unwrap());

@@ -81,7 +81,29 @@ fn weights_and_activations_have_bits_of_their_own() {
     assert!(errors(weights).iter().all(|e| e.noise == 0.0));
     let noisy: Vec<bool> = errors(activations).iter().map(|e| e.noise > 0.0).collect();
     assert_eq!(noisy, [false, true, true, false, false, false]);
-    assert!(session.model_bytes(weights).unwrap() != session.model_bytes(full).unwrap());
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn stored_bytes_are_counted_by_hand() {
+    let session = calibrated();
+    let bytes = |method, weights, activations| {
+        let width = |bits| BitWidth::new(bits).unwrap();
+        let options = Options {
+            weight_bits: width(weights),
+            activation_bits: width(activations),
+            ..options(method, 32)
+        };
+        session.model_bytes(options).unwrap()
+    };
+    // Five convolutions of 81 weights and one of 324; two of them are quantized, three kernels and channels each.
+    let full = 4 * (5 * 81 + 324);
+    assert_eq!(bytes(Method::Fp32, 4, 4), full);
+    assert_eq!(bytes(Method::Bicubic, 32, 32), 0);
+    assert_eq!(bytes(Method::MinMax, 32, 4), full);
+    assert_eq!(bytes(Method::MinMax, 4, 4), full - 2 * 4 * 81 + 2 * (41 + 3 * 8));
+    assert_eq!(bytes(Method::Dfsq, 4, 4), bytes(Method::MinMax, 4, 4) + 2 * 3 * 48);
+    assert_eq!(bytes(Method::Dfsq, 32, 4), full + 2 * 3 * 48);
+    assert_eq!(bytes(Method::Dfsq, 32, 32), full);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{width: number, height: number, rgba: Uint8Array}} Picture
- * @typedef {{picture: Picture, layerDb: Float64Array, modelBytes: number}} Upscaled
+ * @typedef {{picture: Picture, layerDb: Float64Array, modelBytes: number, seconds: number}} Upscaled
  * @typedef {{name: string, inputs: number, outputs: number, quantized: boolean}} Layer
  * @typedef {{scale: number, colour: string, range: number, assumed: string[]}} Convention
  * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[]}} NetworkInfo
@@ -85,7 +85,8 @@ export class Engine {
       })
       .then(() => (this.network ? this.#send("load", [this.network.bytes, this.network.calibration]) : undefined));
     this.ready = ready;
-    return ready;
+    // A worker that did not get ready is given up, so that the next call tries again.
+    ready.catch((error) => this.worker === worker && this.stop(error));
   }
 
   /** @param {string} method @param {unknown[]} args @param {(done: number) => void} [onProgress] @returns {Promise<any>} */

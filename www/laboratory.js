@@ -17,6 +17,9 @@ import { NETWORK_METHODS, TYPICAL_SPEED, resultKey, suggestedRegion } from "./pl
 /** The bit widths that a network dropped by the user is calibrated for at once. */
 const WIDTHS = [2, 3, 4, 6, 8];
 
+/** Pictures kept for going back to a setting. */
+const CACHE_BYTES = 400e6;
+
 /** Methods in the order in which results are wanted. */
 const METHODS = ["reference", "bicubic", ...NETWORK_METHODS];
 
@@ -40,6 +43,8 @@ export class Laboratory extends EventTarget {
     this.pairs = new Map();
     /** What each engine is computing. @type {Map<string, string>} */
     this.running = new Map();
+    /** By engine, the run that `running` speaks of. @type {Map<string, Promise<void>>} */
+    this.runs = new Map();
     /** @type {Map<string, number>} */
     this.progress = new Map();
     /** Sample and region that the figures' worker has seen. @type {Map<number, string>} */
@@ -144,10 +149,10 @@ export class Laboratory extends EventTarget {
     this.#change();
     const pair = await this.#pair(sample);
     if (!current()) return;
-    if (pair.reference) this.#keep("reference", sample, { picture: pair.reference });
+    if (pair.reference) this.#keep(this.#key("reference", sample), { picture: pair.reference });
     await this.#bicubic(sample, pair);
     if (!current()) return;
-    if (!info.calibratedWidths.length) await this.#calibrate(pair.low);
+    if (!info.calibratedWidths.length) await this.#calibrate([pair.low]);
     if (!current()) return;
     await Promise.all(NETWORK_METHODS.map((method) => this.#method(method, sample, pair)));
     if (!current()) return;
@@ -183,8 +188,7 @@ export class Laboratory extends EventTarget {
     const picture = await this.engines.images.call("bicubic", [pair.low, this.cost().scale]);
     const seconds = (performance.now() - start) / 1000;
     const score = pair.reference && (await this.#score(picture, pair.reference));
-    this.results.set(key, { picture, seconds, modelBytes: 0, score });
-    this.#change();
+    this.#keep(key, { picture, seconds, modelBytes: 0, score });
   }
 
   /** @param {string} method @param {Sample} sample @param {Pair} pair */
@@ -192,7 +196,14 @@ export class Laboratory extends EventTarget {
     const index = this.samples.indexOf(sample);
     const key = this.#key(method, sample);
     const seen = method !== "fp32" || this.analyzed.get(index) === key;
-    if ((this.results.has(key) && seen) || this.running.get(method) === key) return;
+    if (this.results.has(key) && seen) return;
+    if (this.running.get(method) !== key) this.runs.set(method, this.#start(method, sample, pair, key));
+    await this.runs.get(method);
+  }
+
+  /** @param {string} method @param {Sample} sample @param {Pair} pair @param {string} key */
+  async #start(method, sample, pair, key) {
+    const index = this.samples.indexOf(sample);
     this.running.set(method, key);
     this.progress.set(method, 0);
     this.#change();
@@ -202,21 +213,17 @@ export class Laboratory extends EventTarget {
         this.dispatchEvent(new Event("progress"));
       };
       const engine = this.engines[method];
-      // The worker and its plan are ready before the clock starts.
-      await engine.call("info", []);
-      const start = performance.now();
       /** @type {import("./client.js").Upscaled} */
-      const { picture, layerDb, modelBytes } =
+      const { picture, layerDb, modelBytes, seconds } =
         method === "fp32"
           ? await engine.call("analyze", [pair.low, index, sample.name], onProgress)
           : await engine.call("upscale", [pair.low, this.options(method)], onProgress);
-      const seconds = (performance.now() - start) / 1000;
       if (method === "fp32") {
         this.analyzed.set(index, key);
         this.speed = (pair.low.width * pair.low.height * (this.info?.macsPerPixel ?? 0)) / seconds || this.speed;
       }
       const score = pair.reference && (await this.#score(picture, pair.reference));
-      this.results.set(key, { picture, layerDb, modelBytes, seconds, score });
+      this.#keep(key, { picture, layerDb, modelBytes, seconds, score });
     } finally {
       if (this.running.get(method) === key) {
         this.running.delete(method);
@@ -248,8 +255,15 @@ export class Laboratory extends EventTarget {
     }
   }
 
-  /** A network that came without calibration gets its points from the dropped image itself. @param {Picture} low */
-  async #calibrate(low) {
+  /** Chooses the points anew, from the regions of all samples. */
+  async calibrateOnSamples() {
+    this.stop();
+    const pairs = await Promise.all(this.samples.map((sample) => this.#pair(sample)));
+    await this.#calibrate(pairs.map(({ low }) => low));
+  }
+
+  /** @param {Picture[]} pictures */
+  async #calibrate(pictures) {
     this.running.set("fp32", "calibration");
     this.progress.set("fp32", 0);
     this.#change();
@@ -258,17 +272,24 @@ export class Laboratory extends EventTarget {
         this.progress.set("fp32", done);
         this.dispatchEvent(new Event("progress"));
       };
-      const file = await this.engines.fp32.call("calibrate", [[low], undefined, WIDTHS], onProgress);
+      const file = await this.engines.fp32.call("calibrate", [pictures, undefined, WIDTHS], onProgress);
       await this.setCalibration(file, true);
     } finally {
       this.running.delete("fp32");
       this.progress.delete("fp32");
+      this.#change();
     }
   }
 
-  /** @param {string} method @param {Sample} sample @param {Result} result */
-  #keep(method, sample, result) {
-    this.results.set(this.#key(method, sample), result);
+  /** Remembers a result, and forgets the oldest where they take too much memory. @param {string} key @param {Result} result */
+  #keep(key, result) {
+    this.results.delete(key);
+    this.results.set(key, result);
+    let bytes = 0;
+    for (const old of [...this.results.keys()].reverse()) {
+      bytes += this.results.get(old)?.picture.rgba.byteLength ?? 0;
+      if (bytes > CACHE_BYTES && old !== key) this.results.delete(old);
+    }
     this.#change();
   }
 

@@ -15,7 +15,7 @@ const picker = /** @type {import("./crop-picker.js").CropPicker} */ (document.qu
 
 const SAMPLES = ["parrot", "lighthouse", "bikes"];
 const PANES = ["fp32", "dfsq", "min-max"];
-const LARGEST_NETWORK = 512 * 2 ** 20;
+const LARGEST_FILE = 512 * 2 ** 20;
 
 const wanted = new URLSearchParams(location.hash.slice(1));
 /** @param {string} name @param {string[]} allowed @param {string} otherwise */
@@ -217,7 +217,8 @@ function drawNetwork() {
     `Enlarges ${info.convention.scale}×; ${(info.parameters / 1e6).toFixed(2)} million parameters. Quantized: ${quantized} of ${info.layers.length} convolutions (${rules[/** @type {keyof typeof rules} */ (info.rule)]}).`,
   ];
   if (info.convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${info.convention.assumed.join("; ")}.`);
-  if (!known && selfCalibrated) parts.push("No calibration came with this network: its points were chosen on the dropped image itself.");
+  if (selfCalibrated && known) parts.push("Its points were chosen on your images.");
+  if (selfCalibrated && !known) parts.push("No calibration came with this network: its points were chosen on the dropped image itself.");
   element("network-note").textContent = parts.join(" ");
 }
 
@@ -278,13 +279,18 @@ async function useBundled(id) {
 }
 
 /** @param {File} file */
+async function read(file) {
+  if (file.size > LARGEST_FILE) throw new Error(`the file has ${(file.size / 2 ** 20).toFixed(0)} MB, more than 512`);
+  element("status").textContent = `Opening ${file.name}…`;
+  return new Uint8Array(await file.arrayBuffer());
+}
+
+/** @param {File} file */
 async function useForeign(file) {
   const previous = element("network").value;
   try {
     clearError();
-    if (file.size > LARGEST_NETWORK) throw new Error(`the file has ${(file.size / 2 ** 20).toFixed(0)} MB, more than 512`);
-    element("status").textContent = `Reading ${file.name}…`;
-    const bytes = new Uint8Array(await file.arrayBuffer());
+    const bytes = await read(file);
     await laboratory.setNetwork({ bytes });
     const known = networks.find((network) => network.sha256 === laboratory.info?.sha256);
     if (known) return await useBundled(known.id);
@@ -318,11 +324,10 @@ async function open(files) {
       if (/\.onnx$/i.test(file.name)) {
         await useForeign(file);
       } else if (/\.calibration$/i.test(file.name)) {
-        await laboratory.setCalibration(new Uint8Array(await file.arrayBuffer()), false);
+        await laboratory.setCalibration(await read(file), false);
         added = true;
       } else {
-        element("status").textContent = `Opening ${file.name}…`;
-        await laboratory.addImage(file.name, new Uint8Array(await file.arrayBuffer()));
+        await laboratory.addImage(file.name, await read(file));
         added = true;
       }
     } catch (error) {
@@ -364,6 +369,8 @@ function drawExports() {
   const some = Boolean(sample && NETWORK_METHODS.some((method) => laboratory.result(method)));
   for (const id of ["export-png", "export-csv", "export-json"]) element(id).disabled = !some;
   element("export-svg").disabled = !analyzer.figures().length;
+  element("calibrate").disabled = !sample || !laboratory.info || laboratory.running.size > 0;
+  element("save-calibration").disabled = !laboratory.engines.fp32.network?.calibration;
 }
 
 const baseName = () => (laboratory.sample?.name ?? "dfsq").replace(/\.[^.]*$/, "");
@@ -483,6 +490,12 @@ function setUpControls() {
   element("export-json").onclick = () => reportJson(laboratory, analyzer.layer()).then((text) => download(`${baseName()}-report.json`, text, "application/json"), fail);
   element("export-svg").onclick = () => download(`${baseName()}-figures.svg`, figuresFile(analyzer.figures()), "image/svg+xml");
   element("share-link").onclick = shareLink;
+  element("calibrate").onclick = () => laboratory.calibrateOnSamples().then(compute, fail);
+  element("save-calibration").onclick = () => {
+    const { calibration } = laboratory.engines.fp32.network ?? {};
+    const name = element("network").selectedOptions[0]?.value ?? "network";
+    if (calibration) download(`${name}.calibration`, /** @type {BlobPart} */ (calibration), "application/octet-stream");
+  };
 }
 
 function onFiles(/** @type {Event} */ event) {

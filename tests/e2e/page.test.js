@@ -98,7 +98,7 @@ test("a second image becomes a second sample, and the first is still there", asy
   await page.waitForFunction(() => document.querySelectorAll('[data-testid="figure-samples"] text').length > 0 && document.querySelector('[data-testid="figure-samples"]').textContent.includes("waves-64"));
   const second = await score(page, "psnr-fp32");
   await samples.selectOption("0");
-  await state(page, "done");
+  await byId(page, "status").filter({ hasText: "Done: waves-64x48.png" }).waitFor();
   assert.notEqual(await score(page, "psnr-fp32"), second);
 });
 
@@ -188,6 +188,26 @@ test("a foreign network is understood, calibrated on the image, and said to be s
   await byId(page, "model-select").selectOption("rdn_x2");
   await page.locator("#network-note").filter({ hasText: "dense blocks" }).waitFor();
   await state(page, "done");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("points are chosen on the open images, saved, and taken back", async () => {
+  const page = await open();
+  await drop(page, await png(page, 64, 64));
+  await state(page, "done");
+  const bundled = await score(page, "psnr-dfsq");
+  await byId(page, "calibrate").click();
+  await page.locator("#network-note").filter({ hasText: "chosen on your images" }).waitFor();
+  await state(page, "done");
+  const own = await score(page, "psnr-dfsq");
+  assert.ok(own !== bundled && own > bundled - 0.5, `${own} against ${bundled}`);
+  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "save-calibration").click()]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  const again = await open();
+  await drop(again, await png(again, 64, 64), { name: "edsr_x2.calibration", type: "", bytes: Buffer.concat(chunks) });
+  await state(again, "done");
+  assert.equal(await score(again, "psnr-dfsq"), own);
   assert.deepEqual(page.complaints, []);
 });
 
