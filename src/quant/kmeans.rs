@@ -82,30 +82,51 @@ fn pin_zero(centres: &mut Vec<f64>, clusters: usize) {
 
 /// k-means++: each next centre is drawn with probability proportional to its squared distance from those before.
 fn plus_plus(bins: &[(f64, f64)], clusters: usize, rng: &mut fastrand::Rng) -> Vec<f64> {
+    /// The bins between two neighbouring centres. A new centre changes the costs of its own stretch only.
+    struct Stretch {
+        bins: std::ops::Range<usize>,
+        cost: f64,
+    }
     let mut costs: Vec<f64> = bins.iter().map(|(count, _)| *count).collect();
+    let mut stretches = vec![Stretch { bins: 0..bins.len(), cost: costs.iter().sum() }];
     let mut centres: Vec<f64> = Vec::with_capacity(clusters);
     while centres.len() < clusters {
-        let total: f64 = costs.iter().sum();
-        if total <= 0.0 {
-            break;
-        }
+        let total: f64 = stretches.iter().map(|s| s.cost).sum();
         let mut target = rng.f64() * total;
-        let chosen = costs.iter().position(|cost| {
-            target -= cost;
-            target < 0.0
-        });
-        // Rounding can leave a sliver past the last bin that still has a cost.
-        let Some(chosen) = chosen.or_else(|| costs.iter().rposition(|cost| *cost > 0.0)) else { break };
+        let drawn = draw(stretches.iter().map(|s| s.cost), &mut target);
+        let Some(at) = drawn else { break };
+        let Stretch { bins: stretch, .. } = stretches.remove(at);
+        let drawn = draw(costs[stretch.clone()].iter().copied(), &mut target);
+        let Some(chosen) = drawn.map(|offset| stretch.start + offset) else { break };
         let centre = bins[chosen].1;
-        let first = centres.is_empty();
-        for (cost, (count, mean)) in costs.iter_mut().zip(bins) {
+        for i in stretch.clone() {
+            let (count, mean) = bins[i];
             let distance = count * (mean - centre) * (mean - centre);
-            *cost = if first { distance } else { cost.min(distance) };
+            costs[i] = if centres.is_empty() { distance } else { costs[i].min(distance) };
+        }
+        for part in [chosen..stretch.end, stretch.start..chosen] {
+            let cost = costs[part.clone()].iter().sum();
+            stretches.insert(at, Stretch { bins: part, cost });
         }
         centres.push(centre);
     }
     centres.sort_by(f64::total_cmp);
     centres
+}
+
+/// Index of the weight in whose share `target` falls, with `target` reduced by all before it. Where rounding carries
+/// `target` past the end, the last weight above 0; `None` if there is none.
+fn draw(
+    weights: impl DoubleEndedIterator<Item = f64> + ExactSizeIterator + Clone,
+    target: &mut f64,
+) -> Option<usize> {
+    for (index, weight) in weights.clone().enumerate() {
+        if *target < weight {
+            return Some(index);
+        }
+        *target -= weight;
+    }
+    weights.enumerate().rfind(|(_, weight)| *weight > 0.0).map(|(index, _)| index)
 }
 
 #[cfg(test)]
