@@ -82,12 +82,13 @@ build_debian_std() {
 
 setup_rust() {
   have cc || apt_install gcc libc6-dev
-  if have rustc && has_wasm_std rustc; then return; fi
+  if [ "$(command -v rustc)" != /usr/bin/rustc ] && have rustc && has_wasm_std rustc; then return; fi
   if debian_is_ready; then use_debian; return; fi
-  if ! have rustc && ! have rustup && have curl; then
+  if ! have rustup; then
+    have curl || apt_install curl ca-certificates
     say "installing Rust with rustup (about 1 minute)"
     curl -sSf https://sh.rustup.rs | sh -s -- -q -y --profile minimal -c rustfmt -c clippy || say "rustup cannot be had"
-    PATH=$HOME/.cargo/bin:$PATH
+    PATH=$tools/bin:$HOME/.cargo/bin:$PATH
   fi
   if have rustup && rustup target add "$wasm_target" >/dev/null 2>&1 && has_wasm_std rustc; then return; fi
   say "rustup has no $wasm_target here; taking Debian's compiler, which can build it"

@@ -58,7 +58,7 @@ impl Observer for Analyzer<'_> {
         if !layer.quantized {
             return Ok(());
         }
-        let pixels = tap.values.len() / tap.channels;
+        let pixels = (tap.values.len() / tap.channels).max(1);
         let subtract = self.mean.subtracts(layer.after_relu);
         for (c, values) in tap.values.chunks_exact(pixels).enumerate() {
             let summary = summarize(values, subtract).ok_or_else(|| self.network.non_finite(tap.layer, c))?;

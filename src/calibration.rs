@@ -139,7 +139,7 @@ impl Observer for Collector<'_> {
     fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
         let Some(statistics) = &mut self.layers[tap.layer] else { return Ok(()) };
         let subtract = self.settings.mean.subtracts(self.network.layers()[tap.layer].after_relu);
-        let pixels = tap.values.len() / tap.channels;
+        let pixels = (tap.values.len() / tap.channels).max(1);
         for (c, (values, histogram)) in
             tap.values.chunks_exact(pixels).zip(&mut statistics.channels).enumerate()
         {
@@ -274,12 +274,16 @@ impl Calibration {
         if self.network != hash {
             return Err(Error::Calibration("it was made for another network".into()));
         }
+        let widths = self.widths();
         for layer in network.layers().iter().filter(|l| l.quantized) {
-            let fits = self
-                .layers
-                .get(&layer.name)
-                .is_some_and(|c| c.points.values().all(|p| p.len() == layer.inputs));
-            if !fits {
+            let fits = |c: &LayerCalibration| {
+                let few = |(width, points): (&BitWidth, &Vec<Vec<u16>>)| {
+                    let levels = width.levels().unwrap_or(0);
+                    points.len() == layer.inputs && points.iter().all(|p| p.len() <= levels)
+                };
+                c.range[0] <= c.range[1] && c.points.keys().eq(&widths) && c.points.iter().all(few)
+            };
+            if !self.layers.get(&layer.name).is_some_and(fits) {
                 return Err(Error::Calibration(format!("it does not fit the layer {}", layer.name)));
             }
         }
@@ -289,7 +293,7 @@ impl Calibration {
 
 impl LayerCalibration {
     fn empty() -> Self {
-        LayerCalibration { range: [0.0; 2], points: BTreeMap::new() }
+        LayerCalibration { range: [f32::INFINITY, f32::NEG_INFINITY], points: BTreeMap::new() }
     }
 }
 

@@ -341,7 +341,7 @@ impl Network {
             });
         let outputs = outputs.map_err(|e| e.downcast::<Error>().unwrap_or_else(unusable))?;
         let view = outputs[0].to_plain_array_view::<f32>().map_err(unusable)?;
-        let &[_, channels, height, width] = view.shape() else {
+        let &[1, channels, height, width] = view.shape() else {
             return Err(Error::Network(format!("its output has the shape {:?}", view.shape())));
         };
         Ok((Planes { channels, height, width, values: view.iter().copied().collect() }, errors))

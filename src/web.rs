@@ -46,7 +46,7 @@ fn picture_from_js(value: &JsValue) -> Result<Picture> {
     let bad = || Error::Option("a picture needs width, height and rgba".into());
     let (width, height) = size("width").zip(size("height")).ok_or_else(bad)?;
     let rgba = get("rgba").dyn_into::<Uint8Array>().map_err(|_| bad())?;
-    if rgba.length() as usize != 4 * width * height {
+    if u64::from(rgba.length()) != 4 * width as u64 * height as u64 {
         return Err(bad());
     }
     Ok(Picture::from_rgba(width, height, &rgba.to_vec()))

@@ -218,3 +218,17 @@ fn every_byte_of_a_network_may_be_damaged() {
         let _ = Network::load(&damaged);
     }
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_graph_that_names_an_output_twice_is_refused_and_does_not_hang() {
+    let copy = || copying(3, 3, 1.0, |o| o);
+    let circular = Builder::new(3)
+        .conv("lr", "h", 3, 3, &copy())
+        .conv("h", "a", 3, 3, &copy())
+        .node("Conv", &["a", "a.weight"], "a", vec![])
+        .node("Add", &["a", "h"], "r", vec![])
+        .node("Add", &["r", "h"], "sr", vec![])
+        .build();
+    let error = Network::load(&circular).err().unwrap();
+    assert!(error.to_string().contains("two nodes compute a"), "{error}");
+}

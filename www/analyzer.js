@@ -1,5 +1,7 @@
 // The analyzer: layer, sample and channel, and the figures that the full-precision worker draws of them.
 
+import { EngineError } from "./client.js";
+
 /** Height over width of every figure. */
 const ASPECT = 220 / 480;
 
@@ -59,7 +61,9 @@ export class Analyzer {
   /** Draws what has changed. Does nothing while the worker is busy: its next answer brings another refresh. */
   refresh() {
     const { laboratory } = this;
-    if (!laboratory.sample || !laboratory.info || laboratory.engines.fp32.busy || !laboratory.analyzed.has(laboratory.active)) return;
+    const known = laboratory.activeIsAnalyzed;
+    this.#figures[0].parentElement?.classList.toggle("stale", !known);
+    if (!known || laboratory.engines.fp32.busy) return;
     for (const figure of this.#figures) this.#draw(figure);
   }
 
@@ -80,7 +84,7 @@ export class Analyzer {
       minMax: kind === "layers" ? decibels("min-max") : [],
       style: { width, height: Math.round(width * ASPECT), dark: dark.matches },
     };
-    const key = JSON.stringify([request, [...laboratory.analyzed], laboratory.info?.sha256, laboratory.selfCalibrated]);
+    const key = JSON.stringify([request, [...laboratory.analyzed], laboratory.info?.sha256, laboratory.calibration]);
     if (this.#shown.get(kind) === key) return;
     this.#shown.set(kind, key);
     try {
@@ -89,9 +93,10 @@ export class Analyzer {
       figure.innerHTML = svg;
       figure.firstElementChild?.setAttribute("aria-label", figure.ariaLabel ?? kind);
       laboratory.dispatchEvent(new Event("change"));
-    } catch {
-      // The worker was stopped; the figure is asked for again when it is back.
+    } catch (error) {
+      // A stopped worker is asked again when it is back.
       this.#shown.delete(kind);
+      if (!(error instanceof EngineError) || error.kind !== "cancelled") throw error;
     }
   }
 }

@@ -33,6 +33,8 @@ export class Engine {
     this.ready = undefined;
     /** @type {Network | undefined} */
     this.network = undefined;
+    /** Called whenever the worker, and all that it knew, is gone. */
+    this.onStop = () => {};
     /** @type {Map<number, {resolve: Function, reject: Function, onProgress?: (done: number) => void}>} */
     this.pending = new Map();
     this.lastId = 0;
@@ -45,6 +47,12 @@ export class Engine {
     const info = await this.#send("load", [network.bytes, network.calibration]);
     this.network = network;
     return info;
+  }
+
+  /** Uses this network, which another engine has loaded already, from the next call on. @param {Network} network */
+  use(network) {
+    this.stop();
+    this.network = network;
   }
 
   /**
@@ -61,6 +69,7 @@ export class Engine {
   stop(reason = new EngineError("cancelled", "cancelled")) {
     this.worker?.terminate();
     this.worker = undefined;
+    this.onStop();
     const waiting = [...this.pending.values()];
     this.pending.clear();
     for (const { reject } of waiting) reject(reason);

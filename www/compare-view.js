@@ -22,6 +22,8 @@ export class CompareView extends HTMLElement {
       const canvas = document.createElement("canvas");
       canvas.dataset.testid = `canvas-${method}`;
       canvas.width = canvas.height = 1;
+      canvas.role = "img";
+      canvas.ariaLabel = name;
       const caption = document.createElement("figcaption");
       caption.innerHTML = `<b>${name}</b> <span></span>`;
       const share = document.createElement("div");

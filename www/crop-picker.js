@@ -9,6 +9,7 @@ export class CropPicker extends HTMLElement {
   #canvas = document.createElement("canvas");
   #box = document.createElement("div");
   #image = { width: 1, height: 1 };
+  #dragging = false;
   #region = { x: 0, y: 0, width: 1, height: 1 };
 
   connectedCallback() {
@@ -17,17 +18,18 @@ export class CropPicker extends HTMLElement {
     this.#box.ariaLabel = "Region of the image; move it with the arrow keys";
     this.append(this.#canvas, this.#box);
     this.#canvas.width = this.#canvas.height = SIDE;
-    let dragging = false;
     this.addEventListener("pointerdown", (event) => {
-      dragging = true;
+      this.#dragging = true;
       this.setPointerCapture(event.pointerId);
       this.#follow(event);
     });
-    this.addEventListener("pointermove", (event) => dragging && this.#follow(event));
-    this.addEventListener("pointerup", () => {
-      if (dragging) this.#announce();
-      dragging = false;
-    });
+    this.addEventListener("pointermove", (event) => this.#dragging && this.#follow(event));
+    for (const end of ["pointerup", "pointercancel"]) {
+      this.addEventListener(end, () => {
+        if (this.#dragging) this.#announce();
+        this.#dragging = false;
+      });
+    }
     this.#box.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -41,8 +43,13 @@ export class CropPicker extends HTMLElement {
     this.#canvas.getContext("2d")?.drawImage(bitmap, 0, 0, this.#canvas.width, this.#canvas.height);
   }
 
-  /** @param {import("./plan.js").Region} region */
+  /** Shows a region, unless the user is just moving it. @param {import("./plan.js").Region} region */
   setRegion(region) {
+    if (!this.#dragging) this.#place(region);
+  }
+
+  /** @param {import("./plan.js").Region} region */
+  #place(region) {
     this.#region = region;
     const percent = (/** @type {number} */ part, /** @type {number} */ whole) => `${(100 * part) / whole}%`;
     this.#box.style.left = percent(region.x, this.#image.width);
@@ -63,7 +70,7 @@ export class CropPicker extends HTMLElement {
   #centre(x, y) {
     const { width, height } = this.#region;
     const moved = region(this.#image, Math.max(width, height), { x, y });
-    this.setRegion({ ...moved, width, height });
+    this.#place({ ...moved, width, height });
   }
 
   /** @param {KeyboardEvent} event */

@@ -51,7 +51,7 @@ export function scoresCsv(laboratory) {
 /** Settings, network, scores, and the chosen layer's distributions. @param {Laboratory} laboratory @param {number} layer */
 export async function reportJson(laboratory, layer) {
   const { info, settings, active } = laboratory;
-  const known = laboratory.analyzed.has(active) && !laboratory.engines.fp32.busy;
+  const known = laboratory.activeIsAnalyzed && !laboratory.engines.fp32.busy;
   const channels = known ? await laboratory.engines.fp32.call("distributions", [active, layer]) : [];
   const report = { network: info, settings, methods: METHOD_NAMES, results: rows(laboratory), layer: info?.layers[layer]?.name, channels };
   return JSON.stringify(report, null, 1);

@@ -1,6 +1,6 @@
 // Network, samples and results: what is known and what is being computed. No DOM; the page listens to "change".
 import { Engine, EngineError } from "./client.js";
-import { NETWORK_METHODS, TYPICAL_SPEED, resultKey, suggestedRegion } from "./plan.js";
+import { NETWORK_METHODS, TYPICAL_SPEED, isQuick, resultKey, suggestedRegion } from "./plan.js";
 
 /**
  * @typedef {import("./client.js").Picture} Picture
@@ -8,17 +8,23 @@ import { NETWORK_METHODS, TYPICAL_SPEED, resultKey, suggestedRegion } from "./pl
  * @typedef {import("./plan.js").Region} Region
  * @typedef {import("./plan.js").Options} Options
  * @typedef {{psnrY: number, ssimY: number}} Score
- * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, modelBytes?: number, score?: Score}} Result
+ * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, modelBytes?: number, score?: Score, complete: boolean}} Result
  * @typedef {{reference?: Picture, low: Picture}} Pair
- * @typedef {{name: string, picture: Picture, region: Region, chosen?: number}} Sample
+ * @typedef {{name: string, picture: Picture, region: Region, chosen?: boolean}} Sample
  * @typedef {{weightBits: number, activationBits: number, minMaxRange: string, mode: string}} Settings
  */
 
 /** The bit widths that a network dropped by the user is calibrated for at once. */
 const WIDTHS = [2, 3, 4, 6, 8];
 
+/** How `running` names a calibration. */
+export const CALIBRATION = "calibration";
+
 /** Pictures kept for going back to a setting. */
 const CACHE_BYTES = 400e6;
+
+/** Pairs of reference and input kept: as many as samples that are likely to be open. */
+const PAIRS = 12;
 
 /** Methods in the order in which results are wanted. */
 const METHODS = ["reference", "bicubic", ...NETWORK_METHODS];
@@ -34,6 +40,11 @@ export class Laboratory extends EventTarget {
     this.info = undefined;
     /** Whether the calibration was made here, from a dropped image. */
     this.selfCalibrated = false;
+    /** Which calibration is in use: 0 is the one that came with the network. */
+    this.calibration = 0;
+    this.calibrations = 0;
+    /** Networks and calibrations that are being loaded; nothing is computed meanwhile. */
+    this.loading = 0;
     /** @type {Sample[]} */
     this.samples = [];
     this.active = 0;
@@ -49,18 +60,19 @@ export class Laboratory extends EventTarget {
     this.progress = new Map();
     /** Sample and region that the figures' worker has seen. @type {Map<number, string>} */
     this.analyzed = new Map();
+    this.engines.fp32.onStop = () => this.analyzed.clear();
     this.speed = TYPICAL_SPEED;
     this.run = 0;
   }
 
   /** @param {import("./client.js").Network} network */
   async setNetwork(network) {
-    this.stop();
-    // A network that cannot be used fails here, before anything has changed.
-    this.info = await this.engines.fp32.load(network);
-    await Promise.all(["min-max", "dfsq"].map((name) => this.engines[name].load(network)));
+    await this.#load(network);
     this.selfCalibrated = false;
-    this.analyzed.clear();
+    this.calibration = 0;
+    for (const sample of this.samples) {
+      if (!sample.chosen && !isQuick(sample.region, this.cost())) sample.region = suggestedRegion(sample.picture, this.cost());
+    }
     this.#change();
   }
 
@@ -68,15 +80,24 @@ export class Laboratory extends EventTarget {
   async setCalibration(calibration, own) {
     const { network } = this.engines.fp32;
     if (!network) throw new EngineError("calibration", "load its network first");
-    const next = { ...network, calibration };
-    this.info = await this.engines.fp32.load(next);
-    this.analyzed.clear();
-    this.engines["min-max"].stop();
-    this.engines.dfsq.stop();
-    await Promise.all(["min-max", "dfsq"].map((name) => this.engines[name].load(next)));
+    await this.#load({ ...network, calibration });
     this.selfCalibrated = own;
-    for (const key of this.results.keys()) if (/ (dfsq|min-max) /.test(key)) this.results.delete(key);
+    this.calibration = ++this.calibrations;
     this.#change();
+  }
+
+  /** @param {import("./client.js").Network} network */
+  async #load(network) {
+    this.stop();
+    this.loading++;
+    try {
+      // A network that cannot be used fails here, before anything has changed.
+      this.info = await this.engines.fp32.load(network);
+      this.analyzed.clear();
+      for (const name of ["min-max", "dfsq"]) this.engines[name].use(network);
+    } finally {
+      this.loading--;
+    }
   }
 
   /** Decodes a file and makes it the active sample. @param {string} name @param {Uint8Array} bytes */
@@ -106,7 +127,8 @@ export class Laboratory extends EventTarget {
   /** @param {string} method @param {Sample} sample */
   #key(method, sample) {
     const index = this.samples.indexOf(sample);
-    return `${index} ${resultKey(this.info?.sha256 ?? "", this.settings.mode, sample.region, this.options(method))}`;
+    const network = `${this.info?.sha256}/${method === "fp32" ? 0 : this.calibration}`;
+    return `${index} ${resultKey(network, this.settings.mode, sample.region, this.options(method))}`;
   }
 
   /** @param {string} method @returns {Options} */
@@ -117,7 +139,13 @@ export class Laboratory extends EventTarget {
 
   /** Whether there is something to see that has not been computed. */
   get incomplete() {
-    return METHODS.some((method) => (method !== "reference" || this.settings.mode === "benchmark") && !this.result(method));
+    const benchmark = this.settings.mode === "benchmark";
+    return METHODS.some((method) => (method !== "reference" || benchmark) && !this.result(method)?.complete);
+  }
+
+  /** Whether the figures' worker knows the active sample as it is now. */
+  get activeIsAnalyzed() {
+    return Boolean(this.sample) && this.analyzed.get(this.active) === this.#key("fp32", this.samples[this.active]);
   }
 
   /** Stops every run; what is done stays. */
@@ -132,34 +160,42 @@ export class Laboratory extends EventTarget {
     this.engines[name].stop();
     this.running.delete(name);
     this.progress.delete(name);
-    if (name === "fp32") this.analyzed.clear();
   }
 
-  /** Computes what is missing for the active sample, then the distributions of the others. */
+  /** Computes what is missing for the active sample, then the distributions of the others. @returns {Promise<void>} */
   async compute() {
     const { sample, info } = this;
-    if (!sample || !info) return;
+    if (!sample || !info || this.loading) return;
     const run = ++this.run;
     const current = () => run === this.run;
     for (const name of NETWORK_METHODS) {
       // What still runs for other settings is no longer wanted.
       const running = this.running.get(name);
-      if (running && running !== this.#key(name, sample)) this.#stopEngine(name);
+      const idle = name === "fp32" && this.result("fp32") && this.activeIsAnalyzed;
+      if (running && running !== this.#key(name, sample) && !idle) this.#stopEngine(name);
     }
     this.#change();
     const pair = await this.#pair(sample);
     if (!current()) return;
-    if (pair.reference) this.#keep(this.#key("reference", sample), { picture: pair.reference });
+    if (pair.reference) this.#keep(this.#key("reference", sample), { picture: pair.reference, complete: true });
     await this.#bicubic(sample, pair);
     if (!current()) return;
-    if (!info.calibratedWidths.length) await this.#calibrate([pair.low]);
-    if (!current()) return;
+    if (!info.calibratedWidths.length) {
+      await this.#calibrate([pair.low]);
+      return this.compute();
+    }
     await Promise.all(NETWORK_METHODS.map((method) => this.#method(method, sample, pair)));
     if (!current()) return;
     await this.#scoreAgainstFull(sample);
     for (const other of this.samples) {
       if (other === sample || !current()) continue;
-      await this.#method("fp32", other, await this.#pair(other));
+      try {
+        const otherPair = await this.#pair(other);
+        if (current()) await this.#method("fp32", other, otherPair);
+      } catch (error) {
+        // What is wrong with another sample is said when that is looked at.
+        if (!(error instanceof EngineError) || error.kind === "cancelled") throw error;
+      }
     }
     if (current()) this.#change();
   }
@@ -175,6 +211,7 @@ export class Laboratory extends EventTarget {
       const make = mode === "benchmark" ? this.engines.images.call("benchmarkPair", [part, this.cost().scale]) : Promise.resolve({ low: part });
       pair = /** @type {Promise<Pair>} */ (make);
       this.pairs.set(key, pair);
+      if (this.pairs.size > PAIRS) this.pairs.delete(this.pairs.keys().next().value ?? "");
       pair.catch(() => this.pairs.delete(key));
     }
     return pair;
@@ -188,7 +225,7 @@ export class Laboratory extends EventTarget {
     const picture = await this.engines.images.call("bicubic", [pair.low, this.cost().scale]);
     const seconds = (performance.now() - start) / 1000;
     const score = pair.reference && (await this.#score(picture, pair.reference));
-    this.#keep(key, { picture, seconds, modelBytes: 0, score });
+    this.#keep(key, { picture, seconds, modelBytes: 0, score, complete: Boolean(pair.reference) });
   }
 
   /** @param {string} method @param {Sample} sample @param {Pair} pair */
@@ -223,7 +260,7 @@ export class Laboratory extends EventTarget {
         this.speed = (pair.low.width * pair.low.height * (this.info?.macsPerPixel ?? 0)) / seconds || this.speed;
       }
       const score = pair.reference && (await this.#score(picture, pair.reference));
-      this.#keep(key, { picture, layerDb, modelBytes, seconds, score });
+      this.#keep(key, { picture, layerDb, modelBytes, seconds, score, complete: method === "fp32" || Boolean(pair.reference) });
     } finally {
       if (this.running.get(method) === key) {
         this.running.delete(method);
@@ -239,7 +276,8 @@ export class Laboratory extends EventTarget {
     if (this.settings.mode !== "upscale" || !full) return;
     for (const method of ["bicubic", "min-max", "dfsq"]) {
       const result = this.result(method, sample);
-      if (result && !result.score) result.score = await this.#score(result.picture, full.picture);
+      if (result && !result.complete) result.score = await this.#score(result.picture, full.picture);
+      if (result) result.complete = true;
     }
     this.#change();
   }
@@ -264,7 +302,8 @@ export class Laboratory extends EventTarget {
 
   /** @param {Picture[]} pictures */
   async #calibrate(pictures) {
-    this.running.set("fp32", "calibration");
+    const job = `${CALIBRATION} ${this.run}`;
+    this.running.set("fp32", job);
     this.progress.set("fp32", 0);
     this.#change();
     try {
@@ -273,10 +312,12 @@ export class Laboratory extends EventTarget {
         this.dispatchEvent(new Event("progress"));
       };
       const file = await this.engines.fp32.call("calibrate", [pictures, undefined, WIDTHS], onProgress);
+      if (this.running.get("fp32") !== job) throw new EngineError("cancelled", "cancelled");
+      this.running.delete("fp32");
       await this.setCalibration(file, true);
     } finally {
-      this.running.delete("fp32");
-      this.progress.delete("fp32");
+      if (this.running.get("fp32") === job) this.running.delete("fp32");
+      if (!this.running.has("fp32")) this.progress.delete("fp32");
       this.#change();
     }
   }

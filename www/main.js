@@ -2,7 +2,7 @@
 import { EngineError, compile } from "./client.js";
 import "./compare-view.js";
 import "./crop-picker.js";
-import { Laboratory } from "./laboratory.js";
+import { CALIBRATION, Laboratory } from "./laboratory.js";
 import { BIT_WIDTHS, METHOD_NAMES, NETWORK_METHODS, duration, fits, region, seconds, sides } from "./plan.js";
 import { Analyzer } from "./analyzer.js";
 import { download, figuresFile, reportJson, scoresCsv } from "./exports.js";
@@ -31,6 +31,8 @@ const analyzer = new Analyzer(laboratory);
 /** @type {{id: string, name: string, file: string, sha256: string, bytes: number, calibration: string}[]} */
 let networks = [];
 let failed = false;
+/** Counts choices of a network: only the last one counts. */
+let choices = 0;
 
 // --- Errors and the work in progress ---
 
@@ -42,7 +44,10 @@ function fail(cause, what) {
   const close = document.createElement("button");
   close.type = "button";
   close.textContent = "Dismiss";
-  close.onclick = () => (box.hidden = true);
+  close.onclick = () => {
+    clearError();
+    refresh();
+  };
   box.replaceChildren(what ? `${what}: ${message}` : message, close);
   box.hidden = false;
   failed = true;
@@ -160,6 +165,7 @@ function drawTable() {
   body?.replaceChildren(...rows);
 }
 
+let regionList = "";
 function drawRegion() {
   const { sample, info } = laboratory;
   const cost = laboratory.cost();
@@ -178,7 +184,11 @@ function drawRegion() {
     const r = region(picture, side);
     return entry(String(side), `${r.width} × ${r.height}`, r);
   });
-  element("region-size").replaceChildren(...offered, entry("whole", "whole image", whole));
+  const entries = [...offered, entry("whole", "whole image", whole)];
+  const list = entries.map(({ text, selected }) => text + selected).join();
+  // Rebuilding an open list would close it.
+  if (list !== regionList) element("region-size").replaceChildren(...entries);
+  regionList = list;
   element("region-note").textContent = isWhole
     ? `The whole image, ${picture.width} × ${picture.height}.`
     : `A part of the image (${picture.width} × ${picture.height}), so that the networks finish soon. Drag it.`;
@@ -187,21 +197,24 @@ function drawRegion() {
 
 function drawStatus() {
   const { info, sample, running } = laboratory;
-  const state = failed ? "error" : !info ? "loading" : running.size ? "running" : sample && !laboratory.incomplete ? "done" : "ready";
+  const loading = !info || laboratory.loading > 0;
+  const state = running.size ? "running" : failed ? "error" : loading ? "loading" : sample && !laboratory.incomplete ? "done" : "ready";
   main.dataset.state = state;
-  element("run").disabled = !info || !sample || running.size > 0 || !laboratory.incomplete;
+  element("run").disabled = loading || !sample || running.size > 0 || !laboratory.incomplete;
   element("cancel").disabled = running.size === 0;
   const done = (/** @type {string} */ name) => laboratory.progress.get(name) ?? (laboratory.result(name) ? 1 : 0);
   element("progress").value = running.size ? NETWORK_METHODS.reduce((sum, name) => sum + done(name), 0) / NETWORK_METHODS.length : 0;
   for (const name of NETWORK_METHODS) view.progress(name, laboratory.progress.get(name) ?? 0);
-  element("status").textContent = statusText(state);
+  const text = statusText(state);
+  // Set only when it changes, or a screen reader says it again and again.
+  if (element("status").textContent !== text) element("status").textContent = text;
 }
 
 function statusText(/** @type {string} */ state) {
   const { sample, running } = laboratory;
   if (state === "loading") return "Loading the network…";
   if (!sample) return "Ready. Drop an image.";
-  if (running.get("fp32") === "calibration") return "Choosing quantization points on this image…";
+  if (running.get("fp32")?.startsWith(CALIBRATION)) return "Choosing quantization points on this image…";
   if (state === "running") return `Running ${[...running.keys()].map((name) => METHOD_NAMES[name]).join(", ")} on ${sample.name}`;
   if (state === "error") return "Stopped by an error.";
   return state === "done" ? `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}` : "Ready to run.";
@@ -253,9 +266,10 @@ async function fetchBytes(url, onProgress) {
   const total = Number(response.headers.get("Content-Length")) || 0;
   const chunks = [];
   let length = 0;
-  for await (const chunk of /** @type {AsyncIterable<Uint8Array>} */ (/** @type {unknown} */ (response.body))) {
-    chunks.push(chunk);
-    length += chunk.length;
+  const reader = response.body.getReader();
+  for (let { done, value } = await reader.read(); !done && value; { done, value } = await reader.read()) {
+    chunks.push(value);
+    length += value.length;
     if (total) onProgress?.(length / total);
   }
   return new Uint8Array(await new Blob(/** @type {BlobPart[]} */ (chunks)).arrayBuffer());
@@ -264,18 +278,28 @@ async function fetchBytes(url, onProgress) {
 /** @param {string} id */
 async function useBundled(id) {
   const entry = networks.find((network) => network.id === id) ?? networks[0];
+  const choice = ++choices;
+  clearError();
   try {
-    clearError();
     const show = (/** @type {number} */ done) => (element("status").textContent = `Loading ${entry.name}: ${((done * entry.bytes) / 1e6).toFixed(1)} of ${(entry.bytes / 1e6).toFixed(1)} MB`);
     const [bytes, calibration] = await Promise.all([fetchBytes(`onnx/${entry.file}`, show), fetchBytes(`onnx/${entry.calibration}`)]);
     const digest = [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].map((b) => b.toString(16).padStart(2, "0")).join("");
     if (digest !== entry.sha256) throw new Error("the file is damaged: it is not the network that is listed");
+    if (choice !== choices) return;
     await laboratory.setNetwork({ bytes, calibration });
-    element("network").value = entry.id;
-    await afterNetwork();
+    element("network").querySelector("[data-foreign]")?.remove();
+    afterNetwork();
+    await compute();
   } catch (error) {
     fail(error, entry.name);
   }
+  showNetwork();
+}
+
+/** Makes the list show the network in use, also after another could not be loaded. */
+function showNetwork() {
+  const known = networks.find((network) => network.sha256 === laboratory.info?.sha256);
+  if (laboratory.info) element("network").value = known?.id ?? "foreign";
 }
 
 /** @param {File} file */
@@ -287,68 +311,65 @@ async function read(file) {
 
 /** @param {File} file */
 async function useForeign(file) {
-  const previous = element("network").value;
-  try {
-    clearError();
-    const bytes = await read(file);
-    await laboratory.setNetwork({ bytes });
-    const known = networks.find((network) => network.sha256 === laboratory.info?.sha256);
-    if (known) return await useBundled(known.id);
+  choices++;
+  const bytes = await read(file);
+  await laboratory.setNetwork({ bytes });
+  const known = networks.find((network) => network.sha256 === laboratory.info?.sha256);
+  if (known) {
+    const calibration = await fetchBytes(`onnx/${known.calibration}`);
+    await laboratory.setNetwork({ bytes, calibration });
+  } else {
     element("network").querySelector("[data-foreign]")?.remove();
     const option = new Option(laboratory.info?.name ?? file.name, "foreign", true, true);
     option.dataset.foreign = "";
     element("network").append(option);
-    await afterNetwork();
-  } catch (error) {
-    element("network").value = previous;
-    fail(error, file.name);
   }
+  showNetwork();
+  afterNetwork();
 }
 
-async function afterNetwork() {
+function afterNetwork() {
   analyzer.networkChanged();
   refresh();
-  await compute();
 }
 
 // --- Images ---
 
+/** What a file is, by its name, in the order in which they are taken: an image is meant for the network beside it. */
+const KINDS = [
+  { ending: /\.onnx$/i, take: useForeign },
+  { ending: /\.calibration$/i, take: async (/** @type {File} */ file) => laboratory.setCalibration(await read(file), false) },
+  { ending: /(?:)/, take: async (/** @type {File} */ file) => laboratory.addImage(file.name, await read(file)) },
+];
+
 /** @param {Iterable<File>} files */
 async function open(files) {
   clearError();
-  const list = [...files];
+  const rank = (/** @type {File} */ file) => KINDS.findIndex(({ ending }) => ending.test(file.name));
+  const list = [...files].sort((a, b) => rank(a) - rank(b));
+  /** @type {[string, unknown][]} */
   const errors = [];
-  let added = false;
   for (const file of list) {
     try {
-      if (/\.onnx$/i.test(file.name)) {
-        await useForeign(file);
-      } else if (/\.calibration$/i.test(file.name)) {
-        await laboratory.setCalibration(await read(file), false);
-        added = true;
-      } else {
-        await laboratory.addImage(file.name, await read(file));
-        added = true;
-      }
+      await KINDS[rank(file)].take(file);
     } catch (error) {
       errors.push([file.name, error]);
     }
   }
-  if (added) {
-    await showSample();
-    // Errors of some files must not keep the others from being shown.
-    const running = compute();
-    for (const [name, error] of errors) fail(error, String(name));
-    return running;
-  }
-  for (const [name, error] of errors) fail(error, String(name));
+  await showSample();
+  // What was wrong with some files must not keep the others from being shown.
+  const computed = errors.length < list.length ? compute() : undefined;
+  if (errors.length) fail(errors.map(([name, error]) => `${name}: ${error instanceof Error ? error.message : error}`).join("\n"));
+  refresh();
+  await computed;
 }
 
 async function showSample() {
   const { sample } = laboratory;
   if (!sample) return;
   analyzer.samplesChanged();
-  await picker.setImage(await createImageBitmap(imageData(sample.picture)));
+  const bitmap = await createImageBitmap(imageData(sample.picture));
+  if (laboratory.sample === sample) await picker.setImage(bitmap);
   refresh();
 }
 
@@ -473,11 +494,14 @@ function setUpControls() {
     const { x, y, width, height } = sample.region;
     const side = element("region-size").value;
     const whole = { x: 0, y: 0, width: sample.picture.width, height: sample.picture.height };
+    sample.chosen = true;
     sample.region = side === "whole" ? whole : region(sample.picture, Number(side), { x: x + width / 2, y: y + height / 2 });
     compute();
   });
   picker.addEventListener("region", (event) => {
-    if (laboratory.sample) laboratory.sample.region = /** @type {CustomEvent} */ (event).detail;
+    if (!laboratory.sample) return;
+    laboratory.sample.region = /** @type {CustomEvent} */ (event).detail;
+    laboratory.sample.chosen = true;
     compute();
   });
   element("sample").addEventListener("change", async () => {
@@ -503,7 +527,7 @@ function onFiles(/** @type {Event} */ event) {
   const files = [...(input.files ?? [])];
   // So that choosing the same file again is noticed.
   input.value = "";
-  open(files);
+  open(files).catch(fail);
 }
 
 function setUpDrop() {
@@ -519,11 +543,11 @@ function setUpDrop() {
     event.preventDefault();
     hint(0);
     const files = event.dataTransfer?.files;
-    if (files?.length) open(files);
+    if (files?.length) open(files).catch(fail);
     else fail(new Error("nothing was dropped that is a file; save the image first and drop the file"));
   });
   addEventListener("paste", (event) => {
-    if (event.clipboardData?.files.length) open(event.clipboardData.files);
+    if (event.clipboardData?.files.length) open(event.clipboardData.files).catch(fail);
   });
 }
 

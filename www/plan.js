@@ -49,6 +49,11 @@ export function fits(region, cost) {
   return inputPixels(region, cost) * BYTES_PER_PIXEL < MEMORY_LIMIT;
 }
 
+/** Whether a region's run ends in good time. @param {Region} region @param {Cost} cost */
+export function isQuick(region, cost) {
+  return seconds(region, cost) <= PATIENCE && fits(region, cost);
+}
+
 /** The sides to offer for an image, and whether the whole image is one of them. @param {{width: number, height: number}} image */
 export function sides({ width, height }) {
   return SIDES.filter((side) => side < Math.max(width, height));
@@ -65,10 +70,9 @@ export function region({ width, height }, side, centre = { x: width / 2, y: heig
 /** The largest region that ends in good time: the whole image where that does. @param {{width: number, height: number}} image @param {Cost} cost @returns {Region} */
 export function suggestedRegion(image, cost) {
   const whole = { x: 0, y: 0, width: image.width, height: image.height };
-  const good = (/** @type {Region} */ r) => seconds(r, cost) <= PATIENCE && fits(r, cost);
-  if (good(whole)) return whole;
+  if (isQuick(whole, cost)) return whole;
   const candidates = sides(image).map((side) => region(image, side));
-  return candidates.filter(good).at(-1) ?? candidates[0] ?? whole;
+  return candidates.filter((r) => isQuick(r, cost)).at(-1) ?? candidates[0] ?? whole;
 }
 
 /** What identifies a result of one sample; full precision and interpolation do not depend on bits. @param {string} network @param {string} mode @param {Region} region @param {Options} options */

@@ -86,7 +86,11 @@ fn check(graph: &GraphProto) -> Result<()> {
         if node.op_type == "Conv" {
             check_conv(node)?;
         }
-        defined.extend(node.output.iter().map(String::as_str));
+        for output in node.output.iter().filter(|o| !o.is_empty()) {
+            if !defined.insert(output) {
+                return fail(format!("two nodes compute {output}"));
+            }
+        }
     }
     match graph.output.iter().find(|o| !defined.contains(o.name.as_str())) {
         Some(output) => fail(format!("nothing computes its output {}", output.name)),
@@ -97,6 +101,9 @@ fn check(graph: &GraphProto) -> Result<()> {
 /// tract indexes these lists by axis without looking at their length.
 fn check_conv(node: &NodeProto) -> Result<()> {
     let lists = [("kernel_shape", 2, 1), ("strides", 2, 1), ("dilations", 2, 1), ("pads", 4, 0)];
+    if !(1..=1 << 16).contains(&int_attribute(node, "group").unwrap_or(1)) {
+        return Err(Error::Network(format!("the attribute group of {} is out of range", node_name(node))));
+    }
     for attribute in &node.attribute {
         let Some((name, length, least)) = lists.iter().find(|(name, ..)| *name == attribute.name) else {
             continue;

@@ -1,7 +1,9 @@
 // Serves the page, starts a Chromium, and speaks of the page in the user's words.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const root = new URL("../../", import.meta.url);
@@ -14,7 +16,7 @@ let browser;
 let address;
 
 export async function start() {
-  server = spawn(new URL("build.sh", root).pathname, ["serve"], { stdio: ["ignore", "pipe", "inherit"] });
+  server = spawn(fileURLToPath(new URL("build.sh", root)), ["serve"], { stdio: ["ignore", "pipe", "inherit"] });
   address = String((await once(server.stdout, "data"))[0]).trim();
   browser = await chromium.launch({ executablePath: process.env.BROWSER ?? "/usr/bin/chromium", args: FLAGS });
 }
@@ -43,7 +45,11 @@ export const state = (page, ...states) =>
   page.waitForFunction((wanted) => wanted.includes(document.querySelector("main").dataset.state), states, { timeout: 120_000 });
 
 /** What a score cell says, as a number. */
-export const score = async (page, id) => Number(await byId(page, id).textContent());
+export async function score(page, id) {
+  const text = await byId(page, id).textContent();
+  assert.match(text, /^(\d+\.\d+|∞)$/, id);
+  return text === "∞" ? Infinity : Number(text);
+}
 
 /** Drops files on the page: `{name, type, bytes}`. */
 export async function drop(page, ...files) {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { byId, drop, file, open, painted, png, score, start, state, stop } from "./browser.js";
 
 before(start);
@@ -11,8 +12,8 @@ const METHODS = ["fp32", "dfsq", "min-max"];
 const setBits = (page, group, bits) => byId(page, group).locator(`input[value="${bits}"]`).check({ force: true });
 
 function commandLine(...options) {
-  const samples = new URL("../../www/samples", import.meta.url).pathname;
-  const network = new URL("../../onnx/edsr_x2.onnx", import.meta.url).pathname;
+  const samples = fileURLToPath(new URL("../../www/samples", import.meta.url));
+  const network = fileURLToPath(new URL("../../onnx/edsr_x2.onnx", import.meta.url));
   const text = execFileSync(process.env.DFSQ, ["eval", network, "--hr", samples, "--json", ...options]);
   return JSON.parse(text);
 }
@@ -121,9 +122,12 @@ test("what is no image is refused in words, and what was there stays", async () 
     await byId(page, "error").locator("button").click();
     assert.equal(await score(page, "psnr-dfsq"), before, item.name);
   }
-  await drop(page, bad[0], await png(page, 40, 40));
+  await drop(page, await png(page, 40, 40), bad[0], bad[3]);
   await byId(page, "error").filter({ hasText: "notes.txt" }).waitFor();
-  await page.waitForFunction(() => document.querySelector('[data-testid="psnr-dfsq"]').textContent !== "–");
+  await state(page, "error");
+  await byId(page, "error").locator("button").click();
+  await state(page, "done");
+  assert.notEqual(await score(page, "psnr-dfsq"), before);
   assert.deepEqual(page.complaints, []);
 });
 
