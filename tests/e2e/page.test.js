@@ -195,6 +195,25 @@ test("a foreign network is understood, calibrated on the image, and said to be s
   assert.deepEqual(page.complaints, []);
 });
 
+test("bits changed while another network loads and runs end in the right result", async () => {
+  const page = await open();
+  const image = await png(page, 64, 64);
+  await drop(page, image);
+  await state(page, "done");
+  await byId(page, "model-select").selectOption("rdn_x2");
+  for (const bits of [8, 2, 3]) await setBits(page, "weight-bits", bits);
+  await page.locator("#network-note").filter({ hasText: "dense blocks" }).waitFor();
+  await state(page, "running");
+  await setBits(page, "weight-bits", 6);
+  await setBits(page, "weight-bits", 3);
+  await state(page, "done");
+  const fresh = await open("#network=rdn_x2&weights=3&activations=3");
+  await drop(fresh, image);
+  await state(fresh, "done");
+  for (const method of METHODS) assert.equal(await score(page, `psnr-${method}`), await score(fresh, `psnr-${method}`), method);
+  assert.deepEqual(page.complaints, []);
+});
+
 test("points are chosen on the open images, saved, and taken back", async () => {
   const page = await open();
   await drop(page, await png(page, 64, 64));
