@@ -42,8 +42,6 @@ apt_install() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# --- Rust with the wasm32 target --------------------------------------------------------------------------------
-
 wasm_lib_dir() { printf '%s/lib/rustlib/%s/lib' "$("$1" --print sysroot)" "$wasm_target"; }
 has_wasm_std() { compgen -G "$(wasm_lib_dir "$1")/libstd-*.rlib" >/dev/null; }
 
@@ -97,8 +95,6 @@ setup_rust() {
   debian_is_ready || build_debian_std
 }
 
-# --- Tools ------------------------------------------------------------------------------------------------------
-
 locked_version() { awk -v name="$1" '$1 == "name" && $3 == "\"" name "\"" { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock; }
 
 # cargo_tool NAME VERSION OPT_LEVEL MINUTES [CARGO OPTION...]
@@ -137,8 +133,6 @@ setup_page_tests() {
     (cd tests/e2e && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)
   fi
 }
-
-# --- Commands ---------------------------------------------------------------------------------------------------
 
 build() {
   setup_rust

@@ -5,7 +5,11 @@ import "./crop-picker.js";
 import { CALIBRATION, Laboratory } from "./laboratory.js";
 import { BIT_WIDTHS, METHOD_NAMES, NETWORK_METHODS, duration, fits, region, seconds, sides } from "./plan.js";
 import { Analyzer } from "./analyzer.js";
+import { setUpBits } from "./bits.js";
 import { download, figuresFile, reportJson, scoresCsv } from "./exports.js";
+import { listenForFiles } from "./files.js";
+import { fetchBytes, fetchNetwork, listNetworks } from "./networks.js";
+import { bitsText, decimal, drawTable } from "./score-table.js";
 
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
@@ -28,13 +32,11 @@ const laboratory = new Laboratory(compile(), {
   mode: choice("mode", ["benchmark", "upscale"], "benchmark"),
 });
 const analyzer = new Analyzer(laboratory);
-/** @type {{id: string, name: string, file: string, sha256: string, bytes: number, calibration: string}[]} */
+/** @type {import("./networks.js").Entry[]} */
 let networks = [];
 let failed = false;
 /** Counts choices of a network: only the last one counts. */
 let choices = 0;
-
-// --- Errors and the work in progress ---
 
 /** @param {unknown} cause @param {string} [what] */
 function fail(cause, what) {
@@ -71,8 +73,6 @@ async function compute() {
   refresh();
 }
 
-// --- Showing ---
-
 function options() {
   const { left, right } = { left: element("left").value, right: element("right").value };
   return { view: document.querySelector("[name=view]:checked")?.getAttribute("value") ?? "panes", left, right };
@@ -100,12 +100,6 @@ function imageData(picture) {
   return image;
 }
 
-function bitsText(/** @type {string} */ method) {
-  const { weightBits, activationBits } = laboratory.settings;
-  if (method === "fp32") return "32 / 32";
-  return NETWORK_METHODS.includes(method) ? `${weightBits} / ${activationBits}` : "–";
-}
-
 function drawPictures() {
   const { sample, settings } = laboratory;
   element("invitation").hidden = Boolean(sample);
@@ -124,45 +118,8 @@ function drawPictures() {
 function note(/** @type {string} */ method) {
   const result = laboratory.result(method);
   if (!result) return laboratory.running.has(method) ? "running…" : "";
-  const text = NETWORK_METHODS.includes(method) && method !== "fp32" ? `${bitsText(method)} bits` : "";
+  const text = NETWORK_METHODS.includes(method) && method !== "fp32" ? `${bitsText(laboratory, method)} bits` : "";
   return [text, result.score ? `${decimal(result.score.psnrY, 2)} dB` : ""].filter(Boolean).join(" · ");
-}
-
-/** @param {number | undefined} value @param {number} digits */
-function decimal(value, digits) {
-  if (value === undefined || Number.isNaN(value)) return "–";
-  return Number.isFinite(value) ? value.toFixed(digits) : "∞";
-}
-
-function drawTable() {
-  const body = document.querySelector("#scores tbody");
-  const against = laboratory.settings.mode === "benchmark" ? "the reference image" : "the full-precision output";
-  element("scores-caption").textContent = `Scores on luma against ${against}, border of ${laboratory.cost().scale} pixels left out`;
-  const rows = ["fp32", "dfsq", "min-max", "bicubic"].map((method) => {
-    const result = laboratory.result(method);
-    const row = document.createElement("tr");
-    row.dataset.method = method;
-    const head = document.createElement("th");
-    head.scope = "row";
-    head.textContent = METHOD_NAMES[method];
-    row.append(head);
-    const size = result?.modelBytes === undefined ? "–" : method === "bicubic" ? "0" : (result.modelBytes / 1000).toFixed(0);
-    const cells = [
-      ["", bitsText(method)],
-      [`psnr-${method}`, decimal(result?.score?.psnrY, 3)],
-      [`ssim-${method}`, decimal(result?.score?.ssimY, 4)],
-      [`time-${method}`, decimal(result?.seconds, 2)],
-      [`size-${method}`, size],
-    ];
-    for (const [id, text] of cells) {
-      const cell = document.createElement("td");
-      if (id) cell.dataset.testid = id;
-      cell.textContent = text;
-      row.append(cell);
-    }
-    return row;
-  });
-  body?.replaceChildren(...rows);
 }
 
 let regionList = "";
@@ -243,7 +200,7 @@ function refresh() {
     drawStatus();
     drawNetwork();
     drawPictures();
-    drawTable();
+    drawTable(laboratory, element("scores"));
     drawRegion();
     drawExports();
     analyzer.refresh();
@@ -257,36 +214,16 @@ function arrange() {
   refresh();
 }
 
-// --- Networks ---
-
-/** @param {string} url @param {(done: number) => void} [onProgress] */
-async function fetchBytes(url, onProgress) {
-  const response = await fetch(url);
-  if (!response.ok || !response.body) throw new Error(`${url} could not be loaded (${response.status})`);
-  const total = Number(response.headers.get("Content-Length")) || 0;
-  const chunks = [];
-  let length = 0;
-  const reader = response.body.getReader();
-  for (let { done, value } = await reader.read(); !done && value; { done, value } = await reader.read()) {
-    chunks.push(value);
-    length += value.length;
-    if (total) onProgress?.(length / total);
-  }
-  return new Uint8Array(await new Blob(/** @type {BlobPart[]} */ (chunks)).arrayBuffer());
-}
-
 /** @param {string} id */
 async function useBundled(id) {
   const entry = networks.find((network) => network.id === id) ?? networks[0];
   const choice = ++choices;
   clearError();
   try {
-    const show = (/** @type {number} */ done) => (element("status").textContent = `Loading ${entry.name}: ${((done * entry.bytes) / 1e6).toFixed(1)} of ${(entry.bytes / 1e6).toFixed(1)} MB`);
-    const [bytes, calibration] = await Promise.all([fetchBytes(`onnx/${entry.file}`, show), fetchBytes(`onnx/${entry.calibration}`)]);
-    const digest = [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].map((b) => b.toString(16).padStart(2, "0")).join("");
-    if (digest !== entry.sha256) throw new Error("the file is damaged: it is not the network that is listed");
+    const megabytes = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(1);
+    const network = await fetchNetwork(entry, (done) => (element("status").textContent = `Loading ${entry.name}: ${megabytes(done * entry.bytes)} of ${megabytes(entry.bytes)} MB`));
     if (choice !== choices) return;
-    await laboratory.setNetwork({ bytes, calibration });
+    await laboratory.setNetwork(network);
     element("network").querySelector("[data-foreign]")?.remove();
     afterNetwork();
     await compute();
@@ -316,8 +253,7 @@ async function useForeign(file) {
   await laboratory.setNetwork({ bytes });
   const known = networks.find((network) => network.sha256 === laboratory.info?.sha256);
   if (known) {
-    const calibration = await fetchBytes(`onnx/${known.calibration}`);
-    await laboratory.setNetwork({ bytes, calibration });
+    await laboratory.setNetwork(await fetchNetwork(known));
   } else {
     element("network").querySelector("[data-foreign]")?.remove();
     const option = new Option(laboratory.info?.name ?? file.name, "foreign", true, true);
@@ -332,8 +268,6 @@ function afterNetwork() {
   analyzer.networkChanged();
   refresh();
 }
-
-// --- Images ---
 
 /** What a file is, by its name, in the order in which they are taken: an image is meant for the network beside it. */
 const KINDS = [
@@ -383,8 +317,6 @@ async function openBundledSample(name) {
   }
 }
 
-// --- Exports ---
-
 function drawExports() {
   const { sample } = laboratory;
   const some = Boolean(sample && NETWORK_METHODS.some((method) => laboratory.result(method)));
@@ -419,41 +351,6 @@ async function shareLink() {
     button.textContent = "The address bar has the link";
   }
   setTimeout(() => (button.textContent = "Copy link to these settings"), 2000);
-}
-
-// --- Wiring ---
-
-function setUpBits() {
-  for (const [id, key] of /** @type {const} */ ([["weight-bits", "weightBits"], ["activation-bits", "activationBits"]])) {
-    const group = element(id);
-    for (const width of BIT_WIDTHS) {
-      const label = document.createElement("label");
-      label.innerHTML = `<input type="radio" name="${id}" value="${width}"><span>${width}</span>`;
-      group.append(label);
-    }
-    group.addEventListener("change", (/** @type {Event} */ event) => {
-      const width = Number(/** @type {HTMLInputElement} */ (event.target).value);
-      if (element("link-bits").checked) laboratory.settings.weightBits = laboratory.settings.activationBits = width;
-      else laboratory.settings[key] = width;
-      showBits();
-      compute();
-    });
-  }
-  element("link-bits").checked = laboratory.settings.weightBits === laboratory.settings.activationBits;
-  element("link-bits").addEventListener("change", (/** @type {Event} */ event) => {
-    if (!(/** @type {HTMLInputElement} */ (event.target).checked)) return;
-    laboratory.settings.weightBits = laboratory.settings.activationBits;
-    showBits();
-    compute();
-  });
-  showBits();
-}
-
-function showBits() {
-  const { weightBits, activationBits } = laboratory.settings;
-  const check = (/** @type {string} */ id, /** @type {number} */ width) => (element(id).querySelector(`[value="${width}"]`).checked = true);
-  check("weight-bits", weightBits);
-  check("activation-bits", activationBits);
 }
 
 function setUpControls() {
@@ -530,27 +427,6 @@ function onFiles(/** @type {Event} */ event) {
   open(files).catch(fail);
 }
 
-function setUpDrop() {
-  let depth = 0;
-  const hint = (/** @type {number} */ change) => {
-    depth = change === 0 ? 0 : depth + change;
-    element("drop-hint").hidden = depth <= 0;
-  };
-  addEventListener("dragenter", (event) => (event.preventDefault(), hint(1)));
-  addEventListener("dragleave", () => hint(-1));
-  addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", (event) => {
-    event.preventDefault();
-    hint(0);
-    const files = event.dataTransfer?.files;
-    if (files?.length) open(files).catch(fail);
-    else fail(new Error("nothing was dropped that is a file; save the image first and drop the file"));
-  });
-  addEventListener("paste", (event) => {
-    if (event.clipboardData?.files.length) open(event.clipboardData.files).catch(fail);
-  });
-}
-
 function setUpSamples() {
   for (const name of SAMPLES) {
     const button = document.createElement("button");
@@ -563,15 +439,15 @@ function setUpSamples() {
 }
 
 async function start() {
-  setUpBits();
+  setUpBits(laboratory.settings, compute);
   setUpControls();
-  setUpDrop();
+  listenForFiles(element("drop-hint"), (files) => open(files).catch(fail), (why) => fail(new Error(why)));
   setUpSamples();
   laboratory.addEventListener("change", refresh);
   laboratory.addEventListener("progress", drawStatus);
   arrange();
   try {
-    networks = (await (await fetch("onnx/models.json")).json()).networks;
+    networks = await listNetworks();
     element("network").append(...networks.map(({ id, name }) => new Option(name, id)));
     await useBundled(wanted.get("network") ?? "");
     const sample = wanted.get("sample");

@@ -1,0 +1,165 @@
+//! Running a plan: weights and quantizers are put in place and the layers' inputs shown on the way.
+
+use super::ops::{Part, Port};
+use super::{Network, Plan, Planes, unusable};
+use crate::quant::ActivationQuantizer;
+use crate::{Error, Result};
+use multiversion::multiversion;
+use std::sync::Arc;
+use tract_onnx::prelude::*;
+
+/// Replacement of one layer's weights and the quantizer of its input; `None` leaves either in full precision.
+#[derive(Default, Clone)]
+pub struct LayerQuantization {
+    /// Quantized and dequantized kernels.
+    pub kernels: Option<Kernels>,
+    /// Quantizer in front of the convolution's own input.
+    pub activation: Option<ActivationQuantizer>,
+}
+
+/// Kernels in the layer's shape, ready for a run.
+#[derive(Clone)]
+pub struct Kernels(pub(super) Arc<Tensor>);
+
+/// A layer's input as a run comes upon it, before quantization.
+pub struct Tap<'a> {
+    /// Index in [`Network::layers`].
+    pub layer: usize,
+    /// Number of channels.
+    pub channels: usize,
+    /// The values, shape `[channels, height * width]`.
+    pub values: &'a [f32],
+}
+
+/// What a layer's quantizer did to its input during one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct QuantizationError {
+    /// Sum of squared differences between input and quantized input.
+    pub noise: f64,
+    /// Sum of squares of the input.
+    pub signal: f64,
+}
+
+impl QuantizationError {
+    /// Signal-to-noise ratio in dB; infinite where quantization changed nothing.
+    pub fn decibels(&self) -> f64 {
+        if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }
+    }
+}
+
+/// What happens along a run.
+pub trait Observer {
+    /// A layer is about to run; `done` is the share of the work behind it, in 0..1. `false` cancels.
+    fn progress(&mut self, done: f32) -> bool {
+        let _ = done;
+        true
+    }
+
+    /// A layer's input in passing.
+    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
+        let _ = tap;
+        Ok(())
+    }
+
+    /// Whether to measure what quantizers do; it costs a pass over every layer's input.
+    fn measures_errors(&self) -> bool {
+        false
+    }
+}
+
+/// Watches nothing.
+impl Observer for () {}
+
+impl Network {
+    /// Runs one image. `layers` is empty for full precision, or has one entry a layer.
+    ///
+    /// Returns the output and, where the observer measures them, what each layer's quantizer did.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] where a layer that is quantized meets NaN or infinity, [`Error::Cancelled`], and what the
+    /// observer returns.
+    pub fn run(
+        &self,
+        plan: &Plan,
+        input: Planes,
+        layers: &[LayerQuantization],
+        observer: &mut dyn Observer,
+    ) -> Result<(Planes, Vec<QuantizationError>)> {
+        let mut errors = vec![QuantizationError::default(); self.layers.len()];
+        let tensor = Tensor::from_shape(&[1, input.channels, input.height, input.width], &input.values)
+            .map_err(unusable)?;
+        drop(input);
+        let mut state = plan.runnable.spawn().map_err(unusable)?;
+        let outputs =
+            state.run_plan_with_eval(tvec!(tensor.into_tvalue()), |context, op_state, node, inputs| {
+                let Some(port) = node.op_as::<Port>() else {
+                    return tract_onnx::tract_core::plan::eval(context, op_state, node, inputs);
+                };
+                let quantization = layers.get(port.layer);
+                match port.part {
+                    Part::Kernels => Ok(match quantization.and_then(|q| q.kernels.as_ref()) {
+                        Some(kernels) => tvec!(kernels.0.clone().into_tvalue()),
+                        None => inputs,
+                    }),
+                    Part::Input => {
+                        if !observer.progress(plan.progress[port.layer]) {
+                            return Err(Error::Cancelled.into());
+                        }
+                        let activation = quantization.and_then(|q| q.activation.as_ref());
+                        self.visit_input(port.layer, inputs, activation, &mut errors[port.layer], observer)
+                    }
+                }
+            });
+        let outputs = outputs.map_err(|e| e.downcast::<Error>().unwrap_or_else(unusable))?;
+        let view = outputs[0].to_plain_array_view::<f32>().map_err(unusable)?;
+        let &[1, channels, height, width] = view.shape() else {
+            return Err(Error::Network(format!("its output has the shape {:?}", view.shape())));
+        };
+        Ok((Planes { channels, height, width, values: view.iter().copied().collect() }, errors))
+    }
+
+    fn visit_input(
+        &self,
+        layer: usize,
+        mut inputs: TVec<TValue>,
+        quantizer: Option<&ActivationQuantizer>,
+        error: &mut QuantizationError,
+        observer: &mut dyn Observer,
+    ) -> TractResult<TVec<TValue>> {
+        let channels = self.layers[layer].inputs;
+        observer.tap(Tap { layer, channels, values: inputs[0].try_as_plain_ram()?.as_slice::<f32>()? })?;
+        let Some(quantizer) = quantizer else { return Ok(inputs) };
+        let original = inputs.remove(0);
+        let measured = observer.measures_errors().then(|| original.clone());
+        // Copies where the tensor is still needed elsewhere: by a skip connection, or to be measured against.
+        let mut quantized = original.into_tensor();
+        let mut view = quantized.try_as_plain_ram_mut()?;
+        let values = view.as_slice_mut::<f32>()?;
+        quantizer.apply(values, channels).map_err(|channel| self.non_finite(layer, channel.0))?;
+        if let Some(original) = measured {
+            *error = quantization_error(original.try_as_plain_ram()?.as_slice::<f32>()?, values);
+        }
+        Ok(tvec!(quantized.into_tvalue()))
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn quantization_error(original: &[f32], quantized: &[f32]) -> QuantizationError {
+    // Eight running sums each, which the compiler vectorizes.
+    let (mut noise, mut signal) = ([0.0f64; 8], [0.0f64; 8]);
+    let mut add = |lane: usize, x: f32, q: f32| {
+        let (x, q) = (f64::from(x), f64::from(q));
+        noise[lane] += (q - x) * (q - x);
+        signal[lane] += x * x;
+    };
+    let ((xs, x_rest), (qs, q_rest)) = (original.as_chunks::<8>(), quantized.as_chunks::<8>());
+    for (x, q) in xs.iter().zip(qs) {
+        for lane in 0..8 {
+            add(lane, x[lane], q[lane]);
+        }
+    }
+    for (x, q) in x_rest.iter().zip(q_rest) {
+        add(0, *x, *q);
+    }
+    QuantizationError { noise: noise.iter().sum(), signal: signal.iter().sum() }
+}

@@ -1,0 +1,48 @@
+// The table under the pictures.
+import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
+
+/** @typedef {import("./laboratory.js").Laboratory} Laboratory */
+
+/** Bits of weights and activations. @param {Laboratory} laboratory @param {string} method */
+export function bitsText(laboratory, method) {
+  const { weightBits, activationBits } = laboratory.settings;
+  if (method === "fp32") return "32 / 32";
+  return NETWORK_METHODS.includes(method) ? `${weightBits} / ${activationBits}` : "–";
+}
+
+/** @param {number | undefined} value @param {number} digits */
+export function decimal(value, digits) {
+  if (value === undefined || Number.isNaN(value)) return "–";
+  return Number.isFinite(value) ? value.toFixed(digits) : "∞";
+}
+
+/** Draws the table of scores. @param {Laboratory} laboratory @param {HTMLTableElement} table */
+export function drawTable(laboratory, table) {
+  const against = laboratory.settings.mode === "benchmark" ? "the reference image" : "the full-precision output";
+  if (table.caption) table.caption.textContent = `Scores on luma against ${against}, border of ${laboratory.cost().scale} pixels left out`;
+  const rows = ["fp32", "dfsq", "min-max", "bicubic"].map((method) => {
+    const result = laboratory.result(method);
+    const row = document.createElement("tr");
+    row.dataset.method = method;
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = METHOD_NAMES[method];
+    row.append(head);
+    const size = result?.modelBytes === undefined ? "–" : method === "bicubic" ? "0" : (result.modelBytes / 1000).toFixed(0);
+    const cells = [
+      ["", bitsText(laboratory, method)],
+      [`psnr-${method}`, decimal(result?.score?.psnrY, 3)],
+      [`ssim-${method}`, decimal(result?.score?.ssimY, 4)],
+      [`time-${method}`, decimal(result?.seconds, 2)],
+      [`size-${method}`, size],
+    ];
+    for (const [id, text] of cells) {
+      const cell = document.createElement("td");
+      if (id) cell.dataset.testid = id;
+      cell.textContent = text;
+      row.append(cell);
+    }
+    return row;
+  });
+  table.tBodies[0].replaceChildren(...rows);
+}
