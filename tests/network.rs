@@ -29,7 +29,7 @@ fn edsr_quantizes_its_residual_blocks_only() {
     assert_eq!(after_relu, [false, false, true, false, false, false]);
     assert_eq!((network.convention().scale, network.convention().colour), (2, Colour::Rgb));
     assert!(network.convention().assumed.is_empty());
-    // Six convolutions: five of 81 weights on low-resolution pixels, less head's.. counted by hand.
+    // Head, block and body end: four of 81 on a pixel; the upsampler's 324; the tail's 81 on four pixels.
     assert_eq!(network.macs_per_pixel(), (4 * 81 + 324 + 4 * 81) as f64);
 }
 
@@ -69,7 +69,7 @@ impl AttributeAxis {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn a_plain_chain_gets_the_general_rule_and_its_range_is_measured() {
-    // Enlarges exactly and needs 0..255: it subtracts 100 in the rectified middle, and adds it again at the end.
+    // Enlarges what is above the offset exactly, and cuts off what is below: an offset of 40 is for 0..255.
     let build = |offset: f32| {
         Builder::new(3)
             .tensor("offset", &[1, 3, 1, 1], &[offset; 3])
