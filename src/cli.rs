@@ -9,8 +9,9 @@ mod upscale;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use dfsq::calibration::Settings;
+use dfsq::network::Properties;
 use dfsq::quant::{BitWidth, MeanMode, subset::Preset};
-use dfsq::session::{Method, MinMaxRange, Options, Session};
+use dfsq::session::{Method, MinMaxRange, Options, Session, sha256};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -130,7 +131,29 @@ impl Quantization {
 
 fn open(model: &Path) -> Result<Session> {
     let bytes = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
-    Session::load(&bytes).with_context(|| model.display().to_string())
+    let list = model.with_file_name("models.json");
+    let properties = match std::fs::read(&list) {
+        Ok(text) => listed_properties(&text, &bytes).with_context(|| list.display().to_string())?,
+        Err(_) => Properties::new(),
+    };
+    Session::load_with(&bytes, properties).with_context(|| model.display().to_string())
+}
+
+/// What a list like `onnx/models.json` says of this file.
+fn listed_properties(list: &[u8], file: &[u8]) -> serde_json::Result<Properties> {
+    #[derive(serde::Deserialize)]
+    struct List {
+        networks: Vec<Entry>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Entry {
+        sha256: String,
+        #[serde(default)]
+        properties: Properties,
+    }
+    let list: List = serde_json::from_slice(list)?;
+    let hash = sha256(file);
+    Ok(list.networks.into_iter().find(|entry| entry.sha256 == hash).map(|e| e.properties).unwrap_or_default())
 }
 
 fn bit_width(text: &str) -> Result<BitWidth, String> {

@@ -9,7 +9,7 @@ mod onnx;
 mod ops;
 mod run;
 
-pub use convention::{Colour, Convention};
+pub use convention::{Colour, Convention, Properties};
 pub use layers::{Layer, Rule};
 pub use run::{Kernels, LayerQuantization, Observer, QuantizationError, Tap};
 
@@ -81,8 +81,17 @@ impl Network {
     /// # Errors
     /// [`Error::Network`] says what is wrong with it.
     pub fn load(bytes: &[u8]) -> Result<Self> {
+        Self::load_with(bytes, Properties::new())
+    }
+
+    /// As [`Network::load`]; where the file is silent, `properties` are believed.
+    ///
+    /// # Errors
+    /// [`Error::Network`] says what is wrong with file or properties.
+    pub fn load_with(bytes: &[u8], mut properties: Properties) -> Result<Self> {
         let proto = onnx::parse(bytes)?;
-        let stated = Stated::read(&proto)?;
+        properties.extend(proto.metadata_props.iter().map(|p| (p.key.clone(), p.value.clone())));
+        let stated = Stated::read(&properties)?;
         let graph = proto.graph.as_ref().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
         let (rule, layers) = layers::find(graph)?;
         let parameters = graph

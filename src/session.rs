@@ -3,7 +3,9 @@
 use crate::analysis::{Analyzer, SampleAnalysis};
 use crate::calibration::{Calibration, Collector, Settings};
 use crate::image_io::{self, Picture};
-use crate::network::{Convention, Layer, LayerQuantization, Network, Observer, QuantizationError, Rule, Tap};
+use crate::network::{
+    Convention, Layer, LayerQuantization, Network, Observer, Properties, QuantizationError, Rule, Tap,
+};
 use crate::quant::{ActivationQuantizer, BitWidth, NonFiniteChannel, UniformGrid, UniversalSet, uniform};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -125,8 +127,16 @@ impl Session {
     /// # Errors
     /// [`Error::Network`] says what is wrong with it.
     pub fn load(network: &[u8]) -> Result<Self> {
-        let hash = Sha256::digest(network).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Session { network: Network::load(network)?, hash, calibration: None })
+        Self::load_with(network, Properties::new())
+    }
+
+    /// As [`Session::load`]; where the file is silent, `properties` are believed.
+    ///
+    /// # Errors
+    /// [`Error::Network`] says what is wrong with it.
+    pub fn load_with(network: &[u8], properties: Properties) -> Result<Self> {
+        let hash = sha256(network);
+        Ok(Session { network: Network::load_with(network, properties)?, hash, calibration: None })
     }
 
     /// Takes over a calibration file made for this network.
@@ -332,6 +342,11 @@ impl Prepared {
     pub fn options(&self) -> Options {
         self.options
     }
+}
+
+/// SHA-256 in hexadecimal, which is how files are told apart.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The pair of a benchmark: the picture cut to a multiple of the scale, and the low-resolution image made of it.

@@ -64,6 +64,12 @@ fn picture_to_js(picture: &Picture) -> Object {
     object(&[("width", picture.width.into()), ("height", picture.height.into()), ("rgba", rgba.into())])
 }
 
+/// SHA-256 in hexadecimal.
+#[wasm_bindgen]
+pub fn sha256(bytes: &[u8]) -> String {
+    session::sha256(bytes)
+}
+
 /// Decodes PNG, JPEG or WebP.
 #[wasm_bindgen(js_name = decodeImage)]
 pub fn decode_image(bytes: &[u8]) -> Result<Object> {
@@ -163,10 +169,12 @@ pub struct Session {
 
 #[wasm_bindgen]
 impl Session {
-    /// Reads an ONNX network.
+    /// Reads an ONNX network. `properties`, an object of strings or nothing, says what the file does not.
     #[wasm_bindgen(constructor)]
-    pub fn new(network: &[u8]) -> Result<Session> {
-        Ok(Session { session: session::Session::load(network)?, prepared: None, samples: Vec::new() })
+    pub fn new(network: &[u8], properties: JsValue) -> Result<Session> {
+        let properties = if properties.is_undefined() { Default::default() } else { from_js(properties)? };
+        let session = session::Session::load_with(network, properties)?;
+        Ok(Session { session, prepared: None, samples: Vec::new() })
     }
 
     /// Facts about network and calibration.

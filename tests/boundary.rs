@@ -47,7 +47,7 @@ fn silent() -> Function {
 }
 
 fn calibrated() -> Session {
-    let mut session = Session::new(&stated_edsr()).unwrap();
+    let mut session = Session::new(&stated_edsr(), JsValue::UNDEFINED).unwrap();
     let pictures = Array::of1(&picture(12, 10));
     session.calibrate(&pictures, JsValue::UNDEFINED, json("[4, 2]"), &silent()).unwrap();
     session
@@ -135,6 +135,6 @@ fn figures_are_drawn_in_a_worker() {
 
 #[wasm_bindgen_test]
 fn a_network_that_is_none_is_an_error_with_a_kind() {
-    assert_eq!(kind(Session::new(b"text").err().unwrap()), "network");
+    assert_eq!(kind(Session::new(b"text", JsValue::UNDEFINED).err().unwrap()), "network");
     assert_eq!(kind(calibrated().load_calibration(b"text").unwrap_err()), "calibration");
 }

@@ -121,6 +121,25 @@ fn inspect_tells_what_is_quantized() {
 }
 
 #[test]
+fn a_list_beside_the_network_says_what_the_file_does_not() {
+    let folder = Folder::new("list");
+    let silent = small_edsr().build();
+    std::fs::write(folder.path("net.onnx"), &silent).unwrap();
+    let list = |hash: &str| {
+        let entry =
+            serde_json::json!({"sha256": hash, "properties": {"input_range": "0..255", "colour": "BGR"}});
+        std::fs::write(folder.path("models.json"), serde_json::json!({"networks": [entry]}).to_string())
+            .unwrap();
+        folder.json(&["inspect", "net.onnx", "--json"])["convention"].clone()
+    };
+    let listed = list(&dfsq::session::sha256(&silent));
+    assert_eq!((listed["range"].as_f64(), listed["colour"].as_str()), (Some(255.0), Some("BGR")));
+    assert_eq!(listed["assumed"].as_array().unwrap().len(), 1, "only the scale is left to be measured");
+    let unlisted = list("0");
+    assert_eq!((unlisted["range"].as_f64(), unlisted["colour"].as_str()), (Some(1.0), Some("RGB")));
+}
+
+#[test]
 fn errors_name_the_file_and_end_with_a_status() {
     let folder = Folder::new("errors");
     let fails = |arguments: &[&str], words: &str| {

@@ -6,7 +6,7 @@
  * @typedef {{name: string, inputs: number, outputs: number, quantized: boolean}} Layer
  * @typedef {{scale: number, colour: string, range: number, assumed: string[]}} Convention
  * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[]}} NetworkInfo
- * @typedef {{bytes: Uint8Array, calibration?: Uint8Array}} Network
+ * @typedef {{bytes: Uint8Array, calibration?: Uint8Array, properties?: Record<string, string>}} Network a file, its calibration, and what it does not say of itself
  */
 
 /** An error from a worker; `kind` is a stable word. */
@@ -23,7 +23,7 @@ const FATAL = ["RuntimeError", "RangeError", "InternalError"];
 
 /** A worker that starts when it is first needed, and again after it was stopped. */
 export class Engine {
-  /** @param {Promise<WebAssembly.Module>} module @param {() => Worker} [makeWorker] */
+  /** @param {Promise<WebAssembly.Module | undefined>} module the program, or nothing for an engine that only compiles it @param {() => Worker} [makeWorker] */
   constructor(module, makeWorker = () => new Worker(new URL("worker.js", import.meta.url), { type: "module" })) {
     this.module = module;
     this.makeWorker = makeWorker;
@@ -33,6 +33,8 @@ export class Engine {
     this.ready = undefined;
     /** @type {Network | undefined} */
     this.network = undefined;
+    /** Whether the worker has another network loaded than `network`. */
+    this.outdated = false;
     /** Called whenever the worker, and all that it knew, is gone. */
     this.onStop = () => {};
     /** @type {Map<number, {resolve: Function, reject: Function, onProgress?: (done: number) => void}>} */
@@ -44,15 +46,16 @@ export class Engine {
   async load(network) {
     if (!this.worker) this.#start();
     await this.ready;
-    const info = await this.#send("load", [network.bytes, network.calibration]);
+    const info = await this.#send("load", [network]);
     this.network = network;
+    this.outdated = false;
     return info;
   }
 
-  /** Uses this network, which another engine has loaded already, from the next call on. @param {Network} network */
+  /** Uses this network, which another engine has loaded already, once what it does now is done. @param {Network} network */
   use(network) {
-    this.stop();
     this.network = network;
+    this.outdated = true;
   }
 
   /**
@@ -60,6 +63,7 @@ export class Engine {
    * @returns {Promise<any>}
    */
   async call(method, args, onProgress) {
+    if (this.outdated && !this.busy) this.stop();
     if (!this.worker) this.#start();
     await this.ready;
     return this.#send(method, args, onProgress);
@@ -82,6 +86,7 @@ export class Engine {
   #start() {
     const worker = this.makeWorker();
     this.worker = worker;
+    this.outdated = false;
     worker.onmessage = ({ data }) => this.#receive(data);
     worker.onerror = (event) => {
       event.preventDefault();
@@ -90,9 +95,9 @@ export class Engine {
     const ready = this.module
       .then((module) => {
         if (this.worker !== worker) throw new EngineError("cancelled", "cancelled");
-        return this.#send("start", [module]);
+        return module && this.#send("start", [module]);
       })
-      .then(() => (this.network ? this.#send("load", [this.network.bytes, this.network.calibration]) : undefined));
+      .then(() => (this.network ? this.#send("load", [this.network]) : undefined));
     this.ready = ready;
     // A worker that did not get ready is given up, so that the next call tries again.
     ready.catch((error) => this.worker === worker && this.stop(error));
@@ -123,9 +128,16 @@ export class Engine {
   }
 }
 
-/** Fetches and compiles the wasm once for all workers. @returns {Promise<WebAssembly.Module>} */
+/**
+ * Fetches and compiles the wasm once for all workers. In a worker of its own: on the page's thread, taking in the
+ * program's megabytes was its longest task (64 ms).
+ * @returns {Promise<WebAssembly.Module>}
+ */
 export async function compile() {
-  const response = await fetch(new URL("pkg/dfsq_bg.wasm", import.meta.url));
-  if (!response.ok) throw new EngineError("load", "the program (pkg/dfsq_bg.wasm) could not be loaded; was it built?");
-  return WebAssembly.compileStreaming(response);
+  const compiler = new Engine(Promise.resolve(undefined));
+  try {
+    return await compiler.call("compile", [new URL("pkg/dfsq_bg.wasm", import.meta.url).href]);
+  } finally {
+    compiler.stop();
+  }
 }

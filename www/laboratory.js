@@ -26,6 +26,9 @@ const CACHE_BYTES = 400e6;
 /** Pairs of reference and input kept: as many as samples that are likely to be open. */
 const PAIRS = 12;
 
+/** Side of the patches that are calibrated on, in pixels of the network's input, as in the paper. */
+const PATCH = 48;
+
 /** Methods in the order in which results are wanted. */
 const METHODS = ["reference", "bicubic", ...NETWORK_METHODS];
 
@@ -38,8 +41,8 @@ export class Laboratory extends EventTarget {
     this.engines = Object.fromEntries([...NETWORK_METHODS, "images"].map((name) => [name, new Engine(module)]));
     /** @type {NetworkInfo | undefined} */
     this.info = undefined;
-    /** Whether the calibration was made here, from a dropped image. */
-    this.selfCalibrated = false;
+    /** What the calibration was made on, where it was made here. @type {"image" | "images" | "patches" | ""} */
+    this.calibratedOn = "";
     /** Which calibration is in use: 0 is the one that came with the network. */
     this.calibration = 0;
     this.calibrations = 0;
@@ -67,8 +70,9 @@ export class Laboratory extends EventTarget {
 
   /** @param {import("./client.js").Network} network */
   async setNetwork(network) {
+    this.stop();
     await this.#load(network);
-    this.selfCalibrated = false;
+    this.calibratedOn = "";
     this.calibration = 0;
     for (const sample of this.samples) {
       if (!sample.chosen && !isQuick(sample.region, this.cost())) sample.region = suggestedRegion(sample.picture, this.cost());
@@ -76,19 +80,19 @@ export class Laboratory extends EventTarget {
     this.#change();
   }
 
-  /** Uses a calibration file for the present network. @param {Uint8Array} calibration @param {boolean} own made here */
-  async setCalibration(calibration, own) {
+  /** Uses a calibration file for the present network. @param {Uint8Array} calibration @param {Laboratory["calibratedOn"]} madeOn */
+  async setCalibration(calibration, madeOn = "") {
     const { network } = this.engines.fp32;
     if (!network) throw new EngineError("calibration", "load its network first");
+    for (const name of NETWORK_METHODS) if (this.#isCalibrated(name) || name === "fp32") this.#stopEngine(name);
     await this.#load({ ...network, calibration });
-    this.selfCalibrated = own;
+    this.calibratedOn = madeOn;
     this.calibration = ++this.calibrations;
     this.#change();
   }
 
   /** @param {import("./client.js").Network} network */
   async #load(network) {
-    this.stop();
     this.loading++;
     try {
       // A network that cannot be used fails here, before anything has changed.
@@ -127,8 +131,13 @@ export class Laboratory extends EventTarget {
   /** @param {string} method @param {Sample} sample */
   #key(method, sample) {
     const index = this.samples.indexOf(sample);
-    const network = `${this.info?.sha256}/${method === "fp32" ? 0 : this.calibration}`;
+    const network = `${this.info?.sha256}/${this.#isCalibrated(method) ? this.calibration : 0}`;
     return `${index} ${resultKey(network, this.settings.mode, sample.region, this.options(method))}`;
+  }
+
+  /** Whether a method's results depend on the calibration. @param {string} method */
+  #isCalibrated(method) {
+    return method === "dfsq" || (method === "min-max" && this.settings.minMaxRange === "static");
   }
 
   /** @param {string} method @returns {Options} */
@@ -181,7 +190,9 @@ export class Laboratory extends EventTarget {
     await this.#bicubic(sample, pair);
     if (!current()) return;
     if (!info.calibratedWidths.length) {
-      await this.#calibrate([pair.low]);
+      // What needs no points runs meanwhile; its errors are seen when `compute` comes to it again.
+      if (!this.#isCalibrated("min-max")) this.#method("min-max", sample, pair).catch(() => {});
+      await this.#calibrate([pair.low], "image");
       return this.compute();
     }
     await Promise.all(NETWORK_METHODS.map((method) => this.#method(method, sample, pair)));
@@ -297,11 +308,24 @@ export class Laboratory extends EventTarget {
   async calibrateOnSamples() {
     this.stop();
     const pairs = await Promise.all(this.samples.map((sample) => this.#pair(sample)));
-    await this.#calibrate(pairs.map(({ low }) => low));
+    await this.#calibrate(pairs.map(({ low }) => low), "images");
   }
 
-  /** @param {Picture[]} pictures */
-  async #calibrate(pictures) {
+  /** Chooses the points anew, from patches of these images, shrunk by the network's scale. @param {Uint8Array[]} files */
+  async calibrateOnPatches(files) {
+    this.stop();
+    const { images } = this.engines;
+    const patches = [];
+    for (const file of files) {
+      const picture = await images.call("decodeImage", [file]);
+      const { low } = /** @type {Pair} */ (await images.call("benchmarkPair", [picture, this.cost().scale]));
+      patches.push(...tiles(low, PATCH).map((tile) => cut(low, tile)));
+    }
+    await this.#calibrate(patches, "patches");
+  }
+
+  /** @param {Picture[]} pictures @param {Laboratory["calibratedOn"]} madeOn */
+  async #calibrate(pictures, madeOn) {
     const job = `${CALIBRATION} ${this.run}`;
     this.running.set("fp32", job);
     this.progress.set("fp32", 0);
@@ -314,7 +338,7 @@ export class Laboratory extends EventTarget {
       const file = await this.engines.fp32.call("calibrate", [pictures, undefined, WIDTHS], onProgress);
       if (this.running.get("fp32") !== job) throw new EngineError("cancelled", "cancelled");
       this.running.delete("fp32");
-      await this.setCalibration(file, true);
+      await this.setCalibration(file, madeOn);
     } finally {
       if (this.running.get("fp32") === job) this.running.delete("fp32");
       if (!this.running.has("fp32")) this.progress.delete("fp32");
@@ -347,4 +371,11 @@ function cut({ width: whole, rgba }, { x, y, width, height }) {
     part.set(rgba.subarray(start, start + 4 * width), 4 * row * width);
   }
   return { width, height, rgba: part };
+}
+
+/** Squares that cover a picture evenly, three a row and column, overlapping. @param {Picture} picture @param {number} side @returns {Region[]} */
+function tiles({ width, height }, side) {
+  const [w, h] = [Math.min(side, width), Math.min(side, height)];
+  const places = [0, 0.5, 1];
+  return places.flatMap((y) => places.map((x) => ({ x: Math.round(x * (width - w)), y: Math.round(y * (height - h)), width: w, height: h })));
 }

@@ -8,7 +8,8 @@ import { Analyzer } from "./analyzer.js";
 import { setUpBits } from "./bits.js";
 import { download, figuresFile, reportJson, scoresCsv } from "./exports.js";
 import { listenForFiles } from "./files.js";
-import { fetchBytes, fetchNetwork, listNetworks } from "./networks.js";
+import { fetchBytes } from "./downloads.js";
+import { fetchNetwork, listNetworks } from "./networks.js";
 import { bitsText, decimal, drawTable } from "./score-table.js";
 
 /** @param {string} id @returns {any} */
@@ -171,14 +172,14 @@ function statusText(/** @type {string} */ state) {
   const { sample, running } = laboratory;
   if (state === "loading") return "Loading the network…";
   if (!sample) return "Ready. Drop an image.";
-  if (running.get("fp32")?.startsWith(CALIBRATION)) return "Choosing quantization points on this image…";
+  if (running.get("fp32")?.startsWith(CALIBRATION)) return "Choosing quantization points…";
   if (state === "running") return `Running ${[...running.keys()].map((name) => METHOD_NAMES[name]).join(", ")} on ${sample.name}`;
   if (state === "error") return "Stopped by an error.";
   return state === "done" ? `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}` : "Ready to run.";
 }
 
 function drawNetwork() {
-  const { info, selfCalibrated } = laboratory;
+  const { info, calibratedOn } = laboratory;
   if (!info) return;
   const known = networks.find((network) => network.sha256 === info.sha256);
   const rules = { "residual-blocks": "convolutions of the residual blocks", "dense-blocks": "dense blocks and feature fusion", general: "all but the first convolution, up to the upsampler" };
@@ -187,8 +188,12 @@ function drawNetwork() {
     `Enlarges ${info.convention.scale}×; ${(info.parameters / 1e6).toFixed(2)} million parameters. Quantized: ${quantized} of ${info.layers.length} convolutions (${rules[/** @type {keyof typeof rules} */ (info.rule)]}).`,
   ];
   if (info.convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${info.convention.assumed.join("; ")}.`);
-  if (selfCalibrated && known) parts.push("Its points were chosen on your images.");
-  if (selfCalibrated && !known) parts.push("No calibration came with this network: its points were chosen on the dropped image itself.");
+  const calibrated = {
+    image: "No calibration came with this network: its points were chosen on the dropped image itself.",
+    images: "Its points were chosen on your images.",
+    patches: "Its points were chosen on patches of the bundled samples.",
+  };
+  if (calibratedOn) parts.push(calibrated[calibratedOn]);
   element("network-note").textContent = parts.join(" ");
 }
 
@@ -220,8 +225,9 @@ async function useBundled(id) {
   const choice = ++choices;
   clearError();
   try {
-    const megabytes = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(1);
-    const network = await fetchNetwork(entry, (done) => (element("status").textContent = `Loading ${entry.name}: ${megabytes(done * entry.bytes)} of ${megabytes(entry.bytes)} MB`));
+    const network = await fetchNetwork(laboratory.engines.images, entry, (done, total) => {
+      element("status").textContent = `Loading ${entry.name}: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`;
+    });
     if (choice !== choices) return;
     await laboratory.setNetwork(network);
     element("network").querySelector("[data-foreign]")?.remove();
@@ -253,7 +259,7 @@ async function useForeign(file) {
   await laboratory.setNetwork({ bytes });
   const known = networks.find((network) => network.sha256 === laboratory.info?.sha256);
   if (known) {
-    await laboratory.setNetwork(await fetchNetwork(known));
+    await laboratory.setNetwork(await fetchNetwork(laboratory.engines.images, known));
   } else {
     element("network").querySelector("[data-foreign]")?.remove();
     const option = new Option(laboratory.info?.name ?? file.name, "foreign", true, true);
@@ -272,7 +278,7 @@ function afterNetwork() {
 /** What a file is, by its name, in the order in which they are taken: an image is meant for the network beside it. */
 const KINDS = [
   { ending: /\.onnx$/i, take: useForeign },
-  { ending: /\.calibration$/i, take: async (/** @type {File} */ file) => laboratory.setCalibration(await read(file), false) },
+  { ending: /\.calibration$/i, take: async (/** @type {File} */ file) => laboratory.setCalibration(await read(file)) },
   { ending: /(?:)/, take: async (/** @type {File} */ file) => laboratory.addImage(file.name, await read(file)) },
 ];
 
@@ -323,6 +329,7 @@ function drawExports() {
   for (const id of ["export-png", "export-csv", "export-json"]) element(id).disabled = !some;
   element("export-svg").disabled = !analyzer.figures().length;
   element("calibrate").disabled = !sample || !laboratory.info || laboratory.running.size > 0;
+  element("calibrate-patches").disabled = !laboratory.info || laboratory.running.size > 0;
   element("save-calibration").disabled = !laboratory.engines.fp32.network?.calibration;
 }
 
@@ -412,6 +419,10 @@ function setUpControls() {
   element("export-svg").onclick = () => download(`${baseName()}-figures.svg`, figuresFile(analyzer.figures()), "image/svg+xml");
   element("share-link").onclick = shareLink;
   element("calibrate").onclick = () => laboratory.calibrateOnSamples().then(compute, fail);
+  element("calibrate-patches").onclick = () =>
+    Promise.all(SAMPLES.map((name) => fetchBytes(`samples/${name}.png`)))
+      .then((files) => laboratory.calibrateOnPatches(files))
+      .then(compute, fail);
   element("save-calibration").onclick = () => {
     const { calibration } = laboratory.engines.fp32.network ?? {};
     const name = element("network").selectedOptions[0]?.value ?? "network";

@@ -1,4 +1,5 @@
 // Runs one Session. Verbs are those of the wasm package: functions of the module, or methods of the session.
+import { download } from "./downloads.js";
 import init, * as dfsq from "./pkg/dfsq.js";
 
 /** @type {any} */
@@ -6,10 +7,17 @@ let session;
 
 /** @type {Record<string, Function>} */
 const verbs = {
+  async compile(/** @type {string} */ url) {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error("the program (pkg/dfsq_bg.wasm) could not be loaded; was it built?");
+    return WebAssembly.compileStreaming(response);
+  },
   start: (/** @type {WebAssembly.Module} */ module) => init({ module_or_path: module }).then(() => undefined),
-  load(/** @type {Uint8Array} */ network, /** @type {Uint8Array | undefined} */ calibration) {
+  download: (/** @type {string} */ url, /** @type {string} */ sha256, /** @type {(bytes: number) => void} */ progress) =>
+    download(url, sha256, dfsq.sha256, progress),
+  load(/** @type {import("./client.js").Network} */ { bytes, calibration, properties }) {
     // The session before stays in use if this one fails.
-    const next = new dfsq.Session(network);
+    const next = new dfsq.Session(bytes, properties);
     if (calibration) next.loadCalibration(calibration);
     session?.free();
     session = next;
@@ -27,7 +35,7 @@ self.onmessage = async ({ data: { id, method, args } }) => {
   const progress = (/** @type {number} */ done) => self.postMessage({ id, progress: done });
   try {
     const verb = verbs[method] ?? /** @type {any} */ (dfsq)[method];
-    const result = verb ? await verb(...args) : session[method](...args, progress);
+    const result = verb ? await verb(...args, progress) : session[method](...args, progress);
     self.postMessage({ id, result }, { transfer: buffers(result) });
   } catch (cause) {
     const error = /** @type {Error} */ (cause);

@@ -1,8 +1,13 @@
 //! What a network takes for an image: colour, value range, scale.
 
-use super::onnx::ModelProto;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is known of a network beside its graph, by name: `scale` (a whole number), `input_range` (`0..1` or `0..255`),
+/// `colour` (`RGB`, `BGR` or `Y`), `mean` (three numbers with commas, in units of the range) and `name`. Others are
+/// ignored. Files say these in their metadata; `onnx/models.json` may say them for files that do not.
+pub type Properties = BTreeMap<String, String>;
 
 /// The channels a network reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,34 +44,27 @@ pub struct Convention {
     pub assumed: Vec<String>,
 }
 
-/// What the file says of itself in its metadata properties; every entry may be missing.
+/// What [`Properties`] say; every entry may be missing.
 #[derive(Debug, Default, Clone)]
 pub struct Stated {
-    /// `scale`: a whole number.
     pub scale: Option<usize>,
-    /// `input_range`: `0..1` or `0..255`.
     pub range: Option<f32>,
-    /// `colour`: `RGB`, `BGR` or `Y`.
     pub colour: Option<Colour>,
-    /// `mean`: three numbers with commas, in units of the range.
     pub mean: Option<[f32; 3]>,
-    /// `name`, for people.
     pub name: Option<String>,
 }
 
 impl Stated {
-    /// Reads the metadata properties.
-    ///
     /// # Errors
     /// [`Error::Network`] for a property whose value is not understood.
-    pub fn read(model: &ModelProto) -> Result<Self> {
+    pub fn read(properties: &Properties) -> Result<Self> {
         let mut stated = Stated::default();
-        for property in &model.metadata_props {
-            let (key, value) = (property.key.as_str(), property.value.trim());
+        for (key, value) in properties {
+            let value = value.trim();
             let bad = || {
                 Error::Network(format!("its property {key} has the value {value}, which is not understood"))
             };
-            match key {
+            match key.as_str() {
                 "name" => stated.name = Some(value.to_owned()),
                 "scale" => match value.parse() {
                     Ok(scale @ 1..=8) => stated.scale = Some(scale),

@@ -189,10 +189,39 @@ test("a foreign network is understood, calibrated on the image, and said to be s
   assert.equal(await byId(page, "model-select").locator("option:checked").textContent(), "Foreign");
   const own = await score(page, "psnr-dfsq");
   assert.ok(own > bundled - 1 && own !== bundled, `${own} against ${bundled}`);
+  const minMax = await score(page, "psnr-min-max");
+  await byId(page, "calibrate-patches").click();
+  await page.locator("#network-note").filter({ hasText: "patches of the bundled samples" }).waitFor();
+  await state(page, "done");
+  assert.notEqual(await score(page, "psnr-dfsq"), own);
+  assert.equal(await score(page, "psnr-min-max"), minMax);
   await byId(page, "model-select").selectOption("rdn_x2");
   await page.locator("#network-note").filter({ hasText: "dense blocks" }).waitFor();
   await state(page, "done");
   assert.deepEqual(page.complaints, []);
+});
+
+test("a network is downloaded once, and a damaged one is refused", async () => {
+  const page = await open();
+  const context = page.context();
+  const asked = [];
+  context.on("request", (request) => request.url().includes(".onnx") && asked.push(request.url()));
+  await page.reload();
+  await state(page, "ready");
+  await byId(page, "sample-bikes").waitFor();
+  assert.deepEqual(asked, [], "it is kept");
+  await context.route("**/rdn_x2.onnx", async (route) => {
+    const response = await route.fetch();
+    const body = await response.body();
+    body[body.length - 1000] ^= 1;
+    await route.fulfill({ response, body });
+  });
+  await byId(page, "model-select").selectOption("rdn_x2");
+  await byId(page, "error").filter({ hasText: "not the one that is listed" }).waitFor();
+  assert.equal(await byId(page, "model-select").inputValue(), "edsr_x2");
+  await context.unroute("**/rdn_x2.onnx");
+  await byId(page, "model-select").selectOption("rdn_x2");
+  await page.locator("#network-note").filter({ hasText: "dense blocks" }).waitFor();
 });
 
 test("bits changed while another network loads and runs end in the right result", async () => {

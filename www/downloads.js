@@ -1,0 +1,36 @@
+// Files of known content, in a worker: fetched with progress, checked, and kept by the browser for the next time.
+
+const CACHE = "dfsq-downloads";
+
+/**
+ * @param {string} url @param {string} sha256 in hexadecimal @param {(bytes: Uint8Array) => string} hash
+ * @param {(bytes: number) => void} onProgress
+ */
+export async function download(url, sha256, hash, onProgress) {
+  // Without a secure context there is no cache, and some browsers refuse it in private windows.
+  const cache = await globalThis.caches?.open(CACHE).catch(() => undefined);
+  const key = `${url}?sha256=${sha256}`;
+  const kept = await cache?.match(key);
+  if (kept) return new Uint8Array(await kept.arrayBuffer());
+  const bytes = await fetchBytes(url, onProgress);
+  if (hash(bytes) !== sha256) throw new Error("the file is damaged: it is not the one that is listed");
+  // What was listed under this address before is of no more use.
+  await cache?.delete(url, { ignoreSearch: true });
+  await cache?.put(key, new Response(/** @type {BodyInit} */ (bytes))).catch(() => {});
+  return bytes;
+}
+
+/** @param {string} url @param {(bytes: number) => void} [onProgress] */
+export async function fetchBytes(url, onProgress) {
+  const response = await fetch(url);
+  if (!response.ok || !response.body) throw new Error(`${url} could not be loaded (${response.status})`);
+  const chunks = [];
+  let length = 0;
+  const reader = response.body.getReader();
+  for (let { done, value } = await reader.read(); !done && value; { done, value } = await reader.read()) {
+    chunks.push(value);
+    length += value.length;
+    onProgress?.(length);
+  }
+  return new Uint8Array(await new Blob(/** @type {BlobPart[]} */ (chunks)).arrayBuffer());
+}
