@@ -16,7 +16,7 @@ usage: ./build.sh [command]
   (none)   set up what is missing, build, serve the page and print its address
   build    set up what is missing and build the page into www/
   serve    serve www/ on a free port of 127.0.0.1
-  test     run every test: native, wasm in a browser, the page in a browser
+  test     run every test: native, wasm in a browser, the page in a browser, conversion of checkpoints
   check    formatting, lints for host and wasm32, documentation, page scripts
   bench    measure speed natively (see benches/)
   help     print this
@@ -134,6 +134,16 @@ setup_page_tests() {
   fi
 }
 
+# What onnx/test_convert.py needs of onnx/requirements.txt.
+setup_python() {
+  python=$tools/python/bin/python
+  if "$python" -c "import numpy, onnx, onnxruntime" 2>/dev/null; then return; fi
+  python3 -c "import ensurepip, venv" 2>/dev/null || apt_install python3 python3-venv
+  say "installing onnx and onnxruntime for Python (about 20 seconds)"
+  python3 -m venv --clear "$tools/python"
+  grep -E '^(numpy|onnx|onnxruntime)>' onnx/requirements.txt | "$python" -m pip install --quiet --disable-pip-version-check -r /dev/stdin
+}
+
 build() {
   setup_rust
   setup_wasm_bindgen
@@ -188,12 +198,13 @@ check() {
 count() { sed -nE "s/$1/\1/p" "$2" | awk '{ n += $1 } END { print n + 0 }'; }
 
 run_tests() {
-  local log native wasm page
+  local log native wasm page converted
   setup_rust
   setup_wasm_bindgen
   setup_wasm_pack
   setup_browser
   setup_page_tests
+  setup_python
   log=$(mktemp -d)
 
   say "native tests (about 5 minutes the first time)"
@@ -208,16 +219,20 @@ run_tests() {
   export DFSQ
   (cd tests/e2e && node --test --test-reporter=spec page.test.js) 2>&1 | tee "$log/page"
 
+  say "conversion of published checkpoints"
+  (cd onnx && "$python" -B test_convert.py) 2>&1 | tee "$log/converted"
+
   native=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/native")
   wasm=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/wasm")
   page=$(count '^ℹ pass ([0-9]+).*' "$log/page")
+  converted=$(count '^Ran ([0-9]+) tests? in.*' "$log/converted")
   rm -r "$log"
   # A suite that was skipped in silence must not look like success.
-  if [ "$native" = 0 ] || [ "$wasm" = 0 ] || [ "$page" = 0 ]; then
-    die "a kind of test ran no test: native $native, wasm $wasm, page $page"
+  if [ "$native" = 0 ] || [ "$wasm" = 0 ] || [ "$page" = 0 ] || [ "$converted" = 0 ]; then
+    die "a kind of test ran no test: native $native, wasm $wasm, page $page, conversion $converted"
   fi
-  say "native $native, wasm $wasm, page $page"
-  echo "$((native + wasm + page)) passed, 0 failed"
+  say "native $native, wasm $wasm, page $page, conversion $converted"
+  echo "$((native + wasm + page + converted)) passed, 0 failed"
 }
 
 case ${1:-all} in

@@ -55,6 +55,19 @@ fn rdn_quantizes_from_the_first_dense_layer_to_the_global_fusion() {
     assert_eq!(names(&network), ["dense", "local", "global"]);
 }
 
+#[wasm_bindgen_test(unsupported = test)]
+fn weights_may_be_stored_in_half_precision() {
+    // Gains of 0.5 and 1 are exact in f16.
+    let (wide, half) = (small_edsr().build(), small_edsr().halved().build());
+    let (network, other) = (Network::load(&wide).unwrap(), Network::load(&half).unwrap());
+    assert_eq!(other.parameters(), network.parameters());
+    assert_eq!(names(&other), names(&network));
+    for layer in 0..network.layers().len() {
+        assert_eq!(other.kernels(layer).unwrap(), network.kernels(layer).unwrap());
+    }
+    assert_eq!(other.convention(), network.convention());
+}
+
 struct AttributeAxis;
 impl AttributeAxis {
     fn one() -> tract_onnx::pb::AttributeProto {

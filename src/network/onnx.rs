@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use tract_onnx::prelude::Framework;
 
 pub use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
-use tract_onnx::pb::{attribute_proto, tensor_proto};
+use tract_onnx::pb::{TensorProto, attribute_proto, tensor_proto};
+use tract_onnx::tract_core::tract_data::prelude::f16;
 
 /// Largest network file that is opened: the paper's own RDN has 88 MB.
 const MAX_BYTES: usize = 512 << 20;
@@ -23,12 +24,60 @@ pub fn parse(bytes: &[u8]) -> Result<ModelProto> {
             MAX_BYTES >> 20
         )));
     }
-    let proto = tract_onnx::onnx()
+    let mut proto = tract_onnx::onnx()
         .proto_model_for_read(&mut std::io::Cursor::new(bytes))
         .map_err(|_| Error::Network("the file is not an ONNX model, or is cut short".into()))?;
     let graph = proto.graph.as_ref().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
     check(graph)?;
+    widen_half_precision(&mut proto)?;
     Ok(proto)
+}
+
+/// Replaces every Cast of a stored f16 tensor to f32 by the f32 tensor: weights may be stored in half the bytes, and
+/// what follows sees constants.
+fn widen_half_precision(proto: &mut ModelProto) -> Result<()> {
+    let Some(graph) = &mut proto.graph else { return Ok(()) };
+    let half = tensor_proto::DataType::Float16 as i32;
+    let stored: HashMap<String, usize> = (graph.initializer.iter().enumerate())
+        .filter(|(_, tensor)| tensor.data_type == half)
+        .map(|(index, tensor)| (tensor.name.clone(), index))
+        .collect();
+    let float = i64::from(tensor_proto::DataType::Float as i32);
+    let mut nodes = Vec::with_capacity(graph.node.len());
+    for node in std::mem::take(&mut graph.node) {
+        let index = node.input.first().and_then(|input| stored.get(input));
+        match (index, node.op_type.as_str(), int_attribute(&node, "to")) {
+            (Some(index), "Cast", Some(to)) if to == float && node.output.len() == 1 => {
+                let wide = widened(&graph.initializer[*index], node.output[0].clone())?;
+                graph.initializer.push(wide);
+            }
+            _ => nodes.push(node),
+        }
+    }
+    graph.node = nodes;
+    let read: HashSet<&String> = graph.node.iter().flat_map(|node| &node.input).collect();
+    graph.initializer.retain(|tensor| tensor.data_type != half || read.contains(&tensor.name));
+    Ok(())
+}
+
+fn widened(tensor: &TensorProto, name: String) -> Result<TensorProto> {
+    let bits: Vec<u16> = if tensor.raw_data.is_empty() {
+        tensor.int32_data.iter().map(|bits| *bits as u16).collect()
+    } else {
+        tensor.raw_data.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
+    };
+    let values = tensor.dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d as usize));
+    if values != Some(bits.len()) {
+        return Err(Error::Network(format!(
+            "the tensor {} should have shape {:?} but stores {} values",
+            tensor.name,
+            tensor.dims,
+            bits.len()
+        )));
+    }
+    let raw_data = bits.iter().flat_map(|bits| f16::from_bits(*bits).to_f32().to_le_bytes()).collect();
+    let data_type = tensor_proto::DataType::Float as i32;
+    Ok(TensorProto { name, data_type, raw_data, dims: tensor.dims.clone(), ..Default::default() })
 }
 
 fn check(graph: &GraphProto) -> Result<()> {

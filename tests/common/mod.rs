@@ -4,6 +4,7 @@
 
 use prost::Message;
 use tract_onnx::pb::*;
+use tract_onnx::tract_core::tract_data::prelude::f16;
 
 /// Writes ONNX graphs.
 pub struct Builder {
@@ -111,6 +112,27 @@ impl Builder {
             ..Default::default()
         };
         self.node("DepthToSpace", &[input], output, vec![integer("blocksize", 2), mode])
+    }
+
+    /// Stores every tensor as f16, with a Cast back to f32.
+    pub fn halved(mut self) -> Self {
+        let mut casts = Vec::new();
+        for tensor in &mut self.graph.initializer {
+            let wide = tensor.name.clone();
+            tensor.name = format!("{wide}.f16");
+            let bits = |b: &[u8]| f16::from_f32(f32::from_le_bytes([b[0], b[1], b[2], b[3]])).to_le_bytes();
+            tensor.raw_data = tensor.raw_data.chunks_exact(4).flat_map(bits).collect();
+            tensor.data_type = tensor_proto::DataType::Float16 as i32;
+            casts.push(NodeProto {
+                op_type: "Cast".into(),
+                input: vec![tensor.name.clone()],
+                output: vec![wide],
+                attribute: vec![integer("to", 1)],
+                ..Default::default()
+            });
+        }
+        self.graph.node.splice(..0, casts);
+        self
     }
 
     pub fn build(self) -> Vec<u8> {
