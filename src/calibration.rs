@@ -5,7 +5,7 @@
 //! lowest first, set where the value is a quantization point. The header's metadata holds the settings as JSON.
 
 use crate::network::{Network, Observer, Tap};
-use crate::quant::subset::{self, Preset};
+use crate::quant::subset::{self, Preset, Selection};
 use crate::quant::{BitWidth, Histogram, MeanMode, Normalization, Points, UniversalSet, uniform};
 use crate::{Error, Result};
 use flate2::Compression;
@@ -29,7 +29,9 @@ pub struct Settings {
     pub word_sets: usize,
     /// When a channel's mean is subtracted.
     pub mean: MeanMode,
-    /// Whose description of the selection is followed.
+    /// How points are chosen.
+    pub selection: Selection,
+    /// Whose description of k-means is followed.
     pub preset: Preset,
     /// Seed of every random choice.
     pub seed: u64,
@@ -40,6 +42,7 @@ impl Default for Settings {
         Settings {
             word_sets: UniversalSet::DEFAULT_SETS,
             mean: MeanMode::Auto,
+            selection: Selection::Kmeans,
             preset: Preset::Reference,
             seed: 0,
         }
@@ -92,13 +95,17 @@ struct LayerStatistics {
 
 impl<'n> Collector<'n> {
     /// Starts with nothing seen.
-    pub fn new(network: &'n Network, settings: Settings) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Option`] for impossible settings.
+    pub fn new(network: &'n Network, settings: Settings) -> Result<Self> {
+        let empty = Histogram::new(&UniversalSet::new(settings.word_sets)?);
         let statistics = |inputs: usize| LayerStatistics {
-            channels: vec![Histogram::default(); inputs],
+            channels: vec![empty.clone(); inputs],
             range: [f32::INFINITY, f32::NEG_INFINITY],
         };
         let layers = network.layers().iter().map(|l| l.quantized.then(|| statistics(l.inputs))).collect();
-        Collector { network, settings, images: 1, layers }
+        Ok(Collector { network, settings, images: 1, layers })
     }
 
     /// Adds what another collector of the same network has seen.
@@ -137,7 +144,13 @@ impl<'n> Collector<'n> {
                 let seed = self.settings.seed.wrapping_add(((index as u64) << 32) | channel as u64);
                 for width in widths {
                     let Some(levels) = width.levels() else { continue };
-                    let chosen = subset::select(&data, &universal, levels, self.settings.preset, seed);
+                    let chosen = match self.settings.selection {
+                        Selection::Kmeans => {
+                            subset::kmeans(&data, &universal, levels, self.settings.preset, seed)
+                        }
+                        Selection::Exact => subset::exact(&data, &universal, levels),
+                        Selection::Exhaustive => subset::exhaustive(&data, &universal, levels)?,
+                    };
                     points.entry(*width).or_default().push(chosen);
                 }
             }

@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use dfsq::calibration::Settings;
 use dfsq::network::Properties;
-use dfsq::quant::{BitWidth, MeanMode, subset::Preset};
+use dfsq::quant::subset::{self, Preset};
+use dfsq::quant::{BitWidth, MeanMode};
 use dfsq::session::{Method, MinMaxRange, Options, Session, sha256};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
@@ -67,7 +68,10 @@ struct Quantization {
 /// Options that choose points.
 #[derive(Args)]
 struct Selection {
-    /// Whose description of the point selection to follow
+    /// How to choose points
+    #[arg(long, value_enum, default_value_t)]
+    selection: subset::Selection,
+    /// Whose description of k-means to follow
     #[arg(long, value_enum, default_value_t)]
     preset: Preset,
     /// When to subtract a channel's mean
@@ -92,7 +96,13 @@ struct Selection {
 
 impl Selection {
     fn settings(&self) -> Settings {
-        Settings { word_sets: self.word_sets, mean: self.mean, preset: self.preset, seed: self.seed }
+        Settings {
+            word_sets: self.word_sets,
+            mean: self.mean,
+            selection: self.selection,
+            preset: self.preset,
+            seed: self.seed,
+        }
     }
 }
 

@@ -281,7 +281,7 @@ impl Session {
         observer: &mut dyn Observer,
     ) -> Result<Collector<'_>> {
         let prepared = self.prepare(Options { method: Method::Fp32, ..Options::default() })?;
-        let mut both = Both(Collector::new(&self.network, settings), observer);
+        let mut both = Both(Collector::new(&self.network, settings)?, observer);
         self.upscale(picture, &prepared, &mut both)?;
         Ok(both.0)
     }

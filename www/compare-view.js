@@ -69,7 +69,7 @@ export class CompareView extends HTMLElement {
     if (this.#size.width === width && this.#size.height === height) return false;
     this.#size = { width, height };
     for (const { canvas } of this.#panes.values()) canvas.width = canvas.height = 1;
-    this.fit();
+    this.#place();
     return true;
   }
 

@@ -9,7 +9,7 @@ import { setUpBits } from "./bits.js";
 import { download, figuresFile, reportJson, scoresCsv } from "./exports.js";
 import { listenForFiles } from "./files.js";
 import { fetchBytes } from "./downloads.js";
-import { fetchNetwork, listNetworks } from "./networks.js";
+import { describe, fetchNetwork, listNetworks } from "./networks.js";
 import { bitsText, decimal, drawTable } from "./score-table.js";
 
 /** @param {string} id @returns {any} */
@@ -101,6 +101,9 @@ function imageData(picture) {
   return image;
 }
 
+/** Sample and region that the view shows. */
+let shownPlace = "";
+
 function drawPictures() {
   const { sample, settings } = laboratory;
   element("invitation").hidden = Boolean(sample);
@@ -108,6 +111,11 @@ function drawPictures() {
   const { scale } = laboratory.cost();
   const side = (/** @type {number} */ length) => (settings.mode === "upscale" ? length * scale : Math.floor(length / scale) * scale);
   if (view.resize(side(sample.region.width), side(sample.region.height))) drawn.clear();
+  // Another network or bit width shows the same place, and keeps zoom and pan.
+  const { x, y, width, height } = sample.region;
+  const place = [laboratory.active, x, y, width, height].join();
+  if (place !== shownPlace) view.fit();
+  shownPlace = place;
   for (const method of Object.keys(METHOD_NAMES)) {
     const picture = laboratory.result(method)?.picture;
     if (drawn.get(method) !== picture || !drawn.has(method)) view.draw(method, picture && imageData(picture));
@@ -459,7 +467,7 @@ async function start() {
   arrange();
   try {
     networks = await listNetworks();
-    element("network").append(...networks.map(({ id, name }) => new Option(name, id)));
+    element("network").append(...networks.map((entry) => new Option(describe(entry), entry.id)));
     await useBundled(wanted.get("network") ?? "");
     const sample = wanted.get("sample");
     if (sample && SAMPLES.includes(sample)) await openBundledSample(sample);

@@ -2,8 +2,15 @@
 
 /**
  * @typedef {{file: string, sha256: string, bytes: number}} Listed
- * @typedef {Listed & {id: string, name: string, scale: number, properties?: Record<string, string>, calibration: Listed}} Entry
+ * @typedef {Record<string, {set5: number}>} Scores by method and bits, PSNR on Y in dB
+ * @typedef {Listed & {id: string, name: string, scale: number, properties?: Record<string, string>, scores?: Scores, calibration: Listed}} Entry
  */
+
+/** What the list of networks says of one. @param {Entry} entry */
+export function describe({ name, bytes, scores }) {
+  const score = scores?.fp32 ? `, ${scores.fp32.set5.toFixed(2)} dB on Set5` : "";
+  return `${name} (${(bytes / 1e6).toFixed(1)} MB${score})`;
+}
 
 /** @returns {Promise<Entry[]>} */
 export async function listNetworks() {

@@ -12,6 +12,7 @@ const UNIT: f64 = 512.0;
 /// With 2, 3, 4, 5 sets there are 29, 107, 377, 1163 values.
 #[derive(Debug, Clone)]
 pub struct UniversalSet {
+    sets: usize,
     values: Vec<f32>,
     words: Vec<Vec<u16>>,
 }
@@ -34,12 +35,22 @@ impl UniversalSet {
             sums.entry(-sum).or_insert(words);
         }
         let values = sums.keys().map(|sum| (f64::from(*sum) / (UNIT * sets as f64)) as f32).collect();
-        Ok(UniversalSet { values, words: sums.into_values().collect() })
+        Ok(UniversalSet { sets, values, words: sums.into_values().collect() })
     }
 
     /// The values, ascending, in [-1, 1].
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// Bins per unit that have every value, and the midpoint of any two, on an edge between bins.
+    pub fn resolution(&self) -> usize {
+        // Values are multiples of 1/128, 1/384, 1/1024 and 1/2560.
+        match self.sets {
+            3 => 3 * 768,
+            5 => 5120,
+            _ => 2048,
+        }
     }
 
     /// The words (one of each set) whose mean is `|values()[index]|`.
@@ -80,6 +91,20 @@ mod tests {
                 let mean = words.iter().map(|w| f64::from(*w)).sum::<f64>() / sets as f64;
                 assert_eq!(mean as f32, value.abs());
                 assert_eq!(values[values.len() - 1 - i], -value);
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn values_and_midpoints_are_edges_of_bins() {
+        for sets in 2..=5 {
+            let set = UniversalSet::new(sets).unwrap();
+            for value in set.values() {
+                let edge = 2.0 * f64::from(*value) * set.resolution() as f64 / 2.0;
+                assert!(
+                    (edge - edge.round()).abs() < 1e-3 && edge.round() as i64 % 2 == 0,
+                    "{sets}: {value}"
+                );
             }
         }
     }

@@ -1,0 +1,168 @@
+"""Make the shipped files of this folder from trained checkpoints, and score them with the command-line program.
+
+    publish.py export RUNS --images BSDS500/train      # RUNS/edsr_x2/best.pt ... -> *.onnx, *.calibration, models.json
+    publish.py score --set5 Set5 --kodak Kodak24       # shipped files -> scores in models.json, tables in README.md
+    publish.py curves RUNS                             # RUNS/*/log.csv -> curves.svg
+
+Set5 is a folder with image_SRF_2 and image_SRF_4, each holding *_HR.png and *_LR.png. DFSQ names the program
+(default: ../target/release/dfsq).
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+HERE = pathlib.Path(__file__).parent
+DFSQ = os.environ.get("DFSQ", HERE.parent / "target/release/dfsq")
+NETWORKS = {"edsr_x2": "EDSR ×2", "rdn_x2": "RDN ×2", "edsr_x4": "EDSR ×4", "rdn_x4": "RDN ×4"}
+PROPERTIES = {"training_data": "BSDS500 train and test, T91", "licence": "MIT OR Apache-2.0"}
+BITS = [8, 6, 4, 3, 2]
+METHODS = ["min-max", "dfsq"]
+BEGIN, END = "<!-- scores -->", "<!-- /scores -->"
+
+
+def dfsq(*arguments):
+    return json.loads(subprocess.check_output([DFSQ, *map(str, arguments), "--json"]))
+
+
+def listed(name):
+    data = (HERE / name).read_bytes()
+    return {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def models():
+    return json.loads((HERE / "models.json").read_text())
+
+
+def write(models):
+    (HERE / "models.json").write_text(json.dumps(models, indent=2, ensure_ascii=False) + "\n")
+
+
+def export(options):
+    import onnx
+    import torch
+
+    import convert
+
+    entries = []
+    for key, name in NETWORKS.items():
+        state = torch.load(options.runs / key / "best.pt", map_location="cpu", weights_only=True)
+        state = {parameter: value.numpy() for parameter, value in state.items()}
+        file = HERE / f"{key}.onnx"
+        onnx.save(convert.convert(state, name, half=True, properties=PROPERTIES.items()), file)
+        calibration = file.with_suffix(".calibration")
+        dfsq("calibrate", file, "--images", options.images, "-o", calibration)
+        info = dfsq("inspect", file)
+        entries.append(
+            {
+                "id": key,
+                "name": name,
+                "scale": info["convention"]["scale"],
+                **listed(file.name),
+                "parameters": info["parameters"],
+                "macsPerPixel": round(info["macsPerPixel"]),
+                "calibration": listed(calibration.name),
+            }
+        )
+    write({"networks": entries})
+
+
+def evaluate(key, scale, set5, kodak, *quantization):
+    """Mean PSNR on Y in dB of both sets."""
+    file = HERE / f"{key}.onnx"
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = []
+        for kind in ("HR", "LR"):
+            side = pathlib.Path(folder, kind)
+            side.mkdir()
+            for image in sorted((set5 / f"image_SRF_{scale}").glob(f"*_{kind}.png")):
+                (side / image.name).symlink_to(image.resolve())
+            pairs += [f"--{kind.lower()}", side]
+        five = dfsq("eval", file, *pairs, *quantization)
+    result = {"set5": round(five["mean_psnr_y"], 3)}
+    if kodak:
+        result["kodak24"] = round(dfsq("eval", file, "--hr", kodak, *quantization)["mean_psnr_y"], 3)
+    print(key, *quantization, result, flush=True)
+    return result
+
+
+def score(options):
+    data = models()
+    for entry in data["networks"]:
+        if options.only and entry["id"] not in options.only:
+            continue
+        run = [entry["id"], entry["scale"], options.set5, options.kodak]
+        scores = {"fp32": evaluate(*run, "--method", "fp32")}
+        for method in METHODS:
+            for bits in BITS:
+                quantization = ["--method", method, "--weight-bits", bits, "--activation-bits", bits]
+                scores[f"{method}-{bits}"] = evaluate(*run, *quantization)
+        entry["scores"] = scores
+        write(data)
+    readme = (HERE / "README.md").read_text()
+    before, rest = readme.split(BEGIN)
+    after = rest.split(END)[1]
+    (HERE / "README.md").write_text(before + BEGIN + "\n" + tables(data) + END + after)
+
+
+def tables(data):
+    lines = []
+    for title, key in (("Set5", "set5"), ("Kodak24", "kodak24")):
+        lines += [f"{title}, PSNR on Y in dB; bits are those of weights and activations alike:", ""]
+        heads = ["network", "full precision", *(f"{m} {b}" for b in BITS for m in METHODS)]
+        lines += [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+        for entry in data["networks"]:
+            scores = entry.get("scores", {})
+            cells = ["fp32", *(f"{m}-{b}" for b in BITS for m in METHODS)]
+            values = [f"{scores[c][key]:.2f}" if key in scores.get(c, {}) else "" for c in cells]
+            lines.append(f"| {entry['name']} | {' | '.join(values)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def curves(options):
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "dfsq"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    for key, name in NETWORKS.items():
+        with (options.runs / key / "log.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        steps = [int(row["step"]) for row in rows]
+        axes["×4" in name].plot(steps, [float(row["benchmark"]) for row in rows], label=name, marker=".")
+    for axis in axes:
+        axis.set(xlabel="step", ylabel="Set5, PSNR on Y in dB")
+        axis.grid(alpha=0.3)
+        axis.legend(loc="lower right")
+    figure.savefig(HERE / "curves.svg", metadata={"Date": None})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("export")
+    command.add_argument("runs", type=pathlib.Path)
+    command.add_argument("--images", type=pathlib.Path, required=True)
+    command.set_defaults(run=export)
+    command = commands.add_parser("score")
+    command.add_argument("--set5", type=pathlib.Path, required=True)
+    command.add_argument("--kodak", type=pathlib.Path)
+    command.add_argument("--only", nargs="+", choices=NETWORKS)
+    command.set_defaults(run=score)
+    command = commands.add_parser("curves")
+    command.add_argument("runs", type=pathlib.Path)
+    command.set_defaults(run=curves)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()
