@@ -4,12 +4,14 @@ mod calibrate;
 mod eval;
 mod files;
 mod inspect;
+mod optimize;
 mod upscale;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use dfsq::calibration::Settings;
 use dfsq::network::Properties;
+use dfsq::optimize::Effort;
 use dfsq::quant::subset::{self, Preset};
 use dfsq::quant::{BitWidth, MeanMode};
 use dfsq::session::{Method, MinMaxRange, Options, Session, sha256};
@@ -61,6 +63,12 @@ struct Quantization {
     /// A calibration file, or a folder of images to calibrate on first [default: MODEL with the ending .calibration]
     #[arg(long, value_name = "FILE|DIR")]
     calibration: Option<PathBuf>,
+    #[arg(long, default_value_t = 600)]
+    positions: usize,
+    #[arg(long, default_value_t = 0.01)]
+    damping: f32,
+    #[arg(long, default_value_t = 2)]
+    refits: usize,
     #[command(flatten)]
     selection: Selection,
 }
@@ -107,6 +115,10 @@ impl Selection {
 }
 
 impl Quantization {
+    fn effort(&self) -> Effort {
+        Effort { positions: self.positions, damping: self.damping, refits: self.refits }
+    }
+
     fn options(&self) -> Options {
         Options {
             method: self.method,
@@ -121,13 +133,16 @@ impl Quantization {
         let mut session = open(model)?;
         let options = self.options();
         let needed = options.activation_bits != BitWidth::FULL
-            && (options.method == Method::Dfsq
+            && (matches!(options.method, Method::Dfsq | Method::DfsqOpt)
                 || (options.method == Method::MinMax && options.min_max_range == MinMaxRange::Static));
         let path = self.calibration.clone().unwrap_or_else(|| model.with_extension("calibration"));
         if !needed || (self.calibration.is_none() && !path.exists()) {
             return Ok(session);
         }
-        if path.is_dir() {
+        if path.is_dir() && options.method == Method::DfsqOpt {
+            let bits = [options.weight_bits, options.activation_bits];
+            optimize::optimize(&mut session, &path, &self.selection, &[bits], self.effort())?;
+        } else if path.is_dir() {
             let calibration =
                 calibrate::calibrate(&session, &path, &self.selection, &[options.activation_bits])?;
             session.set_calibration(calibration);

@@ -34,6 +34,7 @@ pub mod figures;
 pub mod image_io;
 pub mod metrics;
 pub mod network;
+pub mod optimize;
 pub mod quant;
 pub mod session;
 #[cfg(target_arch = "wasm32")]

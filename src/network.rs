@@ -11,11 +11,11 @@ mod run;
 
 pub use convention::{Colour, Convention, Properties};
 pub use layers::{Layer, Rule};
-pub use run::{Kernels, LayerQuantization, Observer, QuantizationError, Tap};
+pub use run::{LayerQuantization, Observer, QuantizationError, Tap, Visit, Weights};
 
 use crate::{Error, Result};
 use convention::{PROBE_SIZE, Stated};
-use ops::{Part, Port};
+use ops::Port;
 use std::sync::{Arc, Mutex};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::Conv;
@@ -43,13 +43,14 @@ pub struct Network {
     model: InferenceModel,
     name: Option<String>,
     layers: Vec<Layer>,
+    /// By layer, `[out, in / groups, height, width]`.
     kernels: Vec<Arc<Tensor>>,
     rule: Rule,
     convention: Convention,
     parameters: usize,
     /// Output positions of each layer for one pixel of the network's input.
     positions: Vec<f64>,
-    plans: Mutex<Vec<([usize; 2], Arc<Plan>)>>,
+    plans: Mutex<Vec<([usize; 3], Arc<Plan>)>>,
 }
 
 /// A network optimized for one input size.
@@ -145,8 +146,7 @@ impl Network {
         };
         self.convention = Convention { colour, ..self.convention.clone() };
 
-        let typed = self.typed([PROBE_SIZE; 2])?;
-        (self.kernels, self.positions) = self.measure_layers(&typed)?;
+        self.measure_layers(&self.typed(1, [PROBE_SIZE; 2])?)?;
         let plan = self.plan([PROBE_SIZE; 2])?;
 
         let picture = convention::probe_picture(channels);
@@ -190,12 +190,12 @@ impl Network {
         Ok(())
     }
 
-    /// The graph for one input size, with shapes known and nothing optimized.
-    fn typed(&self, [height, width]: [usize; 2]) -> Result<TypedModel> {
+    /// The graph for so many inputs of one size, with shapes known and nothing optimized.
+    fn typed(&self, batch: usize, [height, width]: [usize; 2]) -> Result<TypedModel> {
         let channels = self.convention.colour.channels();
         self.model
             .clone()
-            .with_input_fact(0, f32::fact([1, channels, height, width]).into())
+            .with_input_fact(0, f32::fact([batch, channels, height, width]).into())
             .and_then(|model| model.into_typed())
             .map_err(unusable)
     }
@@ -210,23 +210,23 @@ impl Network {
             .ok_or_else(|| Error::Network("a convolution changed its form when the network was read".into()))
     }
 
-    fn measure_layers(&self, typed: &TypedModel) -> Result<(Vec<Arc<Tensor>>, Vec<f64>)> {
-        let mut kernels = Vec::new();
-        let mut positions = Vec::new();
+    /// Reads kernels and biases, and each layer's share of the work.
+    fn measure_layers(&mut self, typed: &TypedModel) -> Result<()> {
+        self.positions.clear();
         for (node, layer) in self.convolutions(typed)?.into_iter().zip(&self.layers) {
             let node = typed.node(node);
             let kernel = typed.outlet_fact(node.inputs[1]).map_err(unusable)?.konst.clone();
             let kernel = kernel.filter(|k| k.datum_type() == f32::datum_type() && k.len() == layer.weights());
-            kernels.push(
+            self.kernels.push(
                 kernel.ok_or_else(|| {
                     Error::Network(format!("the kernels of {} are not plain f32", layer.name))
                 })?,
             );
             let shape = node.outputs[0].fact.shape.as_concrete().unwrap_or(&[]);
             let area: usize = shape.iter().skip(2).product();
-            positions.push(area as f64 / (PROBE_SIZE * PROBE_SIZE) as f64);
+            self.positions.push(area as f64 / (PROBE_SIZE * PROBE_SIZE) as f64);
         }
-        Ok((kernels, positions))
+        Ok(())
     }
 
     /// The plan for images of this height and width, built on first use.
@@ -234,23 +234,28 @@ impl Network {
     /// # Errors
     /// [`Error::Network`] where the network cannot take this size.
     pub fn plan(&self, size: [usize; 2]) -> Result<Arc<Plan>> {
+        self.batch_plan(1, size)
+    }
+
+    fn batch_plan(&self, batch: usize, [height, width]: [usize; 2]) -> Result<Arc<Plan>> {
+        let key = [batch, height, width];
         let lock = || self.plans.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((_, plan)) = lock().iter().find(|(s, _)| *s == size) {
+        if let Some((_, plan)) = lock().iter().find(|(k, _)| *k == key) {
             return Ok(plan.clone());
         }
-        let plan = Arc::new(self.build(size)?);
+        let plan = Arc::new(self.build(batch, [height, width])?);
         let mut plans = lock();
         if plans.len() >= PLANS {
             plans.remove(0);
         }
-        plans.push((size, plan.clone()));
+        plans.push((key, plan.clone()));
         Ok(plan)
     }
 
-    fn build(&self, size: [usize; 2]) -> Result<Plan> {
-        let mut typed = self.typed(size)?;
+    fn build(&self, batch: usize, size: [usize; 2]) -> Result<Plan> {
+        let mut typed = self.typed(batch, size)?;
         for (layer, node) in self.convolutions(&typed)?.into_iter().enumerate() {
-            insert_ports(&mut typed, node, layer).map_err(unusable)?;
+            insert_port(&mut typed, node, layer, self.layers[layer].outputs).map_err(unusable)?;
         }
         // From 128 columns on tract would take another convolution on x86-64. It rounds differently from the one that
         // browsers get, so that scores at low bit widths differ by 0.03 dB, and took twice as long on AVX-512.
@@ -281,10 +286,11 @@ impl Network {
         self.kernels[layer].try_as_plain_ram().and_then(|k| k.as_slice::<f32>()).map_err(unusable)
     }
 
-    /// Makes kernels of `values`, which have the layer's own shape.
-    pub fn make_kernels(&self, layer: usize, values: &[f32]) -> Result<Kernels> {
-        let tensor = Tensor::from_shape(self.kernels[layer].shape(), values).map_err(unusable)?;
-        Ok(Kernels(tensor.into_arc_tensor()))
+    /// Makes weights for a run: kernels in the layer's own shape, and what is added to its bias, for each output
+    /// channel or nothing.
+    pub fn make_weights(&self, layer: usize, kernels: &[f32], bias_change: &[f32]) -> Result<Weights> {
+        let kernels = Tensor::from_shape(self.kernels[layer].shape(), kernels).map_err(unusable)?;
+        Ok(Weights { kernels: kernels.into_arc_tensor(), bias_change: bias_change.to_vec() })
     }
 
     /// What it takes for an image.
@@ -324,16 +330,17 @@ fn layers_input_channels(graph: &onnx::GraphProto) -> Option<usize> {
     }
 }
 
-fn insert_ports(model: &mut TypedModel, node: usize, layer: usize) -> TractResult<()> {
+fn insert_port(model: &mut TypedModel, node: usize, layer: usize, outputs: usize) -> TractResult<()> {
     let node = model.node(node).clone();
-    let mut patch = TypedModelPatch::new("ports in front of a convolution");
+    let mut patch = TypedModelPatch::new("a port in front of a convolution");
     let mut inputs = patch.taps(model, &node.inputs)?;
-    for (slot, part, suffix) in [(0, Part::Input, "input"), (1, Part::Kernels, "kernels")] {
-        inputs[slot] =
-            patch.wire_node(format!("{}.{suffix}-port", node.name), Port { layer, part }, &[inputs[slot]])?
-                [0];
+    let bias = patch.outlet_fact(inputs[2])?.clone();
+    if let (0, Some(value)) = (bias.rank(), &bias.konst) {
+        let bias = value.broadcast_scalar_to_shape(&[outputs])?;
+        inputs[2] = patch.add_const(format!("{}.bias", node.name), bias)?;
     }
-    let output = patch.wire_node(&node.name, node.op.clone(), &inputs)?[0];
+    let ports = patch.wire_node(format!("{}.port", node.name), Port { layer }, &inputs)?;
+    let output = patch.wire_node(&node.name, node.op.clone(), &ports)?[0];
     patch.shunt_outside(model, node.id.into(), output)?;
     patch.obliterate(node.id)?;
     patch.apply(model)

@@ -2,7 +2,9 @@
 //!
 //! All of them map f32 to f32: they *simulate* low-bit arithmetic by quantizing and dequantizing.
 
+pub mod compensate;
 pub mod histogram;
+pub mod kernels;
 pub mod kmeans;
 pub mod normalize;
 pub mod points;

@@ -6,10 +6,14 @@ use crate::image_io::{self, Picture};
 use crate::network::{
     Convention, Layer, LayerQuantization, Network, Observer, Properties, QuantizationError, Rule, Tap,
 };
-use crate::quant::{ActivationQuantizer, BitWidth, NonFiniteChannel, UniformGrid, UniversalSet, uniform};
+use crate::optimize::{Effort, OptimizedLayer, Targets};
+use crate::quant::{
+    ActivationQuantizer, BitWidth, MeanMode, NonFiniteChannel, Points, UniformGrid, UniversalSet, uniform,
+};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// A way to enlarge a picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,8 @@ pub enum Method {
     /// Distribution-flexible subset quantization of activations, uniform weights (the paper).
     #[default]
     Dfsq,
+    /// Exactly chosen subsets for activations and weights, weights rounded with compensation (ours).
+    DfsqOpt,
 }
 
 impl Method {
@@ -35,6 +41,7 @@ impl Method {
             Method::Fp32 => "fp32",
             Method::MinMax => "min-max",
             Method::Dfsq => "dfsq",
+            Method::DfsqOpt => "dfsq-opt",
         }
     }
 }
@@ -82,6 +89,8 @@ pub struct Session {
     network: Network,
     hash: String,
     calibration: Option<Calibration>,
+    /// By bits of weights and activations.
+    optimized: BTreeMap<[BitWidth; 2], Vec<Option<OptimizedLayer>>>,
 }
 
 /// The quantized network for one set of options; made by [`Session::prepare`], valid until the calibration changes.
@@ -136,7 +145,12 @@ impl Session {
     /// [`Error::Network`] says what is wrong with it.
     pub fn load_with(network: &[u8], properties: Properties) -> Result<Self> {
         let hash = sha256(network);
-        Ok(Session { network: Network::load_with(network, properties)?, hash, calibration: None })
+        Ok(Session {
+            network: Network::load_with(network, properties)?,
+            hash,
+            calibration: None,
+            optimized: BTreeMap::new(),
+        })
     }
 
     /// Takes over a calibration file made for this network.
@@ -179,8 +193,10 @@ impl Session {
     /// # Errors
     /// [`Error::NotCalibrated`] where points or ranges are needed and missing; [`Error::NonFinite`] for bad weights.
     pub fn prepare(&self, options: Options) -> Result<Prepared> {
-        if matches!(options.method, Method::Fp32 | Method::Bicubic) {
-            return Ok(Prepared { options, layers: Vec::new() });
+        match options.method {
+            Method::Fp32 | Method::Bicubic => return Ok(Prepared { options, layers: Vec::new() }),
+            Method::DfsqOpt => return self.prepare_optimized(options),
+            Method::MinMax | Method::Dfsq => {}
         }
         let universal = self.universal_set()?;
         let layer = |index: usize| -> Result<LayerQuantization> {
@@ -188,21 +204,82 @@ impl Session {
             if !layer.quantized {
                 return Ok(LayerQuantization::default());
             }
-            let kernels = if options.weight_bits == BitWidth::FULL {
+            let weights = if options.weight_bits == BitWidth::FULL {
                 None
             } else {
                 let mut weights = self.network.kernels(index)?.to_vec();
                 uniform::quantize_kernels(&mut weights, layer.outputs, options.weight_bits)
                     .map_err(|NonFiniteChannel(kernel)| self.network.non_finite(index, kernel))?;
-                Some(self.network.make_kernels(index, &weights)?)
+                Some(self.network.make_weights(index, &weights, &[])?)
             };
             Ok(LayerQuantization {
-                kernels,
+                weights,
                 activation: self.activation_quantizer(index, options, &universal)?,
             })
         };
         let layers = (0..self.network.layers().len()).map(layer).collect::<Result<_>>()?;
         Ok(Prepared { options, layers })
+    }
+
+    /// Uses what was optimized for just these bits; or else the weights optimized beside activations of as many bits,
+    /// and the points optimized beside weights of as many bits.
+    fn prepare_optimized(&self, options: Options) -> Result<Prepared> {
+        let Options { weight_bits, activation_bits, .. } = options;
+        let universal = UniversalSet::new(UniversalSet::DEFAULT_SETS)?;
+        let find = |own: BitWidth| {
+            if own == BitWidth::FULL {
+                return Ok(None);
+            }
+            let both = self.optimized.get(&[weight_bits, activation_bits]);
+            let optimized = both.or_else(|| self.optimized.get(&[own, own]));
+            optimized.map(Some).ok_or_else(|| {
+                Error::Calibration(format!("the network has not been optimized for {} bits", own.bits()))
+            })
+        };
+        let (weights, points) = (find(weight_bits)?, find(activation_bits)?);
+        let layer = |index: usize| -> Result<LayerQuantization> {
+            let layer = &self.network.layers()[index];
+            let weights = match weights.and_then(|layers| layers[index].as_ref()) {
+                Some(OptimizedLayer { kernels: Some(kernels), bias_change, .. }) => {
+                    Some(self.network.make_weights(index, &kernels.weights(&universal), bias_change)?)
+                }
+                _ => None,
+            };
+            let activation = points.and_then(|layers| layers[index].as_ref()).map(|optimized| {
+                let values = |indices: &Vec<u16>| {
+                    Points::new(indices.iter().map(|i| universal.values()[usize::from(*i)]).collect())
+                };
+                let subtract_mean = MeanMode::Auto.subtracts(layer.after_relu);
+                ActivationQuantizer::Subset {
+                    points: optimized.points.iter().map(values).collect(),
+                    subtract_mean,
+                }
+            });
+            Ok(LayerQuantization { weights, activation })
+        };
+        let layers = (0..self.network.layers().len()).map(layer).collect::<Result<_>>()?;
+        Ok(Prepared { options, layers })
+    }
+
+    /// Notes what the network computes for these pictures, all of one size, to optimize it on them.
+    ///
+    /// # Errors
+    /// As [`Targets::note`].
+    pub fn note_targets(
+        &self,
+        pictures: &[Picture],
+        effort: Effort,
+        seed: u64,
+        progress: &mut dyn FnMut(f32) -> bool,
+    ) -> Result<Targets> {
+        let convention = self.network.convention();
+        let images = pictures.iter().map(|picture| image_io::to_planes(picture, convention)).collect();
+        Targets::note(&self.network, images, effort, seed, progress)
+    }
+
+    /// Uses these layers for [`Method::DfsqOpt`] with these bits of weights and activations from now on.
+    pub fn set_optimized(&mut self, bits: [BitWidth; 2], layers: Vec<Option<OptimizedLayer>>) {
+        self.optimized.insert(bits, layers);
     }
 
     fn activation_quantizer(
@@ -313,7 +390,7 @@ impl Session {
         let quantizes = match options.method {
             Method::Bicubic => return Ok(0),
             Method::Fp32 => false,
-            Method::MinMax | Method::Dfsq => true,
+            Method::MinMax | Method::Dfsq | Method::DfsqOpt => true,
         };
         let has_points = options.method == Method::Dfsq && options.activation_bits != BitWidth::FULL;
         let point_bytes = if has_points { self.universal_set()?.values().len().div_ceil(8) } else { 0 };

@@ -132,9 +132,9 @@ fn quantizers_act_on_the_convolutions_own_input_and_not_on_the_skip() {
     assert!(output.values.iter().all(|v| (v - 1.8).abs() < 1e-5), "{:?}", &output.values[..4]);
     assert!(errors[1].noise > 0.0 && errors[2].noise == 0.0);
 
-    let kernels = network.make_kernels(1, &copying(3, 3, 0.0, |o| o)).unwrap();
+    let kernels = network.make_weights(1, &copying(3, 3, 0.0, |o| o), &[]).unwrap();
     let mut layers = vec![dfsq::network::LayerQuantization::default(); network.layers().len()];
-    layers[1].kernels = Some(kernels);
+    layers[1].weights = Some(kernels);
     let (output, _) = network.run(&plan, flat(8, 0.9), &layers, &mut ()).unwrap();
     assert!(output.values.iter().all(|v| (v - 1.8).abs() < 1e-5));
     // The plan is untouched: full precision again.

@@ -1,7 +1,7 @@
 //! What must hold for any input.
 #![cfg(not(target_arch = "wasm32"))]
 
-use dfsq::quant::subset::{Preset, select};
+use dfsq::quant::subset::{Preset, kmeans};
 use dfsq::quant::{
     ActivationQuantizer, BitWidth, Histogram, Normalization, Points, Quantizer, UniformGrid, UniversalSet,
 };
@@ -55,7 +55,7 @@ proptest! {
         histogram.add(values.iter().map(|x| norm.normalize(*x)));
         let levels = bits.levels().unwrap_or(256);
         let preset = if paper { Preset::Paper } else { Preset::Reference };
-        let points = select(&histogram.cumulative(), &universal, levels, preset, 0);
+        let points = kmeans(&histogram.cumulative(), &universal, levels, preset, 0);
         prop_assert!(!points.is_empty() && points.len() <= levels);
         prop_assert!(points.windows(2).all(|p| p[0] < p[1]));
         prop_assert!(points.iter().all(|p| usize::from(*p) < universal.values().len()));

@@ -86,7 +86,7 @@ pub fn calibrate(
     Ok(calibration)
 }
 
-fn random_crops(images: &[PathBuf], selection: &Selection, scale: usize) -> Result<Vec<Picture>> {
+pub fn random_crops(images: &[PathBuf], selection: &Selection, scale: usize) -> Result<Vec<Picture>> {
     let mut rng = fastrand::Rng::with_seed(selection.seed);
     let size = selection.crop_size;
     let mut order: Vec<&PathBuf> = images.iter().collect();

@@ -18,6 +18,9 @@ pub struct Layer {
     pub kernel: [usize; 2],
     /// Channel groups.
     pub groups: usize,
+    /// Whether every output position is a weighted sum of the inputs around that very position: one group, stride 1,
+    /// no dilation, zero padding that keeps the size.
+    pub same: bool,
     /// Whether the input comes straight from a ReLU.
     pub after_relu: bool,
     /// Whether it belongs to the high-level feature extraction, which is what the paper quantizes.
@@ -167,12 +170,24 @@ pub fn find(graph: &GraphProto) -> Result<(Rule, Vec<Layer>)> {
             continue;
         }
         let groups = onnx::int_attribute(node, "group").unwrap_or(1).max(1) as usize;
+        let all = |name: &str, values: &[i64]| {
+            let list = node.attribute.iter().find(|a| a.name == name);
+            list.map_or(values.iter().all(|v| *v <= 1 && name != "pads" || *v == 0), |a| a.ints == values)
+        };
+        let [top, left] = [height, width].map(|side| (side / 2) as i64);
+        let same = groups == 1
+            && height % 2 == 1
+            && width % 2 == 1
+            && all("strides", &[1, 1])
+            && all("dilations", &[1, 1])
+            && all("pads", &[top, left, top, left]);
         layers.push(Layer {
             name: onnx::node_name(node),
             inputs: inputs_per_group * groups,
             outputs,
             kernel: [height, width],
             groups,
+            same,
             after_relu: indexed.source(&node.input[0]).is_some_and(|i| indexed.is(i, "Relu")),
             quantized: quantized.contains(&index),
         });

@@ -3,16 +3,8 @@
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
-/// What passes through a [`Port`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// The convolution's own input. What else reads the same tensor (a skip connection) is not affected.
-    Input,
-    /// The convolution's kernels, `[out, in, height, width]`.
-    Kernels,
-}
-
-/// Stands in front of a convolution; on its own it hands its input through.
+/// Stands in front of a convolution: takes its input, kernels and bias, and on its own hands them through. What else
+/// reads the same input (a skip connection) does so in front of the port and is not affected.
 ///
 /// [`super::Network::run`] acts on it while a plan runs, so that weights and quantizers belong to the run and not to
 /// the plan: a plan is built once for an image size. Optimization sees an opaque operator and never folds it.
@@ -20,8 +12,6 @@ pub enum Part {
 pub struct Port {
     /// Index of the convolution in the network's list of layers.
     pub layer: usize,
-    /// Which of its inputs this is.
-    pub part: Part,
 }
 
 impl Op for Port {
@@ -42,7 +32,7 @@ impl EvalOp for Port {
 
 impl TypedOp for Port {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        Ok(tvec!(inputs[0].without_value()))
+        Ok(inputs.iter().map(|fact| fact.without_value()).collect())
     }
 
     as_op!();

@@ -1,6 +1,6 @@
 //! Running a plan: weights and quantizers are put in place and the layers' inputs shown on the way.
 
-use super::ops::{Part, Port};
+use super::ops::Port;
 use super::{Network, Plan, Planes, unusable};
 use crate::quant::ActivationQuantizer;
 use crate::{Error, Result};
@@ -11,15 +11,45 @@ use tract_onnx::prelude::*;
 /// Replacement of one layer's weights and the quantizer of its input; `None` leaves either in full precision.
 #[derive(Default, Clone)]
 pub struct LayerQuantization {
-    /// Quantized and dequantized kernels.
-    pub kernels: Option<Kernels>,
+    /// Quantized and dequantized weights.
+    pub weights: Option<Weights>,
     /// Quantizer in front of the convolution's own input.
     pub activation: Option<ActivationQuantizer>,
 }
 
-/// Kernels in the layer's shape, ready for a run.
+/// Kernels in the layer's shape, and what is added to its bias, ready for a run.
 #[derive(Clone)]
-pub struct Kernels(pub(super) Arc<Tensor>);
+pub struct Weights {
+    pub(super) kernels: Arc<Tensor>,
+    pub(super) bias_change: Vec<f32>,
+}
+
+impl Weights {
+    /// Puts them in the place of a port's kernels and bias.
+    fn replace(&self, port: &mut TVec<TValue>) -> TractResult<()> {
+        port[1] = self.kernels.clone().into_tvalue();
+        if !self.bias_change.is_empty() {
+            let mut bias = port.remove(2).into_tensor();
+            for (bias, change) in
+                bias.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?.iter_mut().zip(&self.bias_change)
+            {
+                *bias += change;
+            }
+            port.insert(2, bias.into_tvalue());
+        }
+        Ok(())
+    }
+}
+
+/// The input of a quantized layer as a batch comes upon it.
+pub struct Visit<'a> {
+    /// Index in [`Network::layers`].
+    pub layer: usize,
+    /// Rows and columns.
+    pub size: [usize; 2],
+    /// The values, shape `[images, channels, height * width]`. What the visitor leaves here goes into the layer.
+    pub values: &'a mut [f32],
+}
 
 /// A layer's input as a run comes upon it, before quantization.
 pub struct Tap<'a> {
@@ -86,36 +116,59 @@ impl Network {
         observer: &mut dyn Observer,
     ) -> Result<(Planes, Vec<QuantizationError>)> {
         let mut errors = vec![QuantizationError::default(); self.layers.len()];
-        let tensor = Tensor::from_shape(&[1, input.channels, input.height, input.width], &input.values)
-            .map_err(unusable)?;
-        drop(input);
-        let mut state = plan.runnable.spawn().map_err(unusable)?;
-        let outputs =
-            state.run_plan_with_eval(tvec!(tensor.into_tvalue()), |context, op_state, node, inputs| {
-                let Some(port) = node.op_as::<Port>() else {
-                    return tract_onnx::tract_core::plan::eval(context, op_state, node, inputs);
-                };
-                let quantization = layers.get(port.layer);
-                match port.part {
-                    Part::Kernels => Ok(match quantization.and_then(|q| q.kernels.as_ref()) {
-                        Some(kernels) => tvec!(kernels.0.clone().into_tvalue()),
-                        None => inputs,
-                    }),
-                    Part::Input => {
-                        if !observer.progress(plan.progress[port.layer]) {
-                            return Err(Error::Cancelled.into());
-                        }
-                        let activation = quantization.and_then(|q| q.activation.as_ref());
-                        self.visit_input(port.layer, inputs, activation, &mut errors[port.layer], observer)
-                    }
-                }
-            });
-        let outputs = outputs.map_err(|e| e.downcast::<Error>().unwrap_or_else(unusable))?;
+        let outputs = run_ports(plan, &[input], &mut |layer, mut port| {
+            if !observer.progress(plan.progress[layer]) {
+                return Err(Error::Cancelled.into());
+            }
+            let quantization = layers.get(layer);
+            if let Some(weights) = quantization.and_then(|q| q.weights.as_ref()) {
+                weights.replace(&mut port)?;
+            }
+            let activation = quantization.and_then(|q| q.activation.as_ref());
+            self.visit_input(layer, port, activation, &mut errors[layer], observer)
+        })?;
         let view = outputs[0].to_plain_array_view::<f32>().map_err(unusable)?;
         let &[1, channels, height, width] = view.shape() else {
             return Err(Error::Network(format!("its output has the shape {:?}", view.shape())));
         };
         Ok((Planes { channels, height, width, values: view.iter().copied().collect() }, errors))
+    }
+
+    /// Runs inputs of one size side by side, as far as the last quantized layer. `visit` sees the input of each
+    /// quantized layer in the order of computation; it may change the input, and the weights that come next.
+    ///
+    /// # Errors
+    /// What `visit` returns, and what goes wrong in the network.
+    pub fn walk(
+        &self,
+        inputs: &[Planes],
+        visit: &mut dyn FnMut(Visit<'_>) -> Result<Option<Weights>>,
+    ) -> Result<()> {
+        let Some(first) = inputs.first() else { return Ok(()) };
+        let plan = self.batch_plan(inputs.len(), [first.height, first.width])?;
+        let mut left = self.layers.iter().filter(|l| l.quantized).count();
+        let result = run_ports(&plan, inputs, &mut |layer, mut port| {
+            if !self.layers[layer].quantized {
+                return Ok(port);
+            }
+            let mut tensor = port.remove(0).into_tensor();
+            let size = [tensor.shape()[2], tensor.shape()[3]];
+            let mut view = tensor.try_as_plain_ram_mut()?;
+            let weights = visit(Visit { layer, size, values: view.as_slice_mut::<f32>()? })?;
+            left -= 1;
+            if left == 0 {
+                return Err(Error::Cancelled.into());
+            }
+            port.insert(0, tensor.into_tvalue());
+            if let Some(weights) = weights {
+                weights.replace(&mut port)?;
+            }
+            Ok(port)
+        });
+        match result {
+            Err(Error::Cancelled) if left == 0 => Ok(()),
+            other => other.map(|_| ()),
+        }
     }
 
     fn visit_input(
@@ -139,8 +192,29 @@ impl Network {
         if let Some(original) = measured {
             *error = quantization_error(original.try_as_plain_ram()?.as_slice::<f32>()?, values);
         }
-        Ok(tvec!(quantized.into_tvalue()))
+        inputs.insert(0, quantized.into_tvalue());
+        Ok(inputs)
     }
+}
+
+/// Runs a batch. `port` gets every layer's input, kernels and bias, and answers with what the layer is to take.
+fn run_ports(
+    plan: &Plan,
+    inputs: &[Planes],
+    port: &mut dyn FnMut(usize, TVec<TValue>) -> TractResult<TVec<TValue>>,
+) -> Result<TVec<TValue>> {
+    let Planes { channels, height, width, .. } = inputs[0];
+    let values: Vec<f32> = inputs.iter().flat_map(|planes| planes.values.iter().copied()).collect();
+    let tensor = Tensor::from_shape(&[inputs.len(), channels, height, width], &values).map_err(unusable)?;
+    drop(values);
+    let mut state = plan.runnable.spawn().map_err(unusable)?;
+    let outputs = state.run_plan_with_eval(tvec!(tensor.into_tvalue()), |context, op_state, node, inputs| {
+        match node.op_as::<Port>() {
+            Some(at) => port(at.layer, inputs),
+            None => tract_onnx::tract_core::plan::eval(context, op_state, node, inputs),
+        }
+    });
+    outputs.map_err(|e| e.downcast::<Error>().unwrap_or_else(unusable))
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
