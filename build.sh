@@ -152,7 +152,7 @@ build() {
   wasm-bindgen --target web --out-dir www/pkg --remove-name-section --remove-producers-section \
     "${CARGO_TARGET_DIR:-target}/$wasm_target/release/dfsq.wasm"
   mkdir -p www/onnx
-  cp onnx/models.json onnx/*.onnx onnx/*.calibration www/onnx/
+  cp onnx/models.json onnx/*.onnx onnx/*.calibration onnx/*.optimized www/onnx/
   say "built www/ ($(gzip -c www/pkg/dfsq_bg.wasm | wc -c | awk '{printf "%.2f", $1 / 1e6}') MB of wasm when compressed)"
 }
 

@@ -1,6 +1,6 @@
 """Make the shipped files of this folder from trained checkpoints, and score them with the command-line program.
 
-    publish.py export RUNS --images BSDS500/train      # RUNS/edsr_x2/best.pt ... -> *.onnx, *.calibration, models.json
+    publish.py export RUNS --images BSDS500/train      # RUNS/edsr_x2/best.pt ... -> *.onnx, *.calibration, *.optimized, models.json
     publish.py score --set5 Set5 --kodak Kodak24       # shipped files -> scores in models.json, tables in README.md
     publish.py curves RUNS                             # RUNS/*/log.csv -> curves.svg
 
@@ -22,7 +22,10 @@ DFSQ = os.environ.get("DFSQ", HERE.parent / "target/release/dfsq")
 NETWORKS = {"edsr_x2": "EDSR ×2", "rdn_x2": "RDN ×2", "edsr_x4": "EDSR ×4", "rdn_x4": "RDN ×4"}
 PROPERTIES = {"training_data": "BSDS500 train and test, T91", "licence": "MIT OR Apache-2.0"}
 BITS = [8, 6, 4, 3, 2]
-METHODS = ["min-max", "dfsq"]
+METHODS = ["min-max", "dfsq", "dfsq-opt"]
+OPTIMIZED_BITS = [4, 3, 2]
+# For the paper's method as many crops as in the paper; more of them help where weights are fitted.
+OPTIMIZE = ["--bits", ",".join(map(str, OPTIMIZED_BITS)), "--crops", 96]
 BEGIN, END = "<!-- scores -->", "<!-- /scores -->"
 
 
@@ -49,27 +52,29 @@ def export(options):
 
     import convert
 
-    entries = []
-    for key, name in NETWORKS.items():
+    entries = {entry["id"]: entry for entry in models()["networks"]}
+    for key in options.only or NETWORKS:
+        name = NETWORKS[key]
         state = torch.load(options.runs / key / "best.pt", map_location="cpu", weights_only=True)
         state = {parameter: value.numpy() for parameter, value in state.items()}
         file = HERE / f"{key}.onnx"
         onnx.save(convert.convert(state, name, half=True, properties=PROPERTIES.items()), file)
         calibration = file.with_suffix(".calibration")
         dfsq("calibrate", file, "--images", options.images, "-o", calibration)
+        optimized = file.with_suffix(".optimized")
+        dfsq("optimize", file, "--images", options.images, "-o", optimized, *OPTIMIZE)
         info = dfsq("inspect", file)
-        entries.append(
-            {
-                "id": key,
-                "name": name,
-                "scale": info["convention"]["scale"],
-                **listed(file.name),
-                "parameters": info["parameters"],
-                "macsPerPixel": round(info["macsPerPixel"]),
-                "calibration": listed(calibration.name),
-            }
-        )
-    write({"networks": entries})
+        entries[key] = {
+            "id": key,
+            "name": name,
+            "scale": info["convention"]["scale"],
+            **listed(file.name),
+            "parameters": info["parameters"],
+            "macsPerPixel": round(info["macsPerPixel"]),
+            "calibration": listed(calibration.name),
+            "optimized": listed(optimized.name),
+        }
+        write({"networks": [entries[key] for key in NETWORKS if key in entries]})
 
 
 def evaluate(key, scale, set5, kodak, *quantization):
@@ -99,7 +104,7 @@ def score(options):
         run = [entry["id"], entry["scale"], options.set5, options.kodak]
         scores = {"fp32": evaluate(*run, "--method", "fp32")}
         for method in METHODS:
-            for bits in BITS:
+            for bits in OPTIMIZED_BITS if method == "dfsq-opt" else BITS:
                 quantization = ["--method", method, "--weight-bits", bits, "--activation-bits", bits]
                 scores[f"{method}-{bits}"] = evaluate(*run, *quantization)
         entry["scores"] = scores
@@ -114,13 +119,13 @@ def tables(data):
     lines = []
     for title, key in (("Set5", "set5"), ("Kodak24", "kodak24")):
         lines += [f"{title}, PSNR on Y in dB; bits are those of weights and activations alike:", ""]
-        heads = ["network", "full precision", *(f"{m} {b}" for b in BITS for m in METHODS)]
-        lines += [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+        lines += [f"| network | method | {' | '.join(f'{bits} bits' for bits in BITS)} |", "|" + "---|" * (len(BITS) + 2)]
         for entry in data["networks"]:
             scores = entry.get("scores", {})
-            cells = ["fp32", *(f"{m}-{b}" for b in BITS for m in METHODS)]
-            values = [f"{scores[c][key]:.2f}" if key in scores.get(c, {}) else "" for c in cells]
-            lines.append(f"| {entry['name']} | {' | '.join(values)} |")
+            text = lambda cell: f"{scores[cell][key]:.2f}" if key in scores.get(cell, {}) else ""
+            for method in METHODS:
+                first = f"{entry['name']}, full precision {text('fp32')}" if method == METHODS[0] else ""
+                lines.append(f"| {first} | {method} | {' | '.join(text(f'{method}-{bits}') for bits in BITS)} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -151,6 +156,7 @@ def main():
     command = commands.add_parser("export")
     command.add_argument("runs", type=pathlib.Path)
     command.add_argument("--images", type=pathlib.Path, required=True)
+    command.add_argument("--only", nargs="+", choices=NETWORKS)
     command.set_defaults(run=export)
     command = commands.add_parser("score")
     command.add_argument("--set5", type=pathlib.Path, required=True)

@@ -1,25 +1,18 @@
 //! Calibration: what the quantizers learn from sample images, and the file it is kept in.
 //!
-//! The file is safetensors, compressed as gzip. For a layer named `L` it holds `L.range`, f32 `[2]` (the smallest and largest input), and
-//! for each bit width `b` `L.points.b`, u8 `[channels, ceil(M / 8)]`: a bit for each of the M universal values, the
-//! lowest first, set where the value is a quantization point. The header's metadata holds the settings as JSON.
+//! The file is a [`TensorFile`]. For a layer named `L` it holds `L.range`, f32 `[2]` (the smallest and largest input),
+//! and for each bit width `b` `L.points.b`, u8 `[channels, ceil(M / 8)]`: a bit for each of the M universal values, the
+//! lowest first, set where the value is a quantization point.
 
 use crate::network::{Network, Observer, Tap};
 use crate::quant::subset::{self, Preset, Selection};
 use crate::quant::{BitWidth, Histogram, MeanMode, Normalization, Points, UniversalSet, uniform};
+use crate::tensor_file::TensorFile;
 use crate::{Error, Result};
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Write};
+use std::collections::BTreeMap;
 
 const FORMAT: &str = "dfsq-calibration-2";
-
-/// Of a file when decompressed. The paper's own RDN with everything in it needs some 40 MB.
-const MAX_BYTES: u64 = 512 << 20;
 
 /// How points are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,41 +195,16 @@ impl Calibration {
     /// # Errors
     /// [`Error::Calibration`] where a tensor cannot be written.
     pub fn save(&self) -> Result<Vec<u8>> {
-        let fail = |e: &dyn std::fmt::Display| Error::Calibration(e.to_string());
-        let row = UniversalSet::new(self.settings.word_sets)?.values().len().div_ceil(8);
-        let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        let values = UniversalSet::new(self.settings.word_sets)?.values().len();
+        let mut file = TensorFile::default();
         for (name, layer) in &self.layers {
-            let range = layer.range.iter().flat_map(|v| v.to_le_bytes()).collect();
-            tensors.push((format!("{name}.range"), Dtype::F32, vec![2], range));
+            file.put_f32(format!("{name}.range"), &[2], layer.range);
             for (width, channels) in &layer.points {
-                let mut bits = vec![0u8; row * channels.len()];
-                for (channel, indices) in channels.iter().enumerate() {
-                    for index in indices {
-                        bits[channel * row + usize::from(*index / 8)] |= 1 << (index % 8);
-                    }
-                }
-                tensors.push((
-                    format!("{name}.points.{}", width.bits()),
-                    Dtype::U8,
-                    vec![channels.len(), row],
-                    bits,
-                ));
+                file.put_subsets(format!("{name}.points.{}", width.bits()), channels, values);
             }
         }
-        let views: Vec<(&str, TensorView<'_>)> = tensors
-            .iter()
-            .map(|(name, dtype, shape, bytes)| {
-                TensorView::new(*dtype, shape.clone(), bytes)
-                    .map(|view| (name.as_str(), view))
-                    .map_err(|e| fail(&e))
-            })
-            .collect::<Result<_>>()?;
         let header = Header { settings: self.settings, network: self.network.clone(), images: self.images };
-        let header = serde_json::to_string(&header).map_err(|e| fail(&e))?;
-        let metadata = HashMap::from([(FORMAT.to_owned(), header)]);
-        let plain = safetensors::serialize(views, Some(metadata)).map_err(|e| fail(&e))?;
-        let mut file = GzEncoder::new(Vec::new(), Compression::best());
-        file.write_all(&plain).and_then(|()| file.finish()).map_err(|e| fail(&e))
+        file.save(FORMAT, &header)
     }
 
     /// Reads the file.
@@ -245,48 +213,21 @@ impl Calibration {
     /// [`Error::Calibration`] says what is wrong with it.
     pub fn load(bytes: &[u8]) -> Result<Self> {
         let fail = |message: &str| Error::Calibration(message.to_owned());
-        let mut plain = Vec::new();
-        let size = GzDecoder::new(bytes).take(MAX_BYTES).read_to_end(&mut plain);
-        size.map_err(|_| fail("the file is damaged or of another kind"))?;
-        let (_, header) =
-            SafeTensors::read_metadata(&plain).map_err(|_| fail("the file is damaged or of another kind"))?;
-        let tensors = SafeTensors::deserialize(&plain).map_err(|_| fail("the file is damaged"))?;
-        let header = header.metadata().as_ref().and_then(|entries| entries.get(FORMAT));
-        let header =
-            header.ok_or_else(|| fail("it is of another kind, or of another version of this program"))?;
-        let Header { settings, network, images } =
-            serde_json::from_str(header).map_err(|_| fail("its settings are not understood"))?;
+        let (file, Header { settings, network, images }) = TensorFile::load(FORMAT, bytes)?;
         let values = UniversalSet::new(settings.word_sets)?.values().len();
         let mut layers: BTreeMap<String, LayerCalibration> = BTreeMap::new();
-        for (name, tensor) in tensors.iter() {
+        for name in file.names() {
             if let Some(layer) = name.strip_suffix(".range") {
-                let numbers: Vec<f32> = tensor
-                    .data()
-                    .chunks_exact(4)
-                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                    .collect();
-                let &[low, high] = numbers.as_slice() else { return Err(fail("a range is damaged")) };
-                if !(low.is_finite() && high.is_finite() && low <= high) {
-                    return Err(fail("a range is not finite"));
+                let &[low, high] = file.f32(name)?.as_slice() else { return Err(fail("a range is damaged")) };
+                if low > high {
+                    return Err(fail("a range is damaged"));
                 }
                 layers.entry(layer.to_owned()).or_insert_with(LayerCalibration::empty).range = [low, high];
             } else if let Some((layer, bits)) = name.rsplit_once(".points.") {
                 let width = bits.parse().ok().and_then(|b| BitWidth::new(b).ok());
-                let (Some(width), [_, row]) = (width, tensor.shape()) else {
-                    return Err(fail("a set of points is damaged"));
-                };
-                if *row != values.div_ceil(8) || tensor.dtype() != Dtype::U8 {
-                    return Err(fail("a set of points has another size than the universal set"));
-                }
-                let indices = |bits: &[u8]| -> Vec<u16> {
-                    (0..values as u16).filter(|i| bits[usize::from(i / 8)] >> (i % 8) & 1 == 1).collect()
-                };
-                let channels = tensor.data().chunks_exact(*row).map(indices).collect();
-                layers
-                    .entry(layer.to_owned())
-                    .or_insert_with(LayerCalibration::empty)
-                    .points
-                    .insert(width, channels);
+                let width = width.ok_or_else(|| fail("a set of points is damaged"))?;
+                let layer = layers.entry(layer.to_owned()).or_insert_with(LayerCalibration::empty);
+                layer.points.insert(width, file.subsets(name, values)?);
             }
         }
         Ok(Calibration { settings, network, images, layers })
@@ -349,9 +290,7 @@ mod tests {
         for bad in [&bytes[..bytes.len() - 1], &bytes[..10], b"", b"text that is no calibration"] {
             assert!(matches!(Calibration::load(bad), Err(Error::Calibration(_))));
         }
-        let foreign = safetensors::serialize(Vec::<(&str, TensorView<'_>)>::new(), None).unwrap();
-        let mut file = GzEncoder::new(Vec::new(), Compression::fast());
-        file.write_all(&foreign).unwrap();
-        assert!(matches!(Calibration::load(&file.finish().unwrap()), Err(Error::Calibration(_))));
+        let foreign = TensorFile::default().save("another", &()).unwrap();
+        assert!(matches!(Calibration::load(&foreign), Err(Error::Calibration(_))));
     }
 }

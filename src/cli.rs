@@ -11,7 +11,6 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use dfsq::calibration::Settings;
 use dfsq::network::Properties;
-use dfsq::optimize::Effort;
 use dfsq::quant::subset::{self, Preset};
 use dfsq::quant::{BitWidth, MeanMode};
 use dfsq::session::{Method, MinMaxRange, Options, Session, sha256};
@@ -41,6 +40,8 @@ enum Command {
     Upscale(upscale::Arguments),
     /// Choose quantization points from sample images and write them to a file
     Calibrate(calibrate::Arguments),
+    /// Optimize weights and points layer by layer for the method dfsq-opt, and write them to a file
+    Optimize(optimize::Arguments),
     /// Score a method on a folder of images (PSNR and SSIM on Y)
     Eval(eval::Arguments),
 }
@@ -60,15 +61,12 @@ struct Quantization {
     /// Where min-max takes its ranges from
     #[arg(long, value_enum, default_value_t)]
     min_max_range: MinMaxRange,
-    /// A calibration file, or a folder of images to calibrate on first [default: MODEL with the ending .calibration]
+    /// A calibration file (for dfsq-opt a file of `dfsq optimize`), or a folder of images to make it from first
+    /// [default: MODEL with the ending .calibration or .optimized]
     #[arg(long, value_name = "FILE|DIR")]
     calibration: Option<PathBuf>,
-    #[arg(long, default_value_t = 600)]
-    positions: usize,
-    #[arg(long, default_value_t = 0.01)]
-    damping: f32,
-    #[arg(long, default_value_t = 2)]
-    refits: usize,
+    #[command(flatten)]
+    effort: optimize::EffortOptions,
     #[command(flatten)]
     selection: Selection,
 }
@@ -115,10 +113,6 @@ impl Selection {
 }
 
 impl Quantization {
-    fn effort(&self) -> Effort {
-        Effort { positions: self.positions, damping: self.damping, refits: self.refits }
-    }
-
     fn options(&self) -> Options {
         Options {
             method: self.method,
@@ -132,23 +126,31 @@ impl Quantization {
     fn session(&self, model: &Path) -> Result<Session> {
         let mut session = open(model)?;
         let options = self.options();
-        let needed = options.activation_bits != BitWidth::FULL
-            && (matches!(options.method, Method::Dfsq | Method::DfsqOpt)
-                || (options.method == Method::MinMax && options.min_max_range == MinMaxRange::Static));
-        let path = self.calibration.clone().unwrap_or_else(|| model.with_extension("calibration"));
+        let full = [options.weight_bits, options.activation_bits].map(|bits| bits == BitWidth::FULL);
+        let needed = options.method == Method::DfsqOpt && full != [true; 2]
+            || !full[1]
+                && (options.method == Method::Dfsq
+                    || (options.method == Method::MinMax && options.min_max_range == MinMaxRange::Static));
+        let ending = if options.method == Method::DfsqOpt { "optimized" } else { "calibration" };
+        let path = self.calibration.clone().unwrap_or_else(|| model.with_extension(ending));
         if !needed || (self.calibration.is_none() && !path.exists()) {
             return Ok(session);
         }
         if path.is_dir() && options.method == Method::DfsqOpt {
             let bits = [options.weight_bits, options.activation_bits];
-            optimize::optimize(&mut session, &path, &self.selection, &[bits], self.effort())?;
+            let optimized = optimize::optimize(&session, &path, &self.selection, &[bits], &self.effort)?;
+            session.set_optimized(optimized);
         } else if path.is_dir() {
             let calibration =
                 calibrate::calibrate(&session, &path, &self.selection, &[options.activation_bits])?;
             session.set_calibration(calibration);
         } else {
             let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            session.load_calibration(&bytes).with_context(|| path.display().to_string())?;
+            let loaded = match options.method {
+                Method::DfsqOpt => session.load_optimized(&bytes),
+                _ => session.load_calibration(&bytes),
+            };
+            loaded.with_context(|| path.display().to_string())?;
         }
         Ok(session)
     }
@@ -206,6 +208,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Upscale(arguments) => upscale::run(&arguments),
         Command::Calibrate(arguments) => calibrate::run(&arguments),
+        Command::Optimize(arguments) => optimize::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
     };
     match result {

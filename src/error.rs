@@ -42,6 +42,9 @@ pub enum Error {
     /// The method needs calibration and none is loaded.
     #[error("{0} needs a calibration: load one, or calibrate on images first")]
     NotCalibrated(&'static str),
+    /// `dfsq-opt` has nothing for these bit widths.
+    #[error("the network has not been optimized for {0}")]
+    NotOptimized(String),
     /// A figure could not be drawn.
     #[error("cannot draw the figure: {0}")]
     Figure(String),
@@ -66,6 +69,7 @@ impl Error {
             Error::Option(_) => "option",
             Error::Calibration(_) => "calibration",
             Error::NotCalibrated(_) => "not-calibrated",
+            Error::NotOptimized(_) => "not-optimized",
             Error::Figure(_) => "figure",
             Error::Cancelled => "cancelled",
         }

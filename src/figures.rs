@@ -32,6 +32,7 @@ struct Palette {
     faint: RGBColor,
     body: RGBColor,
     dfsq: RGBColor,
+    dfsq_opt: RGBColor,
     min_max: RGBColor,
 }
 
@@ -45,6 +46,7 @@ impl Style {
                 faint: c(58, 64, 75),
                 body: c(104, 114, 131),
                 dfsq: c(94, 176, 255),
+                dfsq_opt: c(255, 122, 194),
                 min_max: c(255, 159, 94),
             }
         } else {
@@ -53,6 +55,7 @@ impl Style {
                 faint: c(226, 228, 233),
                 body: c(154, 162, 177),
                 dfsq: c(11, 104, 203),
+                dfsq_opt: c(176, 38, 126),
                 min_max: c(199, 78, 16),
             }
         }
@@ -251,12 +254,13 @@ pub fn universal_set(style: &Style, universal: &[f32], points: &[f32]) -> Result
     })
 }
 
-/// Signal-to-noise ratio in dB of every quantized layer's input under both methods; an entry that is not finite is
-/// left out. `selected` is the index of a layer in these lists.
-pub fn layers(style: &Style, dfsq: &[f64], min_max: &[f64], selected: usize) -> Result<String> {
+/// Signal-to-noise ratio in dB of every quantized layer's input under dfsq-opt, DFSQ and min-max; an entry that is not
+/// finite is left out. `selected` is the index of a layer in these lists.
+pub fn layers(style: &Style, decibels: [&[f64]; 3], selected: usize) -> Result<String> {
     let palette = style.palette();
-    let y = extent(dfsq.iter().chain(min_max).copied());
-    let count = dfsq.len().max(min_max.len()).max(1) as f64;
+    let y = extent(decibels.iter().flat_map(|values| values.iter().copied()));
+    let count = decibels.iter().map(|values| values.len()).max().unwrap_or(0).max(1) as f64;
+    let colours = [palette.dfsq_opt, palette.dfsq, palette.min_max];
     svg(style, |area| {
         let title = "Signal to quantization noise of all layers";
         let mut chart = axes!(area, style, title, -0.6..count - 0.4, y.clone(), "layer", "dB", |mesh| {
@@ -273,16 +277,17 @@ pub fn layers(style: &Style, dfsq: &[f64], min_max: &[f64], selected: usize) -> 
                 palette.body.mix(0.25).filled(),
             )])
             .map_err(fail)?;
-        for (values, colour) in [(min_max, palette.min_max), (dfsq, palette.dfsq)] {
+        for (values, colour) in decibels.iter().zip(&colours).rev() {
             let points =
                 || values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| (i as f64, *v));
             chart.draw_series(LineSeries::new(points(), colour.stroke_width(2))).map_err(fail)?;
             chart.draw_series(points().map(|p| Circle::new(p, 2, colour.filled()))).map_err(fail)?;
         }
         let (right, bottom) = area.dim_in_pixel();
-        let (right, bottom) = (right as i32, bottom as i32);
-        area.draw_text("DFSQ", &key(&palette.dfsq), (right - 112, bottom - 17)).map_err(fail)?;
-        area.draw_text("min-max", &key(&palette.min_max), (right - 66, bottom - 17)).map_err(fail)
+        let at = |left: i32| (right as i32 - left, bottom as i32 - 17);
+        area.draw_text("DFSQ-opt", &key(&palette.dfsq_opt), at(184)).map_err(fail)?;
+        area.draw_text("DFSQ", &key(&palette.dfsq), at(112)).map_err(fail)?;
+        area.draw_text("min-max", &key(&palette.min_max), at(66)).map_err(fail)
     })
 }
 
@@ -307,7 +312,7 @@ mod tests {
             samples(&style, &named, 0).unwrap(),
             histogram(&style, &all[0], &[-0.5, 0.5], &[-7.0, 0.0, 0.9]).unwrap(),
             universal_set(&style, &[-1.0, 0.0, 1.0], &[0.0]).unwrap(),
-            layers(&style, &[20.0, f64::INFINITY], &[10.0, 12.0], 0).unwrap(),
+            layers(&style, [&[], &[20.0, f64::INFINITY], &[10.0, 12.0]], 0).unwrap(),
         ];
         for figure in &figures {
             assert!(figure.starts_with("<svg role=\"img\"") && figure.trim_end().ends_with("</svg>"));
@@ -324,7 +329,7 @@ mod tests {
         let style = Style { width: 1, height: 1, dark: true };
         channels(&style, &[], 0).unwrap();
         samples(&style, &[], 0).unwrap();
-        layers(&style, &[], &[], 3).unwrap();
+        layers(&style, [&[]; 3], 3).unwrap();
         histogram(&style, &ChannelSummary { histogram: vec![], ..summary(0.0) }, &[], &[]).unwrap();
     }
 }

@@ -37,6 +37,7 @@ pub mod network;
 pub mod optimize;
 pub mod quant;
 pub mod session;
+pub mod tensor_file;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 

@@ -12,8 +12,11 @@ use crate::quant::kernels::SubsetKernels;
 use crate::quant::{
     ActivationQuantizer, BitWidth, Histogram, NonFiniteChannel, Normalization, Points, UniversalSet, subset,
 };
+use crate::tensor_file::TensorFile;
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How a network is optimized.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +44,126 @@ pub struct OptimizedLayer {
     pub kernels: Option<SubsetKernels>,
     /// What is added to the bias, for each kernel or nothing.
     pub bias_change: Vec<f32>,
+}
+
+/// Optimized layers of one network, for some bit widths.
+///
+/// As a file ([`TensorFile`]) it holds for each layer `L`, bits `w` of weights and `a` of activations, with M the size of
+/// the universal set: `L.w.a.points`, a subset of M for each input channel; `L.w.a.kernel-points`, one for each kernel;
+/// `L.w.a.codes`, u8 `[kernels, weights of one]`; `L.w.a.scales`, f32 `[kernels, 2]`, mean and range; and
+/// `L.w.a.bias-change`, f32 `[kernels]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Optimized {
+    /// How points are normalized and from which universal set they are.
+    pub settings: Settings,
+    /// SHA-256 of the network's file, in hexadecimal.
+    pub network: String,
+    /// By bits of weights and activations, the layers of the network; `None` where one is not quantized.
+    pub layers: BTreeMap<[BitWidth; 2], Vec<Option<OptimizedLayer>>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    settings: Settings,
+    network: String,
+    bits: Vec<[BitWidth; 2]>,
+}
+
+const FORMAT: &str = "dfsq-optimized-1";
+
+impl Optimized {
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`] where it cannot be written.
+    pub fn save(&self, network: &Network) -> Result<Vec<u8>> {
+        let values = UniversalSet::new(self.settings.word_sets)?.values().len();
+        let mut file = TensorFile::default();
+        for ([weights, activations], layers) in &self.layers {
+            for (shape, layer) in network.layers().iter().zip(layers) {
+                let Some(layer) = layer else { continue };
+                let name =
+                    |part: &str| format!("{}.{}.{}.{part}", shape.name, weights.bits(), activations.bits());
+                file.put_subsets(name("points"), &layer.points, values);
+                if let Some(SubsetKernels { means, ranges, points, codes }) = &layer.kernels {
+                    file.put_subsets(name("kernel-points"), points, values);
+                    file.put_u8(
+                        name("codes"),
+                        &[points.len(), codes.len() / points.len().max(1)],
+                        codes.clone(),
+                    );
+                    let scales = means.iter().zip(ranges).flat_map(|(mean, range)| [*mean, *range]);
+                    file.put_f32(name("scales"), &[points.len(), 2], scales);
+                    file.put_f32(
+                        name("bias-change"),
+                        &[layer.bias_change.len()],
+                        layer.bias_change.iter().copied(),
+                    );
+                }
+            }
+        }
+        let bits = self.layers.keys().copied().collect();
+        file.save(FORMAT, &Header { settings: self.settings, network: self.network.clone(), bits })
+    }
+
+    /// Reads a file that was made for this network, whose SHA-256 is `hash`.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`] says what is wrong with it.
+    pub fn load(bytes: &[u8], network: &Network, hash: &str) -> Result<Self> {
+        let (file, header): (_, Header) = TensorFile::load(FORMAT, bytes)?;
+        if header.network != hash {
+            return Err(Error::Calibration("it was made for another network".into()));
+        }
+        let values = UniversalSet::new(header.settings.word_sets)?.values().len();
+        let mut layers = BTreeMap::new();
+        for bits in header.bits {
+            let read = |shape: &Layer| {
+                shape.quantized.then(|| OptimizedLayer::read(&file, shape, bits, values)).transpose()
+            };
+            layers.insert(bits, network.layers().iter().map(read).collect::<Result<_>>()?);
+        }
+        Ok(Optimized { settings: header.settings, network: header.network, layers })
+    }
+}
+
+impl OptimizedLayer {
+    fn read(file: &TensorFile, shape: &Layer, bits: [BitWidth; 2], values: usize) -> Result<Self> {
+        let name = |part: &str| format!("{}.{}.{}.{part}", shape.name, bits[0].bits(), bits[1].bits());
+        let fit = |right: bool, part: &str| {
+            if right {
+                Ok(())
+            } else {
+                Err(Error::Calibration(format!("{} does not fit the network", name(part))))
+            }
+        };
+        let subsets = |part: &str, rows: usize, width: BitWidth| {
+            let subsets = file.subsets(&name(part), values)?;
+            let levels = width.levels().unwrap_or(0);
+            let right = subsets.len() == rows && subsets.iter().all(|s| (1..=levels).contains(&s.len()));
+            fit(right || levels == 0, part).map(|()| subsets)
+        };
+        let points = subsets("points", shape.inputs, bits[1])?;
+        if bits[0] == BitWidth::FULL {
+            return Ok(OptimizedLayer { points, kernels: None, bias_change: Vec::new() });
+        }
+        let kernel_points = subsets("kernel-points", shape.outputs, bits[0])?;
+        let codes = file.u8(&name("codes"))?.to_vec();
+        let size = shape.weights() / shape.outputs;
+        let known =
+            |(codes, points): (&[u8], &Vec<u16>)| codes.iter().all(|c| usize::from(*c) < points.len());
+        fit(
+            codes.len() == shape.weights() && codes.chunks_exact(size).zip(&kernel_points).all(known),
+            "codes",
+        )?;
+        let scales = file.f32(&name("scales"))?;
+        fit(scales.len() == 2 * shape.outputs, "scales")?;
+        let bias_change = file.f32(&name("bias-change"))?;
+        fit(bias_change.is_empty() || bias_change.len() == shape.outputs, "bias-change")?;
+        let (means, ranges) = scales.chunks_exact(2).map(|pair| (pair[0], pair[1])).unzip();
+        let kernels = SubsetKernels { means, ranges, points: kernel_points, codes };
+        Ok(OptimizedLayer { points, kernels: Some(kernels), bias_change })
+    }
 }
 
 /// What the full-precision network computes for some images, noted at random positions.

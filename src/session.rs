@@ -6,9 +6,9 @@ use crate::image_io::{self, Picture};
 use crate::network::{
     Convention, Layer, LayerQuantization, Network, Observer, Properties, QuantizationError, Rule, Tap,
 };
-use crate::optimize::{Effort, OptimizedLayer, Targets};
+use crate::optimize::{Effort, Optimized, OptimizedLayer, Targets};
 use crate::quant::{
-    ActivationQuantizer, BitWidth, MeanMode, NonFiniteChannel, Points, UniformGrid, UniversalSet, uniform,
+    ActivationQuantizer, BitWidth, NonFiniteChannel, Points, UniformGrid, UniversalSet, uniform,
 };
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -89,8 +89,7 @@ pub struct Session {
     network: Network,
     hash: String,
     calibration: Option<Calibration>,
-    /// By bits of weights and activations.
-    optimized: BTreeMap<[BitWidth; 2], Vec<Option<OptimizedLayer>>>,
+    optimized: Optimized,
 }
 
 /// The quantized network for one set of options; made by [`Session::prepare`], valid until the calibration changes.
@@ -128,6 +127,8 @@ pub struct NetworkInfo<'s> {
     pub macs_per_pixel: f64,
     /// The bit widths that DFSQ is calibrated for.
     pub calibrated_widths: Vec<BitWidth>,
+    /// The bits of weights and activations that the network is optimized for.
+    pub optimized_widths: Vec<[BitWidth; 2]>,
 }
 
 impl Session {
@@ -145,12 +146,9 @@ impl Session {
     /// [`Error::Network`] says what is wrong with it.
     pub fn load_with(network: &[u8], properties: Properties) -> Result<Self> {
         let hash = sha256(network);
-        Ok(Session {
-            network: Network::load_with(network, properties)?,
-            hash,
-            calibration: None,
-            optimized: BTreeMap::new(),
-        })
+        let optimized =
+            Optimized { settings: Settings::default(), network: hash.clone(), layers: BTreeMap::new() };
+        Ok(Session { network: Network::load_with(network, properties)?, hash, calibration: None, optimized })
     }
 
     /// Takes over a calibration file made for this network.
@@ -184,6 +182,7 @@ impl Session {
             layers: self.network.layers(),
             parameters: self.network.parameters(),
             macs_per_pixel: self.network.macs_per_pixel(),
+            optimized_widths: self.optimized.layers.keys().copied().collect(),
             calibrated_widths: self.calibration.as_ref().map(Calibration::widths).unwrap_or_default(),
         }
     }
@@ -221,40 +220,32 @@ impl Session {
         Ok(Prepared { options, layers })
     }
 
-    /// Uses what was optimized for just these bits; or else the weights optimized beside activations of as many bits,
-    /// and the points optimized beside weights of as many bits.
     fn prepare_optimized(&self, options: Options) -> Result<Prepared> {
-        let Options { weight_bits, activation_bits, .. } = options;
-        let universal = UniversalSet::new(UniversalSet::DEFAULT_SETS)?;
-        let find = |own: BitWidth| {
-            if own == BitWidth::FULL {
-                return Ok(None);
-            }
-            let both = self.optimized.get(&[weight_bits, activation_bits]);
-            let optimized = both.or_else(|| self.optimized.get(&[own, own]));
-            optimized.map(Some).ok_or_else(|| {
-                Error::Calibration(format!("the network has not been optimized for {} bits", own.bits()))
-            })
-        };
-        let (weights, points) = (find(weight_bits)?, find(activation_bits)?);
+        let bits = [options.weight_bits, options.activation_bits];
+        if bits == [BitWidth::FULL; 2] {
+            return Ok(Prepared { options, layers: Vec::new() });
+        }
+        let optimized = self.optimized.layers.get(&bits).ok_or_else(|| {
+            let [weights, activations] = bits.map(BitWidth::bits);
+            Error::NotOptimized(format!("{weights} bits of weights and {activations} of activations"))
+        })?;
+        let universal = UniversalSet::new(self.optimized.settings.word_sets)?;
         let layer = |index: usize| -> Result<LayerQuantization> {
             let layer = &self.network.layers()[index];
-            let weights = match weights.and_then(|layers| layers[index].as_ref()) {
-                Some(OptimizedLayer { kernels: Some(kernels), bias_change, .. }) => {
-                    Some(self.network.make_weights(index, &kernels.weights(&universal), bias_change)?)
-                }
-                _ => None,
+            let Some(OptimizedLayer { points, kernels, bias_change }) = &optimized[index] else {
+                return Ok(LayerQuantization::default());
             };
-            let activation = points.and_then(|layers| layers[index].as_ref()).map(|optimized| {
-                let values = |indices: &Vec<u16>| {
-                    Points::new(indices.iter().map(|i| universal.values()[usize::from(*i)]).collect())
-                };
-                let subtract_mean = MeanMode::Auto.subtracts(layer.after_relu);
-                ActivationQuantizer::Subset {
-                    points: optimized.points.iter().map(values).collect(),
-                    subtract_mean,
-                }
-            });
+            let weights = kernels
+                .as_ref()
+                .map(|kernels| self.network.make_weights(index, &kernels.weights(&universal), bias_change));
+            let subtract_mean = self.optimized.settings.mean.subtracts(layer.after_relu);
+            let points: Vec<Points> = points
+                .iter()
+                .map(|set| Points::new(set.iter().map(|i| universal.values()[usize::from(*i)]).collect()))
+                .collect();
+            let activation =
+                (!points.is_empty()).then_some(ActivationQuantizer::Subset { points, subtract_mean });
+            let weights = weights.transpose()?;
             Ok(LayerQuantization { weights, activation })
         };
         let layers = (0..self.network.layers().len()).map(layer).collect::<Result<_>>()?;
@@ -277,9 +268,28 @@ impl Session {
         Targets::note(&self.network, images, effort, seed, progress)
     }
 
-    /// Uses these layers for [`Method::DfsqOpt`] with these bits of weights and activations from now on.
-    pub fn set_optimized(&mut self, bits: [BitWidth; 2], layers: Vec<Option<OptimizedLayer>>) {
-        self.optimized.insert(bits, layers);
+    /// Uses these layers for [`Method::DfsqOpt`] from now on.
+    pub fn set_optimized(&mut self, optimized: Optimized) {
+        self.optimized = optimized;
+    }
+
+    /// What [`Method::DfsqOpt`] uses.
+    pub fn optimized(&self) -> &Optimized {
+        &self.optimized
+    }
+
+    /// SHA-256 of the network's file, in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Takes over a file of optimized layers made for this network.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`] where it does not fit.
+    pub fn load_optimized(&mut self, bytes: &[u8]) -> Result<()> {
+        self.optimized = Optimized::load(bytes, &self.network, &self.hash)?;
+        Ok(())
     }
 
     fn activation_quantizer(
@@ -381,8 +391,9 @@ impl Session {
         self.calibration = Some(calibration);
     }
 
-    /// Bytes that the network would take in storage: weights, biases, and for each quantized layer a scale and a
-    /// zero point a kernel and, with DFSQ, a bit for each universal value and channel. 0 for interpolation.
+    /// Bytes that the network would take in storage: weights, biases, and for each quantized layer two numbers a kernel
+    /// (scale and zero point, or mean and range) and a bit for each universal value and channel that has points of its
+    /// own (with `dfsq-opt` for each kernel too). 0 for interpolation.
     ///
     /// # Errors
     /// [`Error::Option`] where the calibration's universal set is none.
@@ -392,14 +403,21 @@ impl Session {
             Method::Fp32 => false,
             Method::MinMax | Method::Dfsq | Method::DfsqOpt => true,
         };
-        let has_points = options.method == Method::Dfsq && options.activation_bits != BitWidth::FULL;
-        let point_bytes = if has_points { self.universal_set()?.values().len().div_ceil(8) } else { 0 };
+        let set_bytes = match options.method {
+            Method::Dfsq => self.universal_set()?.values().len().div_ceil(8),
+            Method::DfsqOpt => {
+                UniversalSet::new(self.optimized.settings.word_sets)?.values().len().div_ceil(8)
+            }
+            _ => 0,
+        };
+        let point_bytes = if options.activation_bits == BitWidth::FULL { 0 } else { set_bytes };
+        let kernel_bytes = 8 + if options.method == Method::DfsqOpt { set_bytes } else { 0 };
         let layer_bytes = |layer: &Layer| match (quantizes && layer.quantized, options.weight_bits) {
             (false, _) => 4 * layer.weights(),
             (true, BitWidth::FULL) => 4 * layer.weights() + point_bytes * layer.inputs,
             (true, width) => {
                 let weights = (layer.weights() * usize::from(width.bits())).div_ceil(8);
-                weights + 8 * layer.outputs + point_bytes * layer.inputs
+                weights + kernel_bytes * layer.outputs + point_bytes * layer.inputs
             }
         };
         let layers = self.network.layers();

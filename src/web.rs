@@ -9,6 +9,7 @@ use crate::figures::{self, Style};
 use crate::image_io::{self, Picture};
 use crate::metrics;
 use crate::network::{Observer, QuantizationError};
+use crate::optimize::Effort;
 use crate::quant::{BitWidth, UniformGrid, UniversalSet};
 use crate::session::{self, Method, Options, Prepared, Upscaled};
 use crate::{Error, Result};
@@ -142,11 +143,13 @@ struct FigureRequest {
     channel: usize,
     #[serde(default)]
     options: Options,
-    /// For `layers`: dB of every layer of the network under both methods.
+    /// For `layers`: dB of every layer of the network under each method.
     #[serde(default)]
     dfsq: Vec<f64>,
     #[serde(default)]
     min_max: Vec<f64>,
+    #[serde(default)]
+    dfsq_opt: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -215,6 +218,39 @@ impl Session {
         self.session.set_calibration(calibration.clone());
         self.prepared = None;
         calibration.save()
+    }
+
+    /// Takes over a file of optimized layers.
+    #[wasm_bindgen(js_name = loadOptimized)]
+    pub fn load_optimized(&mut self, bytes: &[u8]) -> Result<()> {
+        self.prepared = None;
+        self.session.load_optimized(bytes)
+    }
+
+    /// Optimizes for these bits on these pictures (an array), all of one size, and uses the result from now on.
+    pub fn optimize(
+        &mut self,
+        pictures: &Array,
+        weight_bits: u8,
+        activation_bits: u8,
+        progress: &Function,
+    ) -> Result<()> {
+        let progress = Progress(progress);
+        let pictures: Vec<Picture> =
+            pictures.iter().map(|picture| picture_from_js(&picture)).collect::<Result<_>>()?;
+        let bits = [BitWidth::new(weight_bits)?, BitWidth::new(activation_bits)?];
+        let effort = Effort::default();
+        let targets =
+            self.session.note_targets(&pictures, effort, 0, &mut |done| progress.report(0.3 * done))?;
+        let mut optimized = self.session.optimized().clone();
+        let network = self.session.network();
+        let layers = targets.optimize(network, optimized.settings, bits, effort, &mut |done| {
+            progress.report(0.3 + 0.7 * done)
+        })?;
+        optimized.layers.insert(bits, layers);
+        self.session.set_optimized(optimized);
+        self.prepared = None;
+        Ok(())
     }
 
     /// Enlarges a picture; returns `{picture, layerDb, modelBytes, seconds}`. `progress` is called with numbers in 0..1.
@@ -329,7 +365,9 @@ impl Session {
                     quantized.iter().map(|i| values.get(*i).copied().unwrap_or(f64::NAN)).collect()
                 };
                 let selected = quantized.iter().position(|i| *i == request.layer).unwrap_or(0);
-                figures::layers(style, &pick(&request.dfsq), &pick(&request.min_max), selected)
+                let [opt, dfsq, min_max] =
+                    [&request.dfsq_opt, &request.dfsq, &request.min_max].map(|v| pick(v));
+                figures::layers(style, [&opt, &dfsq, &min_max], selected)
             }
         }
     }

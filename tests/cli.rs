@@ -104,6 +104,24 @@ fn calibrate_then_eval_then_upscale() {
     ]);
     assert!(on_folder["mean_psnr_y"].is_number());
 
+    let made = [
+        "optimize",
+        "net.onnx",
+        "--images",
+        "hr",
+        "-o",
+        "net.optimized",
+        "--crop-size",
+        "16",
+        "--bits",
+        "3,4",
+        "--json",
+    ];
+    assert!(folder.json(&made)["bytes"].as_u64().unwrap() > 100);
+    let ours = folder.json(&["eval", "net.onnx", "--hr", "hr", "--method", "dfsq-opt", "--json"]);
+    assert_eq!(ours["method"], "dfsq-opt");
+    assert!(ours["mean_psnr_y"].as_f64().unwrap() > 5.0);
+
     let result =
         folder.json(&["upscale", "net.onnx", "hr/a.png", "-o", "out.png", "--method", "bicubic", "--json"]);
     assert_eq!((result["width"].as_u64(), result["height"].as_u64()), (Some(80), Some(80)));

@@ -81,6 +81,7 @@ export class Analyzer {
       channel: Number(this.#channel.value),
       options: laboratory.options("dfsq"),
       dfsq: kind === "layers" ? decibels("dfsq") : [],
+      dfsqOpt: kind === "layers" ? decibels("dfsq-opt") : [],
       minMax: kind === "layers" ? decibels("min-max") : [],
       style: { width, height: Math.round(width * ASPECT), dark: dark.matches },
     };

@@ -5,8 +5,8 @@
  * @typedef {{picture: Picture, layerDb: Float64Array, modelBytes: number, seconds: number}} Upscaled
  * @typedef {{name: string, inputs: number, outputs: number, quantized: boolean}} Layer
  * @typedef {{scale: number, colour: string, range: number, assumed: string[]}} Convention
- * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[]}} NetworkInfo
- * @typedef {{bytes: Uint8Array, calibration?: Uint8Array, properties?: Record<string, string>}} Network a file, its calibration, and what it does not say of itself
+ * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[], optimizedWidths: [number, number][]}} NetworkInfo
+ * @typedef {{bytes: Uint8Array, calibration?: Uint8Array, optimized?: Uint8Array, properties?: Record<string, string>}} Network a file, its calibration, and what it does not say of itself
  */
 
 /** An error from a worker; `kind` is a stable word. */

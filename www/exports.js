@@ -19,7 +19,7 @@ function rows(laboratory) {
     ["bicubic", ...NETWORK_METHODS].flatMap((method) => {
       const result = laboratory.result(method, sample);
       if (!result) return [];
-      const quantized = method === "dfsq" || method === "min-max";
+      const quantized = NETWORK_METHODS.includes(method) && method !== "fp32";
       return [
         {
           image: sample.name,

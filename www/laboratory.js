@@ -33,9 +33,10 @@ const PATCH = 48;
 const METHODS = ["reference", "bicubic", ...NETWORK_METHODS];
 
 export class Laboratory extends EventTarget {
-  /** @param {Promise<WebAssembly.Module>} module @param {Settings} settings */
-  constructor(module, settings) {
+  /** @param {Promise<WebAssembly.Module>} module @param {() => Promise<Uint8Array[]>} sampleFiles @param {Settings} settings */
+  constructor(module, sampleFiles, settings) {
     super();
+    this.sampleFiles = sampleFiles;
     this.settings = settings;
     /** One worker a method, and one that decodes and scores. @type {Record<string, Engine>} */
     this.engines = Object.fromEntries([...NETWORK_METHODS, "images"].map((name) => [name, new Engine(module)]));
@@ -63,6 +64,11 @@ export class Laboratory extends EventTarget {
     this.progress = new Map();
     /** Sample and region that the figures' worker has seen. @type {Map<number, string>} */
     this.analyzed = new Map();
+    /** The bits that dfsq-opt's worker has optimized the network for, beside those that came with it. @type {Set<string>} */
+    this.optimized = new Set();
+    /** Whether dfsq-opt is at it now. */
+    this.optimizing = false;
+    this.engines["dfsq-opt"].onStop = () => this.optimized.clear();
     this.engines.fp32.onStop = () => this.analyzed.clear();
     this.speed = TYPICAL_SPEED;
     this.run = 0;
@@ -98,7 +104,7 @@ export class Laboratory extends EventTarget {
       // A network that cannot be used fails here, before anything has changed.
       this.info = await this.engines.fp32.load(network);
       this.analyzed.clear();
-      for (const name of ["min-max", "dfsq"]) this.engines[name].use(network);
+      for (const name of NETWORK_METHODS) if (name !== "fp32") this.engines[name].use(network);
     } finally {
       this.loading--;
     }
@@ -261,11 +267,13 @@ export class Laboratory extends EventTarget {
         this.dispatchEvent(new Event("progress"));
       };
       const engine = this.engines[method];
+      const options = this.options(method);
+      if (method === "dfsq-opt") await this.#optimize((done) => onProgress(0.8 * done));
       /** @type {import("./client.js").Upscaled} */
       const { picture, layerDb, modelBytes, seconds } =
         method === "fp32"
           ? await engine.call("analyze", [pair.low, index, sample.name], onProgress)
-          : await engine.call("upscale", [pair.low, this.options(method)], onProgress);
+          : await engine.call("upscale", [pair.low, options], onProgress);
       if (method === "fp32") {
         this.analyzed.set(index, key);
         this.speed = (pair.low.width * pair.low.height * (this.info?.macsPerPixel ?? 0)) / seconds || this.speed;
@@ -285,7 +293,8 @@ export class Laboratory extends EventTarget {
   async #scoreAgainstFull(sample) {
     const full = this.result("fp32", sample);
     if (this.settings.mode !== "upscale" || !full) return;
-    for (const method of ["bicubic", "min-max", "dfsq"]) {
+    for (const method of METHODS) {
+      if (method === "fp32" || method === "reference") continue;
       const result = this.result(method, sample);
       if (result && !result.complete) result.score = await this.#score(result.picture, full.picture);
       if (result) result.complete = true;
@@ -311,17 +320,38 @@ export class Laboratory extends EventTarget {
     await this.#calibrate(pairs.map(({ low }) => low), "images");
   }
 
-  /** Chooses the points anew, from patches of these images, shrunk by the network's scale. @param {Uint8Array[]} files */
-  async calibrateOnPatches(files) {
+  /** Chooses the points anew, from patches of the bundled samples. */
+  async calibrateOnPatches() {
     this.stop();
+    await this.#calibrate(await this.#patches(3), "patches");
+  }
+
+  /** Patches of the bundled samples, shrunk by the network's scale, `count` a row and column. @param {number} count */
+  async #patches(count) {
     const { images } = this.engines;
     const patches = [];
-    for (const file of files) {
+    for (const file of await this.sampleFiles()) {
       const picture = await images.call("decodeImage", [file]);
       const { low } = /** @type {Pair} */ (await images.call("benchmarkPair", [picture, this.cost().scale]));
-      patches.push(...tiles(low, PATCH).map((tile) => cut(low, tile)));
+      patches.push(...tiles(low, PATCH, count).map((tile) => cut(low, tile)));
     }
-    await this.#calibrate(patches, "patches");
+    return patches;
+  }
+
+  /** Optimizes the network for the present bits, where that has not been done. @param {(done: number) => void} onProgress */
+  async #optimize(onProgress) {
+    const { weightBits, activationBits } = this.settings;
+    const bits = `${weightBits}/${activationBits}`;
+    const shipped = this.info?.optimizedWidths.some((pair) => pair.join("/") === bits);
+    if (shipped || this.optimized.has(bits) || (weightBits === 32 && activationBits === 32)) return;
+    this.optimizing = true;
+    this.#change();
+    try {
+      await this.engines["dfsq-opt"].call("optimize", [await this.#patches(2), weightBits, activationBits], onProgress);
+      this.optimized.add(bits);
+    } finally {
+      this.optimizing = false;
+    }
   }
 
   /** @param {Picture[]} pictures @param {Laboratory["calibratedOn"]} madeOn */
@@ -373,9 +403,9 @@ function cut({ width: whole, rgba }, { x, y, width, height }) {
   return { width, height, rgba: part };
 }
 
-/** Squares that cover a picture evenly, three a row and column, overlapping. @param {Picture} picture @param {number} side @returns {Region[]} */
-function tiles({ width, height }, side) {
+/** Squares that cover a picture evenly, `count` a row and column, overlapping. @param {Picture} picture @param {number} side @param {number} count @returns {Region[]} */
+function tiles({ width, height }, side, count) {
   const [w, h] = [Math.min(side, width), Math.min(side, height)];
-  const places = [0, 0.5, 1];
+  const places = Array.from({ length: count }, (_, i) => i / (count - 1));
   return places.flatMap((y) => places.map((x) => ({ x: Math.round(x * (width - w)), y: Math.round(y * (height - h)), width: w, height: h })));
 }

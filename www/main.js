@@ -18,15 +18,17 @@ const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 const view = /** @type {import("./compare-view.js").CompareView} */ (document.querySelector("compare-view"));
 const picker = /** @type {import("./crop-picker.js").CropPicker} */ (document.querySelector("crop-picker"));
 
+/** Files of the bundled samples, for what is calibrated on patches of them. @returns {Promise<Uint8Array[]>} */
+const sampleFiles = () => Promise.all(SAMPLES.map((name) => fetchBytes(`samples/${name}.png`)));
 const SAMPLES = ["parrot", "lighthouse", "bikes"];
-const PANES = ["fp32", "dfsq", "min-max"];
+const PANES = ["fp32", "dfsq-opt", "dfsq", "min-max"];
 const LARGEST_FILE = 512 * 2 ** 20;
 
 const wanted = new URLSearchParams(location.hash.slice(1));
 /** @param {string} name @param {string[]} allowed @param {string} otherwise */
 const choice = (name, allowed, otherwise) => (allowed.includes(wanted.get(name) ?? "") ? String(wanted.get(name)) : otherwise);
 const bits = BIT_WIDTHS.map(String);
-const laboratory = new Laboratory(compile(), {
+const laboratory = new Laboratory(compile(), sampleFiles, {
   weightBits: Number(choice("weights", bits, "4")),
   activationBits: Number(choice("activations", bits, "4")),
   minMaxRange: choice("range", ["dynamic", "static"], "dynamic"),
@@ -181,6 +183,7 @@ function statusText(/** @type {string} */ state) {
   if (state === "loading") return "Loading the network…";
   if (!sample) return "Ready. Drop an image.";
   if (running.get("fp32")?.startsWith(CALIBRATION)) return "Choosing quantization points…";
+  if (state === "running" && laboratory.optimizing) return `Optimizing the network for ${bitsText(laboratory, "dfsq-opt")} bits, and running ${sample.name}`;
   if (state === "running") return `Running ${[...running.keys()].map((name) => METHOD_NAMES[name]).join(", ")} on ${sample.name}`;
   if (state === "error") return "Stopped by an error.";
   return state === "done" ? `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}` : "Ready to run.";
@@ -428,8 +431,7 @@ function setUpControls() {
   element("share-link").onclick = shareLink;
   element("calibrate").onclick = () => laboratory.calibrateOnSamples().then(compute, fail);
   element("calibrate-patches").onclick = () =>
-    Promise.all(SAMPLES.map((name) => fetchBytes(`samples/${name}.png`)))
-      .then((files) => laboratory.calibrateOnPatches(files))
+    laboratory.calibrateOnPatches()
       .then(compute, fail);
   element("save-calibration").onclick = () => {
     const { calibration } = laboratory.engines.fp32.network ?? {};

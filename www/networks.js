@@ -3,7 +3,7 @@
 /**
  * @typedef {{file: string, sha256: string, bytes: number}} Listed
  * @typedef {Record<string, {set5: number}>} Scores by method and bits, PSNR on Y in dB
- * @typedef {Listed & {id: string, name: string, scale: number, properties?: Record<string, string>, scores?: Scores, calibration: Listed}} Entry
+ * @typedef {Listed & {id: string, name: string, scale: number, properties?: Record<string, string>, scores?: Scores, calibration: Listed, optimized: Listed}} Entry
  */
 
 /** What the list of networks says of one. @param {Entry} entry */
@@ -20,15 +20,15 @@ export async function listNetworks() {
 }
 
 /**
- * Fetches a network and its calibration, or takes them from the browser's cache; a file that is not the listed one is
+ * Fetches a network and what was learned of it, or takes them from the browser's cache; a file that is not the listed one is
  * refused. @param {import("./client.js").Engine} engine that downloads @param {Entry} entry
  * @param {(bytes: number, total: number) => void} onProgress @returns {Promise<import("./client.js").Network>}
  */
 export async function fetchNetwork(engine, entry, onProgress = () => {}) {
-  const files = [entry, entry.calibration];
+  const files = [entry, entry.calibration, entry.optimized];
   const done = files.map(() => 0);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const [bytes, calibration] = await Promise.all(
+  const [bytes, calibration, optimized] = await Promise.all(
     files.map(({ file, sha256 }, i) =>
       engine.call("download", [new URL(`onnx/${file}`, document.baseURI).href, sha256], (length) => {
         done[i] = length;
@@ -36,5 +36,5 @@ export async function fetchNetwork(engine, entry, onProgress = () => {}) {
       }),
     ),
   );
-  return { bytes, calibration, properties: entry.properties };
+  return { bytes, calibration, optimized, properties: entry.properties };
 }

@@ -1,7 +1,7 @@
 // What to compute and how long it may take. Pure functions, no DOM.
 
 /** Methods that run the network, each in its own worker. */
-export const NETWORK_METHODS = ["fp32", "min-max", "dfsq"];
+export const NETWORK_METHODS = ["fp32", "min-max", "dfsq", "dfsq-opt"];
 
 /** @type {Record<string, string>} */
 export const METHOD_NAMES = {
@@ -10,6 +10,7 @@ export const METHOD_NAMES = {
   fp32: "Full precision",
   "min-max": "Min-max",
   dfsq: "DFSQ",
+  "dfsq-opt": "DFSQ-opt",
 };
 
 export const BIT_WIDTHS = [32, 8, 6, 4, 3, 2];

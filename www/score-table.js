@@ -20,7 +20,7 @@ export function decimal(value, digits) {
 export function drawTable(laboratory, table) {
   const against = laboratory.settings.mode === "benchmark" ? "the reference image" : "the full-precision output";
   if (table.caption) table.caption.textContent = `Scores on luma against ${against}, border of ${laboratory.cost().scale} pixels left out`;
-  const rows = ["fp32", "dfsq", "min-max", "bicubic"].map((method) => {
+  const rows = ["fp32", "dfsq-opt", "dfsq", "min-max", "bicubic"].map((method) => {
     const result = laboratory.result(method);
     const row = document.createElement("tr");
     row.dataset.method = method;

@@ -15,10 +15,11 @@ const verbs = {
   start: (/** @type {WebAssembly.Module} */ module) => init({ module_or_path: module }).then(() => undefined),
   download: (/** @type {string} */ url, /** @type {string} */ sha256, /** @type {(bytes: number) => void} */ progress) =>
     download(url, sha256, dfsq.sha256, progress),
-  load(/** @type {import("./client.js").Network} */ { bytes, calibration, properties }) {
+  load(/** @type {import("./client.js").Network} */ { bytes, calibration, optimized, properties }) {
     // The session before stays in use if this one fails.
     const next = new dfsq.Session(bytes, properties);
     if (calibration) next.loadCalibration(calibration);
+    if (optimized) next.loadOptimized(optimized);
     session?.free();
     session = next;
     return session.info();

@@ -1,0 +1,169 @@
+//! `dfsq-opt` on a small network with random weights. Natively and in the browser.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::*;
+use dfsq::Error;
+use dfsq::calibration::Settings;
+use dfsq::image_io::Picture;
+use dfsq::optimize::{Effort, Optimized};
+use dfsq::quant::BitWidth;
+use dfsq::session::{Method, Options, Session};
+use std::collections::BTreeMap;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+const FEATURES: i64 = 8;
+
+/// EDSR with two residual blocks of 8 features.
+fn network() -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let mut kernels = |outputs: i64, inputs: i64, gain: f32| -> Vec<f32> {
+        let bound = gain / (inputs as f32 * 3.0).sqrt();
+        (0..outputs * inputs * 9).map(|_| (rng.f32() + rng.f32() - 0.9) * bound).collect()
+    };
+    let mut net = Builder::new(3).conv("lr", "head", FEATURES, 3, &kernels(FEATURES, 3, 1.0));
+    let mut x = "head".to_owned();
+    for i in 0..2 {
+        let name = |part: &str| format!("{i}.{part}");
+        net = net
+            .conv(&x, &name("conv1"), FEATURES, FEATURES, &kernels(FEATURES, FEATURES, 1.0))
+            .node("Relu", &[&name("conv1")], &name("relu"), vec![])
+            .conv(&name("relu"), &name("conv2"), FEATURES, FEATURES, &kernels(FEATURES, FEATURES, 1.0))
+            .node("Add", &[&x, &name("conv2")], &name("add"), vec![]);
+        x = name("add");
+    }
+    net.conv(&x, "last", FEATURES, FEATURES, &kernels(FEATURES, FEATURES, 0.5))
+        .node("Add", &["last", "head"], "add", vec![])
+        .conv("add", "up", 12, FEATURES, &kernels(12, FEATURES, 0.7))
+        .shuffle("up", "shuffled")
+        .conv("shuffled", "sr", 3, 3, &copying(3, 3, 1.0, |o| o))
+        .metadata("scale", "2")
+        .metadata("input_range", "0..1")
+        .metadata("colour", "RGB")
+        .build()
+}
+
+fn width(bits: u8) -> BitWidth {
+    BitWidth::new(bits).unwrap()
+}
+
+fn crops() -> Vec<Picture> {
+    (0..6u8).map(|i| gradient(32, 28, 150 + 15 * i).crop(usize::from(i), 2, 24, 24)).collect()
+}
+
+fn optimized(session: &Session, bits: &[[u8; 2]]) -> Optimized {
+    let targets = session.note_targets(&crops(), Effort::default(), 0, &mut |_| true).unwrap();
+    let settings = Settings::default();
+    let layers: BTreeMap<_, _> = bits
+        .iter()
+        .map(|bits| bits.map(width))
+        .map(|bits| {
+            let optimized =
+                targets.optimize(session.network(), settings, bits, Effort::default(), &mut |_| true);
+            (bits, optimized.unwrap())
+        })
+        .collect();
+    Optimized { settings, network: session.hash().to_owned(), layers }
+}
+
+/// Mean squared difference of the bytes of a method's picture from those of full precision.
+fn distance(session: &Session, method: Method, weights: u8, activations: u8) -> f64 {
+    let run = |method, weights, activations| {
+        let options = Options {
+            method,
+            weight_bits: width(weights),
+            activation_bits: width(activations),
+            ..Options::default()
+        };
+        let prepared = session.prepare(options).unwrap();
+        session.upscale(&gradient(30, 26, 200), &prepared, &mut ()).unwrap().picture
+    };
+    let (full, other) = (run(Method::Fp32, 32, 32), run(method, weights, activations));
+    let squares = full.rgb.iter().zip(&other.rgb).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
+    squares.sum::<f64>() / full.rgb.len() as f64
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn it_comes_nearer_to_full_precision_than_dfsq() {
+    let mut session = Session::load(&network()).unwrap();
+    let mut collected = None;
+    for crop in crops() {
+        let one = session.collect(&crop, Settings::default(), &mut ()).unwrap();
+        match &mut collected {
+            None => collected = Some(one),
+            Some(all) => all.merge(&one),
+        }
+    }
+    let calibration = session.select(&collected.unwrap(), &[2, 3, 4].map(width), &mut |_| true).unwrap();
+    session.set_calibration(calibration);
+    session.set_optimized(optimized(&session, &[[2, 2], [3, 3], [4, 4]]));
+    for bits in [2, 3, 4] {
+        let (ours, theirs) =
+            (distance(&session, Method::DfsqOpt, bits, bits), distance(&session, Method::Dfsq, bits, bits));
+        assert!(ours < 0.7 * theirs, "{bits} bits: {ours} against {theirs}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn bits_of_weights_and_activations_may_differ() {
+    let mut session = Session::load(&network()).unwrap();
+    session.set_optimized(optimized(&session, &[[2, 2], [4, 2], [4, 32], [32, 4], [4, 4]]));
+    let distance = |weights, activations| distance(&session, Method::DfsqOpt, weights, activations);
+    assert_eq!(distance(32, 32), 0.0);
+    assert!(0.0 < distance(4, 2) && distance(4, 2) < distance(2, 2));
+    assert!(distance(4, 32) < distance(4, 4) && distance(32, 4) < distance(4, 4));
+    let options = Options { method: Method::DfsqOpt, weight_bits: width(3), ..Options::default() };
+    assert!(matches!(session.prepare(options), Err(Error::NotOptimized(_))));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_file_gives_back_what_was_saved_and_fits_its_network_only() {
+    let mut session = Session::load(&network()).unwrap();
+    let optimized = optimized(&session, &[[3, 3]]);
+    let file = optimized.save(session.network()).unwrap();
+    session.load_optimized(&file).unwrap();
+    assert_eq!(session.optimized(), &optimized);
+    let mut other = Session::load(&stated_edsr()).unwrap();
+    assert!(matches!(other.load_optimized(&file), Err(Error::Calibration(_))));
+    assert!(matches!(session.load_optimized(&file[..file.len() / 2]), Err(Error::Calibration(_))));
+    assert!(matches!(session.load_calibration(&file), Err(Error::Calibration(_))));
+    assert_eq!(session.optimized(), &optimized, "what was there stays");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn it_is_repeatable_and_can_be_cancelled() {
+    let session = Session::load(&network()).unwrap();
+    assert_eq!(optimized(&session, &[[2, 2]]), optimized(&session, &[[2, 2]]));
+    let stopped = session.note_targets(&crops(), Effort::default(), 0, &mut |done| done < 0.3);
+    assert!(matches!(stopped.err(), Some(Error::Cancelled)));
+    let targets = session.note_targets(&crops(), Effort::default(), 0, &mut |_| true).unwrap();
+    let settings = Settings::default();
+    let stopped =
+        targets
+            .optimize(session.network(), settings, [width(2); 2], Effort::default(), &mut |done| done < 0.3);
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+    assert!(matches!(
+        session.note_targets(&[], Effort::default(), 0, &mut |_| true).err(),
+        Some(Error::Option(_))
+    ));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_constant_image_is_no_error() {
+    let mut session = Session::load(&network()).unwrap();
+    let grey = Picture { width: 16, height: 16, rgb: vec![128; 3 * 256], alpha: None };
+    let targets = session.note_targets(&[grey], Effort::default(), 0, &mut |_| true).unwrap();
+    let (settings, bits) = (Settings::default(), [width(4); 2]);
+    let layers =
+        targets.optimize(session.network(), settings, bits, Effort::default(), &mut |_| true).unwrap();
+    session.set_optimized(Optimized {
+        settings,
+        network: session.hash().to_owned(),
+        layers: BTreeMap::from([(bits, layers)]),
+    });
+    assert!(distance(&session, Method::DfsqOpt, 4, 4).is_finite());
+}
