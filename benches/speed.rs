@@ -4,6 +4,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use dfsq::calibration::Settings;
 use dfsq::image_io::Picture;
+use dfsq::quant::subset::Selection;
 use dfsq::quant::{ActivationQuantizer, BitWidth, Points, UniversalSet};
 use dfsq::session::{Method, Options, Session};
 use std::hint::black_box;
@@ -87,10 +88,15 @@ fn forward(criterion: &mut Criterion) {
         group.bench_function("change of bit width", |bencher| {
             bencher.iter(|| session.prepare(Options::default()).is_ok())
         });
-        let collected = session.collect(&picture, Settings::default(), &mut ()).expect("collected");
-        group.bench_function("points for 4 bits", |bencher| {
-            bencher.iter(|| session.select(&collected, &[width(4)], &mut |_| true).is_ok());
-        });
+        for selection in [Selection::Kmeans, Selection::Exact] {
+            let settings = Settings { selection, ..Settings::default() };
+            let collected = session.collect(&picture, settings, &mut ()).expect("collected");
+            for bits in [2, 4, 8] {
+                group.bench_function(format!("points for {bits} bits, {selection:?}"), |bencher| {
+                    bencher.iter(|| session.select(&collected, &[width(bits)], &mut |_| true).is_ok());
+                });
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use dfsq::calibration::Settings;
 use dfsq::network::Properties;
 use dfsq::quant::subset::{self, Preset};
 use dfsq::quant::{BitWidth, MeanMode};
-use dfsq::session::{Method, MinMaxRange, Options, Session, sha256};
+use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid, sha256};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,6 +61,9 @@ struct Quantization {
     /// Where min-max takes its ranges from
     #[arg(long, value_enum, default_value_t)]
     min_max_range: MinMaxRange,
+    /// What the weights of dfsq and min-max are rounded to
+    #[arg(long, value_enum, default_value_t)]
+    weights: WeightGrid,
     /// A calibration file (for dfsq-opt a file of `dfsq optimize`), or a folder of images to make it from first
     /// [default: MODEL with the ending .calibration or .optimized]
     #[arg(long, value_name = "FILE|DIR")]
@@ -119,6 +122,7 @@ impl Quantization {
             weight_bits: self.weight_bits,
             activation_bits: self.activation_bits,
             min_max_range: self.min_max_range,
+            weights: self.weights,
         }
     }
 

@@ -263,7 +263,7 @@ pub fn layers(style: &Style, decibels: [&[f64]; 3], selected: usize) -> Result<S
     let colours = [palette.dfsq_opt, palette.dfsq, palette.min_max];
     svg(style, |area| {
         let title = "Signal to quantization noise of all layers";
-        let mut chart = axes!(area, style, title, -0.6..count - 0.4, y.clone(), "layer", "dB", |mesh| {
+        let mut chart = axes!(area, style, title, -0.6..count - 0.4, y.clone(), "", "dB", |mesh| {
             mesh.disable_x_mesh()
                 .x_labels(10)
                 .x_label_formatter(&|x: &f64| format!("{x:.0}"))
@@ -285,6 +285,7 @@ pub fn layers(style: &Style, decibels: [&[f64]; 3], selected: usize) -> Result<S
         }
         let (right, bottom) = area.dim_in_pixel();
         let at = |left: i32| (right as i32 - left, bottom as i32 - 17);
+        area.draw_text("layer", &style.label(), (46, bottom as i32 - 17)).map_err(fail)?;
         area.draw_text("DFSQ-opt", &key(&palette.dfsq_opt), at(184)).map_err(fail)?;
         area.draw_text("DFSQ", &key(&palette.dfsq), at(112)).map_err(fail)?;
         area.draw_text("min-max", &key(&palette.min_max), at(66)).map_err(fail)

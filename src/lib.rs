@@ -1,17 +1,46 @@
 //! Distribution-flexible subset quantization of super-resolution networks.
 //!
-//! A network (ONNX) is run in full precision, with DFSQ-quantized activations and uniformly quantized weights, or with
-//! min-max quantization, in a browser tab or natively. The method is that of arXiv 2305.05888, "the paper".
+//! A network (ONNX) is run in full precision and with low-bit weights and activations, in a browser tab or natively. The
+//! method is that of arXiv 2305.05888, "the paper", and what was added to it.
 //!
 //! # The way of an image
 //!
 //! A file is decoded by [`image_io`] into an 8-bit picture and from there into planes of numbers. [`network`] runs
 //! them through a graph in which every convolution's input and kernels pass a port, where a run puts its quantizers
 //! ([`quant`]) and whoever watches sees what passes: [`calibration`] to choose quantization points, [`analysis`] to
-//! summarize distributions, which [`figures`] draws. Coming out, the planes are a picture again, which [`metrics`]
-//! scores. [`session`] joins these for the two faces: the browser's (`web`) and the command line.
+//! summarize distributions, which [`figures`] draws, [`optimize`] to fit weights. Coming out, the planes are a picture
+//! again, which [`metrics`] scores. [`session`] joins these for the two faces: the browser's (`web`) and the command line.
 //!
 //! Low-bit arithmetic is simulated: values are quantized and dequantized in f32.
+//!
+//! # The paper's method, and beyond it
+//!
+//! `dfsq` is the paper's. Each channel of a layer's input is normalized for each sample, `y = (x - mean) / max |x - mean|`
+//! (eq. 1, [`quant::normalize`]), and rounded to `2^b` points that calibration chose for this channel from a universal
+//! set, whose values take four shifts and an addition ([`quant::universal_set`]). Points are chosen by k-means and
+//! snapping ([`quant::kmeans`], [`quant::subset`]); weights are uniform ([`quant::uniform`], eq. 6 and 7).
+//!
+//! `dfsq-opt` is our own, in three steps, none of which trains anything.
+//!
+//! **Exact selection** ([`quant::subset`]). The paper calls the best subset exponential. In one dimension it is not: with
+//! candidates `u_1 < u_2 < ...`, the error of all samples between two neighbouring points depends on these two alone,
+//! and the best K points are a shortest path, `D(k, j) = min_{i < j} D(k - 1, i) + e(i, j)`, found in
+//! `O(K M log M)` from running sums over a histogram whose bins end where any two candidates are equally far.
+//!
+//! **Subset weights** ([`quant::kernels`]). Each kernel is normalized with its own mean and range and gets points of its
+//! own, chosen in the same way, instead of a uniform grid.
+//!
+//! **Compensated rounding** ([`quant::compensate`], [`optimize`]). Layer by layer, with `u` the input that the layer has
+//! in the full-precision network and `u'` the one that the network quantized so far gives it:
+//! `W* = (cov(W u, u') + l W) (cov(u', u') + l I)^-1` are the weights that come nearest to the full-precision output from
+//! the input as it is now; they are rounded one input after another, each with the errors so far made up for; and the
+//! mean of what remains goes into the bias. Activation points are chosen on `u'`.
+//!
+//! | Set5 ×4, EDSR-baseline of 32.040 dB | 4 bits | 3 bits | 2 bits |
+//! |---|---|---|---|
+//! | min-max | 31.375 | 27.585 | 7.034 |
+//! | `dfsq` | 31.774 | 31.124 | 28.964 |
+//! | `dfsq-opt`, the same 32 crops | 31.939 | 31.754 | 30.990 |
 //!
 //! # Example
 //!

@@ -7,6 +7,7 @@ use crate::network::{
     Convention, Layer, LayerQuantization, Network, Observer, Properties, QuantizationError, Rule, Tap,
 };
 use crate::optimize::{Effort, Optimized, OptimizedLayer, Targets};
+use crate::quant::kernels::SubsetKernels;
 use crate::quant::{
     ActivationQuantizer, BitWidth, NonFiniteChannel, Points, UniformGrid, UniversalSet, uniform,
 };
@@ -58,6 +59,18 @@ pub enum MinMaxRange {
     Static,
 }
 
+/// What the weights are rounded to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+pub enum WeightGrid {
+    /// A uniform grid for each kernel (the paper).
+    #[default]
+    Uniform,
+    /// Exactly chosen points of the universal set for each kernel.
+    Subset,
+}
+
 /// How a picture is upscaled. Missing fields take the defaults: DFSQ, 4 bits for weights and activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -70,6 +83,8 @@ pub struct Options {
     pub activation_bits: BitWidth,
     /// For [`Method::MinMax`].
     pub min_max_range: MinMaxRange,
+    /// For [`Method::Dfsq`] and [`Method::MinMax`], which round each weight to the nearest value.
+    pub weights: WeightGrid,
 }
 
 impl Default for Options {
@@ -80,6 +95,7 @@ impl Default for Options {
             weight_bits: four,
             activation_bits: four,
             min_max_range: MinMaxRange::Dynamic,
+            weights: WeightGrid::Uniform,
         }
     }
 }
@@ -203,14 +219,23 @@ impl Session {
             if !layer.quantized {
                 return Ok(LayerQuantization::default());
             }
-            let weights = if options.weight_bits == BitWidth::FULL {
-                None
-            } else {
-                let mut weights = self.network.kernels(index)?.to_vec();
-                uniform::quantize_kernels(&mut weights, layer.outputs, options.weight_bits)
-                    .map_err(|NonFiniteChannel(kernel)| self.network.non_finite(index, kernel))?;
-                Some(self.network.make_weights(index, &weights, &[])?)
+            let own = self.network.kernels(index)?;
+            let rounded = match (options.weight_bits.levels(), options.weights) {
+                (None, _) => Ok(None),
+                (Some(_), WeightGrid::Uniform) => {
+                    let mut weights = own.to_vec();
+                    uniform::quantize_kernels(&mut weights, layer.outputs, options.weight_bits)
+                        .map(|()| Some(weights))
+                }
+                (Some(levels), WeightGrid::Subset) => {
+                    SubsetKernels::nearest(own, layer.outputs, &universal, levels)
+                        .map(|kernels| Some(kernels.weights(&universal)))
+                }
             };
+            let rounded =
+                rounded.map_err(|NonFiniteChannel(kernel)| self.network.non_finite(index, kernel))?;
+            let weights =
+                rounded.map(|weights| self.network.make_weights(index, &weights, &[])).transpose()?;
             Ok(LayerQuantization {
                 weights,
                 activation: self.activation_quantizer(index, options, &universal)?,
@@ -411,7 +436,9 @@ impl Session {
             _ => 0,
         };
         let point_bytes = if options.activation_bits == BitWidth::FULL { 0 } else { set_bytes };
-        let kernel_bytes = 8 + if options.method == Method::DfsqOpt { set_bytes } else { 0 };
+        let subset_weights = options.method == Method::DfsqOpt || options.weights == WeightGrid::Subset;
+        let kernel_bytes =
+            8 + if subset_weights { self.universal_set()?.values().len().div_ceil(8) } else { 0 };
         let layer_bytes = |layer: &Layer| match (quantizes && layer.quantized, options.weight_bits) {
             (false, _) => 4 * layer.weights(),
             (true, BitWidth::FULL) => 4 * layer.weights() + point_bytes * layer.inputs,

@@ -8,7 +8,7 @@ use dfsq::Error;
 use dfsq::calibration::Settings;
 use dfsq::image_io::Picture;
 use dfsq::quant::BitWidth;
-use dfsq::session::{Method, MinMaxRange, Options, Session, benchmark_pair};
+use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid, benchmark_pair};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[cfg(target_arch = "wasm32")]
@@ -16,7 +16,7 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 fn options(method: Method, bits: u8) -> Options {
     let width = BitWidth::new(bits).unwrap();
-    Options { method, weight_bits: width, activation_bits: width, min_max_range: MinMaxRange::Dynamic }
+    Options { method, weight_bits: width, activation_bits: width, ..Options::default() }
 }
 
 /// Bright enough to use the range, dark enough that 2.25 times as bright is still a pixel.
@@ -104,6 +104,18 @@ fn stored_bytes_are_counted_by_hand() {
     assert_eq!(bytes(Method::Dfsq, 4, 4), bytes(Method::MinMax, 4, 4) + 2 * 3 * 48);
     assert_eq!(bytes(Method::Dfsq, 32, 4), full + 2 * 3 * 48);
     assert_eq!(bytes(Method::Dfsq, 32, 32), full);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn subset_weights_cost_a_set_a_kernel_and_come_nearer() {
+    let session = calibrated();
+    let full = upscale(&session, options(Method::Fp32, 32));
+    let with = |weights| Options { weights, activation_bits: BitWidth::FULL, ..options(Method::Dfsq, 2) };
+    let [uniform, subset] = [WeightGrid::Uniform, WeightGrid::Subset].map(with);
+    let size = |options| session.model_bytes(options).unwrap();
+    assert_eq!(size(subset), size(uniform) + 2 * 3 * 48);
+    // Kernels of one weight and zeros need two points only, each within half a step of the universal set.
+    assert!(distance(&upscale(&session, subset), &full) < 1.0);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

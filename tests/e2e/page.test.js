@@ -8,7 +8,7 @@ import { byId, drop, file, open, painted, png, score, start, state, stop } from 
 before(start);
 after(stop);
 
-const METHODS = ["fp32", "dfsq", "min-max"];
+const METHODS = ["fp32", "dfsq-opt", "dfsq", "min-max"];
 const setBits = (page, group, bits) => byId(page, group).locator(`input[value="${bits}"]`).check({ force: true });
 
 function commandLine(...options) {
@@ -33,8 +33,11 @@ test("a sample fills three panes and the figures, with the command line's scores
   for (const figure of ["channels", "samples", "histogram", "layers", "universal-set"]) {
     await byId(page, `figure-${figure}`).locator("svg").waitFor();
   }
-  const [full, dfsq, minMax] = await Promise.all(METHODS.map((method) => score(page, `psnr-${method}`)));
-  assert.ok(full > dfsq && dfsq > minMax);
+  await setBits(page, "weight-bits", 3);
+  await state(page, "running");
+  await state(page, "done");
+  const [full, opt, dfsq, minMax] = await Promise.all(METHODS.map((method) => score(page, `psnr-${method}`)));
+  assert.ok(full > opt && opt > dfsq && dfsq > minMax, `${full}, ${opt}, ${dfsq}, ${minMax}`);
   assert.deepEqual(page.complaints, []);
 });
 
@@ -64,6 +67,38 @@ test("bits are switched live, and a setting seen before comes back from the cach
   assert.ok(await byId(page, "weight-bits").locator('input[value="4"]').isChecked(), "not linked");
   await state(page, "done");
   assert.deepEqual(page.complaints, []);
+});
+
+test("bits that nothing was optimized for are optimized in the tab, with progress and cancel", async () => {
+  const page = await open("#weights=3&activations=2");
+  await drop(page, await png(page, 48, 48));
+  await byId(page, "status").filter({ hasText: "Optimizing the network for 3 / 2 bits" }).waitFor();
+  await byId(page, "cancel").click();
+  await state(page, "ready");
+  assert.ok(await byId(page, "error").isHidden());
+  await byId(page, "run").click();
+  await state(page, "running");
+  await state(page, "done");
+  const [opt, dfsq] = [await score(page, "psnr-dfsq-opt"), await score(page, "psnr-dfsq")];
+  assert.ok(opt > dfsq, `${opt} against ${dfsq}`);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("the four networks are offered with size and score, and the picture stays as it is", async () => {
+  const page = await open();
+  const offered = await byId(page, "model-select").locator("option").allTextContents();
+  assert.equal(offered.length, 4);
+  for (const text of offered) assert.match(text, /^(EDSR|RDN) ×[24] \(\d\.\d MB, 3\d\.\d\d dB on Set5\)$/);
+  await drop(page, await png(page, 64, 64));
+  await state(page, "done");
+  await page.locator("#zoom-in").click();
+  const zoom = await page.locator("#zoom-level").textContent();
+  await byId(page, "model-select").selectOption("edsr_x4");
+  await page.locator("#network-note").filter({ hasText: "Enlarges 4×" }).waitFor();
+  await state(page, "done");
+  assert.equal(await page.locator("#zoom-level").textContent(), zoom);
+  assert.ok(await byId(page, "weight-bits").locator('input[value="4"]').isChecked());
+  assert.equal(await byId(page, "sample-select").locator("option:checked").textContent(), "waves-64x64.png");
 });
 
 test("32 bits are full precision", async () => {
@@ -208,7 +243,6 @@ test("a network is downloaded once, and a damaged one is refused", async () => {
   context.on("request", (request) => request.url().includes(".onnx") && asked.push(request.url()));
   await page.reload();
   await state(page, "ready");
-  await byId(page, "sample-bikes").waitFor();
   assert.deepEqual(asked, [], "it is kept");
   await context.route("**/rdn_x2.onnx", async (route) => {
     const response = await route.fetch();
@@ -289,11 +323,11 @@ test("results are exported", async () => {
   assert.equal(picture.name, "waves-64x48-min-max.png");
   assert.deepEqual([picture.bytes.readUInt32BE(16), picture.bytes.readUInt32BE(20)], [64, 48]);
   const lines = String((await save("export-csv")).bytes).trim().split("\r\n");
-  assert.equal(lines.length, 5);
+  assert.equal(lines.length, 6);
   assert.ok(lines.some((line) => line.includes("dfsq,4,4,")));
   const report = JSON.parse(String((await save("export-json")).bytes));
   assert.equal(report.channels.length, 64);
-  assert.equal(report.results.length, 4);
+  assert.equal(report.results.length, 5);
   assert.match(String((await save("export-svg")).bytes), /^<svg[^>]*>\n<svg y="0"/);
   await byId(page, "share-link").click();
   assert.match(page.url(), /#network=edsr_x2&weights=4&activations=4.*view=pair&left=bicubic&right=min-max/);
