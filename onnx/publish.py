@@ -142,7 +142,7 @@ def curves(options):
         with (options.runs / key / "log.csv").open() as file:
             rows = list(csv.DictReader(file))
         steps = [int(row["step"]) for row in rows]
-        axes["×4" in name].plot(steps, [float(row["benchmark"]) for row in rows], label=name, marker=".")
+        axes[int("×4" in name)].plot(steps, [float(row["benchmark"]) for row in rows], label=name, marker=".")
     for axis in axes:
         axis.set(xlabel="step", ylabel="Set5, PSNR on Y in dB")
         axis.grid(alpha=0.3)

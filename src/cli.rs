@@ -1,5 +1,6 @@
 //! Commands, their options, and how they report.
 
+mod ablate;
 mod calibrate;
 mod eval;
 mod files;
@@ -44,6 +45,8 @@ enum Command {
     Optimize(optimize::Arguments),
     /// Score a method on a folder of images (PSNR and SSIM on Y)
     Eval(eval::Arguments),
+    /// Score the paper's choices one by one, and what goes beyond them
+    Ablate(ablate::Arguments),
 }
 
 /// Options that choose the quantized network.
@@ -145,8 +148,9 @@ impl Quantization {
             let optimized = optimize::optimize(&session, &path, &self.selection, &[bits], &self.effort)?;
             session.set_optimized(optimized);
         } else if path.is_dir() {
+            let (selection, widths) = (&self.selection, [options.activation_bits]);
             let calibration =
-                calibrate::calibrate(&session, &path, &self.selection, &[options.activation_bits])?;
+                calibrate::calibrate(&session, &path, selection, selection.settings(), &widths)?;
             session.set_calibration(calibration);
         } else {
             let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -214,6 +218,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Optimize(arguments) => optimize::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Ablate(arguments) => ablate::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

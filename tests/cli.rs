@@ -129,6 +129,35 @@ fn calibrate_then_eval_then_upscale() {
 }
 
 #[test]
+fn ablate_prints_a_row_for_every_choice() {
+    let folder = Folder::new("ablate");
+    let arguments =
+        ["ablate", "net.onnx", "--hr", "hr", "--calibration", "hr", "--crop-size", "16", "--crops", "4"];
+    let report = folder.json(&[&arguments[..], &["--bits", "4,3", "--json"]].concat());
+    let rows = report["rows"].as_array().unwrap();
+    let names: Vec<&str> = rows.iter().map(|row| row["variant"].as_str().unwrap()).collect();
+    for name in ["min-max, static", "dfsq", "2 word sets", "exact points and weights"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert!(rows.iter().all(|row| row["psnr_y"].as_array().unwrap().len() == 2));
+    let eval = [
+        "eval",
+        "net.onnx",
+        "--hr",
+        "hr",
+        "--calibration",
+        "hr",
+        "--crop-size",
+        "16",
+        "--crops",
+        "4",
+        "--json",
+    ];
+    let dfsq = rows.iter().find(|row| row["variant"] == "dfsq").unwrap();
+    assert_eq!(dfsq["psnr_y"][0], folder.json(&eval)["mean_psnr_y"]);
+}
+
+#[test]
 fn inspect_tells_what_is_quantized() {
     let folder = Folder::new("inspect");
     let info = folder.json(&["inspect", "net.onnx", "--json"]);

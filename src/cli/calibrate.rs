@@ -2,7 +2,7 @@
 
 use super::{Selection, files, open, progress_bar};
 use anyhow::{Context, Result, bail};
-use dfsq::calibration::{Calibration, Collector};
+use dfsq::calibration::{Calibration, Collector, Settings};
 use dfsq::image_io::{Picture, downscale};
 use dfsq::quant::BitWidth;
 use dfsq::session::Session;
@@ -29,7 +29,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let session = open(&arguments.model)?;
     let widths: Vec<BitWidth> = BitWidth::quantized().collect();
-    let calibration = calibrate(&session, &arguments.images, &arguments.selection, &widths)?;
+    let Arguments { images, selection, .. } = arguments;
+    let calibration = calibrate(&session, images, selection, selection.settings(), &widths)?;
     let bytes = calibration.save()?;
     std::fs::write(&arguments.output, &bytes)
         .with_context(|| format!("cannot write {}", arguments.output.display()))?;
@@ -54,11 +55,11 @@ pub fn calibrate(
     session: &Session,
     images: &Path,
     selection: &Selection,
+    settings: Settings,
     widths: &[BitWidth],
 ) -> Result<Calibration> {
     let scale = if selection.low_resolution { 1 } else { session.network().convention().scale };
     let crops = random_crops(&files::images(images)?, selection, scale)?;
-    let settings = selection.settings();
 
     let bar = progress_bar(crops.len() as u64, "calibrating");
     let mut total: Option<Collector<'_>> = None;

@@ -13,12 +13,8 @@ use std::time::Instant;
 pub struct Arguments {
     /// An ONNX network
     model: PathBuf,
-    /// A folder of reference images
-    #[arg(long)]
-    hr: PathBuf,
-    /// A folder of low-resolution images, paired by sorted names [default: made from the references]
-    #[arg(long)]
-    lr: Option<PathBuf>,
+    #[command(flatten)]
+    images: Images,
     #[command(flatten)]
     quantization: Quantization,
     /// Print JSON
@@ -26,10 +22,35 @@ pub struct Arguments {
     json: bool,
 }
 
+/// What is scored.
+#[derive(clap::Args)]
+pub struct Images {
+    /// A folder of reference images
+    #[arg(long)]
+    hr: PathBuf,
+    /// A folder of low-resolution images, paired by sorted names [default: made from the references]
+    #[arg(long)]
+    lr: Option<PathBuf>,
+}
+
+/// A reference and its low-resolution image, where that is not to be made.
+pub type Pair = (PathBuf, Option<PathBuf>);
+
+impl Images {
+    /// The files, paired.
+    pub fn pairs(&self) -> Result<Vec<Pair>> {
+        let hr = files::images(&self.hr)?;
+        let Some(lr) = &self.lr else { return Ok(hr.into_iter().map(|hr| (hr, None)).collect()) };
+        let lr = files::images(lr)?;
+        ensure!(lr.len() == hr.len(), "{} references but {} low-resolution images", hr.len(), lr.len());
+        Ok(hr.into_iter().zip(lr.into_iter().map(Some)).collect())
+    }
+}
+
 #[derive(Serialize)]
-struct ImageScore {
+pub struct ImageScore {
     name: String,
-    psnr_y: f64,
+    pub psnr_y: f64,
     ssim_y: f64,
 }
 
@@ -47,26 +68,11 @@ struct Report {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let hr = files::images(&arguments.hr)?;
-    let lr = arguments.lr.as_ref().map(|lr| files::images(lr)).transpose()?;
-    if let Some(lr) = &lr {
-        ensure!(lr.len() == hr.len(), "{} references but {} low-resolution images", hr.len(), lr.len());
-    }
+    let pairs = arguments.images.pairs()?;
     let start = Instant::now();
     let session = arguments.quantization.session(&arguments.model)?;
     let options = arguments.quantization.options();
-    let prepared = session.prepare(options)?;
-
-    let bar = progress_bar(hr.len() as u64, "scoring");
-    let images = (0..hr.len())
-        .into_par_iter()
-        .map(|i| {
-            let result = score(&session, &prepared, &hr[i], lr.as_ref().map(|lr| lr[i].as_path()));
-            bar.inc(1);
-            result
-        })
-        .collect::<Result<Vec<_>>>()?;
-    bar.finish_and_clear();
+    let images = scores(&session, options, &pairs)?;
 
     let mean = |value: fn(&ImageScore) -> f64| images.iter().map(value).sum::<f64>() / images.len() as f64;
     let report = Report {
@@ -86,6 +92,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         print(&report, options);
     }
     Ok(())
+}
+
+/// Scores every image, several at a time.
+pub fn scores(session: &Session, options: Options, pairs: &[Pair]) -> Result<Vec<ImageScore>> {
+    let prepared = session.prepare(options)?;
+    let bar = progress_bar(pairs.len() as u64, "scoring");
+    let one = |(hr, lr): &Pair| {
+        let result = score(session, &prepared, hr, lr.as_deref());
+        bar.inc(1);
+        result
+    };
+    let scores = pairs.par_iter().map(one).collect();
+    bar.finish_and_clear();
+    scores
 }
 
 fn score(session: &Session, prepared: &Prepared, hr: &Path, lr: Option<&Path>) -> Result<ImageScore> {

@@ -321,7 +321,7 @@ mod tests {
         let wanted = x.dot(&weights.t());
         let error = |kernels: &SubsetKernels, change: &[f32]| {
             let rounded = Array2::from_shape_vec((o, n), kernels.weights(&universal)).unwrap();
-            squares(&(noisy.dot(&rounded.t()) + &ArrayView1::from(change) - &wanted))
+            squares(&(noisy.dot(&rounded.t()) + ArrayView1::from(change) - &wanted))
         };
         let statistics = statistics(&noisy, &wanted);
         for levels in [4, 16] {
