@@ -18,9 +18,9 @@ const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 const view = /** @type {import("./compare-view.js").CompareView} */ (document.querySelector("compare-view"));
 const picker = /** @type {import("./crop-picker.js").CropPicker} */ (document.querySelector("crop-picker"));
 
+const SAMPLES = ["parrot", "lighthouse", "bikes"];
 /** Files of the bundled samples, for what is calibrated on patches of them. @returns {Promise<Uint8Array[]>} */
 const sampleFiles = () => Promise.all(SAMPLES.map((name) => fetchBytes(`samples/${name}.png`)));
-const SAMPLES = ["parrot", "lighthouse", "bikes"];
 const PANES = ["fp32", "dfsq-opt", "dfsq", "min-max"];
 const LARGEST_FILE = 512 * 2 ** 20;
 
