@@ -114,9 +114,9 @@ fn bits_of_weights_and_activations_may_differ() {
     session.set_optimized(optimized(&session, &[[2, 2], [4, 2], [4, 32], [32, 4], [4, 4]]));
     let distance = |weights, activations| distance(&session, Method::DfsqOpt, weights, activations);
     assert_eq!(distance(32, 32), 0.0);
-    assert!(0.0 < distance(4, 2) && distance(4, 2) < distance(2, 2));
-    assert!(0.0 < distance(4, 32) && distance(4, 32) < distance(4, 2));
-    assert!(0.0 < distance(32, 4) && distance(32, 4) < distance(4, 2));
+    // With compensated weights nearly all of the error is the activations'.
+    assert!(0.0 < distance(4, 32) && distance(4, 32) < 0.5 * distance(4, 4));
+    assert!(distance(4, 2) > 3.0 * distance(4, 4) && distance(32, 4) < 0.5 * distance(4, 2));
     let options = Options { method: Method::DfsqOpt, weight_bits: width(3), ..Options::default() };
     assert!(matches!(session.prepare(options), Err(Error::NotOptimized(_))));
 }
