@@ -323,17 +323,17 @@ export class Laboratory extends EventTarget {
   /** Chooses the points anew, from patches of the bundled samples. */
   async calibrateOnPatches() {
     this.stop();
-    await this.#calibrate(await this.#patches(3), "patches");
+    await this.#calibrate(await this.#patches(), "patches");
   }
 
-  /** Patches of the bundled samples, shrunk by the network's scale, `count` a row and column. @param {number} count */
-  async #patches(count) {
+  /** Patches of the bundled samples, shrunk by the network's scale. */
+  async #patches() {
     const { images } = this.engines;
     const patches = [];
     for (const file of await this.sampleFiles()) {
       const picture = await images.call("decodeImage", [file]);
       const { low } = /** @type {Pair} */ (await images.call("benchmarkPair", [picture, this.cost().scale]));
-      patches.push(...tiles(low, PATCH, count).map((tile) => cut(low, tile)));
+      patches.push(...tiles(low, PATCH).map((tile) => cut(low, tile)));
     }
     return patches;
   }
@@ -347,7 +347,9 @@ export class Laboratory extends EventTarget {
     this.optimizing = true;
     this.#change();
     try {
-      await this.engines["dfsq-opt"].call("optimize", [await this.#patches(2), weightBits, activationBits], onProgress);
+      // Every other one: all of them gain 0.04 dB and take twice as long.
+      const patches = (await this.#patches()).filter((_, i) => i % 2 === 0);
+      await this.engines["dfsq-opt"].call("optimize", [patches, weightBits, activationBits], onProgress);
       this.optimized.add(bits);
     } finally {
       this.optimizing = false;
@@ -403,9 +405,9 @@ function cut({ width: whole, rgba }, { x, y, width, height }) {
   return { width, height, rgba: part };
 }
 
-/** Squares that cover a picture evenly, `count` a row and column, overlapping. @param {Picture} picture @param {number} side @param {number} count @returns {Region[]} */
-function tiles({ width, height }, side, count) {
+/** Squares that cover a picture evenly, three a row and column, overlapping. @param {Picture} picture @param {number} side @returns {Region[]} */
+function tiles({ width, height }, side) {
   const [w, h] = [Math.min(side, width), Math.min(side, height)];
-  const places = Array.from({ length: count }, (_, i) => i / (count - 1));
+  const places = [0, 0.5, 1];
   return places.flatMap((y) => places.map((x) => ({ x: Math.round(x * (width - w)), y: Math.round(y * (height - h)), width: w, height: h })));
 }
