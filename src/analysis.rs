@@ -1,8 +1,9 @@
 //! Distributions of every channel of every quantized layer, as plain figures to draw or export.
 
 use crate::Result;
-use crate::network::{Network, Observer, Tap};
-use crate::quant::{Histogram, MeanMode, Normalization};
+use crate::calibration::{Calibration, Settings};
+use crate::network::{Layer, Network, Observer, Tap};
+use crate::quant::{Granularity, Histogram, Normalization, Normalizer};
 use serde::Serialize;
 
 /// Bins of [`ChannelSummary::histogram`] over [-1, 1].
@@ -35,15 +36,26 @@ pub struct SampleAnalysis {
 /// Watches a full-precision run and summarizes what it sees.
 pub struct Analyzer<'n> {
     network: &'n Network,
-    mean: MeanMode,
+    granularity: Granularity,
+    /// By layer.
+    normalizers: Vec<Normalizer>,
     sample: SampleAnalysis,
 }
 
+/// The normalization of a layer's inputs: as the calibration has it, where it is made from ranges.
+pub fn layer_normalizer(settings: &Settings, calibration: Option<&Calibration>, layer: &Layer) -> Normalizer {
+    let known = calibration.and_then(|calibration| calibration.layers.get(&layer.name));
+    settings.normalizer(layer, known.map_or([-1.0, 1.0], |known| known.range))
+}
+
 impl<'n> Analyzer<'n> {
-    /// Normalizes as `mean` says.
-    pub fn new(network: &'n Network, mean: MeanMode) -> Self {
+    /// Normalizes as the calibration does.
+    pub fn new(network: &'n Network, calibration: Option<&Calibration>) -> Self {
         let sample = SampleAnalysis { layers: vec![Vec::new(); network.layers().len()] };
-        Analyzer { network, mean, sample }
+        let settings = calibration.map_or_else(Settings::default, |calibration| calibration.settings);
+        let normalizer = |layer| layer_normalizer(&settings, calibration, layer);
+        let normalizers = network.layers().iter().map(normalizer).collect();
+        Analyzer { network, granularity: settings.granularity, normalizers, sample }
     }
 
     /// What was seen.
@@ -59,9 +71,16 @@ impl Observer for Analyzer<'_> {
             return Ok(());
         }
         let pixels = (tap.values.len() / tap.channels).max(1);
-        let subtract = self.mean.subtracts(layer.after_relu);
+        let normalizer = self.normalizers[tap.layer];
+        let common = match self.granularity {
+            Granularity::Channel => None,
+            Granularity::Layer => normalizer.measure(tap.values),
+        };
         for (c, values) in tap.values.chunks_exact(pixels).enumerate() {
-            let summary = summarize(values, subtract).ok_or_else(|| self.network.non_finite(tap.layer, c))?;
+            let summary = common
+                .or_else(|| normalizer.measure(values))
+                .and_then(|norm| summarize(values, norm))
+                .ok_or_else(|| self.network.non_finite(tap.layer, c))?;
             self.sample.layers[tap.layer].push(summary);
         }
         Ok(())
@@ -69,8 +88,7 @@ impl Observer for Analyzer<'_> {
 }
 
 /// Summarizes one channel; `None` for no values, NaN or infinity.
-fn summarize(values: &[f32], subtract_mean: bool) -> Option<ChannelSummary> {
-    let norm = Normalization::measure(values, subtract_mean)?;
+fn summarize(values: &[f32], norm: Normalization) -> Option<ChannelSummary> {
     let (low, high) = crate::quant::uniform::range(values)?;
     let mut few: Vec<f32> = values.iter().copied().step_by(values.len().div_ceil(QUARTILE_SAMPLES)).collect();
     few.sort_unstable_by(f32::total_cmp);
@@ -93,18 +111,19 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn literal_summary() {
         let values: Vec<f32> = (0..=100).rev().map(|v| v as f32).collect();
-        let summary = summarize(&values, true).unwrap();
+        let own = |values: &[f32]| summarize(values, Normalization::measure(values, true)?);
+        let summary = own(&values).unwrap();
         assert_eq!(summary.five, [0.0, 25.0, 50.0, 75.0, 100.0]);
         assert_eq!((summary.mean, summary.range), (50.0, 50.0));
         assert_eq!(summary.histogram.iter().sum::<u32>(), 101);
-        assert_eq!(summarize(&[], true), None);
-        assert_eq!(summarize(&[1.0, f32::NAN], false), None);
+        assert_eq!(own(&[]), None);
+        assert_eq!(own(&[1.0, f32::NAN]), None);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn quartiles_of_many_values_stay_near() {
         let values: Vec<f32> = (0..100_000).map(|v| (v * 7919 % 100_000) as f32).collect();
-        let [low, q1, q2, q3, high] = summarize(&values, false).unwrap().five;
+        let [low, q1, q2, q3, high] = summarize(&values, Normalization::covering(1e5)).unwrap().five;
         assert_eq!((low, high), (0.0, 99_999.0));
         for (quartile, want) in [(q1, 25e3), (q2, 50e3), (q3, 75e3)] {
             assert!((quartile - want).abs() < 1500.0);

@@ -1,12 +1,15 @@
 //! Calibration: what the quantizers learn from sample images, and the file it is kept in.
 //!
 //! The file is a [`TensorFile`]. For a layer named `L` it holds `L.range`, f32 `[2]` (the smallest and largest input),
-//! and for each bit width `b` `L.points.b`, u8 `[channels, ceil(M / 8)]`: a bit for each of the M universal values, the
-//! lowest first, set where the value is a quantization point.
+//! and for each bit width `b` `L.points.b`, u8 `[channels, ceil(M / 8)]` (one row where a layer's channels share points): a
+//! bit for each of the M universal values, the lowest first, set where the value is a quantization point.
 
-use crate::network::{Network, Observer, Tap};
-use crate::quant::subset::{self, Preset, Selection};
-use crate::quant::{BitWidth, Histogram, MeanMode, Normalization, Points, UniversalSet, uniform};
+use crate::network::{Layer, Network, Observer, Tap};
+use crate::quant::subset::{Preset, Selection};
+use crate::quant::{
+    BitWidth, Granularity, Histogram, MeanMode, Normalization, NormalizationMode, Normalizer, UniversalSet,
+    uniform,
+};
 use crate::tensor_file::TensorFile;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -14,18 +17,24 @@ use std::collections::BTreeMap;
 
 const FORMAT: &str = "dfsq-calibration-2";
 
-/// How points are chosen.
+/// How activations are normalized and their points chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Settings {
     /// Word sets of the universal set, 2 to 5.
     pub word_sets: usize,
-    /// When a channel's mean is subtracted.
+    /// What is normalized together and gets points of its own.
+    pub granularity: Granularity,
+    /// Where mean and range come from.
+    pub normalization: NormalizationMode,
+    /// When the mean is subtracted.
     pub mean: MeanMode,
     /// How points are chosen.
     pub selection: Selection,
     /// Whose description of k-means is followed.
     pub preset: Preset,
+    /// How often k-means starts; 0 for as often as the preset does.
+    pub restarts: usize,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -34,11 +43,40 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             word_sets: UniversalSet::DEFAULT_SETS,
+            granularity: Granularity::Channel,
+            normalization: NormalizationMode::Sample,
             mean: MeanMode::Auto,
             selection: Selection::Kmeans,
             preset: Preset::Reference,
+            restarts: 0,
             seed: 0,
         }
+    }
+}
+
+impl Settings {
+    /// The normalization of a layer whose inputs lie in `range`.
+    pub fn normalizer(&self, layer: &Layer, [low, high]: [f32; 2]) -> Normalizer {
+        match self.normalization {
+            NormalizationMode::Sample => {
+                Normalizer::Sample { subtract_mean: self.mean.subtracts(layer.after_relu) }
+            }
+            NormalizationMode::None => Normalizer::Fixed(Normalization::covering(high.max(-low))),
+        }
+    }
+
+    /// Times that k-means starts.
+    pub fn k_means_starts(&self) -> usize {
+        if self.restarts == 0 { self.preset.restarts() } else { self.restarts }
+    }
+
+    /// Whether what was gathered under `other` can be selected from under these settings.
+    pub fn gather_as(&self, other: &Settings) -> bool {
+        let gathering = |s: &Settings| {
+            let resolution = UniversalSet::new(s.word_sets).map(|set| set.resolution()).ok();
+            (s.granularity, s.normalization, s.mean, resolution)
+        };
+        gathering(self) == gathering(other)
     }
 }
 
@@ -73,118 +111,153 @@ struct Header {
 }
 
 /// Gathers every quantized layer's statistics while images run in full precision.
-pub struct Collector<'n> {
-    network: &'n Network,
+pub struct Collector {
     settings: Settings,
     images: usize,
+    /// By layer of the network, which is none where it is not quantized.
     layers: Vec<Option<LayerStatistics>>,
 }
 
-#[derive(Clone)]
 struct LayerStatistics {
-    channels: Vec<Histogram>,
+    layer: Layer,
+    /// Of the normalized values, by channel, or of all of them.
+    histograms: Vec<Histogram>,
     range: [f32; 2],
 }
 
-impl<'n> Collector<'n> {
+impl LayerStatistics {
+    /// Takes note of values of this range. Without normalization the histograms are of values divided by a power of two
+    /// that covers the range.
+    fn extend(&mut self, [low, high]: [f32; 2], settings: &Settings) {
+        if self.range[0] > self.range[1] {
+            self.range = [low, high];
+            return;
+        }
+        let before = self.range;
+        self.range = [before[0].min(low), before[1].max(high)];
+        let [before, now] = [before, self.range].map(|range| settings.normalizer(&self.layer, range));
+        if let (Normalizer::Fixed(before), Normalizer::Fixed(now)) = (before, now) {
+            for _ in 0..(now.range / before.range).log2().max(0.0) as u32 {
+                self.histograms.iter_mut().for_each(Histogram::halve);
+            }
+        }
+    }
+}
+
+impl Collector {
     /// Starts with nothing seen.
     ///
     /// # Errors
     /// [`Error::Option`] for impossible settings.
-    pub fn new(network: &'n Network, settings: Settings) -> Result<Self> {
+    pub fn new(network: &Network, settings: Settings) -> Result<Self> {
         let empty = Histogram::new(&UniversalSet::new(settings.word_sets)?);
-        let statistics = |inputs: usize| LayerStatistics {
-            channels: vec![empty.clone(); inputs],
+        let statistics = |layer: &Layer| LayerStatistics {
+            layer: layer.clone(),
+            histograms: vec![empty.clone(); settings.granularity.groups(layer.inputs)],
             range: [f32::INFINITY, f32::NEG_INFINITY],
         };
-        let layers = network.layers().iter().map(|l| l.quantized.then(|| statistics(l.inputs))).collect();
-        Ok(Collector { network, settings, images: 1, layers })
+        let layers = network.layers().iter().map(|l| l.quantized.then(|| statistics(l))).collect();
+        Ok(Collector { settings, images: 0, layers })
     }
 
-    /// Adds what another collector of the same network has seen.
-    pub fn merge(&mut self, other: &Collector<'_>) {
+    /// How what was gathered is normalized.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Whether no image has been seen.
+    pub fn is_empty(&self) -> bool {
+        self.images == 0
+    }
+
+    /// Bytes of memory that the statistics take.
+    pub fn bytes(&self) -> usize {
+        let layers = self.layers.iter().flatten();
+        layers.flat_map(|layer| &layer.histograms).map(Histogram::bytes).sum()
+    }
+
+    /// An image has been seen as a whole.
+    pub fn count_image(&mut self) {
+        self.images += 1;
+    }
+
+    /// Adds what another collector of the same network and settings has seen.
+    pub fn merge(&mut self, mut other: Collector) {
         self.images += other.images;
-        for (mine, theirs) in self.layers.iter_mut().zip(&other.layers) {
+        for (mine, theirs) in self.layers.iter_mut().zip(&mut other.layers) {
             let (Some(mine), Some(theirs)) = (mine, theirs) else { continue };
-            mine.range = [mine.range[0].min(theirs.range[0]), mine.range[1].max(theirs.range[1])];
-            for (a, b) in mine.channels.iter_mut().zip(&theirs.channels) {
+            mine.extend(theirs.range, &self.settings);
+            theirs.extend(mine.range, &self.settings);
+            for (a, b) in mine.histograms.iter_mut().zip(&theirs.histograms) {
                 a.merge(b);
             }
         }
     }
 
-    /// Chooses the points for these bit widths. `progress` gets the share done and answers `false` to cancel.
+    /// Chooses the points for these bit widths as `settings` say, which must gather alike ([`Settings::gather_as`]).
+    /// `progress` gets the share done and answers `false` to cancel.
     ///
     /// # Errors
     /// [`Error::Cancelled`]; [`Error::Option`] for impossible settings.
     pub fn finish(
         &self,
+        settings: Settings,
         network: String,
         widths: &[BitWidth],
         progress: &mut dyn FnMut(f32) -> bool,
     ) -> Result<Calibration> {
-        let universal = UniversalSet::new(self.settings.word_sets)?;
+        if !settings.gather_as(&self.settings) {
+            return Err(Error::Option("these settings need other statistics".into()));
+        }
+        let universal = UniversalSet::new(settings.word_sets)?;
+        let starts = (settings.preset, settings.k_means_starts());
         let mut layers = BTreeMap::new();
         for (index, statistics) in self.layers.iter().enumerate() {
             if !progress(index as f32 / self.layers.len() as f32) {
                 return Err(Error::Cancelled);
             }
-            let Some(statistics) = statistics else { continue };
+            let Some(LayerStatistics { layer, histograms, range }) = statistics else { continue };
             let mut points: BTreeMap<BitWidth, Vec<Vec<u16>>> = BTreeMap::new();
-            for (channel, histogram) in statistics.channels.iter().enumerate() {
+            for (channel, histogram) in histograms.iter().enumerate() {
                 let data = histogram.cumulative();
                 // Every channel draws from its own stream, so that one more channel changes no other.
-                let seed = self.settings.seed.wrapping_add(((index as u64) << 32) | channel as u64);
+                let seed = settings.seed.wrapping_add(((index as u64) << 32) | channel as u64);
                 for width in widths {
                     let Some(levels) = width.levels() else { continue };
-                    let chosen = match self.settings.selection {
-                        Selection::Kmeans => {
-                            subset::kmeans(&data, &universal, levels, self.settings.preset, seed)
-                        }
-                        Selection::Exact => subset::exact(&data, &universal, levels),
-                        Selection::Exhaustive => subset::exhaustive(&data, &universal, levels)?,
-                    };
+                    let chosen = settings.selection.select(&data, &universal, levels, starts, seed)?;
                     points.entry(*width).or_default().push(chosen);
                 }
             }
-            layers.insert(
-                self.network.layers()[index].name.clone(),
-                LayerCalibration { range: statistics.range, points },
-            );
+            layers.insert(layer.name.clone(), LayerCalibration { range: *range, points });
         }
-        Ok(Calibration { settings: self.settings, network, images: self.images, layers })
+        Ok(Calibration { settings, network, images: self.images, layers })
     }
 }
 
-impl Observer for Collector<'_> {
+impl Observer for Collector {
     fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
         let Some(statistics) = &mut self.layers[tap.layer] else { return Ok(()) };
-        let subtract = self.settings.mean.subtracts(self.network.layers()[tap.layer].after_relu);
         let pixels = (tap.values.len() / tap.channels).max(1);
-        for (c, (values, histogram)) in
-            tap.values.chunks_exact(pixels).zip(&mut statistics.channels).enumerate()
-        {
-            let norm = Normalization::measure(values, subtract)
-                .ok_or_else(|| self.network.non_finite(tap.layer, c))?;
+        let name = &statistics.layer.name;
+        let bad = |channel| Error::NonFinite { layer: name.clone(), channel };
+        let mut range = [f32::INFINITY, f32::NEG_INFINITY];
+        for (channel, values) in tap.values.chunks_exact(pixels).enumerate() {
+            let (low, high) = uniform::range(values).ok_or_else(|| bad(channel))?;
+            range = [range[0].min(low), range[1].max(high)];
+        }
+        statistics.extend(range, &self.settings);
+        let normalizer = self.settings.normalizer(&statistics.layer, statistics.range);
+        let group = (tap.values.len() / statistics.histograms.len()).max(1);
+        for (values, histogram) in tap.values.chunks_exact(group).zip(&mut statistics.histograms) {
+            // All values are finite, as seen above.
+            let Some(norm) = normalizer.measure(values) else { continue };
             histogram.add(values.iter().map(|x| norm.normalize(*x)));
-            if let Some((low, high)) = uniform::range(values) {
-                statistics.range = [statistics.range[0].min(low), statistics.range[1].max(high)];
-            }
         }
         Ok(())
     }
 }
 
 impl Calibration {
-    /// A layer's points, one set a channel; `None` if the layer or the bit width is not calibrated.
-    pub fn points(&self, layer: &str, width: BitWidth, universal: &UniversalSet) -> Option<Vec<Points>> {
-        let values = universal.values();
-        let channels = self.layers.get(layer)?.points.get(&width)?;
-        let points =
-            |indices: &Vec<u16>| Points::new(indices.iter().map(|i| values[usize::from(*i)]).collect());
-        Some(channels.iter().map(points).collect())
-    }
-
     /// The bit widths that have points.
     pub fn widths(&self) -> Vec<BitWidth> {
         self.layers.values().next().map_or_else(Vec::new, |l| l.points.keys().copied().collect())
@@ -246,7 +319,8 @@ impl Calibration {
             let fits = |c: &LayerCalibration| {
                 let few = |(width, points): (&BitWidth, &Vec<Vec<u16>>)| {
                     let levels = width.levels().unwrap_or(0);
-                    points.len() == layer.inputs && points.iter().all(|p| p.len() <= levels)
+                    let groups = self.settings.granularity.groups(layer.inputs);
+                    points.len() == groups && points.iter().all(|p| p.len() <= levels)
                 };
                 c.range[0] <= c.range[1] && c.points.keys().eq(&widths) && c.points.iter().all(few)
             };

@@ -199,58 +199,78 @@ pub fn samples(style: &Style, samples: &[(String, &ChannelSummary)], selected: u
     boxes(style, "This channel in all samples", "sample", &rows, &names, selected)
 }
 
-/// The histogram of a normalized channel, with two rugs below: the DFSQ points and the min-max grid, both on the
-/// normalized axis. A grid value outside [-1, 1] is not drawn: the channel never gets there.
-pub fn histogram(style: &Style, channel: &ChannelSummary, points: &[f32], grid: &[f32]) -> Result<String> {
+/// The histogram of a normalized channel, with three rugs below: the points of dfsq-opt and DFSQ, and the min-max grid,
+/// all on the normalized axis. A grid value outside [-1, 1] is not drawn: the channel never gets there.
+pub fn histogram(
+    style: &Style,
+    channel: &ChannelSummary,
+    [opt, dfsq]: [&[f64]; 2],
+    grid: &[f32],
+) -> Result<String> {
     let palette = style.palette();
     let heights: Vec<f64> = channel.histogram.iter().map(|n| f64::from(*n).ln_1p()).collect();
     let top = heights.iter().copied().fold(1.0, f64::max);
-    let normalized: Vec<f64> = grid
+    let grid: Vec<f64> = grid
         .iter()
         .map(|g| f64::from((g - channel.mean) / channel.range))
         .filter(|g| (-1.0..=1.0).contains(g))
         .collect();
+    let rugs = [
+        ("DFSQ-opt", opt, palette.dfsq_opt),
+        ("DFSQ", dfsq, palette.dfsq),
+        ("min-max", grid.as_slice(), palette.min_max),
+    ];
+    // Of the axis, in units of the histogram's height: what lies below 0, and what a rug takes of that.
+    let (below, pitch) = (0.6, 0.2);
     svg(style, |area| {
         let title = "Normalized channel and quantization points";
-        let mut chart =
-            axes!(area, style, title, -1.02..1.02, -0.42 * top..1.05 * top, "normalized value", "", |mesh| {
-                mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
-            });
+        let y = -below * top..1.05 * top;
+        let mut chart = axes!(area, style, title, -1.02..1.02, y, "normalized value", "", |mesh| {
+            mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
+        });
         let width = 2.0 / HISTOGRAM_BINS as f64;
         let bars = heights.iter().enumerate().filter(|(_, h)| **h > 0.0).map(|(i, h)| {
             let x = i as f64 * width - 1.0;
             Rectangle::new([(x, 0.0), (x + width * 0.9, *h)], palette.body.filled())
         });
         chart.draw_series(bars).map_err(fail)?;
-        let rug = |x: f64, low: f64, colour: RGBColor| {
-            PathElement::new(vec![(x, low * top), (x, (low + 0.14) * top)], colour.stroke_width(2))
-        };
-        chart.draw_series(points.iter().map(|p| rug(f64::from(*p), -0.19, palette.dfsq))).map_err(fail)?;
-        chart.draw_series(normalized.iter().map(|g| rug(*g, -0.39, palette.min_max))).map_err(fail)?;
         let (left, bottom) = (4, area.dim_in_pixel().1 as i32);
-        // The rugs' heights in pixels, from the chart's own axis: title above, labels below.
+        // Heights in pixels, from the chart's own axis: title above, labels below.
         let plot = f64::from(bottom - 34 - 4 - 26);
-        let at = |y: f64| bottom - 38 - (plot * (y + 0.42) / 1.47) as i32;
+        let at = |y: f64| bottom - 38 - (plot * (y + below) / (1.05 + below)) as i32;
         area.draw_text("log count", &style.label(), (left, at(0.55))).map_err(fail)?;
-        area.draw_text("DFSQ", &key(&palette.dfsq), (left, at(-0.06))).map_err(fail)?;
-        area.draw_text("min-max", &key(&palette.min_max), (left, at(-0.26))).map_err(fail)
+        for (row, (name, values, colour)) in rugs.into_iter().enumerate() {
+            let low = -pitch * (row + 1) as f64;
+            let tick = |x: &f64| {
+                PathElement::new(vec![(*x, low * top), (*x, (low + 0.14) * top)], colour.stroke_width(2))
+            };
+            chart.draw_series(values.iter().map(tick)).map_err(fail)?;
+            area.draw_text(name, &key(&colour), (left, at(low + 0.13))).map_err(fail)?;
+        }
+        Ok(())
     })
 }
 
-/// The universal set as a rug, with the chosen points raised.
-pub fn universal_set(style: &Style, universal: &[f32], points: &[f32]) -> Result<String> {
+/// The universal set as a rug, with the points that DFSQ chose above it and those of dfsq-opt below.
+pub fn universal_set(style: &Style, universal: &[f32], [opt, dfsq]: [&[f64]; 2]) -> Result<String> {
     let palette = style.palette();
     svg(style, |area| {
-        let title = format!("{} of the {} values of the universal set", points.len(), universal.len());
+        let title = format!("{} of the {} values of the universal set", dfsq.len(), universal.len());
         let mut chart = axes!(area, style, &title, -1.02..1.02, 0.0..1.0, "normalized value", "", |mesh| {
             mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
         });
-        let rug = |x: f32, top: f64, colour: RGBColor, width: u32| {
-            PathElement::new(vec![(f64::from(x), 0.0), (f64::from(x), top)], colour.stroke_width(width))
+        let rug = |x: f64, [low, high]: [f64; 2], colour: RGBColor, width: u32| {
+            PathElement::new(vec![(x, low), (x, high)], colour.stroke_width(width))
         };
-        chart.draw_series(universal.iter().map(|v| rug(*v, 0.5, palette.body, 1))).map_err(fail)?;
-        chart.draw_series(points.iter().map(|p| rug(*p, 0.95, palette.dfsq, 2))).map_err(fail)?;
-        Ok(())
+        let set = universal.iter().map(|v| rug(f64::from(*v), [0.36, 0.64], palette.body, 1));
+        chart.draw_series(set).map_err(fail)?;
+        chart.draw_series(dfsq.iter().map(|p| rug(*p, [0.5, 0.96], palette.dfsq, 2))).map_err(fail)?;
+        chart.draw_series(opt.iter().map(|p| rug(*p, [0.04, 0.5], palette.dfsq_opt, 2))).map_err(fail)?;
+        let bottom = area.dim_in_pixel().1 as i32;
+        let plot = f64::from(bottom - 34 - 4 - 26);
+        let at = |y: f64| bottom - 45 - (plot * y) as i32;
+        area.draw_text("DFSQ", &key(&palette.dfsq), (4, at(0.8))).map_err(fail)?;
+        area.draw_text("DFSQ-opt", &key(&palette.dfsq_opt), (4, at(0.2))).map_err(fail)
     })
 }
 
@@ -311,8 +331,8 @@ mod tests {
         let figures = [
             channels(&style, &all, 1).unwrap(),
             samples(&style, &named, 0).unwrap(),
-            histogram(&style, &all[0], &[-0.5, 0.5], &[-7.0, 0.0, 0.9]).unwrap(),
-            universal_set(&style, &[-1.0, 0.0, 1.0], &[0.0]).unwrap(),
+            histogram(&style, &all[0], [&[0.25], &[-0.5, 0.5]], &[-7.0, 0.0, 0.9]).unwrap(),
+            universal_set(&style, &[-1.0, 0.0, 1.0], [&[-1.0, 1.0], &[0.0]]).unwrap(),
             layers(&style, [&[], &[20.0, f64::INFINITY], &[10.0, 12.0]], 0).unwrap(),
         ];
         for figure in &figures {
@@ -323,6 +343,7 @@ mod tests {
         let rugs = |figure: &str, colour: &str| figure.matches(&format!("stroke=\"{colour}\"")).count();
         assert_eq!(rugs(&figures[2], "#0B68CB"), 2);
         assert_eq!(rugs(&figures[2], "#C74E10"), 2);
+        assert_eq!(["#B0267E", "#0B68CB"].map(|colour| rugs(&figures[3], colour)), [2, 1]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -331,6 +352,6 @@ mod tests {
         channels(&style, &[], 0).unwrap();
         samples(&style, &[], 0).unwrap();
         layers(&style, [&[]; 3], 3).unwrap();
-        histogram(&style, &ChannelSummary { histogram: vec![], ..summary(0.0) }, &[], &[]).unwrap();
+        histogram(&style, &ChannelSummary { histogram: vec![], ..summary(0.0) }, [&[]; 2], &[]).unwrap();
     }
 }

@@ -49,7 +49,7 @@
 //!
 //! let mut session = Session::load(&std::fs::read("onnx/edsr_x2.onnx")?)?;
 //! session.load_calibration(&std::fs::read("onnx/edsr_x2.calibration")?)?;
-//! let prepared = session.prepare(Options::default())?;
+//! let prepared = session.prepare(&Options::default())?;
 //! let picture = Picture::decode(&std::fs::read("photograph.jpg")?)?;
 //! let enlarged = session.upscale(&picture, &prepared, &mut ())?.picture;
 //! std::fs::write("enlarged.png", enlarged.encode_png()?)?;
@@ -62,6 +62,7 @@ pub mod error;
 pub mod figures;
 pub mod image_io;
 pub mod metrics;
+pub mod mixed_precision;
 pub mod network;
 pub mod optimize;
 pub mod quant;

@@ -264,8 +264,7 @@ impl Network {
             .enter(|| typed.into_optimized())
             .and_then(|model| model.into_runnable())
             .map_err(unusable)?;
-        let work: Vec<f64> =
-            self.layers.iter().zip(&self.positions).map(|(l, p)| l.macs() as f64 * p).collect();
+        let work: Vec<f64> = (0..self.layers.len()).map(|layer| self.layer_macs(layer)).collect();
         let total: f64 = work.iter().sum();
         let progress = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total));
         Ok(Plan { runnable, progress: progress.map(|p| p as f32).collect() })
@@ -313,9 +312,14 @@ impl Network {
         self.parameters
     }
 
+    /// Multiply-accumulates of one layer for one pixel of the input.
+    pub fn layer_macs(&self, layer: usize) -> f64 {
+        self.layers[layer].macs() as f64 * self.positions[layer]
+    }
+
     /// Multiply-accumulates for one pixel of the input.
     pub fn macs_per_pixel(&self) -> f64 {
-        self.layers.iter().zip(&self.positions).map(|(l, p)| l.macs() as f64 * p).sum()
+        (0..self.layers.len()).map(|layer| self.layer_macs(layer)).sum()
     }
 }
 

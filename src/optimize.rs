@@ -4,23 +4,30 @@
 //! layer's outputs are noted at random positions. The second time each layer meets the inputs that the network quantized
 //! so far gives it: its activation points are chosen on these, and its weights rounded so that the noted outputs come
 //! out as well as they can ([`compensate`](crate::quant::compensate)). Then the images go on to the next layer.
+//!
+//! Each part can be left out: see [`Recipe`] and the selection in [`Settings`].
 
 use crate::calibration::Settings;
 use crate::network::{Layer, Network, Planes, Visit};
-use crate::quant::compensate::{Compensation, Statistics, compensate};
-use crate::quant::kernels::SubsetKernels;
+use crate::quant::compensate::{Compensation, Rounding, Statistics, compensate};
+use crate::quant::kernels::{CodedKernels, WeightGrid};
+use crate::quant::subset::Selection;
 use crate::quant::{
-    ActivationQuantizer, BitWidth, Histogram, NonFiniteChannel, Normalization, Points, UniversalSet, subset,
+    ActivationQuantizer, BitWidth, Histogram, NonFiniteChannel, NormalizationMode, Normalizer, UniversalSet,
 };
 use crate::tensor_file::TensorFile;
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// How a network is optimized.
-#[derive(Debug, Clone, Copy)]
-pub struct Effort {
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Recipe {
+    /// What the weights are rounded to.
+    pub weights: WeightGrid,
+    /// How they are.
+    pub rounding: Rounding,
     /// Random positions of every image that statistics are made of.
     pub positions: usize,
     /// Added to the covariance's diagonal, as a share of its mean.
@@ -29,49 +36,81 @@ pub struct Effort {
     pub refits: usize,
 }
 
-impl Default for Effort {
+impl Default for Recipe {
     fn default() -> Self {
-        Effort { positions: 600, damping: 0.01, refits: 2 }
+        Recipe {
+            weights: WeightGrid::Subset,
+            rounding: Rounding::Compensated,
+            positions: 600,
+            damping: 0.01,
+            refits: 2,
+        }
     }
 }
 
 /// One layer, optimized for one pair of bit widths.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OptimizedLayer {
-    /// Points of each input channel, as indices into the universal set; none in full precision.
+    /// Points of each input channel (or of all), as indices into the universal set; none in full precision.
     pub points: Vec<Vec<u16>>,
     /// The kernels; none in full precision.
-    pub kernels: Option<SubsetKernels>,
+    pub kernels: Option<CodedKernels>,
     /// What is added to the bias, for each kernel or nothing.
     pub bias_change: Vec<f32>,
 }
 
-/// Optimized layers of one network, for some bit widths.
+/// A network optimized for one choice of bits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    /// Bits of weights and activations of every layer of the network, 32 where it is not quantized.
+    pub bits: Vec<[BitWidth; 2]>,
+    /// The layers; `None` where one is in full precision.
+    pub layers: Vec<Option<OptimizedLayer>>,
+}
+
+/// Optimized layers of one network, for some choices of bits.
 ///
-/// As a file ([`TensorFile`]) it holds for each layer `L`, bits `w` of weights and `a` of activations, with M the size of
-/// the universal set: `L.w.a.points`, a subset of M for each input channel; `L.w.a.kernel-points`, one for each kernel;
-/// `L.w.a.codes`, u8 `[kernels, weights of one]`; `L.w.a.scales`, f32 `[kernels, 2]`, mean and range; and
-/// `L.w.a.bias-change`, f32 `[kernels]`.
+/// As a file ([`TensorFile`]) it holds for layer `L` of the variant with index `v`, M being the size of the universal set:
+/// `v.L.points`, a subset of M for each input channel; `v.L.kernel-points`, one for each kernel, empty on a uniform grid;
+/// `v.L.codes`, u8 `[kernels, weights of one]`; `v.L.scales`, f32 `[kernels, 2]`, mean and range; and `v.L.bias-change`,
+/// f32 `[kernels]` or empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Optimized {
-    /// How points are normalized and from which universal set they are.
+    /// How activations are normalized, and from which universal set all points are.
     pub settings: Settings,
     /// SHA-256 of the network's file, in hexadecimal.
     pub network: String,
-    /// By bits of weights and activations, the layers of the network; `None` where one is not quantized.
-    pub layers: BTreeMap<[BitWidth; 2], Vec<Option<OptimizedLayer>>>,
+    /// At most one for each choice of bits.
+    pub variants: Vec<Variant>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     settings: Settings,
     network: String,
-    bits: Vec<[BitWidth; 2]>,
+    variants: Vec<Vec<[BitWidth; 2]>>,
 }
 
-const FORMAT: &str = "dfsq-optimized-1";
+const FORMAT: &str = "dfsq-optimized-2";
 
 impl Optimized {
+    /// Nothing yet, for the network with this hash: points are to be chosen exactly.
+    pub fn empty(network: String) -> Self {
+        let settings = Settings { selection: Selection::Exact, ..Settings::default() };
+        Optimized { settings, network, variants: Vec::new() }
+    }
+
+    /// The layers for these bits.
+    pub fn find(&self, bits: &[[BitWidth; 2]]) -> Option<&[Option<OptimizedLayer>]> {
+        self.variants.iter().find(|variant| variant.bits == bits).map(|variant| variant.layers.as_slice())
+    }
+
+    /// Adds a variant in the place of one for the same bits.
+    pub fn insert(&mut self, variant: Variant) {
+        self.variants.retain(|other| other.bits != variant.bits);
+        self.variants.push(variant);
+    }
+
     /// Writes the file.
     ///
     /// # Errors
@@ -79,31 +118,23 @@ impl Optimized {
     pub fn save(&self, network: &Network) -> Result<Vec<u8>> {
         let values = UniversalSet::new(self.settings.word_sets)?.values().len();
         let mut file = TensorFile::default();
-        for ([weights, activations], layers) in &self.layers {
+        for (index, Variant { layers, .. }) in self.variants.iter().enumerate() {
             for (shape, layer) in network.layers().iter().zip(layers) {
                 let Some(layer) = layer else { continue };
-                let name =
-                    |part: &str| format!("{}.{}.{}.{part}", shape.name, weights.bits(), activations.bits());
+                let name = |part: &str| format!("{index}.{}.{part}", shape.name);
                 file.put_subsets(name("points"), &layer.points, values);
-                if let Some(SubsetKernels { means, ranges, points, codes }) = &layer.kernels {
-                    file.put_subsets(name("kernel-points"), points, values);
-                    file.put_u8(
-                        name("codes"),
-                        &[points.len(), codes.len() / points.len().max(1)],
-                        codes.clone(),
-                    );
-                    let scales = means.iter().zip(ranges).flat_map(|(mean, range)| [*mean, *range]);
-                    file.put_f32(name("scales"), &[points.len(), 2], scales);
-                    file.put_f32(
-                        name("bias-change"),
-                        &[layer.bias_change.len()],
-                        layer.bias_change.iter().copied(),
-                    );
-                }
+                let Some(CodedKernels { means, ranges, points, codes }) = &layer.kernels else { continue };
+                file.put_subsets(name("kernel-points"), points, values);
+                let size = codes.len() / points.len().max(1);
+                file.put_u8(name("codes"), &[points.len(), size], codes.clone());
+                let scales = means.iter().zip(ranges).flat_map(|(mean, range)| [*mean, *range]);
+                file.put_f32(name("scales"), &[points.len(), 2], scales);
+                let change = &layer.bias_change;
+                file.put_f32(name("bias-change"), &[change.len()], change.iter().copied());
             }
         }
-        let bits = self.layers.keys().copied().collect();
-        file.save(FORMAT, &Header { settings: self.settings, network: self.network.clone(), bits })
+        let variants = self.variants.iter().map(|variant| variant.bits.clone()).collect();
+        file.save(FORMAT, &Header { settings: self.settings, network: self.network.clone(), variants })
     }
 
     /// Reads a file that was made for this network, whose SHA-256 is `hash`.
@@ -111,57 +142,65 @@ impl Optimized {
     /// # Errors
     /// [`Error::Calibration`] says what is wrong with it.
     pub fn load(bytes: &[u8], network: &Network, hash: &str) -> Result<Self> {
-        let (file, header): (_, Header) = TensorFile::load(FORMAT, bytes)?;
-        if header.network != hash {
+        let (file, Header { settings, network: made_for, variants }) = TensorFile::load(FORMAT, bytes)?;
+        if made_for != hash {
             return Err(Error::Calibration("it was made for another network".into()));
         }
-        let values = UniversalSet::new(header.settings.word_sets)?.values().len();
-        let mut layers = BTreeMap::new();
-        for bits in header.bits {
-            let read = |shape: &Layer| {
-                shape.quantized.then(|| OptimizedLayer::read(&file, shape, bits, values)).transpose()
-            };
-            layers.insert(bits, network.layers().iter().map(read).collect::<Result<_>>()?);
-        }
-        Ok(Optimized { settings: header.settings, network: header.network, layers })
+        let layers = network.layers();
+        let read = |(index, bits): (usize, Vec<[BitWidth; 2]>)| {
+            if bits.len() != layers.len() {
+                return Err(Error::Calibration("it was made for another number of layers".into()));
+            }
+            let layers = layers.iter().zip(&bits).map(|(shape, bits)| {
+                let quantized = *bits != [BitWidth::FULL; 2];
+                quantized.then(|| OptimizedLayer::read(&file, index, shape, *bits, &settings)).transpose()
+            });
+            Ok(Variant { layers: layers.collect::<Result<_>>()?, bits })
+        };
+        let variants = variants.into_iter().enumerate().map(read).collect::<Result<_>>()?;
+        Ok(Optimized { settings, network: made_for, variants })
     }
 }
 
 impl OptimizedLayer {
-    fn read(file: &TensorFile, shape: &Layer, bits: [BitWidth; 2], values: usize) -> Result<Self> {
-        let name = |part: &str| format!("{}.{}.{}.{part}", shape.name, bits[0].bits(), bits[1].bits());
+    fn read(
+        file: &TensorFile,
+        variant: usize,
+        shape: &Layer,
+        [weight_bits, activation_bits]: [BitWidth; 2],
+        settings: &Settings,
+    ) -> Result<Self> {
+        let values = UniversalSet::new(settings.word_sets)?.values().len();
+        let name = |part: &str| format!("{variant}.{}.{part}", shape.name);
         let fit = |right: bool, part: &str| {
-            if right {
-                Ok(())
-            } else {
-                Err(Error::Calibration(format!("{} does not fit the network", name(part))))
-            }
+            let wrong = || Error::Calibration(format!("{} does not fit the network", name(part)));
+            if right { Ok(()) } else { Err(wrong()) }
         };
-        let subsets = |part: &str, rows: usize, width: BitWidth| {
-            let subsets = file.subsets(&name(part), values)?;
-            let levels = width.levels().unwrap_or(0);
-            let right = subsets.len() == rows && subsets.iter().all(|s| (1..=levels).contains(&s.len()));
-            fit(right || levels == 0, part).map(|()| subsets)
-        };
-        let points = subsets("points", shape.inputs, bits[1])?;
-        if bits[0] == BitWidth::FULL {
-            return Ok(OptimizedLayer { points, kernels: None, bias_change: Vec::new() });
+        let points = file.subsets(&name("points"), values)?;
+        if let Some(levels) = activation_bits.levels() {
+            let right = points.len() == settings.granularity.groups(shape.inputs)
+                && points.iter().all(|set| (1..=levels).contains(&set.len()));
+            fit(right, "points")?;
         }
-        let kernel_points = subsets("kernel-points", shape.outputs, bits[0])?;
+        let Some(levels) = weight_bits.levels() else {
+            return Ok(OptimizedLayer { points, kernels: None, bias_change: Vec::new() });
+        };
+        let kernel_points = file.subsets(&name("kernel-points"), values)?;
+        let few = kernel_points.iter().all(|set| set.len() <= levels);
+        fit(kernel_points.len() == shape.outputs && few, "kernel-points")?;
         let codes = file.u8(&name("codes"))?.to_vec();
-        let size = shape.weights() / shape.outputs;
-        let known =
-            |(codes, points): (&[u8], &Vec<u16>)| codes.iter().all(|c| usize::from(*c) < points.len());
-        fit(
-            codes.len() == shape.weights() && codes.chunks_exact(size).zip(&kernel_points).all(known),
-            "codes",
-        )?;
+        let known = |(codes, points): (&[u8], &Vec<u16>)| {
+            let most = if points.is_empty() { levels } else { points.len() };
+            codes.iter().all(|code| usize::from(*code) < most)
+        };
+        let mut rows = codes.chunks_exact(shape.weights() / shape.outputs).zip(&kernel_points);
+        fit(codes.len() == shape.weights() && rows.all(known), "codes")?;
         let scales = file.f32(&name("scales"))?;
         fit(scales.len() == 2 * shape.outputs, "scales")?;
         let bias_change = file.f32(&name("bias-change"))?;
         fit(bias_change.is_empty() || bias_change.len() == shape.outputs, "bias-change")?;
         let (means, ranges) = scales.chunks_exact(2).map(|pair| (pair[0], pair[1])).unzip();
-        let kernels = SubsetKernels { means, ranges, points: kernel_points, codes };
+        let kernels = CodedKernels { means, ranges, points: kernel_points, codes };
         Ok(OptimizedLayer { points, kernels: Some(kernels), bias_change })
     }
 }
@@ -189,7 +228,7 @@ impl Targets {
     pub fn note(
         network: &Network,
         images: Vec<Planes>,
-        effort: Effort,
+        recipe: Recipe,
         seed: u64,
         progress: &mut dyn FnMut(f32) -> bool,
     ) -> Result<Self> {
@@ -210,7 +249,7 @@ impl Targets {
             let pixels = size[0] * size[1];
             let positions: Vec<(usize, usize)> = (0..images.len())
                 .flat_map(|image| {
-                    rng.choose_multiple(0..pixels, effort.positions).into_iter().map(move |p| (image, p))
+                    rng.choose_multiple(0..pixels, recipe.positions).into_iter().map(move |p| (image, p))
                 })
                 .collect();
             let inputs = patches(values, shape, size, &positions);
@@ -224,7 +263,8 @@ impl Targets {
         Ok(Targets { images, layers })
     }
 
-    /// Optimizes every quantized layer, in the order of the network. `progress` as in [`Targets::note`].
+    /// Optimizes every quantized layer, in the order of the network, for these bits of every layer of the network.
+    /// `progress` as in [`Targets::note`].
     ///
     /// # Errors
     /// As [`Targets::note`], and [`Error::NonFinite`].
@@ -232,36 +272,43 @@ impl Targets {
         &self,
         network: &Network,
         settings: Settings,
-        [weight_bits, activation_bits]: [BitWidth; 2],
-        effort: Effort,
+        bits: &[[BitWidth; 2]],
+        recipe: Recipe,
         progress: &mut dyn FnMut(f32) -> bool,
-    ) -> Result<Vec<Option<OptimizedLayer>>> {
+    ) -> Result<Variant> {
+        if settings.normalization == NormalizationMode::None {
+            return Err(Error::Option("dfsq-opt normalizes each sample; it has no variant without".into()));
+        }
         let universal = UniversalSet::new(settings.word_sets)?;
-        let mut optimized: Vec<Option<OptimizedLayer>> = network.layers().iter().map(|_| None).collect();
+        let mut layers: Vec<Option<OptimizedLayer>> = network.layers().iter().map(|_| None).collect();
         let total = network.layers().len() as f32;
         network.walk(&self.images, &mut |Visit { layer, size, values }| {
             if !progress(layer as f32 / total) {
                 return Err(Error::Cancelled);
             }
+            let [weight_bits, activation_bits] = bits[layer];
+            if bits[layer] == [BitWidth::FULL; 2] {
+                return Ok(None);
+            }
             let shape = &network.layers()[layer];
-            let non_finite = |channel: usize| network.non_finite(layer, channel);
+            let non_finite = |NonFiniteChannel(channel)| network.non_finite(layer, channel);
             let mut result = OptimizedLayer { points: Vec::new(), kernels: None, bias_change: Vec::new() };
             if let Some(levels) = activation_bits.levels() {
-                let subtract_mean = settings.mean.subtracts(shape.after_relu);
-                result.points = choose_points(values, shape.inputs, size, levels, subtract_mean, &universal)
-                    .map_err(|NonFiniteChannel(channel)| non_finite(channel))?;
-                quantize(values, shape.inputs, size, &result.points, subtract_mean, &universal)
-                    .map_err(|NonFiniteChannel(channel)| non_finite(channel))?;
+                let images = values.chunks_exact_mut(shape.inputs * size[0] * size[1]);
+                result.points = quantize(images, shape, levels, &settings, &universal)?.map_err(non_finite)?;
             }
-            let Some(levels) = weight_bits.levels() else {
-                optimized[layer] = Some(result);
+            if weight_bits == BitWidth::FULL {
+                layers[layer] = Some(result);
                 return Ok(None);
-            };
+            }
             let own = network.kernels(layer)?;
-            let compensated = self.layers[layer].as_ref().and_then(|targets| {
+            let targets =
+                self.layers[layer].as_ref().filter(|_| recipe.rounding == Rounding::Compensated);
+            let compensated = targets.and_then(|targets| {
                 let weights = ArrayView2::from_shape((shape.outputs, own.len() / shape.outputs), own).ok()?;
                 let statistics = targets.statistics(values, shape, size);
-                let options = Compensation { levels, damping: effort.damping, refits: effort.refits };
+                let Recipe { weights: grid, damping, refits, .. } = recipe;
+                let options = Compensation { grid, bits: weight_bits, damping, refits };
                 compensate(weights, &statistics, &universal, options)
             });
             let kernels = match compensated {
@@ -269,16 +316,16 @@ impl Targets {
                     result.bias_change = compensated.bias_change;
                     compensated.kernels
                 }
-                // A convolution of another kind, or one that gets the same input everywhere.
-                None => SubsetKernels::nearest(own, shape.outputs, &universal, levels)
-                    .map_err(|NonFiniteChannel(kernel)| non_finite(kernel))?,
+                // Not wanted, a convolution of another kind, or one that gets the same input everywhere.
+                None => CodedKernels::nearest(own, shape.outputs, recipe.weights, &universal, weight_bits)
+                    .map_err(non_finite)?,
             };
             let weights = network.make_weights(layer, &kernels.weights(&universal), &result.bias_change)?;
             result.kernels = Some(kernels);
-            optimized[layer] = Some(result);
+            layers[layer] = Some(result);
             Ok(Some(weights))
         })?;
-        Ok(optimized)
+        Ok(Variant { bits: bits.to_vec(), layers })
     }
 }
 
@@ -338,41 +385,32 @@ fn patches(
     result
 }
 
-/// The best points of each channel over all images, `values` being `[images, channels, pixels]`.
-fn choose_points(
-    values: &[f32],
-    channels: usize,
-    size: [usize; 2],
+/// Chooses the points of each channel over all images, and quantizes these with them.
+fn quantize<'v>(
+    images: impl Iterator<Item = &'v mut [f32]>,
+    layer: &Layer,
     levels: usize,
-    subtract_mean: bool,
+    settings: &Settings,
     universal: &UniversalSet,
-) -> Result<Vec<Vec<u16>>, NonFiniteChannel> {
-    let mut result = Vec::with_capacity(channels);
-    for channel in 0..channels {
+) -> Result<Result<Vec<Vec<u16>>, NonFiniteChannel>> {
+    let mut images: Vec<_> = images.collect();
+    let groups = settings.granularity.groups(layer.inputs);
+    let normalizer = Normalizer::Sample { subtract_mean: settings.mean.subtracts(layer.after_relu) };
+    let starts = (settings.preset, settings.k_means_starts());
+    let mut chosen = Vec::with_capacity(groups);
+    for group in 0..groups {
         let mut histogram = Histogram::new(universal);
-        for plane in values.chunks_exact(size[0] * size[1]).skip(channel).step_by(channels) {
-            let norm = Normalization::measure(plane, subtract_mean).ok_or(NonFiniteChannel(channel))?;
-            histogram.add(plane.iter().map(|x| norm.normalize(*x)));
+        for image in &images {
+            let size = image.len() / groups;
+            let values = &image[group * size..][..size];
+            let Some(norm) = normalizer.measure(values) else { return Ok(Err(NonFiniteChannel(group))) };
+            histogram.add(values.iter().map(|x| norm.normalize(*x)));
         }
-        result.push(subset::exact(&histogram.cumulative(), universal, levels));
+        let data = histogram.cumulative();
+        let seed = settings.seed.wrapping_add(group as u64);
+        chosen.push(settings.selection.select(&data, universal, levels, starts, seed)?);
     }
-    Ok(result)
-}
-
-fn quantize(
-    values: &mut [f32],
-    channels: usize,
-    size: [usize; 2],
-    points: &[Vec<u16>],
-    subtract_mean: bool,
-    universal: &UniversalSet,
-) -> Result<(), NonFiniteChannel> {
-    let points = points
-        .iter()
-        .map(|indices| Points::new(indices.iter().map(|i| universal.values()[usize::from(*i)]).collect()))
-        .collect();
-    let quantizer = ActivationQuantizer::Subset { points, subtract_mean };
-    values
-        .chunks_exact_mut(channels * size[0] * size[1])
-        .try_for_each(|image| quantizer.apply(image, channels))
+    let points = chosen.iter().map(|indices| universal.points(indices)).collect();
+    let quantizer = ActivationQuantizer::Subset { points, normalizer, denormalization_bits: BitWidth::FULL };
+    Ok(images.iter_mut().try_for_each(|image| quantizer.apply(image, layer.inputs)).map(|()| chosen))
 }

@@ -3,6 +3,7 @@
 //! All of them map f32 to f32: they *simulate* low-bit arithmetic by quantizing and dequantizing.
 
 pub mod compensate;
+pub mod exact;
 pub mod histogram;
 pub mod kernels;
 pub mod kmeans;
@@ -13,7 +14,7 @@ pub mod uniform;
 pub mod universal_set;
 
 pub use histogram::Histogram;
-pub use normalize::{MeanMode, Normalization};
+pub use normalize::{Granularity, MeanMode, Normalization, NormalizationMode, Normalizer};
 pub use points::Points;
 pub use uniform::UniformGrid;
 pub use universal_set::UniversalSet;
@@ -88,10 +89,12 @@ pub trait Quantizer {
 pub enum ActivationQuantizer {
     /// DFSQ (paper, eq. 1 to 5): each channel is normalized on the fly and mapped to its own points.
     Subset {
-        /// One set of points a channel.
+        /// One set of points a channel, or a single one for all of them together.
         points: Vec<Points>,
-        /// Whether normalization subtracts the channel's mean.
-        subtract_mean: bool,
+        /// In front of the points.
+        normalizer: Normalizer,
+        /// Bits of the means and ranges that points are de-normalized with.
+        denormalization_bits: BitWidth,
     },
     /// One uniform grid over the minimum and maximum of this very input.
     DynamicMinMax(BitWidth),
@@ -114,10 +117,15 @@ impl ActivationQuantizer {
             return Ok(());
         }
         match self {
-            ActivationQuantizer::Subset { points, subtract_mean } => {
-                for (c, (channel, points)) in values.chunks_exact_mut(pixels).zip(points).enumerate() {
-                    let norm = Normalization::measure(channel, *subtract_mean).ok_or(NonFiniteChannel(c))?;
-                    norm.quantize(channel, points);
+            ActivationQuantizer::Subset { points, normalizer, denormalization_bits } => {
+                let group = (values.len() / points.len().max(1)).max(1);
+                let rounded = match (denormalization_bits, normalizer) {
+                    (&BitWidth::FULL, _) | (_, Normalizer::Fixed(_)) => None,
+                    (bits, _) => Some(rounded(values, group, normalizer, *bits)?),
+                };
+                for (c, (channel, points)) in values.chunks_exact_mut(group).zip(points).enumerate() {
+                    let norm = normalizer.measure(channel).ok_or(NonFiniteChannel(c))?;
+                    norm.quantize(channel, points, rounded.as_ref().map_or(&norm, |all| &all[c]));
                 }
             }
             ActivationQuantizer::DynamicMinMax(bits) => {
@@ -137,4 +145,17 @@ impl ActivationQuantizer {
         }
         Ok(())
     }
+}
+
+/// The rounded normalizations of all groups of values.
+fn rounded(
+    values: &[f32],
+    group: usize,
+    normalizer: &Normalizer,
+    bits: BitWidth,
+) -> Result<Vec<Normalization>, NonFiniteChannel> {
+    let measure = |(c, values)| normalizer.measure(values).ok_or(NonFiniteChannel(c));
+    let mut all: Vec<_> = values.chunks_exact(group).enumerate().map(measure).collect::<Result<_, _>>()?;
+    Normalization::round_all(&mut all, bits);
+    Ok(all)
 }

@@ -4,14 +4,15 @@
 //! Errors are `Error` objects whose `name` is [`Error::kind`].
 
 use crate::analysis::SampleAnalysis;
-use crate::calibration::Settings;
+use crate::calibration::{Collector, Settings};
 use crate::figures::{self, Style};
 use crate::image_io::{self, Picture};
 use crate::metrics;
+use crate::mixed_precision::{self, LayerErrors};
 use crate::network::{Observer, QuantizationError};
-use crate::optimize::Effort;
+use crate::optimize::{Optimized, Recipe};
 use crate::quant::{BitWidth, UniformGrid, UniversalSet};
-use crate::session::{self, Method, Options, Prepared, Upscaled};
+use crate::session::{self, Costs, Method, Options, Prepared, Upscaled};
 use crate::{Error, Result};
 use js_sys::{Array, Float64Array, Function, Object, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,32 @@ fn now() -> f64 {
     worker.and_then(|worker| worker.performance()).map_or(0.0, |clock| clock.now() / 1000.0)
 }
 
+/// Statistics kept to choose other points from; those of EDSR with 64 features take 67 MB.
+const KEPT_BYTES: usize = 200 << 20;
+
+fn result_to_js(upscaled: &Upscaled, costs: &Costs, start: f64) -> Result<Object> {
+    let decibels: Vec<f64> = upscaled.errors.iter().map(QuantizationError::decibels).collect();
+    Ok(object(&[
+        ("picture", picture_to_js(&upscaled.picture).into()),
+        ("layerDb", Float64Array::from(decibels.as_slice()).into()),
+        ("costs", to_js(costs)?),
+        ("seconds", (now() - start).into()),
+    ]))
+}
+
+/// A part of a longer work.
+struct Part<'p> {
+    whole: &'p Progress<'p>,
+    start: f32,
+    share: f32,
+}
+
+impl Observer for Part<'_> {
+    fn progress(&mut self, done: f32) -> bool {
+        self.whole.report(self.start + self.share * done)
+    }
+}
+
 /// Calls a JavaScript function with the share of work done.
 struct Progress<'f>(&'f Function);
 
@@ -126,6 +153,15 @@ impl Observer for Progress<'_> {
     fn measures_errors(&self) -> bool {
         true
     }
+}
+
+/// Assigns widths to layers: for each of `layers` (as [`Session::layer_errors`] gives them) one of `widths`, such that the
+/// average is at most `average_bits`. Empty if that cannot be.
+#[wasm_bindgen(js_name = assignBits)]
+pub fn assign_bits(layers: JsValue, widths: JsValue, average_bits: f64) -> Result<Vec<u8>> {
+    let (layers, widths): (Vec<LayerErrors>, Vec<BitWidth>) = (from_js(layers)?, from_js(widths)?);
+    let chosen = mixed_precision::assign(&layers, &widths, average_bits).unwrap_or_default();
+    Ok(chosen.into_iter().map(|index| widths[index].bits()).collect())
 }
 
 /// What a figure shows.
@@ -167,6 +203,8 @@ enum FigureKind {
 pub struct Session {
     session: session::Session,
     prepared: Option<Prepared>,
+    /// Statistics of the last calibration, with the name of what they are of.
+    collected: Option<(String, Collector)>,
     samples: Vec<(String, SampleAnalysis)>,
 }
 
@@ -177,7 +215,7 @@ impl Session {
     pub fn new(network: &[u8], properties: JsValue) -> Result<Session> {
         let properties = if properties.is_undefined() { Default::default() } else { from_js(properties)? };
         let session = session::Session::load_with(network, properties)?;
-        Ok(Session { session, prepared: None, samples: Vec::new() })
+        Ok(Session { session, prepared: None, collected: None, samples: Vec::new() })
     }
 
     /// Facts about network and calibration.
@@ -192,32 +230,44 @@ impl Session {
         self.session.load_calibration(bytes)
     }
 
-    /// Calibrates on these pictures (an array), for these bit widths; returns the calibration file.
+    /// Calibrates on these pictures (an array), for these bit widths; returns the calibration file. `name` stands for the
+    /// pictures: statistics of the same ones are used again where the settings allow it.
     pub fn calibrate(
         &mut self,
         pictures: &Array,
+        name: String,
         settings: JsValue,
         widths: JsValue,
         progress: &Function,
     ) -> Result<Vec<u8>> {
-        let settings: Settings =
-            if settings.is_undefined() { Settings::default() } else { from_js(settings)? };
-        let widths: Vec<BitWidth> = from_js(widths)?;
-        let mut progress = Progress(progress);
-        let mut total: Option<crate::calibration::Collector<'_>> = None;
-        for picture in pictures.iter() {
-            let one = self.session.collect(&picture_from_js(&picture)?, settings, &mut progress)?;
-            match &mut total {
-                Some(total) => total.merge(&one),
-                None => total = Some(one),
-            }
-        }
-        let total = total.ok_or_else(|| Error::Option("no picture to calibrate on".into()))?;
-        let calibration = self.session.select(&total, &widths, &mut |done| progress.report(done))?;
-        drop(total);
+        let (settings, widths): (Settings, Vec<BitWidth>) = (from_js(settings)?, from_js(widths)?);
+        let progress = Progress(progress);
+        let again = |(known, collected): &(String, Collector)| {
+            *known == name && settings.gather_as(&collected.settings())
+        };
+        let collected = match self.collected.take().filter(again) {
+            Some((_, collected)) => collected,
+            None => self.collect(pictures, settings, &progress)?,
+        };
+        let mut done = |done| progress.report(0.7 + 0.3 * done);
+        let calibration = self.session.select(&collected, settings, &widths, &mut done)?;
+        self.collected = Some((name, collected)).filter(|(_, collected)| collected.bytes() <= KEPT_BYTES);
         self.session.set_calibration(calibration.clone());
         self.prepared = None;
         calibration.save()
+    }
+
+    fn collect(&self, pictures: &Array, settings: Settings, progress: &Progress<'_>) -> Result<Collector> {
+        let mut collected = Collector::new(self.session.network(), settings)?;
+        let share = 0.7 / pictures.length() as f32;
+        for (index, picture) in pictures.iter().enumerate() {
+            let mut part = Part { whole: progress, start: share * index as f32, share };
+            self.session.collect(&mut collected, &picture_from_js(&picture)?, &mut part)?;
+        }
+        if collected.is_empty() {
+            return Err(Error::Option("no picture to calibrate on".into()));
+        }
+        Ok(collected)
     }
 
     /// Takes over a file of optimized layers.
@@ -227,43 +277,88 @@ impl Session {
         self.session.load_optimized(bytes)
     }
 
-    /// Optimizes for these bits on these pictures (an array), all of one size, and uses the result from now on.
+    /// Optimizes for the bits of `options` on these pictures (an array), all of one size, and uses the result from now on.
+    /// Returns the file of all that has been optimized with these settings.
     pub fn optimize(
         &mut self,
         pictures: &Array,
-        weight_bits: u8,
-        activation_bits: u8,
+        options: JsValue,
+        settings: JsValue,
+        recipe: JsValue,
         progress: &Function,
-    ) -> Result<()> {
+    ) -> Result<Vec<u8>> {
+        let (options, settings, recipe): (Options, Settings, Recipe) =
+            (from_js(options)?, from_js(settings)?, from_js(recipe)?);
         let progress = Progress(progress);
         let pictures: Vec<Picture> =
             pictures.iter().map(|picture| picture_from_js(&picture)).collect::<Result<_>>()?;
-        let bits = [BitWidth::new(weight_bits)?, BitWidth::new(activation_bits)?];
-        let effort = Effort::default();
-        let targets =
-            self.session.note_targets(&pictures, effort, 0, &mut |done| progress.report(0.3 * done))?;
-        let mut optimized = self.session.optimized().clone();
         let network = self.session.network();
-        let layers = targets.optimize(network, optimized.settings, bits, effort, &mut |done| {
-            progress.report(0.3 + 0.7 * done)
-        })?;
-        optimized.layers.insert(bits, layers);
-        self.session.set_optimized(optimized);
+        let bits = options.bits(network.layers())?;
+        let targets =
+            self.session.note_targets(&pictures, recipe, 0, &mut |done| progress.report(0.3 * done))?;
+        let mut report = |done| progress.report(0.3 + 0.7 * done);
+        let variant = targets.optimize(network, settings, &bits, recipe, &mut report)?;
+        if self.session.optimized().settings != settings {
+            let hash = self.session.hash().to_owned();
+            self.session.set_optimized(Optimized { settings, ..Optimized::empty(hash) });
+        }
+        self.session.add_optimized(variant);
         self.prepared = None;
-        Ok(())
+        self.session.optimized().save(self.session.network())
     }
 
-    /// Enlarges a picture; returns `{picture, layerDb, modelBytes, seconds}`. `progress` is called with numbers in 0..1.
+    /// Measures what every quantized layer does to the output when it alone is quantized, at each of these widths: an array
+    /// of `{layer, weights, errors}`, errors being mean squares in units of the network's range squared.
+    #[wasm_bindgen(js_name = layerErrors)]
+    pub fn layer_errors(
+        &mut self,
+        pictures: &Array,
+        options: JsValue,
+        widths: JsValue,
+        progress: &Function,
+    ) -> Result<JsValue> {
+        let (options, widths): (Options, Vec<BitWidth>) = (from_js(options)?, from_js(widths)?);
+        let progress = Progress(progress);
+        let references = pictures
+            .iter()
+            .map(|picture| self.session.reference(&picture_from_js(&picture)?))
+            .collect::<Result<Vec<_>>>()?;
+        let errors =
+            self.session.layer_errors(&references, &options, &widths, &mut |done| progress.report(done))?;
+        to_js(&errors)
+    }
+
+    /// Compares the ways of choosing points of one channel, for this picture alone.
+    pub fn study(
+        &self,
+        picture: &JsValue,
+        layer: usize,
+        channel: usize,
+        bits: u8,
+        progress: &Function,
+    ) -> Result<JsValue> {
+        let settings = self.session.calibration().map(|c| c.settings).unwrap_or_default();
+        let (picture, bits) = (picture_from_js(picture)?, BitWidth::new(bits)?);
+        let mut progress = Progress(progress);
+        to_js(&self.session.study(&picture, (layer, channel), bits, settings, &now, &mut progress)?)
+    }
+
+    /// What the network costs under these options, as far as that is known before a run.
+    pub fn costs(&self, options: JsValue) -> Result<JsValue> {
+        to_js(&self.session.costs_of(&from_js(options)?)?)
+    }
+
+    /// Enlarges a picture; returns `{picture, layerDb, costs, seconds}`. `progress` is called with numbers in 0..1.
     pub fn upscale(&mut self, picture: &JsValue, options: JsValue, progress: &Function) -> Result<Object> {
         let start = now();
         let options: Options = from_js(options)?;
         let prepared = match self.prepared.take() {
-            Some(prepared) if prepared.options() == options => prepared,
-            _ => self.session.prepare(options)?,
+            Some(prepared) if *prepared.options() == options => prepared,
+            _ => self.session.prepare(&options)?,
         };
-        let result = self.session.upscale(&picture_from_js(picture)?, &prepared, &mut Progress(progress));
-        self.prepared = Some(prepared);
-        self.result(&result?, options, start)
+        let prepared = self.prepared.insert(prepared);
+        let result = self.session.upscale(&picture_from_js(picture)?, prepared, &mut Progress(progress))?;
+        result_to_js(&result, &self.session.costs(prepared)?, start)
     }
 
     /// Enlarges a picture in full precision and keeps what is needed to draw its distributions, under this index.
@@ -284,37 +379,14 @@ impl Session {
             Some(slot) => *slot = (name, analysis),
             None => self.samples.push((name, analysis)),
         }
-        self.result(&upscaled, Options { method: Method::Fp32, ..Options::default() }, start)
-    }
-
-    fn result(&self, upscaled: &Upscaled, options: Options, start: f64) -> Result<Object> {
-        let decibels: Vec<f64> = upscaled.errors.iter().map(QuantizationError::decibels).collect();
-        Ok(object(&[
-            ("picture", picture_to_js(&upscaled.picture).into()),
-            ("layerDb", Float64Array::from(decibels.as_slice()).into()),
-            ("modelBytes", self.session.model_bytes(options)?.into()),
-            ("seconds", (now() - start).into()),
-        ]))
+        let options = Options { method: Method::Fp32, ..Options::default() };
+        result_to_js(&upscaled, &self.session.costs_of(&options)?, start)
     }
 
     /// The distributions of one layer of one sample, as plain numbers.
     pub fn distributions(&self, sample: usize, layer: usize) -> Result<JsValue> {
         let channels = self.samples.get(sample).and_then(|(_, s)| s.layers.get(layer));
         to_js(&channels.cloned().unwrap_or_default())
-    }
-
-    /// The DFSQ points of one channel at a bit width; empty where there are none.
-    pub fn points(&self, layer: usize, channel: usize, width: u8) -> Result<Vec<f32>> {
-        let Some(calibration) = self.session.calibration() else { return Ok(Vec::new()) };
-        let universal = UniversalSet::new(calibration.settings.word_sets)?;
-        let name = self.session.network().layers().get(layer).map(|l| l.name.as_str()).unwrap_or_default();
-        let indices = calibration
-            .layers
-            .get(name)
-            .and_then(|l| l.points.get(&BitWidth::new(width).ok()?)?.get(channel));
-        Ok(indices.map_or_else(Vec::new, |indices| {
-            indices.iter().map(|i| universal.values()[usize::from(*i)]).collect()
-        }))
     }
 
     /// Draws a figure, as SVG text. Empty where the sample has not been analyzed.
@@ -329,7 +401,12 @@ impl Session {
         };
         let channels = &sample.layers[request.layer];
         let channel = request.channel.min(channels.len() - 1);
-        let width = request.options.activation_bits;
+        let points = |method| {
+            let options = Options { method, ..request.options.clone() };
+            self.session.points(&options, request.layer, channel)
+        };
+        let points = [points(Method::DfsqOpt)?, points(Method::Dfsq)?];
+        let points = [points[0].as_slice(), points[1].as_slice()];
         match request.kind {
             FigureKind::Channels => figures::channels(style, channels, channel),
             FigureKind::Samples => {
@@ -343,19 +420,14 @@ impl Session {
             FigureKind::Histogram => {
                 let low = channels.iter().map(|c| c.five[0]).fold(f32::INFINITY, f32::min);
                 let high = channels.iter().map(|c| c.five[4]).fold(f32::NEG_INFINITY, f32::max);
-                let grid = UniformGrid::spanning(low, high, width).values();
-                figures::histogram(
-                    style,
-                    &channels[channel],
-                    &self.points(request.layer, channel, width.bits())?,
-                    &grid,
-                )
+                let bits = request.options.bits(self.session.network().layers())?;
+                let grid = UniformGrid::spanning(low, high, bits[request.layer][1]).values();
+                figures::histogram(style, &channels[channel], points, &grid)
             }
             FigureKind::UniversalSet => {
                 let sets =
                     self.session.calibration().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
-                let points = self.points(request.layer, channel, width.bits())?;
-                figures::universal_set(style, UniversalSet::new(sets)?.values(), &points)
+                figures::universal_set(style, UniversalSet::new(sets)?.values(), points)
             }
             FigureKind::Layers => {
                 let quantized: Vec<usize> = (0..self.session.network().layers().len())

@@ -1,12 +1,16 @@
 //! `dfsq ablate`
 
-use super::optimize::{EffortOptions, optimize};
-use super::{Selection, bit_width, calibrate, eval, open};
+use super::arguments::{PointOptions, RecipeOptions, bit_width};
+use super::optimize::{optimize, uniform_bits};
+use super::{calibrate, eval, open};
 use anyhow::Result;
-use dfsq::calibration::Settings;
-use dfsq::quant::subset::{self, Preset};
-use dfsq::quant::{BitWidth, MeanMode};
-use dfsq::session::{Method, MinMaxRange, Options, WeightGrid};
+use dfsq::calibration::{Collector, Settings};
+use dfsq::optimize::Recipe;
+use dfsq::quant::compensate::Rounding;
+use dfsq::quant::kernels::WeightGrid;
+use dfsq::quant::subset::{Preset, Selection};
+use dfsq::quant::{BitWidth, Granularity, MeanMode, NormalizationMode};
+use dfsq::session::{Method, MinMaxRange, Options, Session};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -23,9 +27,9 @@ pub struct Arguments {
     #[arg(long, value_parser = bit_width, value_delimiter = ',', default_value = "4,3,2")]
     bits: Vec<BitWidth>,
     #[command(flatten)]
-    effort: EffortOptions,
+    recipe: RecipeOptions,
     #[command(flatten)]
-    selection: Selection,
+    points: PointOptions,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -34,10 +38,9 @@ pub struct Arguments {
 /// One line of the table: what differs from the options given.
 struct Variant {
     name: &'static str,
-    method: Method,
-    min_max_range: MinMaxRange,
-    weights: WeightGrid,
+    options: Options,
     settings: Settings,
+    recipe: Recipe,
 }
 
 #[derive(Serialize)]
@@ -54,76 +57,96 @@ struct Report {
     rows: Vec<Row>,
 }
 
-fn variants(given: Settings) -> Vec<Variant> {
-    let plain = |name, settings| Variant {
-        name,
-        method: Method::Dfsq,
-        min_max_range: MinMaxRange::Dynamic,
-        weights: WeightGrid::Uniform,
-        settings,
+/// The paper's choices one by one, then ours. Those that gather the same statistics stand together, since only one
+/// set of them is kept.
+fn variants(given: Settings, recipe: Recipe) -> Vec<Variant> {
+    let plain = |name, settings| Variant { name, options: Options::default(), settings, recipe };
+    let with = |name, options| Variant { name, options, settings: given, recipe };
+    let min_max = |name, min_max_range| {
+        with(name, Options { method: Method::MinMax, min_max_range, ..Options::default() })
     };
-    let mean = |mean| Settings { mean, ..given };
-    let sets = |word_sets| Settings { word_sets, ..given };
-    let exact = Settings { selection: subset::Selection::Exact, ..given };
+    let denormalized = |name, bits| {
+        let bits = BitWidth::new(bits).unwrap_or(BitWidth::FULL);
+        with(name, Options { denormalization_bits: bits, ..Options::default() })
+    };
+    let exact = Settings { selection: Selection::Exact, ..given };
+    let ours = |name, settings, weights, rounding| Variant {
+        name,
+        options: Options { method: Method::DfsqOpt, ..Options::default() },
+        settings,
+        recipe: Recipe { weights, rounding, ..recipe },
+    };
+    use {Rounding::*, WeightGrid::*};
     vec![
-        Variant { method: Method::MinMax, ..plain("min-max, dynamic", given) },
-        Variant {
-            method: Method::MinMax,
-            min_max_range: MinMaxRange::Static,
-            ..plain("min-max, static", given)
-        },
+        min_max("min-max, dynamic", MinMaxRange::Dynamic),
+        min_max("min-max, static", MinMaxRange::Static),
         plain("dfsq", given),
         plain("k-means as in the paper's text", Settings { preset: Preset::Paper, ..given }),
-        plain("mean always subtracted", mean(MeanMode::Always)),
-        plain("mean never subtracted", mean(MeanMode::Never)),
-        plain("2 word sets", sets(2)),
-        plain("3 word sets", sets(3)),
-        plain("5 word sets", sets(5)),
+        plain("k-means started once", Settings { restarts: 1, ..given }),
+        plain("k-means started 20 times", Settings { restarts: 20, ..given }),
+        plain("2 word sets", Settings { word_sets: 2, ..given }),
+        denormalized("8 bits of mean and range", 8),
+        denormalized("6 bits of mean and range", 6),
+        denormalized("4 bits of mean and range", 4),
         plain("exact points", exact),
-        Variant { weights: WeightGrid::Subset, ..plain("exact points and weights", exact) },
-        Variant { method: Method::DfsqOpt, ..plain("dfsq-opt: compensated too", given) },
+        Variant {
+            options: Options { weights: Subset, ..Options::default() },
+            ..plain("exact points and weights", exact)
+        },
+        plain("3 word sets", Settings { word_sets: 3, ..given }),
+        plain("5 word sets", Settings { word_sets: 5, ..given }),
+        plain("mean always subtracted", Settings { mean: MeanMode::Always, ..given }),
+        plain("mean never subtracted", Settings { mean: MeanMode::Never, ..given }),
+        plain("layer-wise", Settings { granularity: Granularity::Layer, ..given }),
+        plain("without normalization", Settings { normalization: NormalizationMode::None, ..given }),
+        plain(
+            "layer-wise without normalization",
+            Settings { granularity: Granularity::Layer, normalization: NormalizationMode::None, ..given },
+        ),
+        ours("k-means, compensated", given, Uniform, Compensated),
+        ours("exact points, compensated", exact, Uniform, Compensated),
+        ours("dfsq-opt: with subset weights", exact, recipe.weights, recipe.rounding),
     ]
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let mut session = open(&arguments.model)?;
     let pairs = arguments.images.pairs()?;
-    let mean = |session: &_, options| -> Result<f64> {
+    let mean = |session: &Session, options: &Options| -> Result<f64> {
         let scores = eval::scores(session, options, &pairs)?;
         Ok(scores.iter().map(|score| score.psnr_y).sum::<f64>() / scores.len() as f64)
     };
-    let full_precision = mean(&session, Options { method: Method::Fp32, ..Options::default() })?;
+    let full_precision = mean(&session, &Options { method: Method::Fp32, ..Options::default() })?;
     let mut report = Report { bits: arguments.bits.clone(), full_precision, rows: Vec::new() };
     if !arguments.json {
         let heads: String =
             report.bits.iter().map(|bits| format!("{:>9}", format!("{} bits", bits.bits()))).collect();
-        println!("{:32}{heads}   (full precision {full_precision:.3} dB)", "PSNR on Y, dB");
+        println!("{:34}{heads}   (full precision {full_precision:.3} dB)", "PSNR on Y, dB");
     }
-    for variant in variants(arguments.selection.settings()) {
-        if variant.method == Method::DfsqOpt {
-            let bits: Vec<_> = arguments.bits.iter().map(|bits| [*bits, *bits]).collect();
-            let folder = &arguments.calibration;
-            let optimized = optimize(&session, folder, &arguments.selection, &bits, &arguments.effort)?;
-            session.set_optimized(optimized);
+    let (folder, points) = (&arguments.calibration, &arguments.points);
+    let given = points.settings(Selection::Kmeans);
+    let mut collected = Collector::new(session.network(), given)?;
+    for Variant { name, options, settings, recipe } in variants(given, arguments.recipe.recipe()) {
+        if options.method == Method::DfsqOpt {
+            let bits = arguments.bits.iter().map(|bits| uniform_bits(&session, [*bits; 2]));
+            let bits = bits.collect::<Result<Vec<_>>>()?;
+            session.set_optimized(optimize(&session, folder, points, settings, &bits, recipe)?);
         } else {
-            let (folder, selection) = (&arguments.calibration, &arguments.selection);
-            let calibration =
-                calibrate::calibrate(&session, folder, selection, variant.settings, &arguments.bits)?;
+            if collected.is_empty() || !settings.gather_as(&collected.settings()) {
+                collected = calibrate::collect(&session, folder, points, settings)?;
+            }
+            let calibration = calibrate::select(&session, &collected, settings, &arguments.bits)?;
             session.set_calibration(calibration);
         }
         let score = |bits: &BitWidth| {
-            let Variant { method, min_max_range, weights, .. } = variant;
-            mean(
-                &session,
-                Options { method, weight_bits: *bits, activation_bits: *bits, min_max_range, weights },
-            )
+            mean(&session, &Options { weight_bits: *bits, activation_bits: *bits, ..options.clone() })
         };
         let psnr_y = arguments.bits.iter().map(score).collect::<Result<Vec<f64>>>()?;
         if !arguments.json {
             let cells: String = psnr_y.iter().map(|score| format!("{score:9.3}")).collect();
-            println!("{:32}{cells}", variant.name);
+            println!("{name:34}{cells}");
         }
-        report.rows.push(Row { variant: variant.name, psnr_y });
+        report.rows.push(Row { variant: name, psnr_y });
     }
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);

@@ -1,85 +1,69 @@
 //! `dfsq calibrate`
 
-use super::{Selection, files, open, progress_bar};
-use anyhow::{Context, Result, bail};
+use super::arguments::{Making, PointOptions};
+use super::{files, open, progress_bar};
+use anyhow::{Result, bail};
 use dfsq::calibration::{Calibration, Collector, Settings};
 use dfsq::image_io::{Picture, downscale};
 use dfsq::quant::BitWidth;
+use dfsq::quant::subset::Selection;
 use dfsq::session::Session;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX network
-    model: PathBuf,
-    /// A folder of high-resolution images; random crops of them, shrunk, are what the points are chosen on
-    #[arg(long)]
-    images: PathBuf,
-    /// The file to write
-    #[arg(short, long)]
-    output: PathBuf,
     #[command(flatten)]
-    selection: Selection,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    making: Making,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let session = open(&arguments.model)?;
+pub fn run(Arguments { making }: &Arguments) -> Result<()> {
+    let session = open(&making.model)?;
     let widths: Vec<BitWidth> = BitWidth::quantized().collect();
-    let Arguments { images, selection, .. } = arguments;
-    let calibration = calibrate(&session, images, selection, selection.settings(), &widths)?;
-    let bytes = calibration.save()?;
-    std::fs::write(&arguments.output, &bytes)
-        .with_context(|| format!("cannot write {}", arguments.output.display()))?;
-    let (layers, images) = (calibration.layers.len(), calibration.images);
-    if arguments.json {
-        println!(
-            "{}",
-            serde_json::json!({"output": arguments.output, "bytes": bytes.len(), "layers": layers, "crops": images})
-        );
-    } else {
-        println!(
-            "{}: {} bytes, {layers} layers from {images} crops",
-            arguments.output.display(),
-            bytes.len()
-        );
-    }
-    Ok(())
+    let settings = making.points.settings(Selection::Kmeans);
+    let collected = collect(&session, &making.images, &making.points, settings)?;
+    let calibration = select(&session, &collected, settings, &widths)?;
+    let facts = [("layers", calibration.layers.len()), ("crops", calibration.images)];
+    making.write(&calibration.save()?, &facts)
 }
 
-/// Calibrates on random crops of the images in a folder.
-pub fn calibrate(
+/// Gathers statistics from random crops of the images in a folder.
+pub fn collect(
     session: &Session,
     images: &Path,
-    selection: &Selection,
+    points: &PointOptions,
     settings: Settings,
-    widths: &[BitWidth],
-) -> Result<Calibration> {
-    let scale = if selection.low_resolution { 1 } else { session.network().convention().scale };
-    let crops = random_crops(&files::images(images)?, selection, scale)?;
-
+) -> Result<Collector> {
+    let crops = random_crops(session, images, points)?;
     let bar = progress_bar(crops.len() as u64, "calibrating");
-    let mut total: Option<Collector<'_>> = None;
+    let mut total = Collector::new(session.network(), settings)?;
     // A few at a time: what one crop's statistics take is tens of megabytes. Merged in order, so that the sums do not
     // depend on which thread was first.
     for batch in crops.chunks(rayon::current_num_threads()) {
-        let collected: Vec<_> =
-            batch.par_iter().map(|crop| session.collect(crop, settings, &mut ())).collect();
+        let one = |crop| {
+            let mut collector = Collector::new(session.network(), settings)?;
+            session.collect(&mut collector, crop, &mut ())?;
+            Ok(collector)
+        };
+        let collected: Vec<dfsq::Result<Collector>> = batch.par_iter().map(one).collect();
         for one in collected {
             bar.inc(1);
-            match &mut total {
-                Some(total) => total.merge(&one?),
-                None => total = Some(one?),
-            }
+            total.merge(one?);
         }
     }
     bar.finish_and_clear();
-    let Some(total) = total else { bail!("no crops to calibrate on: --crops must be at least 1") };
+    Ok(total)
+}
+
+/// Chooses points from statistics.
+pub fn select(
+    session: &Session,
+    collected: &Collector,
+    settings: Settings,
+    widths: &[BitWidth],
+) -> Result<Calibration> {
     let bar = progress_bar(100, "choosing points");
-    let calibration = session.select(&total, widths, &mut |done| {
+    let calibration = session.select(collected, settings, widths, &mut |done| {
         bar.set_position((done * 100.0) as u64);
         true
     })?;
@@ -87,15 +71,21 @@ pub fn calibrate(
     Ok(calibration)
 }
 
-pub fn random_crops(images: &[PathBuf], selection: &Selection, scale: usize) -> Result<Vec<Picture>> {
-    let mut rng = fastrand::Rng::with_seed(selection.seed);
-    let size = selection.crop_size;
+/// Crops of the images in a folder, as the network would get them.
+pub fn random_crops(session: &Session, images: &Path, points: &PointOptions) -> Result<Vec<Picture>> {
+    let scale = if points.low_resolution { 1 } else { session.network().convention().scale };
+    let images = files::images(images)?;
+    let mut rng = fastrand::Rng::with_seed(points.seed);
+    let size = points.crop_size;
     let mut order: Vec<&PathBuf> = images.iter().collect();
     rng.shuffle(&mut order);
     let mut crops = Vec::new();
     let mut too_small = 0;
+    if points.crops == 0 {
+        bail!("no crops to work on: --crops must be at least 1");
+    }
     for path in order.into_iter().cycle() {
-        if crops.len() == selection.crops {
+        if crops.len() == points.crops {
             break;
         }
         let low = downscale(&files::read(path)?, scale);

@@ -1,6 +1,7 @@
 //! `dfsq eval`
 
-use super::{Quantization, files, progress_bar};
+use super::arguments::Quantization;
+use super::{files, progress_bar};
 use anyhow::{Result, ensure};
 use dfsq::metrics;
 use dfsq::session::{Options, Prepared, Session, benchmark_pair};
@@ -70,9 +71,9 @@ struct Report {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let pairs = arguments.images.pairs()?;
     let start = Instant::now();
-    let session = arguments.quantization.session(&arguments.model)?;
-    let options = arguments.quantization.options();
-    let images = scores(&session, options, &pairs)?;
+    let options = arguments.quantization.options()?;
+    let session = arguments.quantization.session(&arguments.model, &options)?;
+    let images = scores(&session, &options, &pairs)?;
 
     let mean = |value: fn(&ImageScore) -> f64| images.iter().map(value).sum::<f64>() / images.len() as f64;
     let report = Report {
@@ -89,13 +90,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        print(&report, options);
+        print(&report, &options);
     }
     Ok(())
 }
 
 /// Scores every image, several at a time.
-pub fn scores(session: &Session, options: Options, pairs: &[Pair]) -> Result<Vec<ImageScore>> {
+pub fn scores(session: &Session, options: &Options, pairs: &[Pair]) -> Result<Vec<ImageScore>> {
     let prepared = session.prepare(options)?;
     let bar = progress_bar(pairs.len() as u64, "scoring");
     let one = |(hr, lr): &Pair| {
@@ -120,7 +121,7 @@ fn score(session: &Session, prepared: &Prepared, hr: &Path, lr: Option<&Path>) -
     Ok(ImageScore { name: files::stem(hr), psnr_y: score.psnr_y, ssim_y: score.ssim_y })
 }
 
-fn print(report: &Report, options: Options) {
+fn print(report: &Report, options: &Options) {
     for image in &report.images {
         println!("{:32} {:7.3} dB  {:.4}", image.name, image.psnr_y, image.ssim_y);
     }

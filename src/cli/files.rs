@@ -30,6 +30,11 @@ pub fn read(path: &Path) -> Result<Picture> {
     Picture::decode(&bytes).with_context(|| path.display().to_string())
 }
 
+/// Writes a file.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// The file's name without its ending.
 pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()

@@ -46,7 +46,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             activation_bits: width,
             ..Options::default()
         };
-        writeln!(out, "{:2} bits: {:8} bytes stored", width.bits(), session.model_bytes(options)?)?;
+        let costs = session.costs_of(&options)?;
+        let (bytes, bit_ops) = (costs.bytes.total(), costs.bit_ops_per_pixel / 1e6);
+        writeln!(
+            out,
+            "{:2} bits: {bytes:8} bytes stored, {bit_ops:8.1} million bit operations per input pixel",
+            width.bits()
+        )?;
     }
     writeln!(out, "{:24} {:>5} {:>5} {:>7}  input       quantized", "layer", "in", "out", "kernel")?;
     for layer in info.layers {

@@ -1,7 +1,8 @@
 //! `dfsq upscale`
 
-use super::{Quantization, files, progress_bar};
-use anyhow::{Context, Result};
+use super::arguments::Quantization;
+use super::{files, progress_bar};
+use anyhow::Result;
 use dfsq::network::Observer;
 use indicatif::ProgressBar;
 use std::path::PathBuf;
@@ -33,16 +34,16 @@ impl Observer for Bar {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let session = arguments.quantization.session(&arguments.model)?;
-    let prepared = session.prepare(arguments.quantization.options())?;
+    let options = arguments.quantization.options()?;
+    let session = arguments.quantization.session(&arguments.model, &options)?;
+    let prepared = session.prepare(&options)?;
     let picture = files::read(&arguments.image)?;
     let mut bar = Bar(progress_bar(100, "upscaling"));
     let start = Instant::now();
     let result = session.upscale(&picture, &prepared, &mut bar)?;
     let seconds = start.elapsed().as_secs_f64();
     bar.0.finish_and_clear();
-    std::fs::write(&arguments.output, result.picture.encode_png()?)
-        .with_context(|| format!("cannot write {}", arguments.output.display()))?;
+    files::write(&arguments.output, &result.picture.encode_png()?)?;
     let (width, height) = (result.picture.width, result.picture.height);
     if arguments.json {
         println!(

@@ -4,16 +4,17 @@
 //! output `y = W u`. Over all calibration positions, with covariances `H = cov(u', u')` and `G = cov(y, u')`:
 //!
 //! 1. Refit: `W* = (G + l W) (H + l I)^-1`, the least-squares weights for `u'`, with `l` a share of H's mean diagonal.
-//! 2. Grid: each kernel (row) of `W*` gets mean, range and exactly chosen points.
+//! 2. Grid: each kernel (row) of `W*` gets mean, range and exactly chosen points, or a uniform grid.
 //! 3. Round one input after another, the ones of largest variance first. With `H + l I = R R'`, R upper triangular, and
 //!    `e_i` the error of input i, input k's weight is rounded after adding the sum of `e_i R_ik / R_kk` over i < k, which
 //!    makes up for the errors so far as well as it can. This is the recurrence of OBQ and GPTQ, without an inverse.
 //! 4. Bias: `mean(y) - W' mean(u')` is added to it.
 
-use super::UniversalSet;
-use super::kernels::{KernelGrid, SubsetKernels};
+use super::kernels::{CodedKernels, KernelGrid, WeightGrid};
+use super::{BitWidth, UniversalSet};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use serde::{Deserialize, Serialize};
 
 /// Rows of a block in blocked matrix algorithms.
 const BLOCK: usize = 96;
@@ -91,8 +92,10 @@ impl Statistics {
 /// How weights are compensated.
 #[derive(Debug, Clone, Copy)]
 pub struct Compensation {
-    /// Points of each kernel.
-    pub levels: usize,
+    /// What the weights are rounded to.
+    pub grid: WeightGrid,
+    /// Bits of a weight.
+    pub bits: BitWidth,
     /// Added to H's diagonal, as a share of its mean.
     pub damping: f32,
     /// Times that mean and range of each kernel are fitted to its codes, and the weights rounded again.
@@ -102,9 +105,21 @@ pub struct Compensation {
 /// Compensated kernels of a layer, and the change of its bias.
 pub struct Compensated {
     /// The kernels.
-    pub kernels: SubsetKernels,
+    pub kernels: CodedKernels,
     /// To be added to the bias.
     pub bias_change: Vec<f32>,
+}
+
+/// How weights are rounded to their grid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+pub enum Rounding {
+    /// Each to the nearest value (the paper).
+    Nearest,
+    /// One after another, each making up for the errors before it.
+    #[default]
+    Compensated,
 }
 
 /// Rounds `weights`, shape `[kernels, inputs]`, with compensation.
@@ -144,11 +159,11 @@ pub fn compensate(
     for (kernel, fitted) in fitted.outer_iter().enumerate() {
         // In the order of rounding.
         let target: Vec<f32> = fitted.iter().rev().copied().collect();
-        let mut grid = KernelGrid::fit(&target, universal, options.levels)?;
+        let mut grid = KernelGrid::fit(&target, options.grid, universal, options.bits)?;
         let mut codes = round(&target, &push, &grid);
         for _ in 0..options.refits {
             let Some((mean, range)) = refit(&target, &codes, &grid, ordered_h.view()) else { break };
-            let next = KernelGrid::new(mean, range, grid.indices.clone(), universal);
+            let next = grid.moved(mean, range);
             let again = round(&target, &push, &next);
             (grid, codes) = (next, again);
         }
@@ -161,7 +176,7 @@ pub fn compensate(
         bias_change.push((output_mean[kernel] - output) as f32);
         rows.push((grid, own));
     }
-    Some(Compensated { kernels: SubsetKernels::from_rows(rows), bias_change })
+    Some(Compensated { kernels: CodedKernels::from_rows(rows), bias_change })
 }
 
 /// The codes of one kernel, input after input.
@@ -180,7 +195,7 @@ fn round(target: &[f32], push: &Array2<f32>, grid: &KernelGrid) -> Vec<u8> {
 /// Mean and range with which the codes come nearest to `target` in the layer's output: the least of
 /// `(m 1 + r p - w)' H (m 1 + r p - w)` with p the codes' points. `None` if the points do not determine both.
 fn refit(target: &[f32], codes: &[u8], grid: &KernelGrid, h: ArrayView2<'_, f32>) -> Option<(f32, f32)> {
-    let points = Array1::from_iter(codes.iter().map(|code| grid.point(*code)));
+    let points = Array1::from_iter(codes.iter().map(|code| grid.value(*code)));
     let ones = Array1::ones(points.len());
     let target = Array1::from(target.to_vec());
     let (h_points, h_ones) = (h.dot(&points), h.dot(&ones));
@@ -319,23 +334,25 @@ mod tests {
         // What the quantized network gives the layer: the same with some noise.
         let noisy = &x + &Array2::from_shape_fn(x.dim(), |_| 0.1 * (rng.f32() - 0.4));
         let wanted = x.dot(&weights.t());
-        let error = |kernels: &SubsetKernels, change: &[f32]| {
+        let error = |kernels: &CodedKernels, change: &[f32]| {
             let rounded = Array2::from_shape_vec((o, n), kernels.weights(&universal)).unwrap();
             squares(&(noisy.dot(&rounded.t()) + ArrayView1::from(change) - &wanted))
         };
         let statistics = statistics(&noisy, &wanted);
-        for levels in [4, 16] {
-            let nearest = SubsetKernels::nearest(weights.as_slice().unwrap(), o, &universal, levels).unwrap();
+        for (bits, grid) in [(2, WeightGrid::Subset), (4, WeightGrid::Subset), (3, WeightGrid::Uniform)] {
+            let bits = BitWidth::new(bits).unwrap();
+            let nearest =
+                CodedKernels::nearest(weights.as_slice().unwrap(), o, grid, &universal, bits).unwrap();
             let ours = |refits| {
-                let options = Compensation { levels, damping: 0.01, refits };
+                let options = Compensation { grid, bits, damping: 0.01, refits };
                 compensate(weights.view(), &statistics, &universal, options).unwrap()
             };
             let (plain, refitted) = (ours(0), ours(2));
             let plain = error(&plain.kernels, &plain.bias_change);
             let refitted = error(&refitted.kernels, &refitted.bias_change);
             let without = error(&nearest, &vec![0.0; o]);
-            assert!(plain < 0.3 * without, "{levels} levels: {plain} against {without}");
-            assert!(refitted < 1.05 * plain, "{levels} levels: {refitted} after {plain}");
+            assert!(plain < 0.3 * without, "{bits:?}: {plain} against {without}");
+            assert!(refitted < 1.05 * plain, "{bits:?}: {refitted} after {plain}");
         }
     }
 }

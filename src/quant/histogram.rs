@@ -61,6 +61,25 @@ impl Histogram {
         self.squares += other.squares;
     }
 
+    /// Divides all values by 2, as if they had been so when they were added. Edges of bins stay edges.
+    pub fn halve(&mut self) {
+        let bins = self.counts.len();
+        let mut half = Self::with_resolution(bins / 2);
+        for (bin, (count, offset)) in self.counts.iter().zip(&self.offsets).enumerate() {
+            let to = bin / 2 + bins / 4;
+            let shift = centre(bin, bins / 2) / 2.0 - centre(to, bins / 2);
+            half.counts[to] += count;
+            half.offsets[to] += (f64::from(*offset) / 2.0 + f64::from(*count) * shift) as f32;
+        }
+        half.squares = self.squares / 4.0;
+        *self = half;
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        self.counts.len() * (size_of::<u32>() + size_of::<f32>())
+    }
+
     /// Counts in `groups` equal intervals over [-1, 1] (a divisor of the number of bins), for drawing.
     pub fn grouped(&self, groups: usize) -> Vec<u32> {
         self.counts.chunks(self.counts.len() / groups).map(|bins| bins.iter().sum()).collect()
@@ -69,29 +88,22 @@ impl Histogram {
     /// The running sums that selection works on.
     pub fn cumulative(&self) -> Cumulative {
         let bins = self.counts.len();
-        let mut result = Cumulative {
-            count: Vec::with_capacity(bins + 1),
-            sum: Vec::with_capacity(bins + 1),
-            squares: self.squares,
-        };
+        let mut sums = Vec::with_capacity(bins + 1);
         let (mut count, mut sum) = (0.0, 0.0);
-        result.count.push(0.0);
-        result.sum.push(0.0);
+        sums.push((count, sum));
         for (bin, (n, offset)) in self.counts.iter().zip(&self.offsets).enumerate() {
             count += f64::from(*n);
             sum += f64::from(*n) * centre(bin, bins / 2) + f64::from(*offset);
-            result.count.push(count);
-            result.sum.push(sum);
+            sums.push((count, sum));
         }
-        result
+        Cumulative { sums, squares: self.squares }
     }
 }
 
 /// Running count and sum of a [`Histogram`]: entry `i` covers the bins below `i`.
 #[derive(Debug, Clone)]
 pub struct Cumulative {
-    count: Vec<f64>,
-    sum: Vec<f64>,
+    sums: Vec<(f64, f64)>,
     squares: f64,
 }
 
@@ -99,12 +111,19 @@ impl Cumulative {
     /// Count and sum of the values in bins `from..to`.
     #[inline]
     pub fn range(&self, from: usize, to: usize) -> (f64, f64) {
-        (self.count[to] - self.count[from], self.sum[to] - self.sum[from])
+        let (low, high) = (self.sums[from], self.sums[to]);
+        (high.0 - low.0, high.1 - low.1)
+    }
+
+    /// Count and sum of the values below bin `to`.
+    #[inline]
+    pub fn below(&self, to: usize) -> (f64, f64) {
+        self.sums[to]
     }
 
     /// Number of values.
     pub fn total(&self) -> f64 {
-        self.count[self.end()]
+        self.sums[self.end()].0
     }
 
     /// Sum of squares of all values.
@@ -139,7 +158,7 @@ impl Cumulative {
 
     /// The number of bins, which is the end of the last as [`Cumulative::cut`] counts them.
     pub fn end(&self) -> usize {
-        self.count.len() - 1
+        self.sums.len() - 1
     }
 
     /// Sum of squared distances of all values from the nearest of `points` (ascending).
@@ -189,5 +208,20 @@ mod tests {
         let cumulative = histogram.cumulative();
         assert_eq!(cumulative.range(0, 1).0, 2.0);
         assert_eq!(cumulative.range(4096 - 1, 4096), (2.0, 2.5));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn halving_is_as_if_the_values_had_been_halved() {
+        let mut rng = fastrand::Rng::with_seed(8);
+        let values: Vec<f32> = (0..3000).map(|_| rng.f32() * 2.0 - 1.0).collect();
+        let (mut halved, mut direct) = (Histogram::default(), Histogram::default());
+        halved.add(values.iter().copied());
+        halved.halve();
+        direct.add(values.iter().map(|v| v / 2.0));
+        assert_eq!(halved.counts, direct.counts);
+        let points = [-0.5, -0.0625, 0.25, 0.375];
+        let (a, b) =
+            (halved.cumulative().squared_error(&points), direct.cumulative().squared_error(&points));
+        assert!((a - b).abs() < 1e-6 * b, "{a} is not {b}");
     }
 }

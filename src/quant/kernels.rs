@@ -1,72 +1,110 @@
-//! Subset weights: each kernel (output channel) is normalized and given points of its own, as activations are.
+//! Kernels as codes: each kernel (output channel) has a grid of its own, uniform or a subset of the universal set.
 
 use super::histogram::Histogram;
-use super::{NonFiniteChannel, Points, UniversalSet, subset, uniform};
+use super::{BitWidth, NonFiniteChannel, Points, UniformGrid, UniversalSet, exact, uniform};
+use serde::{Deserialize, Serialize};
 
-/// Kernels whose weights are `mean + range * point`, with points from the universal set.
+/// What the weights are rounded to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+pub enum WeightGrid {
+    /// A uniform grid for each kernel (the paper).
+    #[default]
+    Uniform,
+    /// Exactly chosen points of the universal set for each kernel.
+    Subset,
+}
+
+/// Kernels whose weights are `mean + range * value`, where `value` is a point of the universal set, or the code itself.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SubsetKernels {
-    /// By kernel: what stands for the normalized value 0.
+pub struct CodedKernels {
+    /// By kernel: what is added.
     pub means: Vec<f32>,
-    /// By kernel: what the normalized values are multiplied with.
+    /// By kernel: what the values are multiplied with.
     pub ranges: Vec<f32>,
-    /// By kernel: indices of its points in the universal set, ascending, at most 256.
+    /// By kernel: indices of its points in the universal set, ascending, at most 256; none on a uniform grid.
     pub points: Vec<Vec<u16>>,
-    /// By weight: which of its kernel's points.
+    /// By weight: which of its kernel's points, or steps above the mean.
     pub codes: Vec<u8>,
 }
 
-/// Mean, range and exactly selected points of one kernel: the grid that its weights are rounded to.
+/// The grid that one kernel's weights are rounded to.
 #[derive(Debug, Clone)]
 pub struct KernelGrid {
-    /// The kernel's mean.
+    /// What is added.
     pub mean: f32,
-    /// Largest distance of a weight from the mean.
+    /// What the values are multiplied with.
     pub range: f32,
-    /// Indices of the points in the universal set.
+    /// Indices of the points in the universal set; none on a uniform grid.
     pub indices: Vec<u16>,
-    points: Points,
+    values: Values,
+}
+
+#[derive(Debug, Clone)]
+enum Values {
+    Subset(Points),
+    /// 0, 1, … up to this.
+    Uniform(f32),
 }
 
 impl KernelGrid {
-    /// The grid of at most `levels` points with the least squared error for these weights; `None` if one is NaN or
-    /// infinite.
-    pub fn fit(weights: &[f32], universal: &UniversalSet, levels: usize) -> Option<Self> {
+    /// The grid of `2^bits` values for these weights: their uniform one (eq. 6 and 7), or that of the points with the
+    /// least squared error. `None` if a weight is NaN or infinite.
+    pub fn fit(weights: &[f32], grid: WeightGrid, universal: &UniversalSet, bits: BitWidth) -> Option<Self> {
         let (low, high) = uniform::range(weights)?;
+        let levels = bits.levels().unwrap_or(usize::MAX).min(256);
+        if grid == WeightGrid::Uniform {
+            let UniformGrid { scale, first, .. } = UniformGrid::with_zero_point(low, high, bits);
+            let mean = if scale > 0.0 { first * scale } else { low };
+            let values = Values::Uniform((levels - 1) as f32);
+            return Some(KernelGrid { mean, range: scale, indices: Vec::new(), values });
+        }
         let mean = weights.iter().map(|w| f64::from(*w)).sum::<f64>() as f32 / weights.len().max(1) as f32;
         let range = (high - mean).max(mean - low);
         let mut histogram = Histogram::new(universal);
         histogram.add(weights.iter().map(|w| if range > 0.0 { (w - mean) / range } else { 0.0 }));
-        let indices = subset::exact(&histogram.cumulative(), universal, levels);
-        Some(Self::new(mean, range, indices, universal))
+        let indices = exact::exact(&histogram.cumulative(), universal, levels);
+        let values = Values::Subset(universal.points(&indices));
+        Some(KernelGrid { mean, range, indices, values })
     }
 
-    /// The grid of these points.
-    pub fn new(mean: f32, range: f32, indices: Vec<u16>, universal: &UniversalSet) -> Self {
-        let points = Points::new(indices.iter().map(|i| universal.values()[usize::from(*i)]).collect());
-        KernelGrid { mean, range, indices, points }
+    /// The same values with another mean and range.
+    pub fn moved(&self, mean: f32, range: f32) -> Self {
+        KernelGrid { mean, range, ..self.clone() }
     }
 
-    /// Which point is nearest to a weight.
+    /// The code of the value nearest to a weight.
     #[inline]
     pub fn code(&self, weight: f32) -> u8 {
-        if self.range > 0.0 { self.points.nearest((weight - self.mean) / self.range) as u8 } else { 0 }
+        if self.range <= 0.0 {
+            return 0;
+        }
+        let normalized = (weight - self.mean) / self.range;
+        match &self.values {
+            Values::Subset(points) => points.nearest(normalized) as u8,
+            // Rounds, since the cast cuts off; NaN becomes 0.
+            Values::Uniform(last) => (normalized.clamp(0.0, *last) + 0.5) as u8,
+        }
     }
 
     /// The weight that a code stands for.
     #[inline]
     pub fn weight(&self, code: u8) -> f32 {
-        self.points.values()[usize::from(code)] * self.range + self.mean
+        self.value(code) * self.range + self.mean
     }
 
-    /// The normalized value that a code stands for.
+    /// The value, before mean and range, that a code stands for.
     #[inline]
-    pub fn point(&self, code: u8) -> f32 {
-        self.points.values()[usize::from(code)]
+    pub fn value(&self, code: u8) -> f32 {
+        match &self.values {
+            Values::Subset(points) => points.values()[usize::from(code)],
+            Values::Uniform(_) => f32::from(code),
+        }
     }
 }
 
-impl SubsetKernels {
+impl CodedKernels {
     /// Rounds every weight to the nearest value of its kernel's own grid. `weights` has shape
     /// `[kernels, weights.len() / kernels]`.
     ///
@@ -75,12 +113,13 @@ impl SubsetKernels {
     pub fn nearest(
         weights: &[f32],
         kernels: usize,
+        grid: WeightGrid,
         universal: &UniversalSet,
-        levels: usize,
+        bits: BitWidth,
     ) -> Result<Self, NonFiniteChannel> {
         let size = (weights.len() / kernels.max(1)).max(1);
         let rows = weights.chunks_exact(size).enumerate().map(|(index, kernel)| {
-            let grid = KernelGrid::fit(kernel, universal, levels).ok_or(NonFiniteChannel(index))?;
+            let grid = KernelGrid::fit(kernel, grid, universal, bits).ok_or(NonFiniteChannel(index))?;
             let codes = kernel.iter().map(|w| grid.code(*w)).collect();
             Ok((grid, codes))
         });
@@ -90,7 +129,7 @@ impl SubsetKernels {
     /// Puts kernels together from their grids and codes.
     pub fn from_rows(rows: Vec<(KernelGrid, Vec<u8>)>) -> Self {
         let mut kernels =
-            SubsetKernels { means: Vec::new(), ranges: Vec::new(), points: Vec::new(), codes: Vec::new() };
+            CodedKernels { means: Vec::new(), ranges: Vec::new(), points: Vec::new(), codes: Vec::new() };
         for (grid, codes) in rows {
             kernels.means.push(grid.mean);
             kernels.ranges.push(grid.range);
@@ -105,12 +144,12 @@ impl SubsetKernels {
         let size = (self.codes.len() / self.points.len().max(1)).max(1);
         let mut weights = Vec::with_capacity(self.codes.len());
         for (kernel, codes) in self.codes.chunks_exact(size).enumerate() {
-            let (mean, range) = (self.means[kernel], self.ranges[kernel]);
-            let values: Vec<f32> = self.points[kernel]
-                .iter()
-                .map(|i| universal.values()[usize::from(*i)] * range + mean)
-                .collect();
-            weights.extend(codes.iter().map(|code| values[usize::from(*code)]));
+            let (mean, range, points) = (self.means[kernel], self.ranges[kernel], &self.points[kernel]);
+            let value = |code: &u8| match points.get(usize::from(*code)) {
+                Some(index) => universal.values()[usize::from(*index)],
+                None => f32::from(*code),
+            };
+            weights.extend(codes.iter().map(|code| value(code) * range + mean));
         }
         weights
     }
@@ -119,27 +158,33 @@ impl SubsetKernels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quant::BitWidth;
     use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn width(bits: u8) -> BitWidth {
+        BitWidth::new(bits).unwrap()
+    }
 
     fn error(weights: &[f32], other: &[f32]) -> f64 {
         weights.iter().zip(other).map(|(a, b)| f64::from(a - b).powi(2)).sum()
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn nearer_than_uniform_weights_of_as_many_bits() {
+    fn subsets_are_nearer_than_uniform_weights_of_as_many_bits() {
         let universal = UniversalSet::new(4).unwrap();
         let mut rng = fastrand::Rng::with_seed(0);
         // Bell-shaped, as weights are, with a mean that is not 0.
         let weights: Vec<f32> = (0..4 * 144).map(|_| (0..4).map(|_| rng.f32()).sum::<f32>() - 1.7).collect();
         let mut before = f64::INFINITY;
         for bits in [2, 3, 4, 6] {
-            let ours = SubsetKernels::nearest(&weights, 4, &universal, 1 << bits).unwrap();
-            let ours = error(&weights, &ours.weights(&universal));
+            let rounded = |grid| {
+                CodedKernels::nearest(&weights, 4, grid, &universal, width(bits)).unwrap().weights(&universal)
+            };
+            let subset = error(&weights, &rounded(WeightGrid::Subset));
             let mut uniform = weights.clone();
-            uniform::quantize_kernels(&mut uniform, 4, BitWidth::new(bits).unwrap()).unwrap();
-            assert!(ours < error(&weights, &uniform) && ours < before, "{bits} bits: {ours}");
-            before = ours;
+            uniform::quantize_kernels(&mut uniform, 4, width(bits)).unwrap();
+            assert!(error(&uniform, &rounded(WeightGrid::Uniform)) < 1e-9, "codes of the paper's grid");
+            assert!(subset < error(&weights, &uniform) && subset < before, "{bits} bits: {subset}");
+            before = subset;
         }
     }
 
@@ -147,8 +192,11 @@ mod tests {
     fn constant_kernels_come_back_and_nan_is_refused() {
         let universal = UniversalSet::new(4).unwrap();
         let weights = [0.0, 0.0, 2.5, 2.5];
-        assert_eq!(SubsetKernels::nearest(&weights, 2, &universal, 4).unwrap().weights(&universal), weights);
-        let error = SubsetKernels::nearest(&[1.0, 2.0, f32::NAN, 0.0], 2, &universal, 4);
-        assert_eq!(error.err(), Some(NonFiniteChannel(1)));
+        for grid in [WeightGrid::Subset, WeightGrid::Uniform] {
+            let kernels = CodedKernels::nearest(&weights, 2, grid, &universal, width(2)).unwrap();
+            assert_eq!(kernels.weights(&universal), weights);
+            let error = CodedKernels::nearest(&[1.0, 2.0, f32::NAN, 0.0], 2, grid, &universal, width(2));
+            assert_eq!(error.err(), Some(NonFiniteChannel(1)));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Per-sample, per-channel normalization (paper, eq. 1 and 3).
 
-use super::{Points, uniform};
+use super::{BitWidth, Points, Quantizer, UniformGrid, uniform};
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,63 @@ impl MeanMode {
     }
 }
 
+/// What is normalized together and gets points of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+pub enum Granularity {
+    /// Each channel (the paper).
+    #[default]
+    Channel,
+    /// All channels of a layer.
+    Layer,
+}
+
+impl Granularity {
+    /// Number of groups that a layer's channels form; each is a stretch of its values.
+    pub fn groups(self, channels: usize) -> usize {
+        match self {
+            Granularity::Channel => channels,
+            Granularity::Layer => 1,
+        }
+    }
+}
+
+/// Where mean and range come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+pub enum NormalizationMode {
+    /// From the very values that are quantized (the paper).
+    #[default]
+    Sample,
+    /// No normalization: the mean is 0, and the range a power of two that covers the layer's values in calibration, so
+    /// that dividing by it is a shift.
+    None,
+}
+
+/// The normalization in front of a quantizer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Normalizer {
+    /// Measured on the values.
+    Sample {
+        /// Whether the mean is subtracted.
+        subtract_mean: bool,
+    },
+    /// Always this one.
+    Fixed(Normalization),
+}
+
+impl Normalizer {
+    /// The normalization of one group of values; `None` if one is NaN or infinite.
+    pub fn measure(&self, values: &[f32]) -> Option<Normalization> {
+        match *self {
+            Normalizer::Sample { subtract_mean } => Normalization::measure(values, subtract_mean),
+            Normalizer::Fixed(fixed) => uniform::range(values).map(|_| fixed),
+        }
+    }
+}
+
 /// Mean and range of one channel of one sample: `y = (x - mean) / range`, in [-1, 1].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalization {
@@ -50,19 +107,47 @@ impl Normalization {
         largest.is_finite().then_some(Normalization { mean, range: largest + EPSILON })
     }
 
+    /// Mean 0, and the least power of two that is not below `largest`.
+    pub fn covering(largest: f32) -> Self {
+        let mut range = 1.0;
+        while range < largest && range < f32::MAX / 2.0 {
+            range *= 2.0;
+        }
+        while range / 2.0 >= largest && range > EPSILON {
+            range /= 2.0;
+        }
+        Normalization { mean: 0.0, range }
+    }
+
     /// The normalized value of `x`.
     #[inline(always)]
     pub fn normalize(&self, x: f32) -> f32 {
         (x - self.mean) / self.range
     }
 
-    /// Replaces every value by the de-normalized nearest point (eq. 3).
-    pub fn quantize(&self, channel: &mut [f32], points: &Points) {
+    /// Replaces every value by the nearest point (eq. 3), de-normalized by `output`: this very normalization, or what it
+    /// was rounded to.
+    pub fn quantize(&self, channel: &mut [f32], points: &Points, output: &Normalization) {
         let mut table = [0.0f32; 256];
         for (slot, q) in table.iter_mut().zip(points.values()) {
-            *slot = q * self.range + self.mean;
+            *slot = q * output.range + output.mean;
         }
         points.map(channel, self, &table);
+    }
+
+    /// Rounds means and ranges to `bits` each, on uniform grids over those of all channels of one sample: low-bit
+    /// de-normalization (paper, section 5).
+    pub fn round_all(all: &mut [Normalization], bits: BitWidth) {
+        let round = |value: fn(&mut Normalization) -> &mut f32, all: &mut [Normalization]| {
+            let mut values: Vec<f32> = all.iter_mut().map(|norm| *value(norm)).collect();
+            let Some((low, high)) = uniform::range(&values) else { return };
+            UniformGrid::spanning(low, high, bits).apply(&mut values);
+            for (norm, rounded) in all.iter_mut().zip(values) {
+                *value(norm) = rounded;
+            }
+        };
+        round(|norm| &mut norm.mean, all);
+        round(|norm| &mut norm.range, all);
     }
 }
 
@@ -98,7 +183,8 @@ mod tests {
         let zero = Points::new(vec![0.0]);
         for channel in [vec![2.5; 9], vec![0.0; 4], vec![-7.0], vec![]] {
             let mut quantized = channel.clone();
-            Normalization::measure(&channel, true).unwrap().quantize(&mut quantized, &zero);
+            let norm = Normalization::measure(&channel, true).unwrap();
+            norm.quantize(&mut quantized, &zero, &norm);
             assert_eq!(quantized, channel);
         }
     }
@@ -110,5 +196,25 @@ mod tests {
                 assert_eq!(Normalization::measure(&[1.0, bad, 2.0], subtract_mean), None);
             }
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_covering_range_is_the_least_power_of_two() {
+        for (largest, range) in [(1.0, 1.0), (1.01, 2.0), (130.0, 256.0), (0.3, 0.5), (0.25, 0.25)] {
+            assert_eq!(Normalization::covering(largest), Normalization { mean: 0.0, range });
+        }
+        assert!(Normalization::covering(0.0).range > 0.0 && Normalization::covering(f32::MAX).range.is_finite());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn means_and_ranges_are_rounded_to_a_grid_over_all_channels() {
+        let norm = |mean, range| Normalization { mean, range };
+        let all = [norm(0.0, 1.0), norm(0.9, 2.9), norm(3.0, 4.0), norm(2.1, 1.4)];
+        let mut rounded = all;
+        Normalization::round_all(&mut rounded, BitWidth::new(2).unwrap());
+        assert_eq!(rounded, [norm(0.0, 1.0), norm(1.0, 3.0), norm(3.0, 4.0), norm(2.0, 1.0)]);
+        let mut same = all;
+        Normalization::round_all(&mut same, BitWidth::FULL);
+        assert_eq!(same, all);
     }
 }

@@ -1,19 +1,10 @@
-//! Choosing quantization points from the universal set: as the paper does (section 3.3), and exactly.
-//!
-//! The error of all samples between two neighbouring points depends on these two points alone: each sample goes to the
-//! nearer one. So the best K of M values are a path of K nodes through M, found by dynamic programming, where the paper
-//! calls the choice exponential. With `e(i, j)` the error between values i and j, and `D(k, j)` the least error of all
-//! samples up to value j with j the k-th point,
-//!
-//! `D(k, j) = min over i < j of D(k - 1, i) + e(i, j)`.
-//!
-//! `e` fulfils the quadrangle inequality, so the best i never decreases with j, and one row is found by divide and
-//! conquer in O(M log M).
+//! Choosing quantization points from the universal set (paper, section 3.3): by k-means and snapping, or exactly
+//! ([`exact`](super::exact)).
 
-use super::UniversalSet;
 use super::histogram::Cumulative;
 use super::kmeans::KMeans;
-use crate::{Error, Result};
+use super::{UniversalSet, exact};
+use crate::Result;
 use serde::{Deserialize, Serialize};
 
 /// The two published descriptions of the point selection, where they differ.
@@ -26,6 +17,16 @@ pub enum Preset {
     /// The authors' code: 5 starts, one centre pinned to 0, the best squared error after snapping.
     #[default]
     Reference,
+}
+
+impl Preset {
+    /// How often k-means starts where nothing else is asked for.
+    pub fn restarts(self) -> usize {
+        match self {
+            Preset::Paper => 3,
+            Preset::Reference => 5,
+        }
+    }
 }
 
 /// How points are chosen.
@@ -42,238 +43,25 @@ pub enum Selection {
     Exhaustive,
 }
 
-/// Most subsets that [`Selection::Exhaustive`] tries for one channel.
-pub const MAX_SUBSETS: f64 = 1e7;
-
-/// Number of ways to choose `levels` of `values`.
-pub fn subsets(values: usize, levels: usize) -> f64 {
-    let few = levels.min(values.saturating_sub(levels));
-    (0..few).fold(1.0, |n, i| n * (values - i) as f64 / (i + 1) as f64).round()
-}
-
-/// Indices into `universal` of the at most `levels` points of least squared error, ascending. Points that no value
-/// would go to are left out.
-pub fn exact(data: &Cumulative, universal: &UniversalSet, levels: usize) -> Vec<u16> {
-    let costs = Costs::new(data, universal);
-    costs.used(&shortest_path(costs.nodes(), levels, &costs))
-}
-
-/// As [`exact`], by trying every subset.
-///
-/// # Errors
-/// [`Error::Option`] where there are more than [`MAX_SUBSETS`].
-pub fn exhaustive(data: &Cumulative, universal: &UniversalSet, levels: usize) -> Result<Vec<u16>> {
-    let costs = Costs::new(data, universal);
-    let levels = levels.min(costs.nodes());
-    let count = subsets(costs.nodes(), levels);
-    if count > MAX_SUBSETS {
-        return Err(Error::Option(format!(
-            "there are {count:.3e} ways to choose {levels} of {} values; trying all is offered up to {MAX_SUBSETS:.0e}",
-            costs.nodes()
-        )));
-    }
-    let mut chosen: Vec<usize> = Vec::with_capacity(levels);
-    let mut best = (f64::INFINITY, Vec::new());
-    try_all(&costs, levels, 0.0, &mut chosen, &mut best);
-    Ok(costs.used(&best.1))
-}
-
-/// Extends `chosen` in every way; `cost` is that of all samples below the last point.
-fn try_all(
-    costs: &Costs<'_>,
-    levels: usize,
-    cost: f64,
-    chosen: &mut Vec<usize>,
-    best: &mut (f64, Vec<usize>),
-) {
-    let left = levels - chosen.len();
-    let last = chosen.last().copied();
-    if let (0, Some(last)) = (left, last) {
-        let total = cost + costs.last(last);
-        if total < best.0 {
-            *best = (total, chosen.clone());
+impl Selection {
+    /// Indices into `universal` of at most `levels` points for `data`, ascending. Only k-means takes note of the other
+    /// arguments.
+    ///
+    /// # Errors
+    /// [`Error::Option`](crate::Error::Option) where there are too many subsets to try.
+    pub fn select(
+        self,
+        data: &Cumulative,
+        universal: &UniversalSet,
+        levels: usize,
+        (preset, restarts): (Preset, usize),
+        seed: u64,
+    ) -> Result<Vec<u16>> {
+        match self {
+            Selection::Kmeans => Ok(kmeans(data, universal, levels, (preset, restarts), seed)),
+            Selection::Exact => Ok(exact::exact(data, universal, levels)),
+            Selection::Exhaustive => exact::exhaustive(data, universal, levels),
         }
-        return;
-    }
-    for next in last.map_or(0, |last| last + 1)..=costs.nodes() - left {
-        let step = last.map_or_else(|| costs.first(next), |last| costs.between(last, next));
-        chosen.push(next);
-        try_all(costs, levels, cost + step, chosen, best);
-        chosen.pop();
-    }
-}
-
-/// Least squared error of any `levels` points, not only universal ones: a bound for every selection. Exact for values
-/// at their bins' means.
-pub fn lower_bound(data: &Cumulative, levels: usize) -> f64 {
-    let bins = data.occupied();
-    // Running count, sum and sum of squares of the bins' means.
-    let sums: Vec<[f64; 3]> = std::iter::once([0.0; 3])
-        .chain(bins.iter().scan([0.0; 3], |sum, (count, mean)| {
-            *sum = [sum[0] + count, sum[1] + count * mean, sum[2] + count * mean * mean];
-            Some(*sum)
-        }))
-        .collect();
-    let error = |from: usize, to: usize| {
-        let [count, sum, squares] = [0, 1, 2].map(|i| sums[to][i] - sums[from][i]);
-        if count > 0.0 { (squares - sum * sum / count).max(0.0) } else { 0.0 }
-    };
-    // A cluster is the stretch between two cuts, so the nodes of the path are cuts, the first and last being given.
-    struct Cuts<F>(F, usize);
-    impl<F: Fn(usize, usize) -> f64> Path for Cuts<F> {
-        fn first(&self, to: usize) -> f64 {
-            (self.0)(0, to)
-        }
-        fn between(&self, from: usize, to: usize) -> f64 {
-            (self.0)(from, to)
-        }
-        fn last(&self, from: usize) -> f64 {
-            (self.0)(from, self.1)
-        }
-    }
-    if levels <= 1 || bins.len() <= levels {
-        return if levels == 1 { error(0, bins.len()) } else { 0.0 };
-    }
-    let cuts = Cuts(&error, bins.len());
-    let path = shortest_path(bins.len() + 1, levels - 1, &cuts);
-    let inner: f64 = path.windows(2).map(|pair| error(pair[0], pair[1])).sum();
-    path.first().map_or(0.0, |i| cuts.first(*i)) + inner + path.last().map_or(0.0, |i| cuts.last(*i))
-}
-
-/// Costs of a path: from the start to its first node, from node to node, from its last node to the end.
-trait Path {
-    fn first(&self, to: usize) -> f64;
-    fn between(&self, from: usize, to: usize) -> f64;
-    fn last(&self, from: usize) -> f64;
-}
-
-/// Squared errors, less the sum of squares of all samples, which is the same for every choice.
-struct Costs<'d> {
-    data: &'d Cumulative,
-    /// The values that can be of use: from the last one below all samples to the first one above.
-    values: Vec<f64>,
-    /// Index of the first of them in the universal set.
-    offset: usize,
-    edges: Vec<usize>,
-}
-
-impl<'d> Costs<'d> {
-    fn new(data: &'d Cumulative, universal: &UniversalSet) -> Self {
-        let all = universal.values();
-        let (mut low, mut high) = (0, data.end());
-        while low < high && data.range(low, low + 1).0 == 0.0 {
-            low += 1;
-        }
-        while high > low && data.range(high - 1, high).0 == 0.0 {
-            high -= 1;
-        }
-        let start = all.iter().rposition(|v| data.edge(f64::from(*v)) <= low).unwrap_or(0);
-        let stop = all.iter().position(|v| data.edge(f64::from(*v)) >= high).unwrap_or(all.len() - 1);
-        let values: Vec<f64> = all[start..=stop.max(start)].iter().map(|v| f64::from(*v)).collect();
-        let edges = values.iter().map(|v| data.edge(*v)).collect();
-        Costs { data, values, offset: start, edges }
-    }
-
-    fn nodes(&self) -> usize {
-        self.values.len()
-    }
-
-    /// Of all samples in these bins, from this value.
-    #[inline]
-    fn cost(&self, from: usize, to: usize, node: usize) -> f64 {
-        let (count, sum) = self.data.range(from, to);
-        let value = self.values[node];
-        value * (value * count - 2.0 * sum)
-    }
-
-    /// The universal indices of the nodes that samples go to; one at least.
-    fn used(&self, nodes: &[usize]) -> Vec<u16> {
-        let universal = |node: usize| (node + self.offset) as u16;
-        let middle = |a: usize, b: usize| (self.edges[a] + self.edges[b]) / 2;
-        let samples = |i: usize| {
-            let from = if i == 0 { 0 } else { middle(nodes[i - 1], nodes[i]) };
-            let to = nodes.get(i + 1).map_or(self.data.end(), |next| middle(nodes[i], *next));
-            self.data.range(from, to).0
-        };
-        let used: Vec<u16> =
-            (0..nodes.len()).filter(|i| samples(*i) > 0.0).map(|i| universal(nodes[i])).collect();
-        if used.is_empty() { nodes.first().map(|node| universal(*node)).into_iter().collect() } else { used }
-    }
-}
-
-impl Path for Costs<'_> {
-    #[inline]
-    fn first(&self, to: usize) -> f64 {
-        self.cost(0, self.edges[to], to)
-    }
-
-    #[inline]
-    fn between(&self, from: usize, to: usize) -> f64 {
-        let middle = (self.edges[from] + self.edges[to]) / 2;
-        self.cost(self.edges[from], middle, from) + self.cost(middle, self.edges[to], to)
-    }
-
-    #[inline]
-    fn last(&self, from: usize) -> f64 {
-        self.cost(self.edges[from], self.data.end(), from)
-    }
-}
-
-/// The cheapest path through exactly `length` of the nodes (all of them if there are fewer), ascending.
-fn shortest_path(nodes: usize, length: usize, path: &impl Path) -> Vec<usize> {
-    let length = length.min(nodes);
-    if length == 0 {
-        return Vec::new();
-    }
-    let mut before: Vec<f64> = (0..nodes).map(|j| path.first(j)).collect();
-    // By row, the best predecessor of each node.
-    let mut rows: Vec<Vec<u16>> = Vec::with_capacity(length);
-    for k in 1..length {
-        let mut row = Row { path, before: &before, now: vec![f64::INFINITY; nodes], from: vec![0; nodes] };
-        // The k-th of `length` nodes leaves room for those before and after it.
-        let (first, last) = (k, nodes - length + k);
-        row.fill(first..last + 1, k - 1, last - 1);
-        let Row { now, from, .. } = row;
-        rows.push(from);
-        before = now;
-    }
-    let total = |j: usize| before[j] + path.last(j);
-    let Some(mut node) = (length - 1..nodes).min_by(|a, b| total(*a).total_cmp(&total(*b))) else {
-        return Vec::new();
-    };
-    let mut result = vec![node];
-    for row in rows.iter().rev() {
-        node = usize::from(row[node]);
-        result.push(node);
-    }
-    result.reverse();
-    result
-}
-
-struct Row<'r, P> {
-    path: &'r P,
-    before: &'r [f64],
-    now: Vec<f64>,
-    from: Vec<u16>,
-}
-
-impl<P: Path> Row<'_, P> {
-    /// Fills the entries `range`, whose best predecessors lie in `low..=high`.
-    fn fill(&mut self, range: std::ops::Range<usize>, low: usize, high: usize) {
-        if range.is_empty() {
-            return;
-        }
-        let j = usize::midpoint(range.start, range.end - 1);
-        let (mut best, mut from) = (f64::INFINITY, low);
-        for i in low..=high.min(j - 1) {
-            let cost = self.before[i] + self.path.between(i, j);
-            if cost < best {
-                (best, from) = (cost, i);
-            }
-        }
-        (self.now[j], self.from[j]) = (best, from as u16);
-        self.fill(range.start..j, low, from);
-        self.fill(j + 1..range.end, from, high);
     }
 }
 
@@ -286,15 +74,12 @@ pub fn kmeans(
     data: &Cumulative,
     universal: &UniversalSet,
     levels: usize,
-    preset: Preset,
+    (preset, restarts): (Preset, usize),
     seed: u64,
 ) -> Vec<u16> {
     let options = KMeans {
         clusters: levels,
-        restarts: match preset {
-            Preset::Paper => 3,
-            Preset::Reference => 5,
-        },
+        restarts,
         pin_zero: preset == Preset::Reference,
         max_iterations: MAX_ITERATIONS,
         tolerance: TOLERANCE,
@@ -304,11 +89,7 @@ pub fn kmeans(
         let snapped = snap(centres, universal);
         let error = match preset {
             Preset::Paper => data.squared_error(centres),
-            Preset::Reference => {
-                let points: Vec<f64> =
-                    snapped.iter().map(|i| f64::from(universal.values()[usize::from(*i)])).collect();
-                data.squared_error(&points)
-            }
+            Preset::Reference => data.squared_error(&universal.pick(&snapped)),
         };
         if error < best.0 {
             best = (error, snapped);
@@ -340,13 +121,12 @@ mod tests {
         let mut errors = Vec::new();
         for levels in [4, 8, 16, 64, 256] {
             for preset in [Preset::Paper, Preset::Reference] {
-                let points = kmeans(&data, &universal, levels, preset, 1);
+                let points = kmeans(&data, &universal, levels, (preset, 3), 1);
                 assert!(points.windows(2).all(|p| p[0] < p[1]) && points.len() <= levels);
-                assert_eq!(points, kmeans(&data, &universal, levels, preset, 1));
+                assert_eq!(points, kmeans(&data, &universal, levels, (preset, 3), 1));
             }
-            let points = kmeans(&data, &universal, levels, Preset::Reference, 1);
-            let values: Vec<f64> =
-                points.iter().map(|i| f64::from(universal.values()[usize::from(*i)])).collect();
+            let points = kmeans(&data, &universal, levels, (Preset::Reference, 5), 1);
+            let values = universal.pick(&points);
             assert!(values.contains(&0.0));
             errors.push(data.squared_error(&values));
         }
@@ -360,123 +140,7 @@ mod tests {
         histogram.add([0.0; 100]);
         let zero = universal.nearest(0.0) as u16;
         for preset in [Preset::Paper, Preset::Reference] {
-            assert_eq!(kmeans(&histogram.cumulative(), &universal, 16, preset, 0), [zero]);
+            assert_eq!(kmeans(&histogram.cumulative(), &universal, 16, (preset, 3), 0), [zero]);
         }
-    }
-
-    fn histogram(universal: &UniversalSet, values: impl IntoIterator<Item = f32>) -> Cumulative {
-        let mut histogram = Histogram::new(universal);
-        histogram.add(values);
-        histogram.cumulative()
-    }
-
-    fn error(data: &Cumulative, universal: &UniversalSet, indices: &[u16]) -> f64 {
-        let points: Vec<f64> =
-            indices.iter().map(|i| f64::from(universal.values()[usize::from(*i)])).collect();
-        data.squared_error(&points)
-    }
-
-    /// Skewed, with gaps and spikes.
-    fn sample(rng: &mut fastrand::Rng, count: usize) -> Vec<f32> {
-        let (power, spike) = (rng.i32(1..6), rng.f32());
-        let value = |rng: &mut fastrand::Rng| match rng.u8(0..8) {
-            0 => spike,
-            1 => -rng.f32() * 0.2,
-            _ => rng.f32().powi(power),
-        };
-        (0..count).map(|_| value(rng)).collect()
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn exact_equals_exhaustive_search() {
-        let universal = UniversalSet::new(2).unwrap();
-        let mut rng = fastrand::Rng::with_seed(1);
-        for round in 0..60 {
-            // 29 values; of 0 to 0.55 there are 16 candidates at most, and every K is tried.
-            let scale = if round % 3 == 0 { 1.0 } else { 0.55 };
-            let count = rng.usize(1..300);
-            let data = histogram(&universal, sample(&mut rng, count).iter().map(|v| v * scale));
-            let most = if scale == 1.0 { 5 } else { 17 };
-            for levels in 1..most {
-                let best = exhaustive(&data, &universal, levels).unwrap();
-                let points = exact(&data, &universal, levels);
-                let (a, b) = (error(&data, &universal, &points), error(&data, &universal, &best));
-                assert!((a - b).abs() <= 1e-9 * data.squares(), "{levels}: {points:?} {a}, {best:?} {b}");
-            }
-        }
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn exact_equals_a_search_over_the_whole_universal_set() {
-        let universal = UniversalSet::new(2).unwrap();
-        let mut rng = fastrand::Rng::with_seed(6);
-        for _ in 0..20 {
-            let scale = rng.f32();
-            let data = histogram(&universal, sample(&mut rng, 100).iter().map(|v| v * scale));
-            let all = 0..universal.values().len() as u16;
-            let triples =
-                all.clone().flat_map(|a| (a + 1..29).flat_map(move |b| (b + 1..29).map(move |c| [a, b, c])));
-            let best = triples.map(|t| error(&data, &universal, &t)).fold(f64::INFINITY, f64::min);
-            let ours = error(&data, &universal, &exact(&data, &universal, 3));
-            assert!((ours - best).abs() <= 1e-9 * data.squares(), "{ours} is not {best}");
-        }
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn the_error_of_a_choice_is_that_of_the_samples() {
-        let mut rng = fastrand::Rng::with_seed(4);
-        for sets in 2..=5 {
-            let universal = UniversalSet::new(sets).unwrap();
-            let values = sample(&mut rng, 3000);
-            let data = histogram(&universal, values.iter().copied());
-            let indices = exact(&data, &universal, 7);
-            let points: Vec<f64> =
-                indices.iter().map(|i| f64::from(universal.values()[usize::from(*i)])).collect();
-            let nearest =
-                |v: f32| points.iter().map(|p| (f64::from(v) - p).powi(2)).fold(f64::INFINITY, f64::min);
-            let naive: f64 = values.iter().map(|v| nearest(*v)).sum();
-            let ours = data.squared_error(&points);
-            assert!((ours - naive).abs() < 1e-5 * naive, "{sets}: {ours} is not {naive}");
-        }
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn exact_is_never_worse_than_k_means_and_more_points_never_hurt() {
-        let mut rng = fastrand::Rng::with_seed(2);
-        for round in 0..40 {
-            let universal = UniversalSet::new(2 + round % 4).unwrap();
-            let data = histogram(&universal, sample(&mut rng, 2000));
-            let mut before = f64::INFINITY;
-            for levels in [2, 3, 4, 8, 16, 64, 256] {
-                let points = exact(&data, &universal, levels);
-                assert!(points.windows(2).all(|p| p[0] < p[1]) && points.len() <= levels);
-                let ours = error(&data, &universal, &points);
-                let slack = 1e-9 * data.squares();
-                assert!(ours <= before + slack, "{levels} points: {ours} after {before}");
-                let theirs =
-                    error(&data, &universal, &kmeans(&data, &universal, levels, Preset::Reference, 0));
-                assert!(ours <= theirs + slack, "{levels} points: {ours}, k-means {theirs}");
-                assert!(lower_bound(&data, levels) <= ours + slack);
-                before = ours;
-            }
-        }
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn no_point_is_wasted() {
-        let universal = UniversalSet::new(4).unwrap();
-        let zero = universal.nearest(0.0) as u16;
-        assert_eq!(exact(&histogram(&universal, [0.0; 9]), &universal, 16), [zero]);
-        assert_eq!(exact(&histogram(&universal, []), &universal, 16).len(), 1);
-        let ends = exact(&histogram(&universal, [-1.0, 1.0]), &universal, 8);
-        assert_eq!(ends, [0, 376]);
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn too_many_subsets_are_refused() {
-        assert_eq!((subsets(377, 1), subsets(16, 4), subsets(4, 9)), (377.0, 1820.0, 1.0));
-        let universal = UniversalSet::new(4).unwrap();
-        let data = histogram(&universal, (0..999).map(|i| i as f32 / 999.0));
-        assert!(matches!(exhaustive(&data, &universal, 16), Err(Error::Option(_))));
     }
 }

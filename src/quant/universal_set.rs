@@ -1,5 +1,6 @@
 //! The universal set: every value that four shifts and an addition can make (paper, section 3.3 and appendix C).
 
+use super::Points;
 use crate::{Error, Result};
 
 /// `WORDS[i]`: the i-th word set in units of 2^-9: {0, 1, 2^-(i+1), 2^-(i+5)}.
@@ -43,6 +44,16 @@ impl UniversalSet {
         &self.values
     }
 
+    /// The values of these indices.
+    pub fn pick(&self, indices: &[u16]) -> Vec<f64> {
+        indices.iter().map(|i| f64::from(self.values[usize::from(*i)])).collect()
+    }
+
+    /// The quantization points of these indices.
+    pub fn points(&self, indices: &[u16]) -> Points {
+        Points::new(indices.iter().map(|i| self.values[usize::from(*i)]).collect())
+    }
+
     /// Bins per unit that have every value, and the midpoint of any two, on an edge between bins.
     pub fn resolution(&self) -> usize {
         // Values are multiples of 1/128, 1/384, 1/1024 and 1/2560.
@@ -56,6 +67,11 @@ impl UniversalSet {
     /// The words (one of each set) whose mean is `|values()[index]|`.
     pub fn words(&self, index: usize) -> Vec<f32> {
         self.words[index].iter().map(|w| f32::from(*w) / UNIT as f32).collect()
+    }
+
+    /// Of how many powers of two `|values()[index]|`, times the number of sets, is the sum.
+    pub fn terms(&self, index: usize) -> usize {
+        self.words[index].iter().sum::<u16>().count_ones() as usize
     }
 
     /// Index of the value nearest to `y`; of two equally near, the lower.
@@ -89,6 +105,8 @@ mod tests {
                 let words = set.words(i);
                 assert_eq!(words.len(), sets);
                 let mean = words.iter().map(|w| f64::from(*w)).sum::<f64>() / sets as f64;
+                assert!(set.terms(i) <= words.iter().filter(|w| **w > 0.0).count());
+                assert_eq!(set.terms(i) == 0, *value == 0.0);
                 assert_eq!(mean as f32, value.abs());
                 assert_eq!(values[values.len() - 1 - i], -value);
             }

@@ -1,0 +1,197 @@
+//! What a quantized network would cost on hardware made for it. Here low-bit arithmetic is simulated, in f32.
+
+use super::{Method, Options, Prepared, Session, WeightGrid};
+use crate::network::Layer;
+use crate::quant::kernels::CodedKernels;
+use crate::quant::{BitWidth, UniversalSet};
+use crate::Result;
+use serde::Serialize;
+
+/// Storage and arithmetic of a network under some options.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Costs {
+    /// Bytes stored.
+    pub bytes: Bytes,
+    /// Multiply-accumulates for one pixel of the input, by the widths of their operands, widest first.
+    pub macs_per_pixel: Vec<OperandMacs>,
+    /// Sum over the multiply-accumulates of weight bits times activation bits (BitOPs), for one pixel of the input.
+    pub bit_ops_per_pixel: f64,
+    /// Where values of the universal set are multiplied.
+    pub product: Option<Product>,
+}
+
+/// Bytes that a network takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bytes {
+    /// Codes of quantized weights.
+    pub codes: usize,
+    /// Quantization points: a bit for each universal value, for each channel and each kernel that has its own.
+    pub points: usize,
+    /// Two numbers a kernel (scale and zero point, or mean and range), and calibrated ranges of activations.
+    pub scales: usize,
+    /// Weights in full precision, and biases.
+    pub full_precision: usize,
+}
+
+impl Bytes {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.codes + self.points + self.scales + self.full_precision
+    }
+}
+
+/// Multiply-accumulates with operands of some widths.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperandMacs {
+    /// Bits of the weight.
+    pub weight_bits: BitWidth,
+    /// Bits of the input value.
+    pub activation_bits: BitWidth,
+    /// How many for one pixel of the network's input.
+    pub macs: f64,
+}
+
+/// A product with values of the universal set, which are sums of powers of two: the mean over all products.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Product {
+    /// Shifts: one for each power of two in the one times each in the other.
+    pub shifts: f64,
+    /// Additions of what was shifted.
+    pub additions: f64,
+}
+
+/// Of how many powers of two an operand consists.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// The mean.
+    pub mean: f64,
+    /// Share of the values that are not 0.
+    pub nonzero: f64,
+}
+
+/// A whole number, which is shifted as it is.
+impl Default for Terms {
+    fn default() -> Self {
+        Terms { mean: 1.0, nonzero: 1.0 }
+    }
+}
+
+impl Terms {
+    fn mean_of(terms: impl IntoIterator<Item = usize>) -> Self {
+        let (mut count, mut sum, mut nonzero) = (0usize, 0usize, 0usize);
+        for terms in terms {
+            count += 1;
+            sum += terms;
+            nonzero += usize::from(terms > 0);
+        }
+        let count = count.max(1) as f64;
+        Terms { mean: sum as f64 / count, nonzero: nonzero as f64 / count }
+    }
+
+    /// Of quantization points, each counted once.
+    pub fn of_points(points: &[Vec<u16>], universal: &UniversalSet) -> Self {
+        Self::mean_of(points.iter().flatten().map(|index| universal.terms(usize::from(*index))))
+    }
+
+    /// Of the weights of kernels.
+    pub fn of_kernels(kernels: &CodedKernels, universal: &UniversalSet) -> Self {
+        let size = (kernels.codes.len() / kernels.points.len().max(1)).max(1);
+        let rows = kernels.codes.chunks_exact(size).zip(&kernels.points);
+        Self::mean_of(rows.flat_map(|(codes, points)| {
+            // Codes of a uniform grid are whole numbers.
+            let terms: Vec<usize> = points.iter().map(|index| universal.terms(usize::from(*index))).collect();
+            codes.iter().map(move |code| terms.get(usize::from(*code)).copied().unwrap_or(1))
+        }))
+    }
+}
+
+impl Session {
+    /// What the prepared network costs. All zero for interpolation.
+    ///
+    /// # Errors
+    /// As [`Session::costs_of`].
+    pub fn costs(&self, prepared: &Prepared) -> Result<Costs> {
+        let mut costs = self.costs_of(&prepared.options)?;
+        let (mut macs, mut shifts, mut additions) = (0.0, 0.0, 0.0);
+        for (layer, terms) in prepared.terms.iter().enumerate() {
+            let Some([input, weight]) = terms else { continue };
+            let share = self.network.layer_macs(layer);
+            macs += share;
+            shifts += share * input.mean * weight.mean;
+            // A product of n terms takes n - 1 additions, one of none takes none.
+            additions += share * (input.mean * weight.mean - input.nonzero * weight.nonzero);
+        }
+        costs.product = (macs > 0.0).then(|| Product { shifts: shifts / macs, additions: additions / macs });
+        Ok(costs)
+    }
+
+    /// What the network costs under these options, without what depends on the points that are chosen.
+    ///
+    /// # Errors
+    /// [`Error::Option`](crate::Error::Option) for options that make no sense for this network.
+    pub fn costs_of(&self, options: &Options) -> Result<Costs> {
+        let mut costs = Costs {
+            bytes: Bytes::default(),
+            macs_per_pixel: Vec::new(),
+            bit_ops_per_pixel: 0.0,
+            product: None,
+        };
+        if options.method == Method::Bicubic {
+            return Ok(costs);
+        }
+        let layers = self.network.layers();
+        let set_bytes = self.universal_set(options.method)?.values().len().div_ceil(8);
+        let total_weights: usize = layers.iter().map(Layer::weights).sum();
+        costs.bytes.full_precision = 4 * self.network.parameters().saturating_sub(total_weights);
+        for (index, (layer, bits)) in layers.iter().zip(options.bits(layers)?).enumerate() {
+            self.add_bytes(&mut costs.bytes, layer, bits, options, set_bytes);
+            let [weight_bits, activation_bits] = bits;
+            let macs = self.network.layer_macs(index);
+            costs.bit_ops_per_pixel += macs * f64::from(weight_bits.bits()) * f64::from(activation_bits.bits());
+            let same = |known: &&mut OperandMacs| [known.weight_bits, known.activation_bits] == bits;
+            match costs.macs_per_pixel.iter_mut().find(same) {
+                Some(known) => known.macs += macs,
+                None => costs.macs_per_pixel.push(OperandMacs { weight_bits, activation_bits, macs }),
+            }
+        }
+        costs.macs_per_pixel.sort_by_key(|m| std::cmp::Reverse((m.weight_bits, m.activation_bits)));
+        Ok(costs)
+    }
+
+    fn add_bytes(
+        &self,
+        bytes: &mut Bytes,
+        layer: &Layer,
+        [weight_bits, activation_bits]: [BitWidth; 2],
+        options: &Options,
+        set_bytes: usize,
+    ) {
+        if weight_bits == BitWidth::FULL {
+            bytes.full_precision += 4 * layer.weights();
+        } else {
+            bytes.codes += (layer.weights() * usize::from(weight_bits.bits())).div_ceil(8);
+            bytes.scales += 8 * layer.outputs;
+            // What `dfsq optimize` left out of its recipe is not known here.
+            if options.method == Method::DfsqOpt || options.weights == WeightGrid::Subset {
+                bytes.points += set_bytes * layer.outputs;
+            }
+        }
+        if activation_bits == BitWidth::FULL {
+            return;
+        }
+        match (options.method, &self.calibration) {
+            (Method::DfsqOpt, _) => {
+                bytes.points += set_bytes * self.optimized.settings.granularity.groups(layer.inputs);
+            }
+            (Method::Dfsq, calibration) => {
+                let granularity = calibration.as_ref().map(|c| c.settings.granularity).unwrap_or_default();
+                bytes.points += set_bytes * granularity.groups(layer.inputs);
+            }
+            _ if options.min_max_range == super::MinMaxRange::Static => bytes.scales += 8,
+            _ => {}
+        }
+    }
+}

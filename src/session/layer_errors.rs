@@ -1,0 +1,92 @@
+//! What quantization does to the network's output, layer by layer or as a whole, to assign bits to layers.
+
+use super::{Options, Prepared, Session, check_size};
+use crate::image_io::{self, Picture};
+use crate::mixed_precision::LayerErrors;
+use crate::network::Planes;
+use crate::quant::BitWidth;
+use crate::{Error, Result};
+
+/// A picture and the network's output for it in full precision.
+pub struct Reference {
+    input: Planes,
+    output: Planes,
+}
+
+impl Session {
+    /// Runs a picture in full precision, to compare with.
+    ///
+    /// # Errors
+    /// As [`Session::upscale`].
+    pub fn reference(&self, picture: &Picture) -> Result<Reference> {
+        check_size(picture)?;
+        let input = image_io::to_planes(picture, self.network.convention());
+        let plan = self.network.plan([picture.height, picture.width])?;
+        let (output, _) = self.network.run(&plan, input.clone(), &[], &mut ())?;
+        Ok(Reference { input, output })
+    }
+
+    /// Mean squared difference of the outputs from those in full precision, in units of the network's range squared.
+    ///
+    /// # Errors
+    /// What goes wrong in the network.
+    pub fn output_error(&self, references: &[Reference], prepared: &Prepared) -> Result<f64> {
+        let range = f64::from(self.network.convention().range);
+        let (mut sum, mut count) = (0.0, 0usize);
+        for Reference { input, output } in references {
+            let plan = self.network.plan([input.height, input.width])?;
+            let (other, _) = self.network.run(&plan, input.clone(), &prepared.layers, &mut ())?;
+            sum += output
+                .values
+                .iter()
+                .zip(&other.values)
+                .map(|(a, b)| f64::from(a - b).powi(2))
+                .sum::<f64>();
+            count += output.values.len();
+        }
+        Ok(sum / count.max(1) as f64 / (range * range))
+    }
+
+    /// Quantizes one layer alone, with as many bits for weights as for activations, and otherwise as `options` say.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`].
+    pub fn prepare_layer(&self, layer: usize, width: BitWidth, options: &Options) -> Result<Prepared> {
+        let name = self.network.layers()[layer].name.clone();
+        self.prepare(&Options {
+            weight_bits: BitWidth::FULL,
+            activation_bits: BitWidth::FULL,
+            layer_bits: [(name, [width; 2])].into(),
+            ..options.clone()
+        })
+    }
+
+    /// Measures every quantized layer at every width, one after another. `progress` gets the share done and answers
+    /// `false` to cancel.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], and as [`Session::prepare`].
+    pub fn layer_errors(
+        &self,
+        references: &[Reference],
+        options: &Options,
+        widths: &[BitWidth],
+        progress: &mut dyn FnMut(f32) -> bool,
+    ) -> Result<Vec<LayerErrors>> {
+        let layers = self.network.layers();
+        let quantized: Vec<usize> = (0..layers.len()).filter(|layer| layers[*layer].quantized).collect();
+        let total = (quantized.len() * widths.len()) as f32;
+        let mut results: Vec<LayerErrors> = Vec::with_capacity(quantized.len());
+        for layer in quantized {
+            let mut errors = Vec::with_capacity(widths.len());
+            for width in widths {
+                if !progress((results.len() * widths.len() + errors.len()) as f32 / total) {
+                    return Err(Error::Cancelled);
+                }
+                errors.push(self.output_error(references, &self.prepare_layer(layer, *width, options)?)?);
+            }
+            results.push(LayerErrors { layer, weights: layers[layer].weights(), errors });
+        }
+        Ok(results)
+    }
+}

@@ -1,0 +1,159 @@
+//! From options to what a run puts in place of each layer's input and weights.
+
+use super::costs::Terms;
+use super::{Method, MinMaxRange, Options, Session, WeightGrid};
+use crate::network::LayerQuantization;
+use crate::optimize::OptimizedLayer;
+use crate::quant::kernels::CodedKernels;
+use crate::quant::{
+    ActivationQuantizer, BitWidth, NonFiniteChannel, Normalizer, UniformGrid, UniversalSet, uniform,
+};
+use crate::{Error, Result};
+
+/// The quantized network for one set of options; made by [`Session::prepare`], valid until the calibration changes.
+pub struct Prepared {
+    pub(super) options: Options,
+    /// None in full precision.
+    pub(super) layers: Vec<LayerQuantization>,
+    /// By layer, the terms of an input value and of a weight, where one of them is from the universal set.
+    pub(super) terms: Vec<Option<[Terms; 2]>>,
+}
+
+impl Prepared {
+    /// What it was made for.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+}
+
+impl Session {
+    /// Quantizes the network as `options` say.
+    ///
+    /// # Errors
+    /// [`Error::NotCalibrated`] where points or ranges are needed and missing; [`Error::NotOptimized`];
+    /// [`Error::NonFinite`] for bad weights; [`Error::Option`] for bits of layers that are not quantized.
+    pub fn prepare(&self, options: &Options) -> Result<Prepared> {
+        let bits = options.bits(self.network.layers())?;
+        let mut prepared = Prepared { options: options.clone(), layers: Vec::new(), terms: Vec::new() };
+        if bits.iter().all(|bits| *bits == [BitWidth::FULL; 2]) {
+            return Ok(prepared);
+        }
+        let optimized = match options.method {
+            Method::DfsqOpt => Some(self.optimized.find(&bits).ok_or_else(|| not_optimized(options))?),
+            _ => None,
+        };
+        let universal = self.universal_set(options.method)?;
+        for (index, bits) in bits.into_iter().enumerate() {
+            let (quantization, terms) = match optimized.map(|layers| &layers[index]) {
+                _ if bits == [BitWidth::FULL; 2] => (LayerQuantization::default(), None),
+                Some(None) => (LayerQuantization::default(), None),
+                Some(Some(layer)) => self.optimized_layer(index, layer, options, &universal)?,
+                None => self.calibrated_layer(index, bits, options, &universal)?,
+            };
+            prepared.layers.push(quantization);
+            prepared.terms.push(terms);
+        }
+        Ok(prepared)
+    }
+
+    /// The universal set that a method's points are from.
+    pub(super) fn universal_set(&self, method: Method) -> Result<UniversalSet> {
+        UniversalSet::new(match (method, &self.calibration) {
+            (Method::DfsqOpt, _) => self.optimized.settings.word_sets,
+            (_, Some(calibration)) => calibration.settings.word_sets,
+            (_, None) => UniversalSet::DEFAULT_SETS,
+        })
+    }
+
+    fn calibrated_layer(
+        &self,
+        index: usize,
+        [weight_bits, activation_bits]: [BitWidth; 2],
+        options: &Options,
+        universal: &UniversalSet,
+    ) -> Result<(LayerQuantization, Option<[Terms; 2]>)> {
+        let layer = &self.network.layers()[index];
+        let non_finite = |NonFiniteChannel(kernel)| self.network.non_finite(index, kernel);
+        let own = self.network.kernels(index)?;
+        let (weights, weight_terms) = if weight_bits == BitWidth::FULL {
+            (None, None)
+        } else if options.weights == WeightGrid::Uniform {
+            let mut weights = own.to_vec();
+            uniform::quantize_kernels(&mut weights, layer.outputs, weight_bits).map_err(non_finite)?;
+            (Some(weights), None)
+        } else {
+            let kernels =
+                CodedKernels::nearest(own, layer.outputs, WeightGrid::Subset, universal, weight_bits)
+                    .map_err(non_finite)?;
+            (Some(kernels.weights(universal)), Some(Terms::of_kernels(&kernels, universal)))
+        };
+        let weights = weights.map(|weights| self.network.make_weights(index, &weights, &[])).transpose()?;
+        if activation_bits == BitWidth::FULL {
+            return Ok((LayerQuantization { weights, activation: None }, None));
+        }
+        let (activation, terms) = self.activation_quantizer(index, activation_bits, options, universal)?;
+        let terms = (terms.is_some() || weight_terms.is_some())
+            .then(|| [terms, weight_terms].map(Option::unwrap_or_default));
+        Ok((LayerQuantization { weights, activation: Some(activation) }, terms))
+    }
+
+    fn activation_quantizer(
+        &self,
+        index: usize,
+        bits: BitWidth,
+        options: &Options,
+        universal: &UniversalSet,
+    ) -> Result<(ActivationQuantizer, Option<Terms>)> {
+        if (options.method, options.min_max_range) == (Method::MinMax, MinMaxRange::Dynamic) {
+            return Ok((ActivationQuantizer::DynamicMinMax(bits), None));
+        }
+        let layer = &self.network.layers()[index];
+        let calibration = self.calibration.as_ref().ok_or(Error::NotCalibrated(options.method.id()))?;
+        let missing =
+            || Error::Calibration(format!("it has nothing for {} bits in layer {}", bits.bits(), layer.name));
+        let known = calibration.layers.get(&layer.name).ok_or_else(missing)?;
+        if options.method == Method::MinMax {
+            let [low, high] = known.range;
+            let grid = UniformGrid::spanning(low, high, bits);
+            return Ok((ActivationQuantizer::StaticMinMax(grid), None));
+        }
+        let indices = known.points.get(&bits).ok_or_else(missing)?;
+        let quantizer = ActivationQuantizer::Subset {
+            points: indices.iter().map(|indices| universal.points(indices)).collect(),
+            normalizer: calibration.settings.normalizer(layer, known.range),
+            denormalization_bits: options.denormalization_bits,
+        };
+        Ok((quantizer, Some(Terms::of_points(indices, universal))))
+    }
+
+    fn optimized_layer(
+        &self,
+        index: usize,
+        layer: &OptimizedLayer,
+        options: &Options,
+        universal: &UniversalSet,
+    ) -> Result<(LayerQuantization, Option<[Terms; 2]>)> {
+        let OptimizedLayer { points, kernels, bias_change } = layer;
+        let make = |k: &CodedKernels| self.network.make_weights(index, &k.weights(universal), bias_change);
+        let weights = kernels.as_ref().map(make).transpose()?;
+        let after_relu = self.network.layers()[index].after_relu;
+        let activation = (!points.is_empty()).then(|| ActivationQuantizer::Subset {
+            points: points.iter().map(|indices| universal.points(indices)).collect(),
+            normalizer: Normalizer::Sample {
+                subtract_mean: self.optimized.settings.mean.subtracts(after_relu),
+            },
+            denormalization_bits: options.denormalization_bits,
+        });
+        let weight_terms = kernels.as_ref().map(|kernels| Terms::of_kernels(kernels, universal));
+        let terms = activation
+            .as_ref()
+            .map(|_| [Terms::of_points(points, universal), weight_terms.unwrap_or_default()]);
+        Ok((LayerQuantization { weights, activation }, terms))
+    }
+}
+
+fn not_optimized(options: &Options) -> Error {
+    let [weights, activations] = [options.weight_bits, options.activation_bits].map(BitWidth::bits);
+    let layers = if options.layer_bits.is_empty() { "" } else { " with these bits of single layers" };
+    Error::NotOptimized(format!("{weights} bits of weights and {activations} of activations{layers}"))
+}

@@ -1,0 +1,147 @@
+//! One channel in depth: what every way of choosing its points gives, and takes.
+
+use super::Session;
+use crate::analysis::layer_normalizer;
+use crate::calibration::Settings;
+use crate::image_io::Picture;
+use crate::network::{Observer, Tap};
+use crate::quant::histogram::Cumulative;
+use crate::quant::subset::Selection;
+use crate::quant::{BitWidth, Histogram, Normalizer, UniversalSet, exact};
+use crate::{Error, Result};
+use serde::Serialize;
+
+/// What points chosen for one channel of one picture are worth.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Study {
+    /// Values of the universal set.
+    pub universal: usize,
+    /// Points to choose, `2^b`.
+    pub levels: usize,
+    /// Ways to choose them.
+    pub subsets: f64,
+    /// The ways of choosing.
+    pub choices: Vec<Choice>,
+    /// Signal-to-noise ratio in dB of the best points that need not be universal: no choice is above it.
+    pub bound_db: f64,
+}
+
+/// One way of choosing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// Which way.
+    pub selection: Selection,
+    /// The points; none where there are too many subsets to try.
+    pub points: Vec<f64>,
+    /// Signal-to-noise ratio of the normalized values in dB; infinite where they are all met.
+    pub db: Option<f64>,
+    /// Seconds it took.
+    pub seconds: Option<f64>,
+}
+
+/// Fast choices are repeated until they have taken this long, in seconds.
+const LONG_ENOUGH: f64 = 0.01;
+
+/// Builds the histogram of one channel, and stops the run then.
+struct OneChannel<'o> {
+    layer: usize,
+    channel: usize,
+    normalizer: Normalizer,
+    groups: usize,
+    histogram: Histogram,
+    seen: bool,
+    progress: &'o mut dyn Observer,
+}
+
+impl Observer for OneChannel<'_> {
+    fn progress(&mut self, done: f32) -> bool {
+        !self.seen && self.progress.progress(done)
+    }
+
+    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
+        if tap.layer != self.layer {
+            return Ok(());
+        }
+        let group = (tap.values.len() / self.groups).max(1);
+        let values = tap.values.chunks_exact(group).nth(self.channel).unwrap_or_default();
+        if let Some(norm) = self.normalizer.measure(values) {
+            self.histogram.add(values.iter().map(|x| norm.normalize(*x)));
+        }
+        self.seen = true;
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Compares the ways of choosing points of one channel for this picture alone; as `settings` say, but for the
+    /// selection. `clock` tells seconds.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a layer or channel that is not there; as [`Session::upscale`].
+    pub fn study(
+        &self,
+        picture: &Picture,
+        (layer, channel): (usize, usize),
+        bits: BitWidth,
+        settings: Settings,
+        clock: &dyn Fn() -> f64,
+        observer: &mut dyn Observer,
+    ) -> Result<Study> {
+        let shape = self.network.layers().get(layer).filter(|l| l.quantized && channel < l.inputs);
+        let shape = shape.ok_or_else(|| Error::Option("there is no such channel".into()))?;
+        let levels = bits.levels().ok_or_else(|| Error::Option("32 bits have no points".into()))?;
+        let universal = UniversalSet::new(settings.word_sets)?;
+        let groups = settings.granularity.groups(shape.inputs);
+        let mut watcher = OneChannel {
+            layer,
+            channel: channel.min(groups - 1),
+            normalizer: layer_normalizer(&settings, self.calibration.as_ref(), shape),
+            groups,
+            histogram: Histogram::new(&universal),
+            seen: false,
+            progress: observer,
+        };
+        match self.watch(picture, &mut watcher, &mut ()) {
+            Err(Error::Cancelled) if watcher.seen => {}
+            other => other.map(|_| ())?,
+        }
+        let data = watcher.histogram.cumulative();
+        let db = |error: f64| 10.0 * (data.squares() / error).log10();
+        let choices = [Selection::Kmeans, Selection::Exact, Selection::Exhaustive]
+            .map(|selection| choose(selection, &data, &universal, levels, &settings, clock));
+        Ok(Study {
+            universal: universal.values().len(),
+            levels,
+            subsets: exact::subsets(universal.values().len(), levels),
+            choices: choices.into(),
+            bound_db: db(exact::lower_bound(&data, levels)),
+        })
+    }
+}
+
+fn choose(
+    selection: Selection,
+    data: &Cumulative,
+    universal: &UniversalSet,
+    levels: usize,
+    settings: &Settings,
+    clock: &dyn Fn() -> f64,
+) -> Choice {
+    let starts = (settings.preset, settings.k_means_starts());
+    let (start, mut runs) = (clock(), 0.0);
+    loop {
+        let Ok(indices) = selection.select(data, universal, levels, starts, settings.seed) else {
+            return Choice { selection, points: Vec::new(), db: None, seconds: None };
+        };
+        runs += 1.0;
+        let seconds = clock() - start;
+        // A clock that stands still must not keep this going.
+        if seconds >= LONG_ENOUGH || runs >= 1000.0 {
+            let points = universal.pick(&indices);
+            let db = 10.0 * (data.squares() / data.squared_error(&points)).log10();
+            return Choice { selection, points, db: Some(db), seconds: Some(seconds / runs) };
+        }
+    }
+}
