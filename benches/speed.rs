@@ -2,10 +2,10 @@
 #![allow(missing_docs, clippy::expect_used, reason = "a bench has no users and may panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use dfsq::calibration::Settings;
+use dfsq::calibration::{Collector, Settings};
 use dfsq::image_io::Picture;
 use dfsq::quant::subset::Selection;
-use dfsq::quant::{ActivationQuantizer, BitWidth, Points, UniversalSet};
+use dfsq::quant::{ActivationQuantizer, BitWidth, Normalizer, Points, UniversalSet};
 use dfsq::session::{Method, Options, Session};
 use std::hint::black_box;
 use std::time::Duration;
@@ -23,8 +23,11 @@ fn activations(criterion: &mut Criterion) {
     let values: Vec<f32> = (0..64 * SIDE * SIDE).map(|_| rng.f32() + rng.f32() + rng.f32() - 1.5).collect();
     let universal = UniversalSet::new(4).expect("4 word sets");
     let every = |step: usize| Points::new(universal.values().iter().copied().step_by(step).collect());
-    let subset =
-        |step: usize| ActivationQuantizer::Subset { points: vec![every(step); 64], subtract_mean: true };
+    let subset = |step: usize| ActivationQuantizer::Subset {
+        points: vec![every(step); 64],
+        normalizer: Normalizer::Sample { subtract_mean: true },
+        denormalization_bits: BitWidth::FULL,
+    };
     let quantizers = [
         ("subset 4 bits", subset(24)),
         ("subset 8 bits", subset(2)),
@@ -80,20 +83,22 @@ fn forward(criterion: &mut Criterion) {
                 activation_bits: width(bits),
                 ..Options::default()
             };
-            let prepared = session.prepare(options).expect("calibrated");
+            let prepared = session.prepare(&options).expect("calibrated");
             group.bench_function(name, |bencher| {
                 bencher.iter(|| session.upscale(&picture, &prepared, &mut ()).map(black_box))
             });
         }
         group.bench_function("change of bit width", |bencher| {
-            bencher.iter(|| session.prepare(Options::default()).is_ok())
+            bencher.iter(|| session.prepare(&Options::default()).is_ok())
         });
         for selection in [Selection::Kmeans, Selection::Exact] {
             let settings = Settings { selection, ..Settings::default() };
-            let collected = session.collect(&picture, settings, &mut ()).expect("collected");
-            for bits in [2, 4, 8] {
+            let mut collected = Collector::new(session.network(), settings).expect("possible settings");
+            session.collect(&mut collected, &picture, &mut ()).expect("collected");
+            for bits in [2, 4, 6, 8] {
                 group.bench_function(format!("points for {bits} bits, {selection:?}"), |bencher| {
-                    bencher.iter(|| session.select(&collected, &[width(bits)], &mut |_| true).is_ok());
+                    bencher
+                        .iter(|| session.select(&collected, settings, &[width(bits)], &mut |_| true).is_ok());
                 });
             }
         }

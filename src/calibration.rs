@@ -41,20 +41,23 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings {
-            word_sets: UniversalSet::DEFAULT_SETS,
-            granularity: Granularity::Channel,
-            normalization: NormalizationMode::Sample,
-            mean: MeanMode::Auto,
-            selection: Selection::Kmeans,
-            preset: Preset::Reference,
-            restarts: 0,
-            seed: 0,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Settings {
+    /// As the authors' code has it.
+    pub const DEFAULT: Settings = Settings {
+        word_sets: UniversalSet::DEFAULT_SETS,
+        granularity: Granularity::Channel,
+        normalization: NormalizationMode::Sample,
+        mean: MeanMode::Auto,
+        selection: Selection::Kmeans,
+        preset: Preset::Reference,
+        restarts: 0,
+        seed: 0,
+    };
+
     /// The normalization of a layer whose inputs lie in `range`.
     pub fn normalizer(&self, layer: &Layer, [low, high]: [f32; 2]) -> Normalizer {
         match self.normalization {

@@ -96,9 +96,8 @@ mod tests {
             let (mut best, widths) = (f64::INFINITY, widths());
             for code in 0..4usize.pow(5) {
                 let chosen = |i: usize| code >> (2 * i) & 3;
-                let bits: f64 = (0..5)
-                    .map(|i| f64::from(widths[chosen(i)].bits()) * layers[i].weights as f64)
-                    .sum();
+                let bits: f64 =
+                    (0..5).map(|i| f64::from(widths[chosen(i)].bits()) * layers[i].weights as f64).sum();
                 if bits <= budget {
                     best = best.min((0..5).map(|i| layers[i].errors[chosen(i)]).sum());
                 }

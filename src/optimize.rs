@@ -295,15 +295,15 @@ impl Targets {
             let mut result = OptimizedLayer { points: Vec::new(), kernels: None, bias_change: Vec::new() };
             if let Some(levels) = activation_bits.levels() {
                 let images = values.chunks_exact_mut(shape.inputs * size[0] * size[1]);
-                result.points = quantize(images, shape, levels, &settings, &universal)?.map_err(non_finite)?;
+                result.points =
+                    quantize(images, shape, levels, &settings, &universal)?.map_err(non_finite)?;
             }
             if weight_bits == BitWidth::FULL {
                 layers[layer] = Some(result);
                 return Ok(None);
             }
             let own = network.kernels(layer)?;
-            let targets =
-                self.layers[layer].as_ref().filter(|_| recipe.rounding == Rounding::Compensated);
+            let targets = self.layers[layer].as_ref().filter(|_| recipe.rounding == Rounding::Compensated);
             let compensated = targets.and_then(|targets| {
                 let weights = ArrayView2::from_shape((shape.outputs, own.len() / shape.outputs), own).ok()?;
                 let statistics = targets.statistics(values, shape, size);

@@ -15,9 +15,7 @@ pub use study::{Choice, Study};
 use crate::analysis::{Analyzer, SampleAnalysis};
 use crate::calibration::{Calibration, Collector, Settings};
 use crate::image_io::{self, Picture};
-use crate::network::{
-    Convention, Layer, Network, Observer, Properties, QuantizationError, Rule, Tap,
-};
+use crate::network::{Convention, Layer, Network, Observer, Properties, QuantizationError, Rule, Tap};
 use crate::optimize::{Optimized, Recipe, Targets, Variant};
 use crate::quant::BitWidth;
 use crate::{Error, Result};

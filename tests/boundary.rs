@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use dfsq::web::{Session, benchmark_pair, bicubic, decode_image, encode_png, score};
+use dfsq::web::{Session, assign_bits, benchmark_pair, bicubic, decode_image, encode_png, score};
 use js_sys::{Array, Error, Float64Array, Function, JSON, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -49,7 +49,7 @@ fn silent() -> Function {
 fn calibrated() -> Session {
     let mut session = Session::new(&stated_edsr(), JsValue::UNDEFINED).unwrap();
     let pictures = Array::of1(&picture(12, 10));
-    session.calibrate(&pictures, JsValue::UNDEFINED, json("[4, 2]"), &silent()).unwrap();
+    session.calibrate(&pictures, "one".into(), json("{}"), json("[4, 2]"), &silent()).unwrap();
     session
 }
 
@@ -100,7 +100,9 @@ fn upscaling_takes_options_with_defaults_and_reports_progress() {
     let decibels: Float64Array = get(&result, "layerDb").unchecked_into();
     let decibels = decibels.to_vec();
     assert!(decibels[1].is_finite() && decibels[0] == f64::INFINITY, "{decibels:?}");
-    assert!(number(&result, "modelBytes") > 0.0 && number(&result, "seconds") > 0.0);
+    let costs = get(&result, "costs");
+    assert!(number(&get(&costs, "bytes"), "codes") > 0.0 && number(&costs, "bitOpsPerPixel") > 0.0);
+    assert!(number(&get(&costs, "product"), "shifts") > 0.0 && number(&result, "seconds") > 0.0);
     assert_eq!(seen.length(), 6);
     let mut refused =
         |options: &str| kind(session.upscale(&picture(12, 10), json(options), &silent()).err().unwrap());
@@ -129,8 +131,50 @@ fn figures_are_drawn_in_a_worker() {
     }
     let channels: Array = session.distributions(1, 1).unwrap().unchecked_into();
     assert_eq!(channels.length(), 3);
-    let points = session.points(1, 0, 2).unwrap();
-    assert!(points.contains(&0.0) && points.len() <= 4);
+}
+
+#[wasm_bindgen_test]
+fn statistics_of_the_same_pictures_serve_another_selection() {
+    let mut session = calibrated();
+    let file = |session: &mut Session, settings: &str, pictures: &Array| {
+        session.calibrate(pictures, "one".into(), json(settings), json("[4, 2]"), &silent())
+    };
+    let pictures = Array::of1(&picture(12, 10));
+    let exact = "{\"selection\": \"exact\"}";
+    let wanted = file(&mut session, exact, &pictures).unwrap();
+    // No picture is looked at, since the name is known.
+    assert_eq!(file(&mut session, exact, &Array::new()).unwrap(), wanted);
+    let other = file(&mut session, "{\"granularity\": \"layer\"}", &Array::new());
+    assert_eq!(kind(other.unwrap_err()), "option", "other statistics are needed");
+}
+
+#[wasm_bindgen_test]
+fn a_network_is_optimized_measured_and_studied() {
+    let mut session = calibrated();
+    let pictures = Array::of2(&picture(24, 24), &picture(24, 24));
+    let options = json("{\"method\": \"dfsq-opt\", \"layerBits\": {\"block.conv1\": [3, 8]}}");
+    assert_eq!(
+        kind(session.upscale(&picture(12, 10), options.clone(), &silent()).unwrap_err()),
+        "not-optimized"
+    );
+    let exact = || json("{\"selection\": \"exact\"}");
+    let file = session.optimize(&pictures, options.clone(), exact(), json("{}"), &silent()).unwrap();
+    session.upscale(&picture(12, 10), options.clone(), &silent()).unwrap();
+    let mut another = Session::new(&stated_edsr(), JsValue::UNDEFINED).unwrap();
+    another.load_optimized(&file).unwrap();
+    another.upscale(&picture(12, 10), options, &silent()).unwrap();
+
+    let widths = || json("[2, 4]");
+    let layers = session.layer_errors(&pictures, json("{}"), widths(), &silent()).unwrap();
+    assert_eq!(layers.unchecked_ref::<Array>().length(), 2);
+    assert_eq!(assign_bits(layers.clone(), widths(), 2.0).unwrap(), [2, 2]);
+    assert_eq!(assign_bits(layers.clone(), widths(), 4.0).unwrap(), [4, 4]);
+    assert!(assign_bits(layers, widths(), 1.0).unwrap().is_empty());
+
+    let study = session.study(&picture(12, 10), 1, 0, 2, &silent()).unwrap();
+    assert_eq!((number(&study, "universal"), number(&study, "levels")), (377.0, 4.0));
+    assert_eq!(get(&study, "choices").unchecked_into::<Array>().length(), 3);
+    assert!(number(&get(&session.costs(json("{}")).unwrap(), "bytes"), "codes") > 0.0);
 }
 
 #[wasm_bindgen_test]

@@ -5,12 +5,14 @@ mod common;
 
 use common::*;
 use dfsq::Error;
-use dfsq::calibration::Settings;
+use dfsq::calibration::{Collector, Settings};
 use dfsq::image_io::Picture;
-use dfsq::optimize::{Effort, Optimized};
+use dfsq::optimize::{Optimized, Recipe, Variant};
 use dfsq::quant::BitWidth;
+use dfsq::quant::compensate::Rounding;
+use dfsq::quant::kernels::WeightGrid;
+use dfsq::quant::subset::Selection;
 use dfsq::session::{Method, Options, Session};
-use std::collections::BTreeMap;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[cfg(target_arch = "wasm32")]
@@ -55,19 +57,32 @@ fn crops() -> Vec<Picture> {
     (0..6u8).map(|i| gradient(32, 28, 150 + 15 * i).crop(usize::from(i), 2, 24, 24)).collect()
 }
 
+const EXACT: Settings = Settings { selection: Selection::Exact, ..Settings::DEFAULT };
+
+fn uniform(session: &Session, [weights, activations]: [u8; 2]) -> Vec<[BitWidth; 2]> {
+    options(weights, activations).bits(session.network().layers()).unwrap()
+}
+
+fn options(weights: u8, activations: u8) -> Options {
+    Options {
+        method: Method::DfsqOpt,
+        weight_bits: width(weights),
+        activation_bits: width(activations),
+        ..Options::default()
+    }
+}
+
+fn variant(session: &Session, bits: &[[BitWidth; 2]], settings: Settings, recipe: Recipe) -> Variant {
+    let targets = session.note_targets(&crops(), recipe, 0, &mut |_| true).unwrap();
+    targets.optimize(session.network(), settings, bits, recipe, &mut |_| true).unwrap()
+}
+
 fn optimized(session: &Session, bits: &[[u8; 2]]) -> Optimized {
-    let targets = session.note_targets(&crops(), Effort::default(), 0, &mut |_| true).unwrap();
-    let settings = Settings::default();
-    let layers: BTreeMap<_, _> = bits
-        .iter()
-        .map(|bits| bits.map(width))
-        .map(|bits| {
-            let optimized =
-                targets.optimize(session.network(), settings, bits, Effort::default(), &mut |_| true);
-            (bits, optimized.unwrap())
-        })
-        .collect();
-    Optimized { settings, network: session.hash().to_owned(), layers }
+    let mut optimized = Optimized::empty(session.hash().to_owned());
+    for bits in bits {
+        optimized.insert(variant(session, &uniform(session, *bits), EXACT, Recipe::default()));
+    }
+    optimized
 }
 
 /// Mean squared difference of the bytes of a method's picture from those of full precision.
@@ -79,7 +94,7 @@ fn distance(session: &Session, method: Method, weights: u8, activations: u8) -> 
             activation_bits: width(activations),
             ..Options::default()
         };
-        let prepared = session.prepare(options).unwrap();
+        let prepared = session.prepare(&options).unwrap();
         session.upscale(&gradient(30, 26, 200), &prepared, &mut ()).unwrap().picture
     };
     let (full, other) = (run(Method::Fp32, 32, 32), run(method, weights, activations));
@@ -90,15 +105,12 @@ fn distance(session: &Session, method: Method, weights: u8, activations: u8) -> 
 #[wasm_bindgen_test(unsupported = test)]
 fn it_comes_nearer_to_full_precision_than_dfsq() {
     let mut session = Session::load(&network()).unwrap();
-    let mut collected = None;
+    let mut collected = Collector::new(session.network(), Settings::default()).unwrap();
     for crop in crops() {
-        let one = session.collect(&crop, Settings::default(), &mut ()).unwrap();
-        match &mut collected {
-            None => collected = Some(one),
-            Some(all) => all.merge(&one),
-        }
+        session.collect(&mut collected, &crop, &mut ()).unwrap();
     }
-    let calibration = session.select(&collected.unwrap(), &[2, 3, 4].map(width), &mut |_| true).unwrap();
+    let widths = [2, 3, 4].map(width);
+    let calibration = session.select(&collected, Settings::default(), &widths, &mut |_| true).unwrap();
     session.set_calibration(calibration);
     session.set_optimized(optimized(&session, &[[2, 2], [3, 3], [4, 4]]));
     for bits in [2, 3, 4] {
@@ -117,14 +129,13 @@ fn bits_of_weights_and_activations_may_differ() {
     // With compensated weights nearly all of the error is the activations'.
     assert!(0.0 < distance(4, 32) && distance(4, 32) < 0.5 * distance(4, 4));
     assert!(distance(4, 2) > 3.0 * distance(4, 4) && distance(32, 4) < 0.5 * distance(4, 2));
-    let options = Options { method: Method::DfsqOpt, weight_bits: width(3), ..Options::default() };
-    assert!(matches!(session.prepare(options), Err(Error::NotOptimized(_))));
+    assert!(matches!(session.prepare(&options(3, 4)), Err(Error::NotOptimized(_))));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn the_file_gives_back_what_was_saved_and_fits_its_network_only() {
     let mut session = Session::load(&network()).unwrap();
-    let optimized = optimized(&session, &[[3, 3]]);
+    let optimized = optimized(&session, &[[3, 3], [32, 2], [4, 32]]);
     let file = optimized.save(session.network()).unwrap();
     session.load_optimized(&file).unwrap();
     assert_eq!(session.optimized(), &optimized);
@@ -139,32 +150,72 @@ fn the_file_gives_back_what_was_saved_and_fits_its_network_only() {
 fn it_is_repeatable_and_can_be_cancelled() {
     let session = Session::load(&network()).unwrap();
     assert_eq!(optimized(&session, &[[2, 2]]), optimized(&session, &[[2, 2]]));
-    let stopped = session.note_targets(&crops(), Effort::default(), 0, &mut |done| done < 0.3);
+    let recipe = Recipe::default();
+    let stopped = session.note_targets(&crops(), recipe, 0, &mut |done| done < 0.3);
     assert!(matches!(stopped.err(), Some(Error::Cancelled)));
-    let targets = session.note_targets(&crops(), Effort::default(), 0, &mut |_| true).unwrap();
-    let settings = Settings::default();
-    let stopped =
-        targets
-            .optimize(session.network(), settings, [width(2); 2], Effort::default(), &mut |done| done < 0.3);
+    let targets = session.note_targets(&crops(), recipe, 0, &mut |_| true).unwrap();
+    let bits = uniform(&session, [2, 2]);
+    let stopped = targets.optimize(session.network(), EXACT, &bits, recipe, &mut |done| done < 0.3);
     assert!(matches!(stopped, Err(Error::Cancelled)));
-    assert!(matches!(
-        session.note_targets(&[], Effort::default(), 0, &mut |_| true).err(),
-        Some(Error::Option(_))
-    ));
+    assert!(matches!(session.note_targets(&[], recipe, 0, &mut |_| true).err(), Some(Error::Option(_))));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn a_constant_image_is_no_error() {
     let mut session = Session::load(&network()).unwrap();
     let grey = Picture { width: 16, height: 16, rgb: vec![128; 3 * 256], alpha: None };
-    let targets = session.note_targets(&[grey], Effort::default(), 0, &mut |_| true).unwrap();
-    let (settings, bits) = (Settings::default(), [width(4); 2]);
-    let layers =
-        targets.optimize(session.network(), settings, bits, Effort::default(), &mut |_| true).unwrap();
-    session.set_optimized(Optimized {
-        settings,
-        network: session.hash().to_owned(),
-        layers: BTreeMap::from([(bits, layers)]),
-    });
+    let recipe = Recipe::default();
+    let targets = session.note_targets(&[grey], recipe, 0, &mut |_| true).unwrap();
+    let bits = uniform(&session, [4, 4]);
+    session.add_optimized(targets.optimize(session.network(), EXACT, &bits, recipe, &mut |_| true).unwrap());
     assert!(distance(&session, Method::DfsqOpt, 4, 4).is_finite());
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn each_part_helps() {
+    let session = Session::load(&network()).unwrap();
+    let bits = uniform(&session, [2, 32]);
+    let distance = |weights, rounding| {
+        let recipe = Recipe { weights, rounding, ..Recipe::default() };
+        let mut session = Session::load(&network()).unwrap();
+        session.add_optimized(variant(&session, &bits, EXACT, recipe));
+        // What was made can be saved.
+        let file = session.optimized().save(session.network()).unwrap();
+        session.load_optimized(&file).unwrap();
+        distance(&session, Method::DfsqOpt, 2, 32)
+    };
+    use {Rounding::*, WeightGrid::*};
+    let [plain, subset, compensated, both] =
+        [(Uniform, Nearest), (Subset, Nearest), (Uniform, Compensated), (Subset, Compensated)]
+            .map(|(weights, rounding)| distance(weights, rounding));
+    assert!(subset < plain && compensated < plain, "{plain}: {subset}, {compensated}");
+    assert!(both < subset && both < compensated, "{subset}, {compensated}: {both}");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn layers_may_have_bits_of_their_own_or_be_left_out() {
+    let mut session = Session::load(&network()).unwrap();
+    let single = |bits: [u8; 2]| Options {
+        layer_bits: [("1.conv2".to_owned(), bits.map(width))].into(),
+        ..options(3, 3)
+    };
+    session.set_optimized(optimized(&session, &[[3, 3]]));
+    assert!(matches!(session.prepare(&single([4, 4])), Err(Error::NotOptimized(_))));
+    for bits in [[4, 4], [32, 32]] {
+        let bits = single(bits).bits(session.network().layers()).unwrap();
+        session.add_optimized(variant(&session, &bits, EXACT, Recipe::default()));
+    }
+    let file = session.optimized().save(session.network()).unwrap();
+    session.load_optimized(&file).unwrap();
+    let upscale = |options: &Options| {
+        let prepared = session.prepare(options).unwrap();
+        session.upscale(&gradient(30, 26, 200), &prepared, &mut ()).unwrap().picture
+    };
+    let pictures = [options(3, 3), single([4, 4]), single([32, 32])].map(|options| upscale(&options));
+    assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2]);
+    let fewer = Settings { normalization: dfsq::quant::NormalizationMode::None, ..EXACT };
+    let targets = session.note_targets(&crops(), Recipe::default(), 0, &mut |_| true).unwrap();
+    let bits = uniform(&session, [3, 3]);
+    let refused = targets.optimize(session.network(), fewer, &bits, Recipe::default(), &mut |_| true);
+    assert!(matches!(refused, Err(Error::Option(_))));
 }

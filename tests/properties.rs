@@ -3,7 +3,8 @@
 
 use dfsq::quant::subset::{Preset, kmeans};
 use dfsq::quant::{
-    ActivationQuantizer, BitWidth, Histogram, Normalization, Points, Quantizer, UniformGrid, UniversalSet,
+    ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, Points, Quantizer, UniformGrid,
+    UniversalSet,
 };
 use proptest::prelude::*;
 
@@ -55,7 +56,7 @@ proptest! {
         histogram.add(values.iter().map(|x| norm.normalize(*x)));
         let levels = bits.levels().unwrap_or(256);
         let preset = if paper { Preset::Paper } else { Preset::Reference };
-        let points = kmeans(&histogram.cumulative(), &universal, levels, preset, 0);
+        let points = kmeans(&histogram.cumulative(), &universal, levels, (preset, 3), 0);
         prop_assert!(!points.is_empty() && points.len() <= levels);
         prop_assert!(points.windows(2).all(|p| p[0] < p[1]));
         prop_assert!(points.iter().all(|p| usize::from(*p) < universal.values().len()));
@@ -66,7 +67,11 @@ proptest! {
         let universal = UniversalSet::new(4).map_err(|e| TestCaseError::fail(e.to_string()))?;
         let points = Points::new(universal.values().to_vec());
         for quantizer in [
-            ActivationQuantizer::Subset { points: vec![points], subtract_mean: true },
+            ActivationQuantizer::Subset {
+                points: vec![points],
+                normalizer: Normalizer::Sample { subtract_mean: true },
+                denormalization_bits: BitWidth::FULL,
+            },
             ActivationQuantizer::DynamicMinMax(bits),
         ] {
             let mut quantized = values.clone();

@@ -5,10 +5,11 @@ mod common;
 
 use common::*;
 use dfsq::Error;
-use dfsq::calibration::Settings;
+use dfsq::calibration::{Collector, Settings};
 use dfsq::image_io::Picture;
-use dfsq::quant::BitWidth;
-use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid, benchmark_pair};
+use dfsq::quant::subset::Selection;
+use dfsq::quant::{BitWidth, Granularity, NormalizationMode};
+use dfsq::session::{Method, MinMaxRange, OperandMacs, Options, Session, WeightGrid, benchmark_pair};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[cfg(target_arch = "wasm32")]
@@ -26,15 +27,26 @@ fn picture() -> Picture {
 
 fn calibrated() -> Session {
     let mut session = Session::load(&stated_edsr()).unwrap();
-    let collected = session.collect(&picture(), Settings::default(), &mut ()).unwrap();
-    let widths: Vec<BitWidth> = BitWidth::quantized().collect();
-    let calibration = session.select(&collected, &widths, &mut |_| true).unwrap();
-    session.set_calibration(calibration);
+    calibrate(&mut session, Settings::default(), &[picture()]);
     session
 }
 
+fn calibrate(session: &mut Session, settings: Settings, pictures: &[Picture]) {
+    let collected = collected(session, settings, pictures);
+    let widths: Vec<BitWidth> = BitWidth::quantized().collect();
+    session.set_calibration(session.select(&collected, settings, &widths, &mut |_| true).unwrap());
+}
+
+fn collected(session: &Session, settings: Settings, pictures: &[Picture]) -> Collector {
+    let mut collected = Collector::new(session.network(), settings).unwrap();
+    for picture in pictures {
+        session.collect(&mut collected, picture, &mut ()).unwrap();
+    }
+    collected
+}
+
 fn upscale(session: &Session, options: Options) -> Picture {
-    let prepared = session.prepare(options).unwrap();
+    let prepared = session.prepare(&options).unwrap();
     session.upscale(&picture(), &prepared, &mut ()).unwrap().picture
 }
 
@@ -72,10 +84,10 @@ fn more_bits_come_nearer_to_full_precision() {
 fn weights_and_activations_have_bits_of_their_own() {
     let session = calibrated();
     let full = options(Method::Dfsq, 32);
-    let weights = Options { weight_bits: BitWidth::new(2).unwrap(), ..full };
+    let weights = Options { weight_bits: BitWidth::new(2).unwrap(), ..full.clone() };
     let activations = Options { activation_bits: BitWidth::new(2).unwrap(), ..full };
     let errors = |options| {
-        let prepared = session.prepare(options).unwrap();
+        let prepared = session.prepare(&options).unwrap();
         session.upscale(&picture(), &prepared, &mut Measuring).unwrap().errors
     };
     assert!(errors(weights).iter().all(|e| e.noise == 0.0));
@@ -93,7 +105,7 @@ fn stored_bytes_are_counted_by_hand() {
             activation_bits: width(activations),
             ..options(method, 32)
         };
-        session.model_bytes(options).unwrap()
+        session.costs_of(&options).unwrap().bytes.total()
     };
     // Five convolutions of 81 weights and one of 324; two of them are quantized, three kernels and channels each.
     let full = 4 * (5 * 81 + 324);
@@ -112,8 +124,8 @@ fn subset_weights_cost_a_set_a_kernel_and_come_nearer() {
     let full = upscale(&session, options(Method::Fp32, 32));
     let with = |weights| Options { weights, activation_bits: BitWidth::FULL, ..options(Method::Dfsq, 2) };
     let [uniform, subset] = [WeightGrid::Uniform, WeightGrid::Subset].map(with);
-    let size = |options| session.model_bytes(options).unwrap();
-    assert_eq!(size(subset), size(uniform) + 2 * 3 * 48);
+    let size = |options: &Options| session.costs_of(options).unwrap().bytes.total();
+    assert_eq!(size(&subset), size(&uniform) + 2 * 3 * 48);
     // Kernels of one weight and zeros need two points only, each within half a step of the universal set.
     assert!(distance(&upscale(&session, subset), &full) < 1.0);
 }
@@ -121,12 +133,12 @@ fn subset_weights_cost_a_set_a_kernel_and_come_nearer() {
 #[wasm_bindgen_test(unsupported = test)]
 fn methods_that_need_calibration_say_so() {
     let session = Session::load(&stated_edsr()).unwrap();
-    assert!(matches!(session.prepare(options(Method::Dfsq, 4)), Err(Error::NotCalibrated("dfsq"))));
+    assert!(matches!(session.prepare(&options(Method::Dfsq, 4)), Err(Error::NotCalibrated("dfsq"))));
     let fixed = Options { min_max_range: MinMaxRange::Static, ..options(Method::MinMax, 4) };
-    assert!(matches!(session.prepare(fixed), Err(Error::NotCalibrated("min-max"))));
-    assert!(session.prepare(options(Method::MinMax, 4)).is_ok());
-    assert!(session.prepare(options(Method::Dfsq, 32)).is_ok());
-    assert!(calibrated().prepare(fixed).is_ok());
+    assert!(matches!(session.prepare(&fixed), Err(Error::NotCalibrated("min-max"))));
+    assert!(session.prepare(&options(Method::MinMax, 4)).is_ok());
+    assert!(session.prepare(&options(Method::Dfsq, 32)).is_ok());
+    assert!(calibrated().prepare(&fixed).is_ok());
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -146,9 +158,16 @@ fn calibration_is_repeatable_and_can_be_cancelled() {
     let (a, b) = (calibrated(), calibrated());
     assert_eq!(a.calibration(), b.calibration());
     let session = Session::load(&stated_edsr()).unwrap();
-    let collected = session.collect(&picture(), Settings::default(), &mut ()).unwrap();
-    let stopped = session.select(&collected, &[BitWidth::new(4).unwrap()], &mut |done| done == 0.0);
-    assert!(matches!(stopped, Err(Error::Cancelled)));
+    let settings = Settings::default();
+    let collected = collected(&session, settings, &[picture()]);
+    let select = |settings, progress: &mut dyn FnMut(f32) -> bool| {
+        session.select(&collected, settings, &[BitWidth::new(4).unwrap()], progress)
+    };
+    assert!(matches!(select(settings, &mut |done| done == 0.0), Err(Error::Cancelled)));
+    // What was gathered serves every selection from the same universal set, but no other normalization.
+    assert!(select(Settings { selection: Selection::Exact, ..settings }, &mut |_| true).is_ok());
+    let other = Settings { granularity: Granularity::Layer, ..settings };
+    assert!(matches!(select(other, &mut |_| true), Err(Error::Option(_))));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -171,10 +190,151 @@ fn the_analysis_is_of_what_the_layers_saw() {
 #[wasm_bindgen_test(unsupported = test)]
 fn sizes_are_checked() {
     let session = Session::load(&stated_edsr()).unwrap();
-    let prepared = session.prepare(options(Method::Fp32, 32)).unwrap();
+    let prepared = session.prepare(&options(Method::Fp32, 32)).unwrap();
     let tiny = session.upscale(&gradient(7, 9, 9), &prepared, &mut ());
     assert!(matches!(tiny, Err(Error::ImageTooSmall(_))));
     assert!(matches!(benchmark_pair(&gradient(15, 40, 9), 2), Err(Error::ImageTooSmall(_))));
     let (reference, low) = benchmark_pair(&gradient(17, 41, 9), 2).unwrap();
     assert_eq!((reference.width, reference.height, low.width, low.height), (16, 40, 8, 20));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn layers_have_bits_of_their_own() {
+    let session = calibrated();
+    let run = |options: &Options| {
+        let prepared = session.prepare(options).unwrap();
+        session.upscale(&picture(), &prepared, &mut Measuring).unwrap()
+    };
+    let single = |name: &str, bits: [u8; 2]| Options {
+        layer_bits: [(name.to_owned(), bits.map(|b| BitWidth::new(b).unwrap()))].into(),
+        ..options(Method::Dfsq, 4)
+    };
+    let noisy =
+        |options: &Options| -> Vec<bool> { run(options).errors.iter().map(|e| e.noise > 0.0).collect() };
+    assert_eq!(noisy(&single("block.conv1", [32, 32])), [false, false, true, false, false, false]);
+    let (plain, same) = (run(&options(Method::Dfsq, 4)), run(&single("block.conv1", [4, 4])));
+    assert_eq!(plain.picture, same.picture);
+    let fewer = run(&single("block.conv1", [4, 2]));
+    assert!(fewer.errors[1].noise > plain.errors[1].noise);
+    for name in ["head", "nothing"] {
+        assert!(matches!(session.prepare(&single(name, [4, 4])), Err(Error::Option(_))), "{name}");
+    }
+    let both = Options { method: Method::Fp32, ..single("block.conv1", [2, 2]) };
+    assert_eq!(run(&both).picture, upscale(&session, options(Method::Fp32, 32)));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn every_way_to_normalize_quantizes_and_more_bits_come_nearer() {
+    for granularity in [Granularity::Channel, Granularity::Layer] {
+        for normalization in [NormalizationMode::Sample, NormalizationMode::None] {
+            let settings = Settings { granularity, normalization, ..Settings::default() };
+            let mut session = Session::load(&stated_edsr()).unwrap();
+            calibrate(&mut session, settings, &[gradient(12, 10, 40), picture()]);
+            let points = &session.calibration().unwrap().layers["block.conv1"].points;
+            let groups = if granularity == Granularity::Layer { 1 } else { 3 };
+            assert!(points.values().all(|channels| channels.len() == groups));
+            let full = upscale(&session, options(Method::Fp32, 32));
+            let distances: Vec<f64> =
+                [2, 4, 8].map(|bits| distance(&upscale(&session, options(Method::Dfsq, bits)), &full)).into();
+            assert!(
+                distances.windows(2).all(|d| d[1] < d[0]) && distances[2] < 1.0,
+                "{settings:?}: {distances:?}"
+            );
+            // A saved calibration normalizes in the same way.
+            let file = session.calibration().unwrap().save().unwrap();
+            let mut again = Session::load(&stated_edsr()).unwrap();
+            again.load_calibration(&file).unwrap();
+            assert_eq!(
+                upscale(&again, options(Method::Dfsq, 4)),
+                upscale(&session, options(Method::Dfsq, 4))
+            );
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn without_normalization_the_order_of_pictures_does_not_matter() {
+    let settings = Settings { normalization: NormalizationMode::None, ..Settings::default() };
+    let points = |pictures: &[Picture]| {
+        let mut session = Session::load(&stated_edsr()).unwrap();
+        calibrate(&mut session, settings, pictures);
+        session.calibration().unwrap().layers.clone()
+    };
+    let (dark, bright) = (gradient(12, 10, 9), gradient(14, 10, 200));
+    assert_eq!(points(&[dark.clone(), bright.clone()]), points(&[bright, dark]));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn coarse_denormalization_costs_quality() {
+    let session = calibrated();
+    let with =
+        |bits| Options { denormalization_bits: BitWidth::new(bits).unwrap(), ..options(Method::Dfsq, 8) };
+    let noise = |bits| -> f64 {
+        let prepared = session.prepare(&with(bits)).unwrap();
+        session.upscale(&picture(), &prepared, &mut Measuring).unwrap().errors.iter().map(|e| e.noise).sum()
+    };
+    assert!(noise(2) > noise(8) && noise(8) >= noise(32), "{} {} {}", noise(2), noise(8), noise(32));
+    assert_eq!(upscale(&session, with(32)), upscale(&session, options(Method::Dfsq, 8)));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn operations_are_counted_by_hand() {
+    let session = calibrated();
+    let costs = session.costs(&session.prepare(&options(Method::Dfsq, 4)).unwrap()).unwrap();
+    let width = |bits| BitWidth::new(bits).unwrap();
+    // Two of four convolutions before the upsampler are quantized, 81 multiply-accumulates a pixel each.
+    let [full, low] = [(32, 972.0 - 162.0), (4, 162.0)].map(|(bits, macs)| OperandMacs {
+        weight_bits: width(bits),
+        activation_bits: width(bits),
+        macs,
+    });
+    assert_eq!(costs.macs_per_pixel, [full, low]);
+    assert_eq!(costs.bit_ops_per_pixel, 810.0 * 1024.0 + 162.0 * 16.0);
+    let product = costs.product.unwrap();
+    assert!(product.shifts > 0.5 && product.shifts <= 4.0 && product.additions < product.shifts);
+    let costs = session.costs(&session.prepare(&options(Method::MinMax, 4)).unwrap()).unwrap();
+    assert_eq!(costs.product, None);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_error_of_a_layer_alone_falls_with_its_bits() {
+    let session = calibrated();
+    let reference = [session.reference(&picture()).unwrap()];
+    let widths = [2, 4, 8].map(|bits| BitWidth::new(bits).unwrap());
+    let dfsq = options(Method::Dfsq, 4);
+    let layers = session.layer_errors(&reference, &dfsq, &widths, &mut |_| true).unwrap();
+    assert_eq!(layers.iter().map(|l| (l.layer, l.weights)).collect::<Vec<_>>(), [(1, 81), (2, 81)]);
+    for layer in &layers {
+        assert!(layer.errors.windows(2).all(|e| e[1] < e[0]), "{layer:?}");
+        let alone = session.prepare_layer(layer.layer, widths[0], &dfsq).unwrap();
+        assert_eq!(session.output_error(&reference, &alone).unwrap(), layer.errors[0]);
+    }
+    let none = session.prepare(&options(Method::Dfsq, 32)).unwrap();
+    assert_eq!(session.output_error(&reference, &none).unwrap(), 0.0);
+    let stopped = session.layer_errors(&reference, &dfsq, &widths, &mut |done| done < 0.5);
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_study_compares_selections_of_one_channel() {
+    let session = calibrated();
+    let study = |settings, channel, bits| {
+        let bits = BitWidth::new(bits).unwrap();
+        let time = std::cell::Cell::new(0.0);
+        let clock = || time.replace(time.get() + 0.004);
+        session.study(&picture(), (1, channel), bits, settings, &clock, &mut ())
+    };
+    let small = Settings { word_sets: 2, ..Settings::default() };
+    let result = study(small, 1, 2).unwrap();
+    assert_eq!((result.universal, result.levels, result.subsets), (29, 4, 23_751.0));
+    let db: Vec<f64> = result.choices.iter().map(|choice| choice.db.unwrap()).collect();
+    assert!(
+        db[0] <= db[1] + 1e-6 && (db[1] - db[2]).abs() < 1e-6 && db[2] <= result.bound_db + 1e-6,
+        "{db:?}"
+    );
+    assert!(result.choices.iter().all(|choice| choice.seconds.unwrap() > 0.0));
+    let large = study(Settings::default(), 1, 4).unwrap();
+    assert_eq!(large.choices[2].db, None, "too many to try");
+    assert!(matches!(study(small, 3, 2), Err(Error::Option(_))));
+    assert!(matches!(study(small, 0, 32), Err(Error::Option(_))));
 }

@@ -32,6 +32,10 @@ export class Analyzer {
     return Number(this.#layer.value);
   }
 
+  channel() {
+    return Number(this.#channel.value);
+  }
+
   networkChanged() {
     const layers = this.laboratory.info?.layers ?? [];
     const before = this.#layer.selectedOptions[0]?.text;
@@ -78,14 +82,14 @@ export class Analyzer {
       kind,
       layer: this.layer(),
       sample: laboratory.active,
-      channel: Number(this.#channel.value),
+      channel: this.channel(),
       options: laboratory.options("dfsq"),
       dfsq: kind === "layers" ? decibels("dfsq") : [],
       dfsqOpt: kind === "layers" ? decibels("dfsq-opt") : [],
       minMax: kind === "layers" ? decibels("min-max") : [],
       style: { width, height: Math.round(width * ASPECT), dark: dark.matches },
     };
-    const key = JSON.stringify([request, [...laboratory.analyzed], laboratory.info?.sha256, laboratory.calibration]);
+    const key = JSON.stringify([request, [...laboratory.analyzed], laboratory.info?.sha256, laboratory.calibration, laboratory.optimized.size, laboratory.optimizing, laboratory.settings.recipe, laboratory.settings.optSelection]);
     if (this.#shown.get(kind) === key) return;
     this.#shown.set(kind, key);
     try {

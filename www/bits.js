@@ -1,5 +1,5 @@
 // The two groups of bit widths, and the link between them.
-import { BIT_WIDTHS } from "./plan.js";
+import { BIT_WIDTHS } from "./settings.js";
 
 /** @typedef {{weightBits: number, activationBits: number}} Bits */
 

@@ -2,10 +2,15 @@
 
 /**
  * @typedef {{width: number, height: number, rgba: Uint8Array}} Picture
- * @typedef {{picture: Picture, layerDb: Float64Array, modelBytes: number, seconds: number}} Upscaled
- * @typedef {{name: string, inputs: number, outputs: number, quantized: boolean}} Layer
+ * @typedef {{codes: number, points: number, scales: number, fullPrecision: number}} Bytes
+ * @typedef {{weightBits: number, activationBits: number, macs: number}} OperandMacs
+ * @typedef {{bytes: Bytes, macsPerPixel: OperandMacs[], bitOpsPerPixel: number, product: {shifts: number, additions: number} | null}} Costs
+ * @typedef {{picture: Picture, layerDb: Float64Array, costs: Costs, seconds: number}} Upscaled
+ * @typedef {{selection: string, points: number[], db: number | null, seconds: number | null}} Choice
+ * @typedef {{universal: number, levels: number, subsets: number, choices: Choice[], boundDb: number}} Study
+ * @typedef {{name: string, inputs: number, outputs: number, kernel: [number, number], groups: number, quantized: boolean}} Layer
  * @typedef {{scale: number, colour: string, range: number, assumed: string[]}} Convention
- * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[], optimizedWidths: [number, number][]}} NetworkInfo
+ * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[], calibration: import("./settings.js").PointSettings | null, optimizedBits: [number, number][][]}} NetworkInfo
  * @typedef {{bytes: Uint8Array, calibration?: Uint8Array, optimized?: Uint8Array, properties?: Record<string, string>}} Network a file, its calibration, and what it does not say of itself
  */
 
@@ -56,6 +61,13 @@ export class Engine {
   use(network) {
     this.network = network;
     this.outdated = true;
+  }
+
+  /** Changes what is known of the network; a worker that has it already is told so by a call. @param {Partial<Network>} part @param {[method: string, args: unknown[]]} [call] */
+  update(part, call) {
+    if (this.network) this.network = { ...this.network, ...part };
+    // One that does not have it gets everything when it next starts.
+    if (call && this.worker && !this.outdated) this.ready?.then(() => this.#send(...call)).catch(() => this.stop());
   }
 
   /**

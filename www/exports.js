@@ -1,4 +1,6 @@
 // Files made of results.
+import { totalBytes } from "./costs.js";
+import { WIDTHS } from "./laboratory.js";
 import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
 
 /** @typedef {import("./laboratory.js").Laboratory} Laboratory */
@@ -32,7 +34,10 @@ function rows(laboratory) {
           psnrY: result.score?.psnrY ?? null,
           ssimY: result.score?.ssimY ?? null,
           seconds: result.seconds ?? null,
-          modelBytes: result.modelBytes ?? null,
+          modelBytes: result.costs ? totalBytes(result.costs) : method === "bicubic" ? 0 : null,
+          bitOpsPerPixel: result.costs?.bitOpsPerPixel ?? null,
+          costs: result.costs,
+          options: laboratory.options(method),
           layerDb: result.layerDb && quantized ? [...result.layerDb] : undefined,
         },
       ];
@@ -42,7 +47,7 @@ function rows(laboratory) {
 
 /** One line for each sample and method at the present settings. @param {Laboratory} laboratory */
 export function scoresCsv(laboratory) {
-  const columns = /** @type {const} */ (["image", "mode", "against", "method", "weightBits", "activationBits", "psnrY", "ssimY", "seconds", "modelBytes"]);
+  const columns = /** @type {const} */ (["image", "mode", "against", "method", "weightBits", "activationBits", "psnrY", "ssimY", "seconds", "modelBytes", "bitOpsPerPixel"]);
   const quote = (/** @type {unknown} */ value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
   const lines = rows(laboratory).map((row) => columns.map((column) => quote(row[column])).join(","));
   return [columns.join(","), ...lines, ""].join("\r\n");
@@ -53,7 +58,16 @@ export async function reportJson(laboratory, layer) {
   const { info, settings, active } = laboratory;
   const known = laboratory.activeIsAnalyzed && !laboratory.engines.fp32.busy;
   const channels = known ? await laboratory.engines.fp32.call("distributions", [active, layer]) : [];
-  const report = { network: info, settings, methods: METHOD_NAMES, results: rows(laboratory), layer: info?.layers[layer]?.name, channels };
+  const report = {
+    network: info,
+    settings,
+    methods: METHOD_NAMES,
+    results: rows(laboratory),
+    layerBits: info && Object.fromEntries(laboratory.layerBits().flatMap((bits, i) => (info.layers[i].quantized ? [[info.layers[i].name, bits]] : []))),
+    layerErrors: laboratory.layerErrors && { widths: WIDTHS, layers: laboratory.layerErrors },
+    layer: info?.layers[layer]?.name,
+    channels,
+  };
   return JSON.stringify(report, null, 1);
 }
 

@@ -1,24 +1,31 @@
 // Network, samples and results: what is known and what is being computed. No DOM; the page listens to "change".
 import { Engine, EngineError } from "./client.js";
-import { NETWORK_METHODS, TYPICAL_SPEED, isQuick, resultKey, suggestedRegion } from "./plan.js";
+import { cut, tiles } from "./picture.js";
+import { NETWORK_METHODS, TYPICAL_SPEED, isQuick, suggestedRegion } from "./plan.js";
+import { defaults, optimization, options, same } from "./settings.js";
 
 /**
  * @typedef {import("./client.js").Picture} Picture
  * @typedef {import("./client.js").NetworkInfo} NetworkInfo
+ * @typedef {import("./client.js").Costs} Costs
  * @typedef {import("./plan.js").Region} Region
- * @typedef {import("./plan.js").Options} Options
+ * @typedef {import("./settings.js").Settings} Settings
  * @typedef {{psnrY: number, ssimY: number}} Score
- * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, modelBytes?: number, score?: Score, complete: boolean}} Result
+ * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, costs?: Costs, score?: Score, complete: boolean}} Result
  * @typedef {{reference?: Picture, low: Picture}} Pair
  * @typedef {{name: string, picture: Picture, region: Region, chosen?: boolean}} Sample
- * @typedef {{weightBits: number, activationBits: number, minMaxRange: string, mode: string}} Settings
+ * @typedef {"shipped" | "image" | "images" | "patches" | "file"} Source what a calibration was made on
+ * @typedef {{layer: number, weights: number, errors: number[]}} LayerErrors
  */
 
-/** The bit widths that a network dropped by the user is calibrated for at once. */
-const WIDTHS = [2, 3, 4, 6, 8];
+/** The bit widths that points are chosen for at once. */
+export const WIDTHS = [2, 3, 4, 6, 8];
 
 /** How `running` names a calibration. */
 export const CALIBRATION = "calibration";
+
+/** How `running` names a measurement of layers. */
+export const MEASUREMENT = "measurement";
 
 /** Pictures kept for going back to a setting. */
 const CACHE_BYTES = 400e6;
@@ -28,6 +35,9 @@ const PAIRS = 12;
 
 /** Side of the patches that are calibrated on, in pixels of the network's input, as in the paper. */
 const PATCH = 48;
+
+/** Side of the patches that layers are measured on, each layer at each width with a run of its own. */
+const MEASURED_PATCH = 24;
 
 /** Methods in the order in which results are wanted. */
 const METHODS = ["reference", "bicubic", ...NETWORK_METHODS];
@@ -42,11 +52,17 @@ export class Laboratory extends EventTarget {
     this.engines = Object.fromEntries([...NETWORK_METHODS, "images"].map((name) => [name, new Engine(module)]));
     /** @type {NetworkInfo | undefined} */
     this.info = undefined;
-    /** What the calibration was made on, where it was made here. @type {"image" | "images" | "patches" | ""} */
-    this.calibratedOn = "";
+    /** What the calibration in use was made on. @type {Source} */
+    this.source = "shipped";
+    /** Where the user said what to calibrate on. @type {Source | undefined} */
+    this.wantedSource = undefined;
     /** Which calibration is in use: 0 is the one that came with the network. */
     this.calibration = 0;
-    this.calibrations = 0;
+    this.lastCalibration = 0;
+    /** Calibrations of this network, by settings and source. @type {Map<string, {id: number, file: Uint8Array}>} */
+    this.calibrations = new Map();
+    /** Files of optimized layers, by how they were made. @type {Map<string, {file?: Uint8Array, bits: Set<string>}>} */
+    this.optimized = new Map();
     /** Networks and calibrations that are being loaded; nothing is computed meanwhile. */
     this.loading = 0;
     /** @type {Sample[]} */
@@ -64,11 +80,12 @@ export class Laboratory extends EventTarget {
     this.progress = new Map();
     /** Sample and region that the figures' worker has seen. @type {Map<number, string>} */
     this.analyzed = new Map();
-    /** The bits that dfsq-opt's worker has optimized the network for, beside those that came with it. @type {Set<string>} */
-    this.optimized = new Set();
-    /** Whether dfsq-opt is at it now. */
+    /** Whether dfsq-opt is being made now. */
     this.optimizing = false;
-    this.engines["dfsq-opt"].onStop = () => this.optimized.clear();
+    /** What each layer costs at each of `WIDTHS`, where that has been measured. @type {LayerErrors[] | undefined} */
+    this.layerErrors = undefined;
+    /** How the samples that the figures' worker knows are normalized. */
+    this.normalized = "";
     this.engines.fp32.onStop = () => this.analyzed.clear();
     this.speed = TYPICAL_SPEED;
     this.run = 0;
@@ -77,34 +94,79 @@ export class Laboratory extends EventTarget {
   /** @param {import("./client.js").Network} network */
   async setNetwork(network) {
     this.stop();
-    await this.#load(network);
-    this.calibratedOn = "";
-    this.calibration = 0;
+    await this.#whileLoading(async () => {
+      // A network that cannot be used fails here, before anything has changed.
+      const info = await this.engines.fp32.load(network);
+      this.#forgetNetwork(info, network);
+      for (const name of NETWORK_METHODS) if (name !== "fp32") this.engines[name].use(network);
+    });
     for (const sample of this.samples) {
       if (!sample.chosen && !isQuick(sample.region, this.cost())) sample.region = suggestedRegion(sample.picture, this.cost());
     }
     this.#change();
   }
 
-  /** Uses a calibration file for the present network. @param {Uint8Array} calibration @param {Laboratory["calibratedOn"]} madeOn */
-  async setCalibration(calibration, madeOn = "") {
+  /** @param {NetworkInfo} info @param {import("./client.js").Network} network */
+  #forgetNetwork(info, { calibration, optimized }) {
+    const another = this.info?.sha256 !== info.sha256;
+    this.info = info;
+    this.analyzed.clear();
+    this.calibrations.clear();
+    this.optimized.clear();
+    this.layerErrors = undefined;
+    this.calibration = 0;
+    this.source = calibration ? "shipped" : "image";
+    this.wantedSource = undefined;
+    if (another) this.settings.layerBits = this.#knownLayers(this.settings.layerBits);
+    if (calibration && info.calibration) this.calibrations.set(this.#calibrationKey("shipped", info.calibration), { id: 0, file: calibration });
+    const bits = new Set(info.optimizedBits.map((layers) => layers.join()));
+    this.optimized.set(optimizationKey(defaults()), { file: optimized, bits });
+  }
+
+  /** Without layers that this network does not have. @param {Settings["layerBits"]} layerBits */
+  #knownLayers(layerBits) {
+    const names = this.info?.layers.filter((layer) => layer.quantized).map((layer) => layer.name) ?? [];
+    return Object.fromEntries(Object.entries(layerBits).filter(([name]) => names.includes(name)));
+  }
+
+  /** Uses a calibration file that the user brought. @param {Uint8Array} file */
+  async loadCalibration(file) {
     const { network } = this.engines.fp32;
     if (!network) throw new EngineError("calibration", "load its network first");
-    for (const name of NETWORK_METHODS) if (this.#isCalibrated(name) || name === "fp32") this.#stopEngine(name);
-    await this.#load({ ...network, calibration });
-    this.calibratedOn = madeOn;
-    this.calibration = ++this.calibrations;
+    this.stop();
+    await this.#whileLoading(async () => {
+      await this.engines.fp32.call("loadCalibration", [file]);
+      this.info = await this.engines.fp32.call("info", []);
+      Object.assign(this.settings.points, this.info?.calibration);
+      this.#useCalibration(file, "file", ++this.lastCalibration);
+      this.wantedSource = "file";
+    });
     this.#change();
   }
 
-  /** @param {import("./client.js").Network} network */
-  async #load(network) {
+  /** Takes over a calibration that the figures' worker already has. @param {Uint8Array} file @param {Source} source @param {number} id */
+  #useCalibration(file, source, id) {
+    const { fp32 } = this.engines;
+    if (this.info?.calibration) this.calibrations.set(this.#calibrationKey(source, this.info.calibration), { id, file });
+    for (const name of NETWORK_METHODS) {
+      const engine = this.engines[name];
+      if (engine.network && this.running.has(name) && this.#isCalibrated(name)) this.#stopEngine(name);
+      if (engine.network) engine.update({ calibration: file }, engine === fp32 ? undefined : ["loadCalibration", [file]]);
+    }
+    const { granularity, mean, normalization } = this.settings.points;
+    const normalized = [granularity, mean, normalization, normalization === "none" && id].join();
+    if (normalized !== this.normalized) this.analyzed.clear();
+    this.normalized = normalized;
+    this.layerErrors = undefined;
+    this.source = source;
+    this.calibration = id;
+  }
+
+  /** @param {() => Promise<void>} load */
+  async #whileLoading(load) {
     this.loading++;
     try {
-      // A network that cannot be used fails here, before anything has changed.
-      this.info = await this.engines.fp32.load(network);
-      this.analyzed.clear();
-      for (const name of NETWORK_METHODS) if (name !== "fp32") this.engines[name].use(network);
+      await load();
     } finally {
       this.loading--;
     }
@@ -136,9 +198,9 @@ export class Laboratory extends EventTarget {
 
   /** @param {string} method @param {Sample} sample */
   #key(method, sample) {
-    const index = this.samples.indexOf(sample);
-    const network = `${this.info?.sha256}/${this.#isCalibrated(method) ? this.calibration : 0}`;
-    return `${index} ${resultKey(network, this.settings.mode, sample.region, this.options(method))}`;
+    const { x, y, width, height } = sample.region;
+    const made = method === "dfsq-opt" ? optimizationKey(this.settings) : this.#isCalibrated(method) ? this.calibration : 0;
+    return JSON.stringify([this.samples.indexOf(sample), x, y, width, height, this.settings.mode, this.info?.sha256, made, this.options(method)]);
   }
 
   /** Whether a method's results depend on the calibration. @param {string} method */
@@ -146,10 +208,15 @@ export class Laboratory extends EventTarget {
     return method === "dfsq" || (method === "min-max" && this.settings.minMaxRange === "static");
   }
 
-  /** @param {string} method @returns {Options} */
+  /** @param {string} method */
   options(method) {
-    const { weightBits, activationBits, minMaxRange } = this.settings;
-    return { method, weightBits, activationBits, minMaxRange };
+    return options(this.settings, method);
+  }
+
+  /** Bits of weights and activations of every layer. @returns {import("./settings.js").BitPair[]} */
+  layerBits() {
+    const { weightBits, activationBits, layerBits } = this.settings;
+    return (this.info?.layers ?? []).map(({ name, quantized }) => (quantized ? (layerBits[name] ?? [weightBits, activationBits]) : [32, 32]));
   }
 
   /** Whether there is something to see that has not been computed. */
@@ -195,11 +262,11 @@ export class Laboratory extends EventTarget {
     if (pair.reference) this.#keep(this.#key("reference", sample), { picture: pair.reference, complete: true });
     await this.#bicubic(sample, pair);
     if (!current()) return;
-    if (!info.calibratedWidths.length) {
+    if (!this.#isCalibratedForNow()) {
       // What needs no points runs meanwhile; its errors are seen when `compute` comes to it again.
       if (!this.#isCalibrated("min-max")) this.#method("min-max", sample, pair).catch(() => {});
-      await this.#calibrate([pair.low], "image");
-      return this.compute();
+      await this.#calibrate();
+      return current() ? this.compute() : undefined;
     }
     await Promise.all(NETWORK_METHODS.map((method) => this.#method(method, sample, pair)));
     if (!current()) return;
@@ -242,7 +309,7 @@ export class Laboratory extends EventTarget {
     const picture = await this.engines.images.call("bicubic", [pair.low, this.cost().scale]);
     const seconds = (performance.now() - start) / 1000;
     const score = pair.reference && (await this.#score(picture, pair.reference));
-    this.#keep(key, { picture, seconds, modelBytes: 0, score, complete: Boolean(pair.reference) });
+    this.#keep(key, { picture, seconds, score, complete: Boolean(pair.reference) });
   }
 
   /** @param {string} method @param {Sample} sample @param {Pair} pair */
@@ -258,19 +325,12 @@ export class Laboratory extends EventTarget {
   /** @param {string} method @param {Sample} sample @param {Pair} pair @param {string} key */
   async #start(method, sample, pair, key) {
     const index = this.samples.indexOf(sample);
-    this.running.set(method, key);
-    this.progress.set(method, 0);
-    this.#change();
-    try {
-      const onProgress = (/** @type {number} */ done) => {
-        this.progress.set(method, done);
-        this.dispatchEvent(new Event("progress"));
-      };
-      const engine = this.engines[method];
-      const options = this.options(method);
+    const engine = this.engines[method];
+    const options = this.options(method);
+    await this.#job(method, key, async (onProgress) => {
       if (method === "dfsq-opt") await this.#optimize((done) => onProgress(0.8 * done));
       /** @type {import("./client.js").Upscaled} */
-      const { picture, layerDb, modelBytes, seconds } =
+      const { picture, layerDb, costs, seconds } =
         method === "fp32"
           ? await engine.call("analyze", [pair.low, index, sample.name], onProgress)
           : await engine.call("upscale", [pair.low, options], onProgress);
@@ -279,11 +339,25 @@ export class Laboratory extends EventTarget {
         this.speed = (pair.low.width * pair.low.height * (this.info?.macsPerPixel ?? 0)) / seconds || this.speed;
       }
       const score = pair.reference && (await this.#score(picture, pair.reference));
-      this.#keep(key, { picture, layerDb, modelBytes, seconds, score, complete: method === "fp32" || Boolean(pair.reference) });
+      this.#keep(key, { picture, layerDb, costs, seconds, score, complete: method === "fp32" || Boolean(pair.reference) });
+    });
+  }
+
+  /** Does something in a method's worker, which is shown as running meanwhile. @param {string} name @param {string} job what it is @param {(onProgress: (done: number) => void) => Promise<void>} work */
+  async #job(name, job, work) {
+    this.running.set(name, job);
+    this.progress.set(name, 0);
+    this.#change();
+    try {
+      await work((done) => {
+        if (this.running.get(name) !== job) return;
+        this.progress.set(name, done);
+        this.dispatchEvent(new Event("progress"));
+      });
     } finally {
-      if (this.running.get(method) === key) {
-        this.running.delete(method);
-        this.progress.delete(method);
+      if (this.running.get(name) === job) {
+        this.running.delete(name);
+        this.progress.delete(name);
       }
       this.#change();
     }
@@ -313,69 +387,136 @@ export class Laboratory extends EventTarget {
     }
   }
 
-  /** Chooses the points anew, from the regions of all samples. */
-  async calibrateOnSamples() {
-    this.stop();
-    const pairs = await Promise.all(this.samples.map((sample) => this.#pair(sample)));
-    await this.#calibrate(pairs.map(({ low }) => low), "images");
-  }
-
-  /** Chooses the points anew, from patches of the bundled samples. */
-  async calibrateOnPatches() {
-    this.stop();
-    await this.#calibrate(await this.#patches(), "patches");
-  }
-
-  /** Patches of the bundled samples, shrunk by the network's scale. */
-  async #patches() {
+  /** Patches of the bundled samples, shrunk by the network's scale: every other one of 27, which all of them do not
+   * improve on by more than 0.04 dB. */
+  async #patches(side = PATCH) {
     const { images } = this.engines;
     const patches = [];
     for (const file of await this.sampleFiles()) {
       const picture = await images.call("decodeImage", [file]);
       const { low } = /** @type {Pair} */ (await images.call("benchmarkPair", [picture, this.cost().scale]));
-      patches.push(...tiles(low, PATCH).map((tile) => cut(low, tile)));
+      patches.push(...tiles(low, side).map((tile) => cut(low, tile)));
     }
-    return patches;
+    return patches.filter((_, i) => i % 2 === 0);
   }
 
   /** Optimizes the network for the present bits, where that has not been done. @param {(done: number) => void} onProgress */
   async #optimize(onProgress) {
-    const { weightBits, activationBits } = this.settings;
-    const bits = `${weightBits}/${activationBits}`;
-    const shipped = this.info?.optimizedWidths.some((pair) => pair.join("/") === bits);
-    if (shipped || this.optimized.has(bits) || (weightBits === 32 && activationBits === 32)) return;
+    const engine = this.engines["dfsq-opt"];
+    const bits = this.layerBits().join();
+    const key = optimizationKey(this.settings);
+    const { points, recipe } = optimization(this.settings);
+    const known = this.optimized.get(key) ?? { bits: new Set() };
+    if (known.file && engine.network?.optimized !== known.file) engine.update({ optimized: known.file }, ["loadOptimized", [known.file]]);
+    const full = this.layerBits().flat().every((width) => width === 32);
+    if (full || known.bits.has(bits)) return this.#showOptimized(known.file);
     this.optimizing = true;
     this.#change();
     try {
-      // Every other one: all of them gain 0.04 dB and take twice as long.
-      const patches = (await this.#patches()).filter((_, i) => i % 2 === 0);
-      await this.engines["dfsq-opt"].call("optimize", [patches, weightBits, activationBits], onProgress);
-      this.optimized.add(bits);
+      const patches = await this.#patches();
+      const file = await engine.call("optimize", [patches, this.options("dfsq-opt"), points, recipe], onProgress);
+      engine.update({ optimized: file });
+      this.optimized.set(key, { file, bits: new Set([...known.bits, bits]) });
+      this.#showOptimized(file);
     } finally {
       this.optimizing = false;
     }
   }
 
-  /** @param {Picture[]} pictures @param {Laboratory["calibratedOn"]} madeOn */
-  async #calibrate(pictures, madeOn) {
-    const job = `${CALIBRATION} ${this.run}`;
-    this.running.set("fp32", job);
-    this.progress.set("fp32", 0);
+  /** Hands optimized layers to the figures' worker. @param {Uint8Array | undefined} file */
+  #showOptimized(file) {
+    const { fp32 } = this.engines;
+    if (file && fp32.network && fp32.network.optimized !== file) fp32.update({ optimized: file }, ["loadOptimized", [file]]);
+  }
+
+  /** Whether the points in use are those that the settings ask for. */
+  #isCalibratedForNow() {
+    const { calibration, calibratedWidths = [] } = this.info ?? {};
+    return Boolean(calibration) && same(calibration, this.settings.points) && this.#widths().every((width) => calibratedWidths.includes(width));
+  }
+
+  /** The widths that points are chosen for: where every subset is tried, those in use only. */
+  #widths() {
+    if (this.settings.points.selection !== "exhaustive") return WIDTHS;
+    return [...new Set(this.layerBits().map(([, activations]) => activations))].filter((width) => width !== 32);
+  }
+
+  /** Chooses the points anew, on these pictures. @param {"images" | "patches"} source */
+  calibrateOn(source) {
+    this.stop();
+    this.wantedSource = source;
+    return this.#calibrate();
+  }
+
+  /** What a calibration with the present settings is to be made on. @returns {Source} */
+  #calibrationSource() {
+    const { points } = this.settings;
+    if (this.wantedSource && (this.wantedSource !== "file" || this.calibrations.has(this.#calibrationKey("file", points)))) return this.wantedSource;
+    if (this.calibrations.has(this.#calibrationKey("shipped", points))) return "shipped";
+    return this.engines.fp32.network?.calibration && this.source !== "image" ? "patches" : "image";
+  }
+
+  /** @param {Source} source @param {Settings["points"]} points */
+  #calibrationKey(source, points) {
+    const on = source === "image" ? [this.active, this.sample?.region] : source === "images" ? this.samples.map(({ region }) => region) : [];
+    return JSON.stringify([source, on, Object.entries(points).sort(), points.selection === "exhaustive" && this.#widths()]);
+  }
+
+  /** Takes the calibration for the present settings from those that were made before, or makes it. */
+  async #calibrate() {
+    const { fp32 } = this.engines;
+    const points = { ...this.settings.points };
+    const source = this.#calibrationSource();
+    const known = this.calibrations.get(this.#calibrationKey(source, points));
+    await this.#job("fp32", `${CALIBRATION} ${this.run}`, async (onProgress) => {
+      const run = this.run;
+      let file = known?.file;
+      if (file) {
+        await fp32.call("loadCalibration", [file]);
+      } else {
+        const pictures = await this.#calibrationPictures(source);
+        const name = JSON.stringify([source, pictures.length, source === "patches" || this.samples.map(({ region }) => region)]);
+        file = /** @type {Uint8Array} */ (await fp32.call("calibrate", [pictures, name, points, this.#widths()], onProgress));
+      }
+      const info = await fp32.call("info", []);
+      if (run !== this.run) throw new EngineError("cancelled", "cancelled");
+      this.info = info;
+      this.#useCalibration(file, source, known?.id ?? ++this.lastCalibration);
+    });
+  }
+
+  /** @param {Source} source @returns {Promise<Picture[]>} */
+  async #calibrationPictures(source) {
+    if (source === "patches") return this.#patches();
+    const samples = source === "image" && this.sample ? [this.sample] : this.samples;
+    return (await Promise.all(samples.map((sample) => this.#pair(sample)))).map(({ low }) => low);
+  }
+
+  /** Measures what each layer costs at each width when it alone is quantized, with DFSQ. */
+  async measureLayers() {
+    this.stop();
+    await this.#job("dfsq", MEASUREMENT, async (onProgress) => {
+      const patches = (await this.#patches(MEASURED_PATCH)).filter((_, i) => i % 5 === 0);
+      const plain = { ...this.options("dfsq"), layerBits: {} };
+      this.layerErrors = await this.engines.dfsq.call("layerErrors", [patches, plain, WIDTHS], onProgress);
+    });
+  }
+
+  /** Gives every layer the bits that cause the least error in all, under an average. @param {number} averageBits */
+  async assignBits(averageBits) {
+    if (!this.layerErrors) return;
+    const widths = await this.engines.images.call("assignBits", [this.layerErrors, WIDTHS, averageBits]);
+    if (!widths.length) throw new EngineError("option", `no width is as low as ${averageBits} bits`);
+    const names = this.info?.layers.map(({ name }) => name) ?? [];
+    this.settings.layerBits = Object.fromEntries(this.layerErrors.map(({ layer }, i) => [names[layer], [widths[i], widths[i]]]));
     this.#change();
-    try {
-      const onProgress = (/** @type {number} */ done) => {
-        this.progress.set("fp32", done);
-        this.dispatchEvent(new Event("progress"));
-      };
-      const file = await this.engines.fp32.call("calibrate", [pictures, undefined, WIDTHS], onProgress);
-      if (this.running.get("fp32") !== job) throw new EngineError("cancelled", "cancelled");
-      this.running.delete("fp32");
-      await this.setCalibration(file, madeOn);
-    } finally {
-      if (this.running.get("fp32") === job) this.running.delete("fp32");
-      if (!this.running.has("fp32")) this.progress.delete("fp32");
-      this.#change();
-    }
+  }
+
+  /** Compares the ways of choosing points of one channel of the active sample. @param {number} layer @param {number} channel @returns {Promise<import("./client.js").Study>} */
+  async study(layer, channel) {
+    const pair = this.sample && (await this.#pair(this.sample));
+    const bits = this.layerBits()[layer]?.[1];
+    return this.engines.fp32.call("study", [pair?.low, layer, channel, bits]);
   }
 
   /** Remembers a result, and forgets the oldest where they take too much memory. @param {string} key @param {Result} result */
@@ -395,19 +536,7 @@ export class Laboratory extends EventTarget {
   }
 }
 
-/** @param {Picture} picture @param {Region} region @returns {Picture} */
-function cut({ width: whole, rgba }, { x, y, width, height }) {
-  const part = new Uint8Array(4 * width * height);
-  for (let row = 0; row < height; row++) {
-    const start = 4 * ((y + row) * whole + x);
-    part.set(rgba.subarray(start, start + 4 * width), 4 * row * width);
-  }
-  return { width, height, rgba: part };
-}
-
-/** Squares that cover a picture evenly, three a row and column, overlapping. @param {Picture} picture @param {number} side @returns {Region[]} */
-function tiles({ width, height }, side) {
-  const [w, h] = [Math.min(side, width), Math.min(side, height)];
-  const places = [0, 0.5, 1];
-  return places.flatMap((y) => places.map((x) => ({ x: Math.round(x * (width - w)), y: Math.round(y * (height - h)), width: w, height: h })));
+/** @param {Settings} settings */
+function optimizationKey(settings) {
+  return JSON.stringify(optimization(settings));
 }

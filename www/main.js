@@ -1,22 +1,27 @@
 // The page: shows what the laboratory knows, and tells it what the user wants. Only DOM here.
-import { EngineError, compile } from "./client.js";
-import "./compare-view.js";
-import "./crop-picker.js";
-import { CALIBRATION, Laboratory } from "./laboratory.js";
-import { BIT_WIDTHS, METHOD_NAMES, NETWORK_METHODS, duration, fits, region, seconds, sides } from "./plan.js";
 import { Analyzer } from "./analyzer.js";
 import { setUpBits } from "./bits.js";
+import { EngineError, compile } from "./client.js";
+import "./compare-view.js";
+import { Comparison } from "./comparison.js";
+import { drawCosts } from "./costs.js";
+import { setUpDetails } from "./details.js";
+import { fetchBytes } from "./downloads.js";
 import { download, figuresFile, reportJson, scoresCsv } from "./exports.js";
 import { listenForFiles } from "./files.js";
-import { fetchBytes } from "./downloads.js";
+import { CALIBRATION, Laboratory, MEASUREMENT } from "./laboratory.js";
+import { LayerBits } from "./layer-bits.js";
 import { describe, fetchNetwork, listNetworks } from "./networks.js";
-import { bitsText, decimal, drawTable } from "./score-table.js";
+import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
+import { RegionPanel } from "./region.js";
+import { bitsText, drawTable } from "./score-table.js";
+import { fromLink, toLink } from "./settings.js";
+import { drawStudy } from "./study.js";
 
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 const view = /** @type {import("./compare-view.js").CompareView} */ (document.querySelector("compare-view"));
-const picker = /** @type {import("./crop-picker.js").CropPicker} */ (document.querySelector("crop-picker"));
 
 const SAMPLES = ["parrot", "lighthouse", "bikes"];
 /** Files of the bundled samples, for what is calibrated on patches of them. @returns {Promise<Uint8Array[]>} */
@@ -27,14 +32,12 @@ const LARGEST_FILE = 512 * 2 ** 20;
 const wanted = new URLSearchParams(location.hash.slice(1));
 /** @param {string} name @param {string[]} allowed @param {string} otherwise */
 const choice = (name, allowed, otherwise) => (allowed.includes(wanted.get(name) ?? "") ? String(wanted.get(name)) : otherwise);
-const bits = BIT_WIDTHS.map(String);
-const laboratory = new Laboratory(compile(), sampleFiles, {
-  weightBits: Number(choice("weights", bits, "4")),
-  activationBits: Number(choice("activations", bits, "4")),
-  minMaxRange: choice("range", ["dynamic", "static"], "dynamic"),
-  mode: choice("mode", ["benchmark", "upscale"], "benchmark"),
-});
+const laboratory = new Laboratory(compile(), sampleFiles, fromLink(wanted));
 const analyzer = new Analyzer(laboratory);
+const comparison = new Comparison(laboratory, view);
+const region = new RegionPanel(element("region"), laboratory, compute);
+const layerBits = new LayerBits(element("layer-bits"), laboratory, compute, fail);
+const drawDetails = setUpDetails(element("details"), laboratory.settings, compute);
 /** @type {import("./networks.js").Entry[]} */
 let networks = [];
 let failed = false;
@@ -86,83 +89,6 @@ function shownMethods() {
   return arrangement === "panes" ? PANES : left === right ? [left] : [left, right];
 }
 
-/** @type {WeakMap<object, ImageData>} */
-const images = new WeakMap();
-/** What each canvas shows now. @type {Map<string, object | undefined>} */
-const drawn = new Map();
-
-/** @param {import("./client.js").Picture} picture */
-function imageData(picture) {
-  let image = images.get(picture);
-  if (!image) {
-    const { buffer, byteOffset, byteLength } = picture.rgba;
-    const pixels = new Uint8ClampedArray(/** @type {ArrayBuffer} */ (buffer), byteOffset, byteLength);
-    image = new ImageData(pixels, picture.width, picture.height);
-    images.set(picture, image);
-  }
-  return image;
-}
-
-/** Sample and region that the view shows. */
-let shownPlace = "";
-
-function drawPictures() {
-  const { sample, settings } = laboratory;
-  element("invitation").hidden = Boolean(sample);
-  if (!sample) return;
-  const { scale } = laboratory.cost();
-  const side = (/** @type {number} */ length) => (settings.mode === "upscale" ? length * scale : Math.floor(length / scale) * scale);
-  if (view.resize(side(sample.region.width), side(sample.region.height))) drawn.clear();
-  // Another network or bit width shows the same place, and keeps zoom and pan.
-  const { x, y, width, height } = sample.region;
-  const place = [laboratory.active, x, y, width, height].join();
-  if (place !== shownPlace) view.fit();
-  shownPlace = place;
-  for (const method of Object.keys(METHOD_NAMES)) {
-    const picture = laboratory.result(method)?.picture;
-    if (drawn.get(method) !== picture || !drawn.has(method)) view.draw(method, picture && imageData(picture));
-    drawn.set(method, picture);
-    view.caption(method, note(method));
-  }
-}
-
-function note(/** @type {string} */ method) {
-  const result = laboratory.result(method);
-  if (!result) return laboratory.running.has(method) ? "running…" : "";
-  const text = NETWORK_METHODS.includes(method) && method !== "fp32" ? `${bitsText(laboratory, method)} bits` : "";
-  return [text, result.score ? `${decimal(result.score.psnrY, 2)} dB` : ""].filter(Boolean).join(" · ");
-}
-
-let regionList = "";
-function drawRegion() {
-  const { sample, info } = laboratory;
-  const cost = laboratory.cost();
-  if (!sample || !info) return;
-  const { picture } = sample;
-  const whole = { x: 0, y: 0, width: picture.width, height: picture.height };
-  const isWhole = sample.region.width === picture.width && sample.region.height === picture.height;
-  const chosen = isWhole ? "whole" : String(Math.max(sample.region.width, sample.region.height));
-  const entry = (/** @type {string} */ value, /** @type {string} */ name, /** @type {import("./plan.js").Region} */ r) => {
-    const option = new Option(`${name}, ${fits(r, cost) ? duration(seconds(r, cost)) : "too large for a tab's memory"}`, value);
-    option.disabled = !fits(r, cost);
-    option.selected = value === chosen;
-    return option;
-  };
-  const offered = sides(picture).map((side) => {
-    const r = region(picture, side);
-    return entry(String(side), `${r.width} × ${r.height}`, r);
-  });
-  const entries = [...offered, entry("whole", "whole image", whole)];
-  const list = entries.map(({ text, selected }) => text + selected).join();
-  // Rebuilding an open list would close it.
-  if (list !== regionList) element("region-size").replaceChildren(...entries);
-  regionList = list;
-  element("region-note").textContent = isWhole
-    ? `The whole image, ${picture.width} × ${picture.height}.`
-    : `A part of the image (${picture.width} × ${picture.height}), so that the networks finish soon. Drag it.`;
-  picker.setRegion(sample.region);
-}
-
 function drawStatus() {
   const { info, sample, running } = laboratory;
   const loading = !info || laboratory.loading > 0;
@@ -172,7 +98,7 @@ function drawStatus() {
   element("cancel").disabled = running.size === 0;
   const done = (/** @type {string} */ name) => laboratory.progress.get(name) ?? (laboratory.result(name) ? 1 : 0);
   element("progress").value = running.size ? NETWORK_METHODS.reduce((sum, name) => sum + done(name), 0) / NETWORK_METHODS.length : 0;
-  for (const name of NETWORK_METHODS) view.progress(name, laboratory.progress.get(name) ?? 0);
+  comparison.drawProgress();
   const text = statusText(state);
   // Set only when it changes, or a screen reader says it again and again.
   if (element("status").textContent !== text) element("status").textContent = text;
@@ -181,18 +107,18 @@ function drawStatus() {
 function statusText(/** @type {string} */ state) {
   const { sample, running } = laboratory;
   if (state === "loading") return "Loading the network…";
-  if (!sample) return "Ready. Drop an image.";
+  if (!sample && !running.size) return "Ready. Drop an image.";
   if (running.get("fp32")?.startsWith(CALIBRATION)) return "Choosing quantization points…";
-  if (state === "running" && laboratory.optimizing) return `Optimizing the network for ${bitsText(laboratory, "dfsq-opt")} bits, and running ${sample.name}`;
-  if (state === "running") return `Running ${[...running.keys()].map((name) => METHOD_NAMES[name]).join(", ")} on ${sample.name}`;
+  if (running.get("dfsq") === MEASUREMENT) return "Measuring what each layer costs at each width…";
+  if (state === "running" && laboratory.optimizing) return `Optimizing the network for ${bitsText(laboratory, "dfsq-opt")} bits, and running ${sample?.name}`;
+  if (state === "running") return `Running ${[...running.keys()].map((name) => METHOD_NAMES[name]).join(", ")} on ${sample?.name}`;
   if (state === "error") return "Stopped by an error.";
-  return state === "done" ? `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}` : "Ready to run.";
+  return state === "done" && sample ? `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}` : "Ready to run.";
 }
 
 function drawNetwork() {
-  const { info, calibratedOn } = laboratory;
+  const { info, source } = laboratory;
   if (!info) return;
-  const known = networks.find((network) => network.sha256 === info.sha256);
   const rules = { "residual-blocks": "convolutions of the residual blocks", "dense-blocks": "dense blocks and feature fusion", general: "all but the first convolution, up to the upsampler" };
   const quantized = info.layers.filter((layer) => layer.quantized).length;
   const parts = [
@@ -200,11 +126,13 @@ function drawNetwork() {
   ];
   if (info.convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${info.convention.assumed.join("; ")}.`);
   const calibrated = {
+    shipped: "",
     image: "No calibration came with this network: its points were chosen on the dropped image itself.",
     images: "Its points were chosen on your images.",
     patches: "Its points were chosen on patches of the bundled samples.",
+    file: "Its points are those of your file.",
   };
-  if (calibratedOn) parts.push(calibrated[calibratedOn]);
+  if (info.calibration) parts.push(calibrated[source]);
   element("network-note").textContent = parts.join(" ");
 }
 
@@ -215,9 +143,12 @@ function refresh() {
     frame = 0;
     drawStatus();
     drawNetwork();
-    drawPictures();
+    element("invitation").hidden = Boolean(laboratory.sample);
+    comparison.draw();
     drawTable(laboratory, element("scores"));
-    drawRegion();
+    drawCosts(laboratory, element("costs"));
+    region.draw();
+    layerBits.draw();
     drawExports();
     analyzer.refresh();
   });
@@ -281,6 +212,12 @@ async function useForeign(file) {
   afterNetwork();
 }
 
+/** @param {File} file */
+async function useCalibration(file) {
+  await laboratory.loadCalibration(await read(file));
+  drawDetails();
+}
+
 function afterNetwork() {
   analyzer.networkChanged();
   refresh();
@@ -289,7 +226,7 @@ function afterNetwork() {
 /** What a file is, by its name, in the order in which they are taken: an image is meant for the network beside it. */
 const KINDS = [
   { ending: /\.onnx$/i, take: useForeign },
-  { ending: /\.calibration$/i, take: async (/** @type {File} */ file) => laboratory.setCalibration(await read(file)) },
+  { ending: /\.calibration$/i, take: useCalibration },
   { ending: /(?:)/, take: async (/** @type {File} */ file) => laboratory.addImage(file.name, await read(file)) },
 ];
 
@@ -316,11 +253,9 @@ async function open(files) {
 }
 
 async function showSample() {
-  const { sample } = laboratory;
-  if (!sample) return;
+  if (!laboratory.sample) return;
   analyzer.samplesChanged();
-  const bitmap = await createImageBitmap(imageData(sample.picture));
-  if (laboratory.sample === sample) await picker.setImage(bitmap);
+  await region.setSample();
   refresh();
 }
 
@@ -342,6 +277,7 @@ function drawExports() {
   element("calibrate").disabled = !sample || !laboratory.info || laboratory.running.size > 0;
   element("calibrate-patches").disabled = !laboratory.info || laboratory.running.size > 0;
   element("save-calibration").disabled = !laboratory.engines.fp32.network?.calibration;
+  element("study").disabled = !laboratory.activeIsAnalyzed || laboratory.running.size > 0;
 }
 
 const baseName = () => (laboratory.sample?.name ?? "dfsq").replace(/\.[^.]*$/, "");
@@ -356,9 +292,8 @@ async function exportPng() {
 }
 
 async function shareLink() {
-  const { weightBits, activationBits, minMaxRange, mode } = laboratory.settings;
   const { view: arrangement, left, right } = options();
-  const parts = { network: element("network").value, weights: String(weightBits), activations: String(activationBits), range: minMaxRange, mode, view: arrangement, left, right };
+  const parts = { network: element("network").value, ...toLink(laboratory.settings), view: arrangement, left, right };
   const sample = SAMPLES.find((name) => laboratory.sample?.name === `${name}.png`);
   history.replaceState(null, "", `#${new URLSearchParams(sample ? { ...parts, sample } : parts)}`);
   const button = element("share-link");
@@ -386,11 +321,6 @@ function setUpControls() {
     laboratory.settings.mode = /** @type {HTMLInputElement} */ (event.target).value;
     compute();
   });
-  element("min-max-range").value = laboratory.settings.minMaxRange;
-  element("min-max-range").addEventListener("change", () => {
-    laboratory.settings.minMaxRange = element("min-max-range").value;
-    compute();
-  });
   element("zoom-in").onclick = () => view.zoom(1.4);
   element("zoom-out").onclick = () => view.zoom(1 / 1.4);
   element("zoom-fit").onclick = () => view.fit();
@@ -403,22 +333,6 @@ function setUpControls() {
   element("network").addEventListener("change", () => useBundled(element("network").value));
   element("network-file").addEventListener("change", onFiles);
   element("image-file").addEventListener("change", onFiles);
-  element("region-size").addEventListener("change", () => {
-    const { sample } = laboratory;
-    if (!sample) return;
-    const { x, y, width, height } = sample.region;
-    const side = element("region-size").value;
-    const whole = { x: 0, y: 0, width: sample.picture.width, height: sample.picture.height };
-    sample.chosen = true;
-    sample.region = side === "whole" ? whole : region(sample.picture, Number(side), { x: x + width / 2, y: y + height / 2 });
-    compute();
-  });
-  picker.addEventListener("region", (event) => {
-    if (!laboratory.sample) return;
-    laboratory.sample.region = /** @type {CustomEvent} */ (event).detail;
-    laboratory.sample.chosen = true;
-    compute();
-  });
   element("sample").addEventListener("change", async () => {
     laboratory.active = Number(element("sample").value);
     await showSample();
@@ -429,10 +343,9 @@ function setUpControls() {
   element("export-json").onclick = () => reportJson(laboratory, analyzer.layer()).then((text) => download(`${baseName()}-report.json`, text, "application/json"), fail);
   element("export-svg").onclick = () => download(`${baseName()}-figures.svg`, figuresFile(analyzer.figures()), "image/svg+xml");
   element("share-link").onclick = shareLink;
-  element("calibrate").onclick = () => laboratory.calibrateOnSamples().then(compute, fail);
-  element("calibrate-patches").onclick = () =>
-    laboratory.calibrateOnPatches()
-      .then(compute, fail);
+  element("calibrate").onclick = () => laboratory.calibrateOn("images").then(compute, fail);
+  element("calibrate-patches").onclick = () => laboratory.calibrateOn("patches").then(compute, fail);
+  element("study").onclick = () => laboratory.study(analyzer.layer(), analyzer.channel()).then((study) => drawStudy(study, element("study-table")), fail);
   element("save-calibration").onclick = () => {
     const { calibration } = laboratory.engines.fp32.network ?? {};
     const name = element("network").selectedOptions[0]?.value ?? "network";

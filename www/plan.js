@@ -13,8 +13,6 @@ export const METHOD_NAMES = {
   "dfsq-opt": "DFSQ-opt",
 };
 
-export const BIT_WIDTHS = [32, 8, 6, 4, 3, 2];
-
 /** A region is chosen so that its run is likely to end within this many seconds. */
 const PATIENCE = 8;
 
@@ -31,7 +29,6 @@ const MEMORY_LIMIT = 3.2e9;
 
 /**
  * @typedef {{x: number, y: number, width: number, height: number}} Region in pixels of the dropped image
- * @typedef {{method: string, weightBits: number, activationBits: number, minMaxRange: string}} Options
  * @typedef {{mode: string, scale: number, macsPerPixel: number, speed: number}} Cost
  */
 
@@ -74,13 +71,6 @@ export function suggestedRegion(image, cost) {
   if (isQuick(whole, cost)) return whole;
   const candidates = sides(image).map((side) => region(image, side));
   return candidates.filter((r) => isQuick(r, cost)).at(-1) ?? candidates[0] ?? whole;
-}
-
-/** What identifies a result of one sample; full precision and interpolation do not depend on bits. @param {string} network @param {string} mode @param {Region} region @param {Options} options */
-export function resultKey(network, mode, { x, y, width, height }, { method, weightBits, activationBits, minMaxRange }) {
-  const place = [network, mode, x, y, width, height, method];
-  if (!NETWORK_METHODS.includes(method) || method === "fp32") return place.join(" ");
-  return [...place, weightBits, activationBits, method === "min-max" ? minMaxRange : ""].join(" ");
 }
 
 /** A duration for people. @param {number} s */

@@ -1,13 +1,15 @@
 // The table under the pictures.
+import { totalBytes } from "./costs.js";
 import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
 
 /** @typedef {import("./laboratory.js").Laboratory} Laboratory */
 
 /** Bits of weights and activations. @param {Laboratory} laboratory @param {string} method */
 export function bitsText(laboratory, method) {
-  const { weightBits, activationBits } = laboratory.settings;
+  const { weightBits, activationBits, layerBits } = laboratory.settings;
   if (method === "fp32") return "32 / 32";
-  return NETWORK_METHODS.includes(method) ? `${weightBits} / ${activationBits}` : "–";
+  if (!NETWORK_METHODS.includes(method)) return "–";
+  return Object.keys(layerBits).length ? "mixed" : `${weightBits} / ${activationBits}`;
 }
 
 /** @param {number | undefined} value @param {number} digits */
@@ -28,7 +30,7 @@ export function drawTable(laboratory, table) {
     head.scope = "row";
     head.textContent = METHOD_NAMES[method];
     row.append(head);
-    const size = result?.modelBytes === undefined ? "–" : method === "bicubic" ? "0" : (result.modelBytes / 1000).toFixed(0);
+    const size = result?.costs ? (totalBytes(result.costs) / 1000).toFixed(0) : result && method === "bicubic" ? "0" : "–";
     const cells = [
       ["", bitsText(laboratory, method)],
       [`psnr-${method}`, decimal(result?.score?.psnrY, 3)],

@@ -95,7 +95,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Ok(psnr(session.output_error(&references, &session.prepare(options)?)?))
     };
     let total: usize = errors.iter().map(|layer| layer.weights).sum();
-    let spent = |(layer, choice): (&LayerErrors, &usize)| layer.weights as f64 * f64::from(widths[*choice].bits());
+    let spent =
+        |(layer, choice): (&LayerErrors, &usize)| layer.weights as f64 * f64::from(widths[*choice].bits());
     let report = Report {
         widths: widths.clone(),
         average_bits: errors.iter().zip(&chosen).map(spent).sum::<f64>() / total.max(1) as f64,
@@ -136,8 +137,7 @@ fn measure(
     let bar = progress_bar((quantized.len() * widths.len()) as u64, "measuring layers");
     let one = |layer: usize| {
         let error = |width: &BitWidth| {
-            let error =
-                session.output_error(references, &session.prepare_layer(layer, *width, options)?);
+            let error = session.output_error(references, &session.prepare_layer(layer, *width, options)?);
             bar.inc(1);
             error
         };

@@ -213,8 +213,13 @@ fn shortest_path(nodes: usize, length: usize, path: &impl Path) -> Vec<usize> {
     // By row, the best predecessor of each node.
     let mut rows: Vec<Vec<u16>> = vec![vec![0; nodes]];
     for k in 1..length {
-        let mut row =
-            Row { path, before: &before, above: &rows[k - 1], now: vec![f64::INFINITY; nodes], from: vec![0; nodes] };
+        let mut row = Row {
+            path,
+            before: &before,
+            above: &rows[k - 1],
+            now: vec![f64::INFINITY; nodes],
+            from: vec![0; nodes],
+        };
         // The k-th of `length` nodes leaves room for those before and after it.
         let (first, last) = (k, nodes - length + k);
         row.fill(first..last + 1, k - 1, last - 1);

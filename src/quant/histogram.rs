@@ -220,8 +220,7 @@ mod tests {
         direct.add(values.iter().map(|v| v / 2.0));
         assert_eq!(halved.counts, direct.counts);
         let points = [-0.5, -0.0625, 0.25, 0.375];
-        let (a, b) =
-            (halved.cumulative().squared_error(&points), direct.cumulative().squared_error(&points));
+        let (a, b) = (halved.cumulative().squared_error(&points), direct.cumulative().squared_error(&points));
         assert!((a - b).abs() < 1e-6 * b, "{a} is not {b}");
     }
 }

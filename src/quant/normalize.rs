@@ -203,7 +203,9 @@ mod tests {
         for (largest, range) in [(1.0, 1.0), (1.01, 2.0), (130.0, 256.0), (0.3, 0.5), (0.25, 0.25)] {
             assert_eq!(Normalization::covering(largest), Normalization { mean: 0.0, range });
         }
-        assert!(Normalization::covering(0.0).range > 0.0 && Normalization::covering(f32::MAX).range.is_finite());
+        assert!(
+            Normalization::covering(0.0).range > 0.0 && Normalization::covering(f32::MAX).range.is_finite()
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -1,10 +1,10 @@
 //! What a quantized network would cost on hardware made for it. Here low-bit arithmetic is simulated, in f32.
 
 use super::{Method, Options, Prepared, Session, WeightGrid};
+use crate::Result;
 use crate::network::Layer;
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{BitWidth, UniversalSet};
-use crate::Result;
 use serde::Serialize;
 
 /// Storage and arithmetic of a network under some options.
@@ -150,7 +150,8 @@ impl Session {
             self.add_bytes(&mut costs.bytes, layer, bits, options, set_bytes);
             let [weight_bits, activation_bits] = bits;
             let macs = self.network.layer_macs(index);
-            costs.bit_ops_per_pixel += macs * f64::from(weight_bits.bits()) * f64::from(activation_bits.bits());
+            costs.bit_ops_per_pixel +=
+                macs * f64::from(weight_bits.bits()) * f64::from(activation_bits.bits());
             let same = |known: &&mut OperandMacs| [known.weight_bits, known.activation_bits] == bits;
             match costs.macs_per_pixel.iter_mut().find(same) {
                 Some(known) => known.macs += macs,

@@ -36,12 +36,8 @@ impl Session {
         for Reference { input, output } in references {
             let plan = self.network.plan([input.height, input.width])?;
             let (other, _) = self.network.run(&plan, input.clone(), &prepared.layers, &mut ())?;
-            sum += output
-                .values
-                .iter()
-                .zip(&other.values)
-                .map(|(a, b)| f64::from(a - b).powi(2))
-                .sum::<f64>();
+            sum +=
+                output.values.iter().zip(&other.values).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
             count += output.values.len();
         }
         Ok(sum / count.max(1) as f64 / (range * range))

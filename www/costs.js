@@ -1,0 +1,45 @@
+// What each method would cost on hardware made for it.
+import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
+
+/** @typedef {import("./laboratory.js").Laboratory} Laboratory */
+/** @typedef {import("./client.js").Costs} Costs */
+
+/** Bytes in all. @param {Costs} costs */
+export function totalBytes({ bytes }) {
+  return bytes.codes + bytes.points + bytes.scales + bytes.fullPrecision;
+}
+
+const kilo = (/** @type {number} */ bytes) => (bytes / 1000).toFixed(bytes && bytes < 9950 ? 1 : 0);
+
+/** Draws the table of costs. @param {Laboratory} laboratory @param {HTMLTableElement} table */
+export function drawCosts(laboratory, table) {
+  const rows = NETWORK_METHODS.flatMap((method) => {
+    const costs = laboratory.result(method)?.costs;
+    if (!costs) return [];
+    const { bytes, macsPerPixel, bitOpsPerPixel, product } = costs;
+    const macs = macsPerPixel.map(({ weightBits, activationBits, macs }) => `${(macs / 1e6).toFixed(2)} M of ${weightBits} × ${activationBits} bits`);
+    const cells = [
+      ["bytes-codes", kilo(bytes.codes)],
+      ["bytes-points", kilo(bytes.points)],
+      ["bytes-scales", kilo(bytes.scales)],
+      ["bytes-full", kilo(bytes.fullPrecision)],
+      ["macs", macs.join("\n")],
+      ["bit-ops", (bitOpsPerPixel / 1e6).toFixed(1)],
+      ["product", product ? `${product.shifts.toFixed(2)} shifts, ${product.additions.toFixed(2)} additions` : "a multiplication"],
+    ];
+    const row = document.createElement("tr");
+    row.dataset.method = method;
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = METHOD_NAMES[method];
+    row.append(head);
+    for (const [id, text] of cells) {
+      const cell = document.createElement("td");
+      cell.dataset.testid = `${id}-${method}`;
+      cell.textContent = text;
+      row.append(cell);
+    }
+    return [row];
+  });
+  table.tBodies[0].replaceChildren(...rows);
+}
