@@ -57,6 +57,8 @@ pub struct NetworkInfo<'s> {
     pub parameters: usize,
     /// Multiply-accumulates for one pixel of the input.
     pub macs_per_pixel: f64,
+    /// How the calibration in use was made.
+    pub calibration: Option<Settings>,
     /// The bit widths that DFSQ is calibrated for.
     pub calibrated_widths: Vec<BitWidth>,
     /// The bits of weights and activations, by layer, that the network is optimized for.
@@ -138,6 +140,7 @@ impl Session {
             parameters: self.network.parameters(),
             macs_per_pixel: self.network.macs_per_pixel(),
             optimized_bits: self.optimized.variants.iter().map(|v| v.bits.as_slice()).collect(),
+            calibration: self.calibration.as_ref().map(|calibration| calibration.settings),
             calibrated_widths: self.calibration.as_ref().map(Calibration::widths).unwrap_or_default(),
         }
     }

@@ -481,6 +481,7 @@ export class Laboratory extends EventTarget {
       const info = await fp32.call("info", []);
       if (run !== this.run) throw new EngineError("cancelled", "cancelled");
       this.info = info;
+      if (!this.#isCalibratedForNow()) throw new Error("the points came out other than asked for");
       this.#useCalibration(file, source, known?.id ?? ++this.lastCalibration);
     });
   }
