@@ -1,11 +1,12 @@
 """Make the shipped files of this folder from trained checkpoints, and score them with the command-line program.
 
     publish.py export RUNS --images BSDS500/train      # RUNS/edsr_x2/best.pt ... -> *.onnx, *.calibration, *.optimized, models.json
+    publish.py optimize --images BSDS500/train         # *.onnx -> *.optimized again, without the checkpoints
     publish.py score --set5 Set5 --kodak Kodak24       # shipped files -> scores in models.json, tables in README.md
     publish.py curves RUNS                             # RUNS/*/log.csv -> curves.svg
 
-Set5 is a folder with image_SRF_2 and image_SRF_4, each holding *_HR.png and *_LR.png. DFSQ names the program
-(default: ../target/release/dfsq).
+Set5 is a folder with image_SRF_2 and image_SRF_4, each holding *_HR.png and *_LR.png; of each photograph of Kodak24 the
+middle 256 x 256 is scored. DFSQ names the program (default: ../target/release/dfsq).
 """
 
 import argparse
@@ -61,8 +62,7 @@ def export(options):
         onnx.save(convert.convert(state, name, half=True, properties=PROPERTIES.items()), file)
         calibration = file.with_suffix(".calibration")
         dfsq("calibrate", file, "--images", options.images, "-o", calibration)
-        optimized = file.with_suffix(".optimized")
-        dfsq("optimize", file, "--images", options.images, "-o", optimized, *OPTIMIZE)
+        optimized = optimize_one(file, options.images)
         info = dfsq("inspect", file)
         entries[key] = {
             "id": key,
@@ -75,6 +75,32 @@ def export(options):
             "optimized": listed(optimized.name),
         }
         write({"networks": [entries[key] for key in NETWORKS if key in entries]})
+
+
+def optimize_one(file, images):
+    optimized = file.with_suffix(".optimized")
+    dfsq("optimize", file, "--images", images, "-o", optimized, *OPTIMIZE)
+    return optimized
+
+
+def optimize(options):
+    data = models()
+    for entry in data["networks"]:
+        if not options.only or entry["id"] in options.only:
+            entry["optimized"] = listed(optimize_one(HERE / entry["file"], options.images).name)
+            write(data)
+
+
+def middles(folder, side=256):
+    """A temporary folder with the middle of each image."""
+    from PIL import Image
+
+    result = tempfile.TemporaryDirectory()
+    for path in sorted(folder.rglob("*.png")):
+        image = Image.open(path)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image.crop((left, top, left + side, top + side)).save(pathlib.Path(result.name, path.name))
+    return result
 
 
 def evaluate(key, scale, set5, kodak, *quantization):
@@ -98,12 +124,14 @@ def evaluate(key, scale, set5, kodak, *quantization):
 
 def score(options):
     data = models()
+    kodak = options.kodak and middles(options.kodak)
     for entry in data["networks"]:
         if options.only and entry["id"] not in options.only:
             continue
-        run = [entry["id"], entry["scale"], options.set5, options.kodak]
-        scores = {"fp32": evaluate(*run, "--method", "fp32")}
-        for method in METHODS:
+        run = [entry["id"], entry["scale"], options.set5, kodak and kodak.name]
+        scores = entry.get("scores", {}) if options.methods else {}
+        scores["fp32"] = evaluate(*run, "--method", "fp32")
+        for method in options.methods or METHODS:
             for bits in OPTIMIZED_BITS if method == "dfsq-opt" else BITS:
                 quantization = ["--method", method, "--weight-bits", bits, "--activation-bits", bits]
                 scores[f"{method}-{bits}"] = evaluate(*run, *quantization)
@@ -158,10 +186,15 @@ def main():
     command.add_argument("--images", type=pathlib.Path, required=True)
     command.add_argument("--only", nargs="+", choices=NETWORKS)
     command.set_defaults(run=export)
+    command = commands.add_parser("optimize")
+    command.add_argument("--images", type=pathlib.Path, required=True)
+    command.add_argument("--only", nargs="+", choices=NETWORKS)
+    command.set_defaults(run=optimize)
     command = commands.add_parser("score")
     command.add_argument("--set5", type=pathlib.Path, required=True)
     command.add_argument("--kodak", type=pathlib.Path)
     command.add_argument("--only", nargs="+", choices=NETWORKS)
+    command.add_argument("--methods", nargs="+", choices=METHODS, help="keep what is known of the others")
     command.set_defaults(run=score)
     command = commands.add_parser("curves")
     command.add_argument("runs", type=pathlib.Path)

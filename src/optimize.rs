@@ -1,7 +1,7 @@
 //! `dfsq-opt`: exactly chosen points for activations and weights, and weights rounded with compensation, layer by layer.
 //!
 //! The calibration images go through the network twice, side by side. The first time, in full precision, every quantized
-//! layer's outputs are noted at random positions. The second time each layer meets the inputs that the network quantized
+//! layer's outputs are noted. The second time each layer meets the inputs that the network quantized
 //! so far gives it: its activation points are chosen on these, and its weights rounded so that the noted outputs come
 //! out as well as they can ([`compensate`](crate::quant::compensate)). Then the images go on to the next layer.
 //!
@@ -9,15 +9,16 @@
 
 use crate::calibration::Settings;
 use crate::network::{Layer, Network, Planes, Visit};
-use crate::quant::compensate::{Compensation, Rounding, Statistics, compensate};
+use crate::quant::compensate::{Compensation, Rounding, compensate};
 use crate::quant::kernels::{CodedKernels, WeightGrid};
+use crate::quant::moments::{Moments, Window};
 use crate::quant::subset::Selection;
 use crate::quant::{
     ActivationQuantizer, BitWidth, Histogram, NonFiniteChannel, NormalizationMode, Normalizer, UniversalSet,
 };
 use crate::tensor_file::TensorFile;
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 /// How a network is optimized.
@@ -28,8 +29,6 @@ pub struct Recipe {
     pub weights: WeightGrid,
     /// How they are.
     pub rounding: Rounding,
-    /// Random positions of every image that statistics are made of.
-    pub positions: usize,
     /// Added to the covariance's diagonal, as a share of its mean.
     pub damping: f32,
     /// Times that mean and range of every kernel are fitted to its rounded weights.
@@ -38,13 +37,7 @@ pub struct Recipe {
 
 impl Default for Recipe {
     fn default() -> Self {
-        Recipe {
-            weights: WeightGrid::Subset,
-            rounding: Rounding::Compensated,
-            positions: 600,
-            damping: 0.01,
-            refits: 2,
-        }
+        Recipe { weights: WeightGrid::Subset, rounding: Rounding::Compensated, damping: 0.01, refits: 2 }
     }
 }
 
@@ -205,18 +198,12 @@ impl OptimizedLayer {
     }
 }
 
-/// What the full-precision network computes for some images, noted at random positions.
+/// What the full-precision network computes for some images.
 pub struct Targets {
     images: Vec<Planes>,
-    /// By layer.
-    layers: Vec<Option<LayerTargets>>,
-}
-
-struct LayerTargets {
-    /// Image and position in it.
-    positions: Vec<(usize, usize)>,
-    /// `[positions, outputs]`, without the bias.
-    outputs: Array2<f32>,
+    /// By layer, then image: the outputs without the bias, at all positions ([`Window::outputs`]). None where a layer is
+    /// not quantized, or of another kind.
+    layers: Vec<Vec<Array2<f32>>>,
 }
 
 impl Targets {
@@ -228,39 +215,35 @@ impl Targets {
     pub fn note(
         network: &Network,
         images: Vec<Planes>,
-        recipe: Recipe,
-        seed: u64,
         progress: &mut dyn FnMut(f32) -> bool,
     ) -> Result<Self> {
         if images.is_empty() {
             return Err(Error::Option("no image to optimize on".into()));
         }
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let mut layers: Vec<Option<LayerTargets>> = network.layers().iter().map(|_| None).collect();
-        let total = network.layers().len() as f32;
+        let mut layers = vec![Vec::new(); network.layers().len()];
+        let total = layers.len() as f32;
         network.walk(&images, &mut |Visit { layer, size, values }| {
             if !progress(layer as f32 / total) {
                 return Err(Error::Cancelled);
             }
             let shape = &network.layers()[layer];
-            if !shape.same {
-                return Ok(None);
+            if shape.same {
+                let window = Window { kernel: shape.kernel, size };
+                let kernels = matrix(network.kernels(layer)?, shape)?;
+                let images = values.chunks_exact(shape.inputs * size[0] * size[1]);
+                let outputs = |image| window.outputs(kernels, &window.lay_out(image, shape.inputs));
+                layers[layer] = images.map(outputs).collect();
             }
-            let pixels = size[0] * size[1];
-            let positions: Vec<(usize, usize)> = (0..images.len())
-                .flat_map(|image| {
-                    rng.choose_multiple(0..pixels, recipe.positions).into_iter().map(move |p| (image, p))
-                })
-                .collect();
-            let inputs = patches(values, shape, size, &positions);
-            let kernels = network.kernels(layer)?;
-            let kernels = ArrayView2::from_shape((shape.outputs, inputs.ncols()), kernels)
-                .map_err(|e| Error::Network(e.to_string()))?;
-            let outputs = inputs.dot(&kernels.t());
-            layers[layer] = Some(LayerTargets { positions, outputs });
             Ok(None)
         })?;
         Ok(Targets { images, layers })
+    }
+
+    /// Bytes of memory that they take.
+    pub fn bytes(&self) -> usize {
+        let images: usize = self.images.iter().map(|image| image.values.len()).sum();
+        let outputs: usize = self.layers.iter().flatten().map(Array2::len).sum();
+        (images + outputs) * size_of::<f32>()
     }
 
     /// Optimizes every quantized layer, in the order of the network, for these bits of every layer of the network.
@@ -303,14 +286,15 @@ impl Targets {
                 return Ok(None);
             }
             let own = network.kernels(layer)?;
-            let targets = self.layers[layer].as_ref().filter(|_| recipe.rounding == Rounding::Compensated);
-            let compensated = targets.and_then(|targets| {
-                let weights = ArrayView2::from_shape((shape.outputs, own.len() / shape.outputs), own).ok()?;
-                let statistics = targets.statistics(values, shape, size);
+            let targets = &self.layers[layer];
+            let compensated = if recipe.rounding == Rounding::Compensated && !targets.is_empty() {
+                let moments = moments(values, shape, size, targets);
                 let Recipe { weights: grid, damping, refits, .. } = recipe;
                 let options = Compensation { grid, bits: weight_bits, damping, refits };
-                compensate(weights, &statistics, &universal, options)
-            });
+                compensate(matrix(own, shape)?, &moments, &universal, options)
+            } else {
+                None
+            };
             let kernels = match compensated {
                 Some(compensated) => {
                     result.bias_change = compensated.bias_change;
@@ -329,60 +313,20 @@ impl Targets {
     }
 }
 
-impl LayerTargets {
-    /// Sums over all positions, image by image.
-    fn statistics(&self, values: &[f32], layer: &Layer, size: [usize; 2]) -> Statistics {
-        let pixels = size[0] * size[1];
-        let area = layer.kernel[0] * layer.kernel[1];
-        let mean = |channel: usize| {
-            let planes = values.chunks_exact(pixels).skip(channel).step_by(layer.inputs);
-            let (sum, count) = planes.fold((0.0f64, 0), |(sum, count), plane| {
-                (sum + plane.iter().map(|v| f64::from(*v)).sum::<f64>(), count + plane.len())
-            });
-            (sum / count.max(1) as f64) as f32
-        };
-        let means: Vec<f32> = (0..layer.inputs).map(mean).collect();
-        let input_shift = (0..layer.inputs * area).map(|i| means[i / area]).collect();
-        let output_shift = self.outputs.mean_axis(Axis(0)).unwrap_or_default();
-        let mut statistics = Statistics::new(input_shift, output_shift);
-        let mut start = 0;
-        for positions in self.positions.chunk_by(|a, b| a.0 == b.0) {
-            let end = start + positions.len();
-            let outputs = self.outputs.slice(ndarray::s![start..end, ..]).to_owned();
-            statistics.add(patches(values, layer, size, positions), outputs);
-            start = end;
-        }
-        statistics
-    }
+/// A layer's kernels as `[outputs, weights of one]`.
+fn matrix<'k>(kernels: &'k [f32], layer: &Layer) -> Result<ArrayView2<'k, f32>> {
+    ArrayView2::from_shape((layer.outputs, kernels.len() / layer.outputs), kernels)
+        .map_err(|e| Error::Network(e.to_string()))
 }
 
-/// The inputs that a convolution sees at these positions, `[positions, channels * kernel area]`, zero outside the image.
-fn patches(
-    values: &[f32],
-    layer: &Layer,
-    [height, width]: [usize; 2],
-    positions: &[(usize, usize)],
-) -> Array2<f32> {
-    let [rows, columns] = layer.kernel;
-    let area = rows * columns;
-    let mut result = Array2::zeros((positions.len(), layer.inputs * area));
-    for ((image, position), mut patch) in positions.iter().zip(result.outer_iter_mut()) {
-        let (y, x) = (position / width, position % width);
-        for channel in 0..layer.inputs {
-            let plane = &values[(image * layer.inputs + channel) * height * width..][..height * width];
-            for row in 0..rows {
-                let Some(at) = (y + row).checked_sub(rows / 2).filter(|at| *at < height) else { continue };
-                for column in 0..columns {
-                    let Some(from) = (x + column).checked_sub(columns / 2).filter(|from| *from < width)
-                    else {
-                        continue;
-                    };
-                    patch[channel * area + row * columns + column] = plane[at * width + from];
-                }
-            }
-        }
+/// Of a layer's inputs, `[images, channels, pixels]`, and targets.
+fn moments(values: &[f32], layer: &Layer, size: [usize; 2], targets: &[Array2<f32>]) -> Moments {
+    let window = Window { kernel: layer.kernel, size };
+    let mut moments = Moments::new(window, layer.inputs, layer.outputs);
+    for (image, target) in values.chunks_exact(layer.inputs * size[0] * size[1]).zip(targets) {
+        moments.add(&window.lay_out(image, layer.inputs), target);
     }
-    result
+    moments
 }
 
 /// Chooses the points of each channel over all images, and quantizes these with them.

@@ -7,6 +7,7 @@ pub mod exact;
 pub mod histogram;
 pub mod kernels;
 pub mod kmeans;
+pub mod moments;
 pub mod normalize;
 pub mod points;
 pub mod subset;

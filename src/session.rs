@@ -16,7 +16,7 @@ use crate::analysis::{Analyzer, SampleAnalysis};
 use crate::calibration::{Calibration, Collector, Settings};
 use crate::image_io::{self, Picture};
 use crate::network::{Convention, Layer, Network, Observer, Properties, QuantizationError, Rule, Tap};
-use crate::optimize::{Optimized, Recipe, Targets, Variant};
+use crate::optimize::{Optimized, Targets, Variant};
 use crate::quant::BitWidth;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -152,13 +152,11 @@ impl Session {
     pub fn note_targets(
         &self,
         pictures: &[Picture],
-        recipe: Recipe,
-        seed: u64,
         progress: &mut dyn FnMut(f32) -> bool,
     ) -> Result<Targets> {
         let convention = self.network.convention();
         let images = pictures.iter().map(|picture| image_io::to_planes(picture, convention)).collect();
-        Targets::note(&self.network, images, recipe, seed, progress)
+        Targets::note(&self.network, images, progress)
     }
 
     /// Uses these layers for [`Method::DfsqOpt`] from now on.

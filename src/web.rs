@@ -10,7 +10,7 @@ use crate::image_io::{self, Picture};
 use crate::metrics;
 use crate::mixed_precision::{self, LayerErrors};
 use crate::network::{Observer, QuantizationError};
-use crate::optimize::{Optimized, Recipe};
+use crate::optimize::{Optimized, Recipe, Targets};
 use crate::quant::{BitWidth, UniformGrid, UniversalSet};
 use crate::session::{self, Costs, Method, Options, Prepared, Upscaled};
 use crate::{Error, Result};
@@ -110,7 +110,7 @@ fn now() -> f64 {
     worker.and_then(|worker| worker.performance()).map_or(0.0, |clock| clock.now() / 1000.0)
 }
 
-/// Statistics kept to choose other points from; those of EDSR with 64 features take 67 MB.
+/// Most bytes of statistics or targets kept for other settings; with 64 features, EDSR's take 67 and 69 MB.
 const KEPT_BYTES: usize = 200 << 20;
 
 fn result_to_js(upscaled: &Upscaled, costs: &Costs, start: f64) -> Result<Object> {
@@ -205,6 +205,8 @@ pub struct Session {
     prepared: Option<Prepared>,
     /// Statistics of the last calibration, with the name of what they are of.
     collected: Option<(String, Collector)>,
+    /// Targets of the last optimization, likewise.
+    targets: Option<(String, Targets)>,
     samples: Vec<(String, SampleAnalysis)>,
 }
 
@@ -215,7 +217,7 @@ impl Session {
     pub fn new(network: &[u8], properties: JsValue) -> Result<Session> {
         let properties = if properties.is_undefined() { Default::default() } else { from_js(properties)? };
         let session = session::Session::load_with(network, properties)?;
-        Ok(Session { session, prepared: None, collected: None, samples: Vec::new() })
+        Ok(Session { session, prepared: None, collected: None, targets: None, samples: Vec::new() })
     }
 
     /// Facts about network and calibration.
@@ -278,10 +280,12 @@ impl Session {
     }
 
     /// Optimizes for the bits of `options` on these pictures (an array), all of one size, and uses the result from now on.
-    /// Returns the file of all that has been optimized with these settings.
+    /// `name` stands for the pictures: what the network computes for the same ones is not computed again. Returns the
+    /// file of all that has been optimized with these settings.
     pub fn optimize(
         &mut self,
         pictures: &Array,
+        name: String,
         options: JsValue,
         settings: JsValue,
         recipe: JsValue,
@@ -290,14 +294,19 @@ impl Session {
         let (options, settings, recipe): (Options, Settings, Recipe) =
             (from_js(options)?, from_js(settings)?, from_js(recipe)?);
         let progress = Progress(progress);
-        let pictures: Vec<Picture> =
-            pictures.iter().map(|picture| picture_from_js(&picture)).collect::<Result<_>>()?;
         let network = self.session.network();
         let bits = options.bits(network.layers())?;
-        let targets =
-            self.session.note_targets(&pictures, recipe, 0, &mut |done| progress.report(0.3 * done))?;
+        let targets = match self.targets.take().filter(|(known, _)| *known == name) {
+            Some((_, targets)) => targets,
+            None => {
+                let pictures = pictures.iter().map(|picture| picture_from_js(&picture));
+                let pictures: Vec<Picture> = pictures.collect::<Result<_>>()?;
+                self.session.note_targets(&pictures, &mut |done| progress.report(0.3 * done))?
+            }
+        };
         let mut report = |done| progress.report(0.3 + 0.7 * done);
         let variant = targets.optimize(network, settings, &bits, recipe, &mut report)?;
+        self.targets = Some((name, targets)).filter(|(_, targets)| targets.bytes() <= KEPT_BYTES);
         if self.session.optimized().settings != settings {
             let hash = self.session.hash().to_owned();
             self.session.set_optimized(Optimized { settings, ..Optimized::empty(hash) });

@@ -158,7 +158,12 @@ fn a_network_is_optimized_measured_and_studied() {
         "not-optimized"
     );
     let exact = || json("{\"selection\": \"exact\"}");
-    let file = session.optimize(&pictures, options.clone(), exact(), json("{}"), &silent()).unwrap();
+    let file =
+        session.optimize(&pictures, "two".into(), options.clone(), exact(), json("{}"), &silent()).unwrap();
+    // The same again looks at no picture.
+    let again =
+        session.optimize(&Array::new(), "two".into(), options.clone(), exact(), json("{}"), &silent());
+    assert_eq!(again.unwrap(), file);
     session.upscale(&picture(12, 10), options.clone(), &silent()).unwrap();
     let mut another = Session::new(&stated_edsr(), JsValue::UNDEFINED).unwrap();
     another.load_optimized(&file).unwrap();

@@ -73,7 +73,7 @@ fn options(weights: u8, activations: u8) -> Options {
 }
 
 fn variant(session: &Session, bits: &[[BitWidth; 2]], settings: Settings, recipe: Recipe) -> Variant {
-    let targets = session.note_targets(&crops(), recipe, 0, &mut |_| true).unwrap();
+    let targets = session.note_targets(&crops(), &mut |_| true).unwrap();
     targets.optimize(session.network(), settings, bits, recipe, &mut |_| true).unwrap()
 }
 
@@ -151,13 +151,13 @@ fn it_is_repeatable_and_can_be_cancelled() {
     let session = Session::load(&network()).unwrap();
     assert_eq!(optimized(&session, &[[2, 2]]), optimized(&session, &[[2, 2]]));
     let recipe = Recipe::default();
-    let stopped = session.note_targets(&crops(), recipe, 0, &mut |done| done < 0.3);
+    let stopped = session.note_targets(&crops(), &mut |done| done < 0.3);
     assert!(matches!(stopped.err(), Some(Error::Cancelled)));
-    let targets = session.note_targets(&crops(), recipe, 0, &mut |_| true).unwrap();
+    let targets = session.note_targets(&crops(), &mut |_| true).unwrap();
     let bits = uniform(&session, [2, 2]);
     let stopped = targets.optimize(session.network(), EXACT, &bits, recipe, &mut |done| done < 0.3);
     assert!(matches!(stopped, Err(Error::Cancelled)));
-    assert!(matches!(session.note_targets(&[], recipe, 0, &mut |_| true).err(), Some(Error::Option(_))));
+    assert!(matches!(session.note_targets(&[], &mut |_| true).err(), Some(Error::Option(_))));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -165,7 +165,7 @@ fn a_constant_image_is_no_error() {
     let mut session = Session::load(&network()).unwrap();
     let grey = Picture { width: 16, height: 16, rgb: vec![128; 3 * 256], alpha: None };
     let recipe = Recipe::default();
-    let targets = session.note_targets(&[grey], recipe, 0, &mut |_| true).unwrap();
+    let targets = session.note_targets(&[grey], &mut |_| true).unwrap();
     let bits = uniform(&session, [4, 4]);
     session.add_optimized(targets.optimize(session.network(), EXACT, &bits, recipe, &mut |_| true).unwrap());
     assert!(distance(&session, Method::DfsqOpt, 4, 4).is_finite());
@@ -189,7 +189,7 @@ fn each_part_helps() {
         [(Uniform, Nearest), (Subset, Nearest), (Uniform, Compensated), (Subset, Compensated)]
             .map(|(weights, rounding)| distance(weights, rounding));
     assert!(subset < plain && compensated < plain, "{plain}: {subset}, {compensated}");
-    assert!(both < subset && both < compensated, "{subset}, {compensated}: {both}");
+    assert!(both < 0.1 * subset && both < 0.1 * plain, "{subset}, {compensated}: {both}");
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -214,7 +214,7 @@ fn layers_may_have_bits_of_their_own_or_be_left_out() {
     let pictures = [options(3, 3), single([4, 4]), single([32, 32])].map(|options| upscale(&options));
     assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2]);
     let fewer = Settings { normalization: dfsq::quant::NormalizationMode::None, ..EXACT };
-    let targets = session.note_targets(&crops(), Recipe::default(), 0, &mut |_| true).unwrap();
+    let targets = session.note_targets(&crops(), &mut |_| true).unwrap();
     let bits = uniform(&session, [3, 3]);
     let refused = targets.optimize(session.network(), fewer, &bits, Recipe::default(), &mut |_| true);
     assert!(matches!(refused, Err(Error::Option(_))));

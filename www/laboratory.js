@@ -36,6 +36,9 @@ const PAIRS = 12;
 /** Side of the patches that are calibrated on, in pixels of the network's input, as in the paper. */
 const PATCH = 48;
 
+/** Side of the patches that a network is optimized on: all their positions count, so that few small ones do. */
+const OPTIMIZED_PATCH = 32;
+
 /** Side of the patches that layers are measured on, each layer at each width with a run of its own. */
 const MEASURED_PATCH = 24;
 
@@ -387,9 +390,8 @@ export class Laboratory extends EventTarget {
     }
   }
 
-  /** Patches of the bundled samples, shrunk by the network's scale: every other one of 27, which all of them do not
-   * improve on by more than 0.04 dB. */
-  async #patches(side = PATCH) {
+  /** Every so many-th of 27 patches of the bundled samples, shrunk by the network's scale. @param {number} side @param {number} step */
+  async #patches(side, step) {
     const { images } = this.engines;
     const patches = [];
     for (const file of await this.sampleFiles()) {
@@ -397,7 +399,7 @@ export class Laboratory extends EventTarget {
       const { low } = /** @type {Pair} */ (await images.call("benchmarkPair", [picture, this.cost().scale]));
       patches.push(...tiles(low, side).map((tile) => cut(low, tile)));
     }
-    return patches.filter((_, i) => i % 2 === 0);
+    return patches.filter((_, i) => i % step === 0);
   }
 
   /** Optimizes the network for the present bits, where that has not been done. @param {(done: number) => void} onProgress */
@@ -413,8 +415,8 @@ export class Laboratory extends EventTarget {
     this.optimizing = true;
     this.#change();
     try {
-      const patches = await this.#patches();
-      const file = await engine.call("optimize", [patches, this.options("dfsq-opt"), points, recipe], onProgress);
+      const patches = await this.#patches(OPTIMIZED_PATCH, 3);
+      const file = await engine.call("optimize", [patches, "patches", this.options("dfsq-opt"), points, recipe], onProgress);
       engine.update({ optimized: file });
       this.optimized.set(key, { file, bits: new Set([...known.bits, bits]) });
       this.#showOptimized(file);
@@ -488,7 +490,7 @@ export class Laboratory extends EventTarget {
 
   /** @param {Source} source @returns {Promise<Picture[]>} */
   async #calibrationPictures(source) {
-    if (source === "patches") return this.#patches();
+    if (source === "patches") return this.#patches(PATCH, 2);
     const samples = source === "image" && this.sample ? [this.sample] : this.samples;
     return (await Promise.all(samples.map((sample) => this.#pair(sample)))).map(({ low }) => low);
   }
@@ -497,7 +499,7 @@ export class Laboratory extends EventTarget {
   async measureLayers() {
     this.stop();
     await this.#job("dfsq", MEASUREMENT, async (onProgress) => {
-      const patches = (await this.#patches(MEASURED_PATCH)).filter((_, i) => i % 5 === 0);
+      const patches = await this.#patches(MEASURED_PATCH, 9);
       const plain = { ...this.options("dfsq"), layerBits: {} };
       this.layerErrors = await this.engines.dfsq.call("layerErrors", [patches, plain, WIDTHS], onProgress);
     });

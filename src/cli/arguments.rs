@@ -108,9 +108,6 @@ pub struct RecipeOptions {
     /// How weights are rounded [default: nearest, for dfsq-opt compensated]
     #[arg(long, value_enum)]
     rounding: Option<Rounding>,
-    /// For dfsq-opt: random positions of each crop that weights are compensated on
-    #[arg(long, default_value_t = Recipe::default().positions, value_parser = positive)]
-    positions: usize,
     /// For dfsq-opt: what is added to the diagonal of the inputs' covariance, as a share of its mean
     #[arg(long, default_value_t = Recipe::default().damping)]
     damping: f32,
@@ -125,7 +122,6 @@ impl RecipeOptions {
         Recipe {
             weights: self.weights.unwrap_or(weights),
             rounding: self.rounding.unwrap_or(rounding),
-            positions: self.positions,
             damping: self.damping,
             refits: self.refits,
         }
@@ -266,8 +262,4 @@ pub fn bit_width(text: &str) -> Result<BitWidth, String> {
 pub fn bit_pair(text: &str) -> Result<[BitWidth; 2], String> {
     let (weights, activations) = text.split_once('/').unwrap_or((text, text));
     Ok([bit_width(weights)?, bit_width(activations)?])
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be 1 at least".to_owned())
 }

@@ -48,7 +48,7 @@ pub fn optimize(
 ) -> Result<Optimized> {
     let crops = calibrate::random_crops(session, images, points)?;
     let bar = progress_bar(100, "full precision");
-    let targets = session.note_targets(&crops, recipe, points.seed, &mut |done| {
+    let targets = session.note_targets(&crops, &mut |done| {
         bar.set_position((100.0 * done) as u64);
         true
     })?;

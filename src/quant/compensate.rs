@@ -11,6 +11,7 @@
 //! 4. Bias: `mean(y) - W' mean(u')` is added to it.
 
 use super::kernels::{CodedKernels, KernelGrid, WeightGrid};
+use super::moments::Moments;
 use super::{BitWidth, UniversalSet};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
@@ -18,76 +19,6 @@ use serde::{Deserialize, Serialize};
 
 /// Rows of a block in blocked matrix algorithms.
 const BLOCK: usize = 96;
-
-/// What compensation needs to know of a layer's inputs and wanted outputs.
-#[derive(Debug, Clone)]
-pub struct Statistics {
-    /// Sum of `(u' - s) (u' - s)'`, the lower triangle.
-    gram: Array2<f32>,
-    /// Sum of `(y - t) (u' - s)'`.
-    cross: Array2<f32>,
-    input_sum: Array1<f64>,
-    output_sum: Array1<f64>,
-    /// `s` and `t`: guesses of the means, so that sums of products lose no digits.
-    shifts: (Array1<f32>, Array1<f32>),
-    count: f64,
-}
-
-impl Statistics {
-    /// Nothing seen yet; the shifts are rough means of inputs and outputs.
-    pub fn new(input_shift: Array1<f32>, output_shift: Array1<f32>) -> Self {
-        let (n, o) = (input_shift.len(), output_shift.len());
-        Statistics {
-            gram: Array2::zeros((n, n)),
-            cross: Array2::zeros((o, n)),
-            input_sum: Array1::zeros(n),
-            output_sum: Array1::zeros(o),
-            shifts: (input_shift, output_shift),
-            count: 0.0,
-        }
-    }
-
-    /// Adds positions: `inputs` is `[positions, inputs]`, `outputs` `[positions, outputs]`.
-    pub fn add(&mut self, mut inputs: Array2<f32>, mut outputs: Array2<f32>) {
-        inputs -= &self.shifts.0;
-        outputs -= &self.shifts.1;
-        self.count += inputs.nrows() as f64;
-        self.input_sum += &inputs.sum_axis(Axis(0)).mapv(f64::from);
-        self.output_sum += &outputs.sum_axis(Axis(0)).mapv(f64::from);
-        let n = inputs.ncols();
-        for start in (0..n).step_by(BLOCK) {
-            let end = (start + BLOCK).min(n);
-            let rows = inputs.slice(s![.., start..end]);
-            let columns = inputs.slice(s![.., ..end]);
-            general_mat_mul(1.0, &rows.t(), &columns, 1.0, &mut self.gram.slice_mut(s![start..end, ..end]));
-        }
-        general_mat_mul(1.0, &outputs.t(), &inputs, 1.0, &mut self.cross);
-    }
-
-    /// Means of inputs and outputs.
-    fn means(&self) -> (Array1<f64>, Array1<f64>) {
-        let mean = |sum: &Array1<f64>, shift: &Array1<f32>| sum / self.count + shift.mapv(f64::from);
-        (mean(&self.input_sum, &self.shifts.0), mean(&self.output_sum, &self.shifts.1))
-    }
-
-    /// The covariances H (symmetric) and G.
-    fn covariances(&self) -> (Array2<f32>, Array2<f32>) {
-        let (input, output) = (&self.input_sum / self.count, &self.output_sum / self.count);
-        let n = input.len();
-        let mut h = Array2::zeros((n, n));
-        for i in 0..n {
-            for j in 0..=i {
-                let value = (f64::from(self.gram[[i, j]]) / self.count - input[i] * input[j]) as f32;
-                h[[i, j]] = value;
-                h[[j, i]] = value;
-            }
-        }
-        let g = Array2::from_shape_fn(self.cross.dim(), |(o, i)| {
-            (f64::from(self.cross[[o, i]]) / self.count - output[o] * input[i]) as f32
-        });
-        (h, g)
-    }
-}
 
 /// How weights are compensated.
 #[derive(Debug, Clone, Copy)]
@@ -124,15 +55,15 @@ pub enum Rounding {
 
 /// Rounds `weights`, shape `[kernels, inputs]`, with compensation.
 ///
-/// `None` where the statistics or weights are not finite.
+/// `None` where the moments or weights are not finite.
 pub fn compensate(
     weights: ArrayView2<'_, f32>,
-    statistics: &Statistics,
+    moments: &Moments,
     universal: &UniversalSet,
     options: Compensation,
 ) -> Option<Compensated> {
-    let (mut h, g) = statistics.covariances();
-    let (input_mean, output_mean) = statistics.means();
+    let (mut h, g) = moments.covariances();
+    let (input_mean, output_mean) = moments.means();
     let n = h.nrows();
     let damping = options.damping * h.diag().mean().unwrap_or(0.0) + f32::MIN_POSITIVE;
     let mut order: Vec<usize> = (0..n).collect();
@@ -273,6 +204,7 @@ fn reordered(matrix: &Array2<f32>, order: &[usize]) -> Array2<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quant::moments::Window;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     /// Correlated inputs, as neighbouring pixels are: sums of a few common sources and some noise.
@@ -282,29 +214,16 @@ mod tests {
         sources.dot(&mixing) + Array2::from_shape_fn((positions, n), |_| 0.2 * rng.f32() + 0.5)
     }
 
-    fn statistics(inputs: &Array2<f32>, outputs: &Array2<f32>) -> Statistics {
-        let shift = |a: &Array2<f32>| a.mean_axis(Axis(0)).unwrap() + 0.1;
-        let mut statistics = Statistics::new(shift(inputs), shift(outputs));
-        for (rows, outputs) in inputs.axis_chunks_iter(Axis(0), 77).zip(outputs.axis_chunks_iter(Axis(0), 77))
-        {
-            statistics.add(rows.to_owned(), outputs.to_owned());
-        }
-        statistics
+    /// Of a convolution of 1 x 1, whose positions are the pixels.
+    fn moments(inputs: &Array2<f32>, outputs: &Array2<f32>) -> Moments {
+        let window = Window { kernel: [1, 1], size: [1, inputs.nrows()] };
+        let mut moments = Moments::new(window, inputs.ncols(), outputs.ncols());
+        moments.add(&inputs.t().to_owned(), &outputs.t().to_owned());
+        moments
     }
 
     fn squares(a: &Array2<f32>) -> f64 {
         a.iter().map(|v| f64::from(*v).powi(2)).sum()
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn covariances_are_those_of_the_definition() {
-        let mut rng = fastrand::Rng::with_seed(0);
-        let (x, y) = (inputs(500, 130, &mut rng), inputs(500, 3, &mut rng));
-        let (h, g) = statistics(&x, &y).covariances();
-        let centred = |a: &Array2<f32>| a - &a.mean_axis(Axis(0)).unwrap();
-        let largest = |a: Array2<f32>| a.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        assert!(largest(h - centred(&x).t().dot(&centred(&x)) / 500.0) < 1e-4);
-        assert!(largest(g - centred(&y).t().dot(&centred(&x)) / 500.0) < 1e-4);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -338,14 +257,14 @@ mod tests {
             let rounded = Array2::from_shape_vec((o, n), kernels.weights(&universal)).unwrap();
             squares(&(noisy.dot(&rounded.t()) + ArrayView1::from(change) - &wanted))
         };
-        let statistics = statistics(&noisy, &wanted);
+        let moments = moments(&noisy, &wanted);
         for (bits, grid) in [(2, WeightGrid::Subset), (4, WeightGrid::Subset), (3, WeightGrid::Uniform)] {
             let bits = BitWidth::new(bits).unwrap();
             let nearest =
                 CodedKernels::nearest(weights.as_slice().unwrap(), o, grid, &universal, bits).unwrap();
             let ours = |refits| {
                 let options = Compensation { grid, bits, damping: 0.01, refits };
-                compensate(weights.view(), &statistics, &universal, options).unwrap()
+                compensate(weights.view(), &moments, &universal, options).unwrap()
             };
             let (plain, refitted) = (ours(0), ours(2));
             let plain = error(&plain.kernels, &plain.bias_change);

@@ -13,6 +13,7 @@
 use super::UniversalSet;
 use super::histogram::Cumulative;
 use crate::{Error, Result};
+use std::ops::RangeInclusive;
 
 /// Most subsets that [`exhaustive`] tries for one channel.
 pub const MAX_SUBSETS: f64 = 1e7;
@@ -117,6 +118,19 @@ trait Path {
     fn first(&self, to: usize) -> f64;
     fn between(&self, from: usize, to: usize) -> f64;
     fn last(&self, from: usize) -> f64;
+
+    /// The best predecessor in `range`, the first of several, of node `to`, and what it costs to get there by way of it,
+    /// `before` being the costs of getting to each node.
+    fn best(&self, before: &[f64], range: RangeInclusive<usize>, to: usize) -> (f64, usize) {
+        let (mut best, mut from) = (f64::INFINITY, *range.start());
+        for i in range {
+            let cost = before[i] + self.between(i, to);
+            if cost < best {
+                (best, from) = (cost, i);
+            }
+        }
+        (best, from)
+    }
 }
 
 /// Squared errors, less the sum of squares of all samples, which is the same for every choice.
@@ -160,6 +174,14 @@ impl<'d> Costs<'d> {
         self.nodes.len()
     }
 
+    /// What lies below the middle goes to `from`, the rest to `to`: written with sums from 0 on, so that only the
+    /// middle's are looked up.
+    #[inline]
+    fn step(&self, from: &Node, to: &Node) -> f64 {
+        let (count, sum) = self.data.below((from.edge + to.edge) / 2);
+        (from.value - to.value) * ((from.value + to.value) * count - 2.0 * sum) + (to.below - from.below)
+    }
+
     /// The universal indices of the nodes that samples go to; one at least.
     fn used(&self, nodes: &[usize]) -> Vec<u16> {
         let universal = |node: usize| (node + self.offset) as u16;
@@ -187,13 +209,23 @@ impl Path for Costs<'_> {
         self.nodes[to].below
     }
 
-    /// What lies below the middle goes to `from`, the rest to `to`: written with sums from 0 on, so that only the
-    /// middle's are looked up.
     #[inline]
     fn between(&self, from: usize, to: usize) -> f64 {
-        let (from, to) = (&self.nodes[from], &self.nodes[to]);
-        let (count, sum) = self.data.below(usize::midpoint(from.edge, to.edge));
-        (from.value - to.value) * ((from.value + to.value) * count - 2.0 * sum) + (to.below - from.below)
+        self.step(&self.nodes[from], &self.nodes[to])
+    }
+
+    /// As by default, without checks of bounds in the loop that all time is spent in.
+    fn best(&self, before: &[f64], range: RangeInclusive<usize>, to: usize) -> (f64, usize) {
+        let (start, to) = (*range.start(), &self.nodes[to]);
+        let (mut best, mut best_from) = (f64::INFINITY, start);
+        let froms = self.nodes[range.clone()].iter().zip(&before[range]);
+        for (i, (from, before)) in froms.enumerate() {
+            let cost = before + self.step(from, to);
+            if cost < best {
+                (best, best_from) = (cost, start + i);
+            }
+        }
+        (best, best_from)
     }
 
     #[inline]
@@ -259,13 +291,7 @@ impl<P: Path> Row<'_, P> {
         let end = high.min(j - 1);
         // Rounding may make two equal costs differ, so that the row above is a step too far.
         let start = low.max(usize::from(self.above[j])).min(end);
-        let (mut best, mut from) = (f64::INFINITY, start);
-        for i in start..=end {
-            let cost = self.before[i] + self.path.between(i, j);
-            if cost < best {
-                (best, from) = (cost, i);
-            }
-        }
+        let (best, from) = self.path.best(self.before, start..=end, j);
         (self.now[j], self.from[j]) = (best, from as u16);
         self.fill(range.start..j, low, from);
         self.fill(j + 1..range.end, from, high);
