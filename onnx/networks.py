@@ -82,6 +82,8 @@ class ResidualDenseBlock(nn.Module):
 class RDN(nn.Module):
     """RDN (Zhang et al., 2018): `blocks` is D, `depth` C, `growth` G and `features` G0.
 
+    The upsampler has G0 features, where the published code goes on with G: the same in configuration B only.
+
     The default is ours, small enough for a page; the paper's networks are (20, 6, 32, 64) "A" and (16, 8, 64, 64) "B".
     """
 

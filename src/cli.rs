@@ -8,6 +8,7 @@ mod eval;
 mod files;
 mod inspect;
 mod optimize;
+mod report;
 mod upscale;
 
 use anyhow::{Context, Result};
@@ -46,6 +47,8 @@ enum Command {
     Assign(assign::Arguments),
     /// Score a method on a folder of images (PSNR and SSIM on Y)
     Eval(eval::Arguments),
+    /// Write figures and tables of the distributions of every quantized layer
+    Report(report::Arguments),
     /// Score the paper's choices one by one, and what goes beyond them
     Ablate(ablate::Arguments),
 }
@@ -98,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Optimize(arguments) => optimize::run(&arguments),
         Command::Assign(arguments) => assign::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Ablate(arguments) => ablate::run(&arguments),
     };
     match result {

@@ -49,36 +49,23 @@ fn has(path: &Path) -> bool {
     path.metadata().is_ok_and(|m| m.len() > 0)
 }
 
+/// What is chosen on small crops, since the pictures are small.
+const SMALL: [&str; 4] = ["--crop-size", "16", "--crops", "4"];
+
+/// A command line, given as words.
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
 #[test]
 fn calibrate_then_eval_then_upscale() {
     let folder = Folder::new("pipeline");
-    let made = folder.json(&[
-        "calibrate",
-        "net.onnx",
-        "--images",
-        "hr",
-        "-o",
-        "net.calibration",
-        "--crops",
-        "3",
-        "--crop-size",
-        "16",
-        "--json",
-    ]);
-    assert_eq!((made["layers"].as_u64(), made["crops"].as_u64()), (Some(2), Some(3)));
+    let made = words("calibrate net.onnx --images hr -o net.calibration --json");
+    let made = folder.json(&[&made[..], &SMALL].concat());
+    assert_eq!((made["layers"].as_u64(), made["crops"].as_u64()), (Some(2), Some(4)));
     assert!(has(&folder.path("net.calibration")));
 
-    let report = folder.json(&[
-        "eval",
-        "net.onnx",
-        "--hr",
-        "hr",
-        "--weight-bits",
-        "8",
-        "--activation-bits",
-        "8",
-        "--json",
-    ]);
+    let report = folder.json(&words("eval net.onnx --hr hr --weight-bits 8 --activation-bits 8 --json"));
     assert_eq!((report["model"].as_str(), report["scale"].as_u64()), (Some("net"), Some(2)));
     assert_eq!((report["method"].as_str(), report["weight_bits"].as_u64()), (Some("dfsq"), Some(8)));
     let names: Vec<_> =
@@ -89,41 +76,16 @@ fn calibrate_then_eval_then_upscale() {
     assert!((report["mean_psnr_y"].as_f64().unwrap() - (scores[0] + scores[1]) / 2.0).abs() < 1e-9);
     assert!(report["mean_ssim_y"].is_number() && report["seconds"].is_number());
 
-    let on_folder = folder.json(&[
-        "eval",
-        "net.onnx",
-        "--hr",
-        "hr",
-        "--calibration",
-        "hr",
-        "--crops",
-        "2",
-        "--crop-size",
-        "16",
-        "--json",
-    ]);
-    assert!(on_folder["mean_psnr_y"].is_number());
+    let on_folder = words("eval net.onnx --hr hr --calibration hr --selection exact --json");
+    assert!(folder.json(&[&on_folder[..], &SMALL].concat())["mean_psnr_y"].is_number());
 
-    let made = [
-        "optimize",
-        "net.onnx",
-        "--images",
-        "hr",
-        "-o",
-        "net.optimized",
-        "--crop-size",
-        "16",
-        "--bits",
-        "3,4",
-        "--json",
-    ];
-    assert!(folder.json(&made)["bytes"].as_u64().unwrap() > 100);
-    let ours = folder.json(&["eval", "net.onnx", "--hr", "hr", "--method", "dfsq-opt", "--json"]);
+    let made = words("optimize net.onnx --images hr -o net.optimized --bits 3,4 --json");
+    assert!(folder.json(&[&made[..], &SMALL].concat())["bytes"].as_u64().unwrap() > 100);
+    let ours = folder.json(&words("eval net.onnx --hr hr --method dfsq-opt --json"));
     assert_eq!(ours["method"], "dfsq-opt");
     assert!(ours["mean_psnr_y"].as_f64().unwrap() > 5.0);
 
-    let result =
-        folder.json(&["upscale", "net.onnx", "hr/a.png", "-o", "out.png", "--method", "bicubic", "--json"]);
+    let result = folder.json(&words("upscale net.onnx hr/a.png -o out.png --method bicubic --json"));
     assert_eq!((result["width"].as_u64(), result["height"].as_u64()), (Some(80), Some(80)));
     assert!(has(&folder.path("out.png")));
 }
@@ -131,30 +93,72 @@ fn calibrate_then_eval_then_upscale() {
 #[test]
 fn ablate_prints_a_row_for_every_choice() {
     let folder = Folder::new("ablate");
-    let arguments =
-        ["ablate", "net.onnx", "--hr", "hr", "--calibration", "hr", "--crop-size", "16", "--crops", "4"];
-    let report = folder.json(&[&arguments[..], &["--bits", "4,3", "--json"]].concat());
+    let arguments = words("ablate net.onnx --hr hr --calibration hr --bits 4,3 --json");
+    let report = folder.json(&[&arguments[..], &SMALL].concat());
     let rows = report["rows"].as_array().unwrap();
     let names: Vec<&str> = rows.iter().map(|row| row["variant"].as_str().unwrap()).collect();
-    for name in ["min-max, static", "dfsq", "2 word sets", "exact points and weights"] {
+    for name in ["min-max, static", "dfsq", "2 word sets", "layer-wise", "exact points and weights"] {
         assert!(names.contains(&name), "{names:?}");
     }
     assert!(rows.iter().all(|row| row["psnr_y"].as_array().unwrap().len() == 2));
-    let eval = [
-        "eval",
-        "net.onnx",
-        "--hr",
-        "hr",
-        "--calibration",
-        "hr",
-        "--crop-size",
-        "16",
-        "--crops",
-        "4",
-        "--json",
-    ];
-    let dfsq = rows.iter().find(|row| row["variant"] == "dfsq").unwrap();
-    assert_eq!(dfsq["psnr_y"][0], folder.json(&eval)["mean_psnr_y"]);
+    // Rows share statistics where they can; the scores are those of a run of its own.
+    let eval = |options: &str| {
+        let arguments = format!("eval net.onnx --hr hr --calibration hr --json {options}");
+        folder.json(&[&words(&arguments)[..], &SMALL].concat())["mean_psnr_y"].clone()
+    };
+    for (name, options) in [
+        ("dfsq", ""),
+        ("layer-wise", "--granularity layer"),
+        ("3 word sets", "--word-sets 3"),
+        ("4 bits of mean and range", "--denormalization-bits 4"),
+        ("exact points, compensated", "--method dfsq-opt --weights uniform"),
+    ] {
+        let row = rows.iter().find(|row| row["variant"] == name).unwrap();
+        assert_eq!(row["psnr_y"][0], eval(options), "{name}");
+    }
+}
+
+#[test]
+fn layers_are_measured_and_given_bits() {
+    let folder = Folder::new("assign");
+    let assign =
+        "assign net.onnx --images hr --calibration hr --average-bits 5 --widths 2,4,6 -o bits.json --json";
+    let report = folder.json(&[&words(assign)[..], &SMALL].concat());
+    let layers = report["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 2);
+    for layer in layers {
+        let psnr: Vec<f64> = layer["psnr"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        assert!(psnr.windows(2).all(|p| p[0] < p[1]), "{psnr:?}");
+    }
+    // Both layers have as many weights, so one gets 4 and one 6 bits, and the result lies between those.
+    assert_eq!(report["average_bits"].as_f64(), Some(5.0));
+    let uniform = |i: usize| report["uniform_psnr"][i].as_f64().unwrap();
+    let measured = report["measured_psnr"].as_f64().unwrap();
+    assert!(uniform(1) <= measured && measured <= uniform(2), "{report}");
+    let written: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path("bits.json")).unwrap()).unwrap();
+    assert_eq!(written.as_object().unwrap().len(), 2);
+    let eval = words("eval net.onnx --hr hr --calibration hr --layer-bits bits.json --json");
+    assert!(folder.json(&[&eval[..], &SMALL].concat())["mean_psnr_y"].as_f64().unwrap() > 5.0);
+}
+
+#[test]
+fn report_writes_figures_and_tables() {
+    let folder = Folder::new("report");
+    let report = words("report net.onnx --images hr -o report --calibration hr --json");
+    let report = folder.json(&[&report[..], &SMALL].concat());
+    // Two layers with four figures, one of all layers, and three tables.
+    assert_eq!((report["files"].as_u64(), report["images"].as_u64()), (Some(12), Some(2)));
+    let read = |name: &str| std::fs::read_to_string(folder.path("report").join(name)).unwrap();
+    assert_eq!(read("distributions.csv").lines().count(), 1 + 2 * 2 * 3);
+    let layers = read("layers.csv");
+    assert!(layers.contains("a,block.conv1,dfsq,") && layers.contains("b,block.conv2,min-max,"), "{layers}");
+    assert!(!layers.contains("dfsq-opt"), "nothing was optimized");
+    for figure in ["layers", "block.conv1-histogram", "block.conv2-universal-set"] {
+        assert!(read(&format!("{figure}.svg")).starts_with("<svg"));
+    }
+    let costs: serde_json::Value = serde_json::from_str(&read("costs.json")).unwrap();
+    assert!(costs["dfsq"]["bitOpsPerPixel"].as_f64().unwrap() > 0.0);
 }
 
 #[test]
@@ -200,6 +204,12 @@ fn errors_name_the_file_and_end_with_a_status() {
     fails(&["eval", "net.onnx", "--hr", ".", "--method", "fp32"], "holds no PNG");
     fails(&["eval", "net.onnx", "--hr", "hr", "--lr", "hr/a.png", "--method", "fp32"], "2 references but 1");
     fails(&["eval", "net.onnx", "--hr", "hr", "--weight-bits", "9"], "choose 2 to 8");
+    std::fs::write(folder.path("net.calibration"), b"never read").unwrap();
+    fails(&words("eval net.onnx --hr hr --selection exact"), "give a folder of images with --calibration");
+    fails(&words("eval net.onnx --hr hr --rounding compensated"), "--method dfsq-opt");
+    std::fs::write(folder.path("bits.json"), br#"{"head": [4, 4]}"#).unwrap();
+    fails(&words("eval net.onnx --hr hr --layer-bits bits.json"), "head, which is no quantized layer");
+    fails(&words("calibrate net.onnx --images hr -o x --crops 0"), "at least 1");
     fails(
         &["calibrate", "net.onnx", "--images", "hr", "-o", "x", "--crop-size", "99"],
         "no image is large enough",

@@ -1,7 +1,7 @@
 //! Compensated rounding: the errors of weights that are rounded are made up for by those that are still to be.
 //!
 //! A layer of the quantized network gets inputs `u'` where the full-precision network has `u`, and should give the same
-//! output `y = W u`. Over all calibration positions, with covariances `H = cov(u', u')` and `G = cov(y, u')`:
+//! output `y = W u`. Over all positions ([`moments`](super::moments)), with covariances `H = cov(u', u')` and `G = cov(y, u')`:
 //!
 //! 1. Refit: `W* = (G + l W) (H + l I)^-1`, the least-squares weights for `u'`, with `l` a share of H's mean diagonal.
 //! 2. Grid: each kernel (row) of `W*` gets mean, range and exactly chosen points, or a uniform grid.

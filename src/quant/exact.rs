@@ -133,21 +133,18 @@ trait Path {
     }
 }
 
-/// Squared errors, less the sum of squares of all samples, which is the same for every choice.
+/// Squared errors, less the sum of squares of all samples, which is the same for every choice. The nodes are the values
+/// that can be of use: from the last one below all samples to the first one above.
 struct Costs<'d> {
     data: &'d Cumulative,
-    nodes: Vec<Node>,
-    /// Index of the first of them in the universal set.
+    /// By node.
+    values: Vec<f64>,
+    /// By node, the bin that starts there.
+    edges: Vec<u32>,
+    /// By node, the cost of all samples below, from its value.
+    below: Vec<f64>,
+    /// Index of the first node in the universal set.
     offset: usize,
-}
-
-/// A value that can be of use: from the last one below all samples to the first one above.
-struct Node {
-    value: f64,
-    /// The bin that starts there.
-    edge: usize,
-    /// Cost of all samples below, from this value.
-    below: f64,
 }
 
 impl<'d> Costs<'d> {
@@ -162,30 +159,21 @@ impl<'d> Costs<'d> {
         }
         let start = all.iter().rposition(|v| data.edge(f64::from(*v)) <= low).unwrap_or(0);
         let stop = all.iter().position(|v| data.edge(f64::from(*v)) >= high).unwrap_or(all.len() - 1);
-        let node = |value: &f32| {
-            let value = f64::from(*value);
-            let edge = data.edge(value);
-            Node { value, edge, below: cost(data.range(0, edge), value) }
-        };
-        Costs { data, nodes: all[start..=stop.max(start)].iter().map(node).collect(), offset: start }
+        let values: Vec<f64> = all[start..=stop.max(start)].iter().map(|v| f64::from(*v)).collect();
+        let edges: Vec<u32> = values.iter().map(|v| data.edge(*v) as u32).collect();
+        let below =
+            values.iter().zip(&edges).map(|(v, edge)| cost(data.sums()[*edge as usize], *v)).collect();
+        Costs { data, values, edges, below, offset: start }
     }
 
     fn nodes(&self) -> usize {
-        self.nodes.len()
-    }
-
-    /// What lies below the middle goes to `from`, the rest to `to`: written with sums from 0 on, so that only the
-    /// middle's are looked up.
-    #[inline]
-    fn step(&self, from: &Node, to: &Node) -> f64 {
-        let (count, sum) = self.data.below((from.edge + to.edge) / 2);
-        (from.value - to.value) * ((from.value + to.value) * count - 2.0 * sum) + (to.below - from.below)
+        self.values.len()
     }
 
     /// The universal indices of the nodes that samples go to; one at least.
     fn used(&self, nodes: &[usize]) -> Vec<u16> {
         let universal = |node: usize| (node + self.offset) as u16;
-        let middle = |a: usize, b: usize| usize::midpoint(self.nodes[a].edge, self.nodes[b].edge);
+        let middle = |a: usize, b: usize| ((self.edges[a] + self.edges[b]) / 2) as usize;
         let samples = |i: usize| {
             let from = if i == 0 { 0 } else { middle(nodes[i - 1], nodes[i]) };
             let to = nodes.get(i + 1).map_or(self.data.end(), |next| middle(nodes[i], *next));
@@ -206,32 +194,39 @@ fn cost((count, sum): (f64, f64), value: f64) -> f64 {
 impl Path for Costs<'_> {
     #[inline]
     fn first(&self, to: usize) -> f64 {
-        self.nodes[to].below
+        self.below[to]
     }
 
+    /// What lies below the middle goes to `from`, the rest to `to`: written with sums from 0 on, so that only the
+    /// middle's are looked up.
     #[inline]
     fn between(&self, from: usize, to: usize) -> f64 {
-        self.step(&self.nodes[from], &self.nodes[to])
+        let (count, sum) = self.data.sums()[((self.edges[from] + self.edges[to]) / 2) as usize];
+        let (low, high) = (self.values[from], self.values[to]);
+        (low - high) * ((low + high) * count - 2.0 * sum) + (self.below[to] - self.below[from])
     }
 
-    /// As by default, without checks of bounds in the loop that all time is spent in.
+    /// As by default, with nothing in the loop, which all the time is spent in, that need not be.
     fn best(&self, before: &[f64], range: RangeInclusive<usize>, to: usize) -> (f64, usize) {
-        let (start, to) = (*range.start(), &self.nodes[to]);
-        let (mut best, mut best_from) = (f64::INFINITY, start);
-        let froms = self.nodes[range.clone()].iter().zip(&before[range]);
-        for (i, (from, before)) in froms.enumerate() {
-            let cost = before + self.step(from, to);
+        let (start, sums) = (*range.start(), self.data.sums());
+        let (high, edge) = (self.values[to], self.edges[to]);
+        let (lows, edges) = (&self.values[range.clone()], &self.edges[range.clone()]);
+        let (below, before) = (&self.below[range.clone()], &before[range]);
+        let (mut best, mut best_from) = (f64::INFINITY, 0);
+        for i in 0..lows.len().min(edges.len()).min(below.len()).min(before.len()) {
+            let (count, sum) = sums[((edges[i] + edge) / 2) as usize];
+            let low = lows[i];
+            let cost = (low - high) * ((low + high) * count - 2.0 * sum) + (before[i] - below[i]);
             if cost < best {
-                (best, best_from) = (cost, start + i);
+                (best, best_from) = (cost, i);
             }
         }
-        (best, best_from)
+        (best + self.below[to], start + best_from)
     }
 
     #[inline]
     fn last(&self, from: usize) -> f64 {
-        let node = &self.nodes[from];
-        cost(self.data.range(node.edge, self.data.end()), node.value)
+        cost(self.data.range(self.edges[from] as usize, self.data.end()), self.values[from])
     }
 }
 

@@ -115,10 +115,10 @@ impl Cumulative {
         (high.0 - low.0, high.1 - low.1)
     }
 
-    /// Count and sum of the values below bin `to`.
+    /// By bin, count and sum of the values below it; one more entry for all of them.
     #[inline]
-    pub fn below(&self, to: usize) -> (f64, f64) {
-        self.sums[to]
+    pub fn sums(&self) -> &[(f64, f64)] {
+        &self.sums
     }
 
     /// Number of values.

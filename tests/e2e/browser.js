@@ -31,6 +31,8 @@ export async function open(hash = "", context = {}) {
   const { acceptDownloads = true, ...rest } = context;
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads, ...rest })).newPage();
   page.complaints = [];
+  // Generous, since machines that run tests are often busy with more than that.
+  page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => page.complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
   await page.goto(address + hash);

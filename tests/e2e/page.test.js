@@ -18,7 +18,7 @@ function commandLine(...options) {
   return JSON.parse(text);
 }
 
-test("a sample fills three panes and the figures, with the command line's scores", async () => {
+test("a sample fills four panes and the figures, with the command line's scores", async () => {
   const page = await open();
   await byId(page, "sample-parrot").click();
   await state(page, "running");
@@ -294,6 +294,105 @@ test("points are chosen on the open images, saved, and taken back", async () => 
   await drop(again, await png(again, 64, 64), { name: "edsr_x2.calibration", type: "", bytes: Buffer.concat(chunks) });
   await state(again, "done");
   assert.equal(await score(again, "psnr-dfsq"), own);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("every part of the method can be chosen, and the published choice comes back at once", async () => {
+  const page = await open();
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const published = await score(page, "psnr-dfsq");
+  await page.locator("#details summary").click();
+  const choose = async (name, value) => {
+    await byId(page, `choice-${name}`).selectOption(value);
+    await state(page, "running");
+    await state(page, "done");
+    return score(page, "psnr-dfsq");
+  };
+  const exact = await choose("selection", "exact");
+  assert.notEqual(exact, published);
+  await page.locator("#network-note").filter({ hasText: "patches of the bundled samples" }).waitFor();
+  const subset = await choose("grid", "subset");
+  assert.notEqual(subset, exact);
+  assert.notEqual(await choose("denormalization", "4"), subset);
+  assert.match(await page.locator("#details summary").textContent(), /3 changed/);
+  await byId(page, "share-link").click();
+  assert.match(page.url(), /selection=exact&grid=subset&denormalization=4/);
+  await byId(page, "reset-choices").click();
+  await page.waitForFunction((wanted) => document.querySelector('[data-testid="psnr-dfsq"]').textContent === wanted, published.toFixed(3));
+  const tooMany = page.locator("#error").filter({ hasText: "ways to choose" });
+  await byId(page, "choice-selection").selectOption("exhaustive");
+  await tooMany.waitFor();
+  await byId(page, "reset-choices").click();
+  await state(page, "done");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("the parts of DFSQ-opt are optimized in the tab and kept", async () => {
+  const page = await open("#weights=2&activations=2&rounding=nearest");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const nearest = await score(page, "psnr-dfsq-opt");
+  await page.locator("#details summary").click();
+  assert.equal(await byId(page, "choice-rounding").inputValue(), "nearest");
+  await byId(page, "choice-rounding").selectOption("compensated");
+  await state(page, "running");
+  await state(page, "done");
+  assert.ok((await score(page, "psnr-dfsq-opt")) > nearest, "the shipped weights");
+  await byId(page, "choice-rounding").selectOption("nearest");
+  await page.waitForFunction((wanted) => document.querySelector('[data-testid="psnr-dfsq-opt"]').textContent === wanted, nearest.toFixed(3));
+});
+
+test("layers get bits of their own, by hand and under a budget", async () => {
+  const page = await open();
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  await page.locator("#layer-bits summary").click();
+  const rows = byId(page, "layer-bits").locator("tbody tr");
+  assert.equal(await rows.count(), 32);
+  const before = await score(page, "psnr-dfsq");
+  await rows.first().locator("select").nth(1).selectOption("2");
+  await state(page, "running");
+  await byId(page, "cancel").click();
+  assert.match(await page.locator("#scores [data-method=dfsq] td").first().textContent(), /mixed/);
+  await byId(page, "reset-layers").click();
+  await state(page, "done");
+  assert.equal(await score(page, "psnr-dfsq"), before);
+  await byId(page, "measure-layers").click();
+  await byId(page, "status").filter({ hasText: "Measuring" }).waitFor();
+  await page.waitForFunction(() => !document.querySelector('[data-testid="assign-bits"]').disabled, null, { timeout: 120_000 });
+  const measured = await rows.first().locator("td").allTextContents();
+  const decibels = measured.slice(2).map(Number);
+  assert.ok(decibels.every((value, i) => i === 0 || value > decibels[i - 1]), `${decibels}`);
+  await byId(page, "average-bits").fill("1");
+  await byId(page, "assign-bits").click();
+  await byId(page, "error").filter({ hasText: "no width is as low" }).waitFor();
+  await byId(page, "average-bits").fill("3.5");
+  await byId(page, "assign-bits").click();
+  await state(page, "running");
+  await state(page, "done");
+  const average = Number(/([\d.]+) bits on average/.exec(await page.locator("#layer-bits summary").textContent())?.[1]);
+  assert.ok(average > 3.3 && average <= 3.5, `${average}`);
+  assert.ok((await score(page, "psnr-dfsq")) > 20 && (await score(page, "psnr-dfsq-opt")) > 20);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("costs and the ways of choosing points are shown", async () => {
+  const page = await open("#weights=2&activations=2&sets=2");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  await page.locator("#costs-panel summary").click();
+  const cost = async (id) => (await byId(page, id).textContent()) ?? "";
+  assert.equal(await cost("bit-ops-fp32"), "1405.6");
+  assert.match(await cost("macs-dfsq"), /0\.19 M of 32 × 32 bits\n1\.18 M of 2 × 2 bits/);
+  assert.match(await cost("product-dfsq-opt"), /shifts, .* additions/);
+  assert.equal(await cost("product-min-max"), "a multiplication");
+  await byId(page, "study").click();
+  await byId(page, "study-table").waitFor();
+  assert.match((await byId(page, "study-table").locator("caption").textContent()) ?? "", /4 of 29 values: 23,751 subsets/);
+  const db = (await byId(page, "study-table").locator("td:nth-child(3)").allTextContents()).map(Number);
+  assert.equal(db.length, 4);
+  assert.ok(db[0] <= db[1] && db[1] === db[2] && db[2] <= db[3], `${db}`);
   assert.deepEqual(page.complaints, []);
 });
 

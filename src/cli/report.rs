@@ -1,0 +1,191 @@
+//! `dfsq report`
+
+use super::arguments::Quantization;
+use super::{files, progress_bar};
+use anyhow::{Context, Result};
+use dfsq::analysis::{ChannelSummary, SampleAnalysis};
+use dfsq::figures::{self, Style};
+use dfsq::network::{Layer, Observer, QuantizationError};
+use dfsq::quant::{UniformGrid, UniversalSet};
+use dfsq::session::{Costs, Method, Options, Session, benchmark_pair};
+use serde_json::json;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// An ONNX network
+    model: PathBuf,
+    /// A folder of high-resolution images, which are shrunk and enlarged again
+    #[arg(long)]
+    images: PathBuf,
+    /// The folder to write to
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Most images to look at
+    #[arg(long, default_value_t = 4)]
+    limit: usize,
+    #[command(flatten)]
+    quantization: Quantization,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was seen of one image.
+struct Sample {
+    name: String,
+    analysis: SampleAnalysis,
+    /// dB of every layer's input under dfsq-opt, DFSQ and min-max; empty where the method has nothing to go by.
+    decibels: [Vec<f64>; 3],
+}
+
+const METHODS: [Method; 3] = [Method::DfsqOpt, Method::Dfsq, Method::MinMax];
+
+struct Measuring;
+
+impl Observer for Measuring {
+    fn measures_errors(&self) -> bool {
+        true
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let given = arguments.quantization.options()?;
+    let with = |method| Options { method, ..given.clone() };
+    let mut session = arguments.quantization.session(&arguments.model, &with(Method::Dfsq))?;
+    // Both files are taken where they lie beside the network; a folder is for the method that was asked for.
+    if let Ok(bytes) = std::fs::read(arguments.model.with_extension("optimized")) {
+        session.load_optimized(&bytes)?;
+    }
+    let images = files::images(&arguments.images)?;
+    let bar = progress_bar(images.len().min(arguments.limit) as u64, "looking at images");
+    let mut samples = Vec::new();
+    for path in images.iter().take(arguments.limit.max(1)) {
+        samples.push(look(&session, path, &METHODS.map(with))?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+
+    std::fs::create_dir_all(&arguments.output)
+        .with_context(|| format!("cannot make {}", arguments.output.display()))?;
+    let mut written = 0;
+    let mut write = |name: String, text: &str| {
+        written += 1;
+        files::write(&arguments.output.join(name), text.as_bytes())
+    };
+    write("distributions.csv".into(), &distributions(&session, &samples))?;
+    write("layers.csv".into(), &layers(&session, &samples))?;
+    write("costs.json".into(), &serde_json::to_string_pretty(&costs(&session, &METHODS.map(with))?)?)?;
+    for (name, svg) in draw(&session, &samples, &METHODS.map(with))? {
+        write(name, &svg)?;
+    }
+    if arguments.json {
+        println!("{}", json!({"output": arguments.output, "images": samples.len(), "files": written}));
+    } else {
+        println!("{}: {written} files about {} images", arguments.output.display(), samples.len());
+    }
+    Ok(())
+}
+
+fn look(session: &Session, path: &Path, methods: &[Options; 3]) -> Result<Sample> {
+    let (_, low) = benchmark_pair(&files::read(path)?, session.network().convention().scale)?;
+    let (_, analysis) = session.analyze(&low, &mut ())?;
+    let mut decibels = [const { Vec::new() }; 3];
+    for (options, decibels) in methods.iter().zip(&mut decibels) {
+        let Ok(prepared) = session.prepare(options) else { continue };
+        let errors = session.upscale(&low, &prepared, &mut Measuring)?.errors;
+        *decibels = errors.iter().map(QuantizationError::decibels).collect();
+    }
+    Ok(Sample { name: files::stem(path), analysis, decibels })
+}
+
+fn quantized(session: &Session) -> impl Iterator<Item = (usize, &Layer)> {
+    session.network().layers().iter().enumerate().filter(|(_, layer)| layer.quantized)
+}
+
+/// A field of a CSV file.
+fn field(text: &str) -> String {
+    if text.contains([',', '"', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+fn distributions(session: &Session, samples: &[Sample]) -> String {
+    let mut csv =
+        "image,layer,channel,minimum,lower_quartile,median,upper_quartile,maximum,mean,range\n".to_owned();
+    for sample in samples {
+        for (index, layer) in quantized(session) {
+            for (channel, summary) in sample.analysis.layers[index].iter().enumerate() {
+                let ChannelSummary { five: [low, q1, median, q3, high], mean, range, .. } = summary;
+                let (image, layer) = (field(&sample.name), field(&layer.name));
+                let _ =
+                    writeln!(csv, "{image},{layer},{channel},{low},{q1},{median},{q3},{high},{mean},{range}");
+            }
+        }
+    }
+    csv
+}
+
+fn layers(session: &Session, samples: &[Sample]) -> String {
+    let mut csv = "image,layer,method,signal_to_noise_db\n".to_owned();
+    for sample in samples {
+        for (index, layer) in quantized(session) {
+            for (method, decibels) in METHODS.iter().zip(&sample.decibels) {
+                let Some(db) = decibels.get(index) else { continue };
+                let (image, layer) = (field(&sample.name), field(&layer.name));
+                let _ = writeln!(csv, "{image},{layer},{},{db}", method.id());
+            }
+        }
+    }
+    csv
+}
+
+fn costs(session: &Session, methods: &[Options; 3]) -> Result<serde_json::Value> {
+    let mut report = json!({});
+    for options in methods {
+        let costs: Costs = match session.prepare(options) {
+            Ok(prepared) => session.costs(&prepared)?,
+            Err(_) => session.costs_of(options)?,
+        };
+        report[options.method.id()] = serde_json::to_value(costs)?;
+    }
+    Ok(report)
+}
+
+/// Every figure with its file's name. Of each layer the widest channel of the first image is shown.
+fn draw(session: &Session, samples: &[Sample], methods: &[Options; 3]) -> Result<Vec<(String, String)>> {
+    let style = Style { width: 640, height: 300, dark: false };
+    let Some(first) = samples.first() else { return Ok(Vec::new()) };
+    let mut drawn = Vec::new();
+    let bits = methods[2].bits(session.network().layers())?;
+    for (index, layer) in quantized(session) {
+        let channels = &first.analysis.layers[index];
+        let widest = (0..channels.len()).max_by(|a, b| channels[*a].range.total_cmp(&channels[*b].range));
+        let channel = widest.unwrap_or(0);
+        let name = layer.name.replace(['/', '\\', ':'], "_");
+        drawn.push((format!("{name}-channels.svg"), figures::channels(&style, channels, channel)?));
+        let rows: Vec<_> =
+            samples.iter().map(|s| (s.name.clone(), &s.analysis.layers[index][channel])).collect();
+        drawn.push((format!("{name}-samples.svg"), figures::samples(&style, &rows, 0)?));
+        let (opt, dfsq) =
+            (session.points(&methods[0], index, channel)?, session.points(&methods[1], index, channel)?);
+        let low = channels.iter().map(|c| c.five[0]).fold(f32::INFINITY, f32::min);
+        let high = channels.iter().map(|c| c.five[4]).fold(f32::NEG_INFINITY, f32::max);
+        let grid = UniformGrid::spanning(low, high, bits[index][1]).values();
+        let histogram = figures::histogram(&style, &channels[channel], [&opt, &dfsq], &grid)?;
+        drawn.push((format!("{name}-histogram.svg"), histogram));
+        let sets = session.calibration().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
+        let universal = UniversalSet::new(sets)?;
+        let set = figures::universal_set(&style, universal.values(), [&opt, &dfsq])?;
+        drawn.push((format!("{name}-universal-set.svg"), set));
+    }
+    let of_quantized = |values: &Vec<f64>| -> Vec<f64> {
+        quantized(session).filter_map(|(index, _)| values.get(index).copied()).collect()
+    };
+    let [opt, dfsq, min_max] = [0, 1, 2].map(|i| of_quantized(&first.decibels[i]));
+    drawn.push(("layers.svg".into(), figures::layers(&style, [&opt, &dfsq, &min_max], 0)?));
+    Ok(drawn)
+}
