@@ -1,20 +1,21 @@
 // Network, samples and results: what is known and what is being computed. No DOM; the page listens to "change".
+import { Calibrations } from "./calibrations.js";
 import { Engine, EngineError } from "./client.js";
-import { cut, tiles } from "./picture.js";
+import { cut, patches } from "./picture.js";
 import { NETWORK_METHODS, TYPICAL_SPEED, isQuick, suggestedRegion } from "./plan.js";
+import { Results } from "./results.js";
 import { defaults, optimization, options, same } from "./settings.js";
 
 /**
  * @typedef {import("./client.js").Picture} Picture
  * @typedef {import("./client.js").NetworkInfo} NetworkInfo
- * @typedef {import("./client.js").Costs} Costs
  * @typedef {import("./plan.js").Region} Region
  * @typedef {import("./settings.js").Settings} Settings
- * @typedef {{psnrY: number, ssimY: number}} Score
- * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, costs?: Costs, score?: Score, complete: boolean}} Result
+ * @typedef {import("./results.js").Score} Score
+ * @typedef {import("./results.js").Result} Result
  * @typedef {{reference?: Picture, low: Picture}} Pair
  * @typedef {{name: string, picture: Picture, region: Region, chosen?: boolean}} Sample
- * @typedef {"shipped" | "image" | "images" | "patches" | "file"} Source what a calibration was made on
+ * @typedef {import("./calibrations.js").Source} Source
  * @typedef {{layer: number, weights: number, errors: number[]}} LayerErrors
  */
 
@@ -26,9 +27,6 @@ export const CALIBRATION = "calibration";
 
 /** How `running` names a measurement of layers. */
 export const MEASUREMENT = "measurement";
-
-/** Pictures kept for going back to a setting. */
-const CACHE_BYTES = 400e6;
 
 /** Pairs of reference and input kept: as many as samples that are likely to be open. */
 const PAIRS = 12;
@@ -55,15 +53,7 @@ export class Laboratory extends EventTarget {
     this.engines = Object.fromEntries([...NETWORK_METHODS, "images"].map((name) => [name, new Engine(module)]));
     /** @type {NetworkInfo | undefined} */
     this.info = undefined;
-    /** What the calibration in use was made on. @type {Source} */
-    this.source = "shipped";
-    /** Where the user said what to calibrate on. @type {Source | undefined} */
-    this.wantedSource = undefined;
-    /** Which calibration is in use: 0 is the one that came with the network. */
-    this.calibration = 0;
-    this.lastCalibration = 0;
-    /** Calibrations of this network, by settings and source. @type {Map<string, {id: number, file: Uint8Array}>} */
-    this.calibrations = new Map();
+    this.calibrations = new Calibrations();
     /** Files of optimized layers, by how they were made. @type {Map<string, {file?: Uint8Array, bits: Set<string>}>} */
     this.optimized = new Map();
     /** Networks and calibrations that are being loaded; nothing is computed meanwhile. */
@@ -71,8 +61,7 @@ export class Laboratory extends EventTarget {
     /** @type {Sample[]} */
     this.samples = [];
     this.active = 0;
-    /** @type {Map<string, Result>} */
-    this.results = new Map();
+    this.results = new Results();
     /** @type {Map<string, Promise<Pair>>} */
     this.pairs = new Map();
     /** What each engine is computing. @type {Map<string, string>} */
@@ -114,14 +103,10 @@ export class Laboratory extends EventTarget {
     const another = this.info?.sha256 !== info.sha256;
     this.info = info;
     this.analyzed.clear();
-    this.calibrations.clear();
     this.optimized.clear();
     this.layerErrors = undefined;
-    this.calibration = 0;
-    this.source = calibration ? "shipped" : "image";
-    this.wantedSource = undefined;
+    this.calibrations.reset(calibration, info.calibration);
     if (another) this.settings.layerBits = this.#knownLayers(this.settings.layerBits);
-    if (calibration && info.calibration) this.calibrations.set(this.#calibrationKey("shipped", info.calibration), { id: 0, file: calibration });
     const bits = new Set(info.optimizedBits.map((layers) => layers.join()));
     this.optimized.set(optimizationKey(defaults()), { file: optimized, bits });
   }
@@ -141,28 +126,26 @@ export class Laboratory extends EventTarget {
       await this.engines.fp32.call("loadCalibration", [file]);
       this.info = await this.engines.fp32.call("info", []);
       Object.assign(this.settings.points, this.info?.calibration);
-      this.#useCalibration(file, "file", ++this.lastCalibration);
-      this.wantedSource = "file";
+      this.#useCalibration(file, "file");
+      this.calibrations.wanted = "file";
     });
     this.#change();
   }
 
-  /** Takes over a calibration that the figures' worker already has. @param {Uint8Array} file @param {Source} source @param {number} id */
-  #useCalibration(file, source, id) {
+  /** Takes over a calibration that the figures' worker already has. @param {Uint8Array} file @param {Source} source */
+  #useCalibration(file, source) {
     const { fp32 } = this.engines;
-    if (this.info?.calibration) this.calibrations.set(this.#calibrationKey(source, this.info.calibration), { id, file });
+    this.calibrations.use(source, this.settings.points, this.#ground(), file);
     for (const name of NETWORK_METHODS) {
       const engine = this.engines[name];
       if (engine.network && this.running.has(name) && this.#isCalibrated(name)) this.#stopEngine(name);
       if (engine.network) engine.update({ calibration: file }, engine === fp32 ? undefined : ["loadCalibration", [file]]);
     }
     const { granularity, mean, normalization } = this.settings.points;
-    const normalized = [granularity, mean, normalization, normalization === "none" && id].join();
+    const normalized = [granularity, mean, normalization, normalization === "none" && this.calibrations.id].join();
     if (normalized !== this.normalized) this.analyzed.clear();
     this.normalized = normalized;
     this.layerErrors = undefined;
-    this.source = source;
-    this.calibration = id;
   }
 
   /** @param {() => Promise<void>} load */
@@ -202,7 +185,7 @@ export class Laboratory extends EventTarget {
   /** @param {string} method @param {Sample} sample */
   #key(method, sample) {
     const { x, y, width, height } = sample.region;
-    const made = method === "dfsq-opt" ? optimizationKey(this.settings) : this.#isCalibrated(method) ? this.calibration : 0;
+    const made = method === "dfsq-opt" ? optimizationKey(this.settings) : this.#isCalibrated(method) ? this.calibrations.id : 0;
     return JSON.stringify([this.samples.indexOf(sample), x, y, width, height, this.settings.mode, this.info?.sha256, made, this.options(method)]);
   }
 
@@ -320,7 +303,7 @@ export class Laboratory extends EventTarget {
     const index = this.samples.indexOf(sample);
     const key = this.#key(method, sample);
     const seen = method !== "fp32" || this.analyzed.get(index) === key;
-    if (this.results.has(key) && seen) return;
+    if (this.results.get(key) && seen) return;
     if (this.running.get(method) !== key) this.runs.set(method, this.#start(method, sample, pair, key));
     await this.runs.get(method);
   }
@@ -390,16 +373,9 @@ export class Laboratory extends EventTarget {
     }
   }
 
-  /** Every so many-th of 27 patches of the bundled samples, shrunk by the network's scale. @param {number} side @param {number} step */
+  /** Patches of the bundled samples. @param {number} side @param {number} step */
   async #patches(side, step) {
-    const { images } = this.engines;
-    const patches = [];
-    for (const file of await this.sampleFiles()) {
-      const picture = await images.call("decodeImage", [file]);
-      const { low } = /** @type {Pair} */ (await images.call("benchmarkPair", [picture, this.cost().scale]));
-      patches.push(...tiles(low, side).map((tile) => cut(low, tile)));
-    }
-    return patches.filter((_, i) => i % step === 0);
+    return patches(this.engines.images, await this.sampleFiles(), this.cost().scale, side, step);
   }
 
   /** Optimizes the network for the present bits, where that has not been done. @param {(done: number) => void} onProgress */
@@ -446,33 +422,23 @@ export class Laboratory extends EventTarget {
   /** Chooses the points anew, on these pictures. @param {"images" | "patches"} source */
   calibrateOn(source) {
     this.stop();
-    this.wantedSource = source;
+    this.calibrations.wanted = source;
     return this.#calibrate();
   }
 
-  /** What a calibration with the present settings is to be made on. @returns {Source} */
-  #calibrationSource() {
-    const { points } = this.settings;
-    if (this.wantedSource && (this.wantedSource !== "file" || this.calibrations.has(this.#calibrationKey("file", points)))) return this.wantedSource;
-    if (this.calibrations.has(this.#calibrationKey("shipped", points))) return "shipped";
-    return this.engines.fp32.network?.calibration && this.source !== "image" ? "patches" : "image";
-  }
-
-  /** @param {Source} source @param {Settings["points"]} points */
-  #calibrationKey(source, points) {
-    const on = source === "image" ? [this.active, this.sample?.region] : source === "images" ? this.samples.map(({ region }) => region) : [];
-    return JSON.stringify([source, on, Object.entries(points).sort(), points.selection === "exhaustive" && this.#widths()]);
+  /** What a calibration may depend on. */
+  #ground() {
+    return { regions: this.samples.map(({ region }) => region), active: this.active, widths: this.#widths() };
   }
 
   /** Takes the calibration for the present settings from those that were made before, or makes it. */
   async #calibrate() {
     const { fp32 } = this.engines;
     const points = { ...this.settings.points };
-    const source = this.#calibrationSource();
-    const known = this.calibrations.get(this.#calibrationKey(source, points));
+    const source = this.calibrations.sourceFor(points, this.#ground());
     await this.#job("fp32", `${CALIBRATION} ${this.run}`, async (onProgress) => {
       const run = this.run;
-      let file = known?.file;
+      let file = this.calibrations.find(source, points, this.#ground());
       if (file) {
         await fp32.call("loadCalibration", [file]);
       } else {
@@ -484,7 +450,7 @@ export class Laboratory extends EventTarget {
       if (run !== this.run) throw new EngineError("cancelled", "cancelled");
       this.info = info;
       if (!this.#isCalibratedForNow()) throw new Error("the points came out other than asked for");
-      this.#useCalibration(file, source, known?.id ?? ++this.lastCalibration);
+      this.#useCalibration(file, source);
     });
   }
 
@@ -522,15 +488,9 @@ export class Laboratory extends EventTarget {
     return this.engines.fp32.call("study", [pair?.low, layer, channel, bits]);
   }
 
-  /** Remembers a result, and forgets the oldest where they take too much memory. @param {string} key @param {Result} result */
+  /** @param {string} key @param {Result} result */
   #keep(key, result) {
-    this.results.delete(key);
-    this.results.set(key, result);
-    let bytes = 0;
-    for (const old of [...this.results.keys()].reverse()) {
-      bytes += this.results.get(old)?.picture.rgba.byteLength ?? 0;
-      if (bytes > CACHE_BYTES && old !== key) this.results.delete(old);
-    }
+    this.results.keep(key, result);
     this.#change();
   }
 

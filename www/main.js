@@ -117,7 +117,7 @@ function statusText(/** @type {string} */ state) {
 }
 
 function drawNetwork() {
-  const { info, source } = laboratory;
+  const { info, calibrations } = laboratory;
   if (!info) return;
   const rules = { "residual-blocks": "convolutions of the residual blocks", "dense-blocks": "dense blocks and feature fusion", general: "all but the first convolution, up to the upsampler" };
   const quantized = info.layers.filter((layer) => layer.quantized).length;
@@ -132,7 +132,7 @@ function drawNetwork() {
     patches: "Its points were chosen on patches of the bundled samples.",
     file: "Its points are those of your file.",
   };
-  if (info.calibration) parts.push(calibrated[source]);
+  if (info.calibration) parts.push(calibrated[calibrations.source]);
   element("network-note").textContent = parts.join(" ");
 }
 

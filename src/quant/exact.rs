@@ -7,8 +7,8 @@
 //!
 //! `D(k, j) = min over i < j of D(k - 1, i) + e(i, j)`.
 //!
-//! `e` fulfils the quadrangle inequality, so the best i never decreases with j, nor with k, and one row is found by
-//! divide and conquer in O(M log M).
+//! `e` fulfils the quadrangle inequality, so the best i never decreases with j, nor with k. One row is found by divide and
+//! conquer in O(M log M), or, where the row above is near, by a sweep between both bounds.
 
 use super::UniversalSet;
 use super::histogram::Cumulative;
@@ -230,6 +230,10 @@ impl Path for Costs<'_> {
     }
 }
 
+/// Rows from this one on are swept, earlier ones filled by divide and conquer. Between row k - 1 and k the best
+/// predecessor of node j moves by some j / k^2, which from here on is less than the depth of the recursion.
+const SWEPT: usize = 6;
+
 /// The cheapest path through exactly `length` of the nodes (all of them if there are fewer), ascending.
 fn shortest_path(nodes: usize, length: usize, path: &impl Path) -> Vec<usize> {
     let length = length.min(nodes);
@@ -237,22 +241,22 @@ fn shortest_path(nodes: usize, length: usize, path: &impl Path) -> Vec<usize> {
         return Vec::new();
     }
     let mut before: Vec<f64> = (0..nodes).map(|j| path.first(j)).collect();
+    // Every entry is written before it is read, so that two rows are enough.
+    let mut now = before.clone();
     // By row, the best predecessor of each node.
     let mut rows: Vec<Vec<u16>> = vec![vec![0; nodes]];
     for k in 1..length {
-        let mut row = Row {
-            path,
-            before: &before,
-            above: &rows[k - 1],
-            now: vec![f64::INFINITY; nodes],
-            from: vec![0; nodes],
-        };
+        let mut row = Row { path, before: &before, above: &rows[k - 1], now, from: vec![0; nodes] };
         // The k-th of `length` nodes leaves room for those before and after it.
         let (first, last) = (k, nodes - length + k);
-        row.fill(first..last + 1, k - 1, last - 1);
-        let Row { now, from, .. } = row;
+        if k < SWEPT {
+            row.fill(first..last + 1, k - 1, last - 1);
+        } else {
+            row.sweep(first..=last);
+        }
+        let Row { now: next, from, .. } = row;
         rows.push(from);
-        before = now;
+        now = std::mem::replace(&mut before, next);
     }
     let total = |j: usize| before[j] + path.last(j);
     let Some(mut node) = (length - 1..nodes).min_by(|a, b| total(*a).total_cmp(&total(*b))) else {
@@ -277,6 +281,26 @@ struct Row<'r, P> {
 }
 
 impl<P: Path> Row<'_, P> {
+    /// Fills these entries from the last to the first: the best predecessor of each lies between that of the row above
+    /// and that of the next entry.
+    fn sweep(&mut self, range: RangeInclusive<usize>) {
+        let mut high = range.end() - 1;
+        for j in range.rev() {
+            // The row above ends one entry earlier.
+            let above = self.above[j].max(self.above[j - 1]);
+            high = high.min(j - 1);
+            let mut best = f64::INFINITY;
+            for i in usize::from(above).min(high)..=high {
+                let cost = self.before[i] + self.path.between(i, j);
+                if cost < best {
+                    (best, self.from[j]) = (cost, i as u16);
+                }
+            }
+            self.now[j] = best;
+            high = usize::from(self.from[j]);
+        }
+    }
+
     /// Fills the entries `range`, whose best predecessors lie in `low..=high`.
     fn fill(&mut self, range: std::ops::Range<usize>, low: usize, high: usize) {
         if range.is_empty() {

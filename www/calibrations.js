@@ -1,0 +1,57 @@
+// Which calibration of the present network is in use, and those made before. No DOM, no workers.
+
+/**
+ * @typedef {import("./settings.js").PointSettings} PointSettings
+ * @typedef {import("./plan.js").Region} Region
+ * @typedef {"shipped" | "image" | "images" | "patches" | "file"} Source what a calibration was made on
+ * @typedef {{regions: Region[], active: number, widths: number[]}} Ground what it may depend on beside its settings
+ */
+
+export class Calibrations {
+  /** What the one in use was made on. @type {Source} */
+  source = "shipped";
+  /** The one in use: 0 is that which came with the network. */
+  id = 0;
+  /** Where the user said what to calibrate on. @type {Source | undefined} */
+  wanted = undefined;
+  #last = 0;
+  /** @type {Map<string, {id: number, file: Uint8Array}>} */
+  #files = new Map();
+
+  /** Forgets everything for another network. @param {Uint8Array | undefined} file that came with it @param {PointSettings | null} settings it was made with */
+  reset(file, settings) {
+    this.#files.clear();
+    this.id = 0;
+    this.source = file ? "shipped" : "image";
+    this.wanted = undefined;
+    if (file && settings) this.#files.set(key("shipped", settings), { id: 0, file });
+  }
+
+  /** One that was made or brought is now in use. @param {Source} source @param {PointSettings} settings @param {Ground} ground @param {Uint8Array} file */
+  use(source, settings, ground, file) {
+    const known = this.#files.get(key(source, settings, ground));
+    this.source = source;
+    this.id = known?.file === file ? known.id : ++this.#last;
+    this.#files.set(key(source, settings, ground), { id: this.id, file });
+  }
+
+  /** One that was made before. @param {Source} source @param {PointSettings} settings @param {Ground} ground */
+  find(source, settings, ground) {
+    return this.#files.get(key(source, settings, ground))?.file;
+  }
+
+  /** What one with these settings is to be made on, if it has not come with the network. @param {PointSettings} settings @param {Ground} ground @returns {Source} */
+  sourceFor(settings, ground) {
+    // A file that was brought has settings of its own.
+    if (this.wanted && (this.wanted !== "file" || this.find("file", settings, ground))) return this.wanted;
+    if (this.find("shipped", settings, ground)) return "shipped";
+    return this.source === "image" ? "image" : "patches";
+  }
+}
+
+/** @param {Source} source @param {PointSettings} settings @param {Ground} [ground] */
+function key(source, settings, ground) {
+  const regions = source === "image" ? ground?.regions[ground.active] : source === "images" ? ground?.regions : undefined;
+  const widths = settings.selection === "exhaustive" ? ground?.widths : undefined;
+  return JSON.stringify([source, Object.entries(settings).sort(), regions, source === "image" && ground?.active, widths]);
+}
