@@ -284,13 +284,13 @@ impl<P: Path> Row<'_, P> {
     /// Fills these entries from the last to the first: the best predecessor of each lies between that of the row above
     /// and that of the next entry.
     fn sweep(&mut self, range: RangeInclusive<usize>) {
-        let mut high = range.end() - 1;
+        let (lowest, mut high) = (range.start() - 1, range.end() - 1);
         for j in range.rev() {
             // The row above ends one entry earlier.
             let above = self.above[j].max(self.above[j - 1]);
             high = high.min(j - 1);
             let mut best = f64::INFINITY;
-            for i in usize::from(above).min(high)..=high {
+            for i in usize::from(above).max(lowest).min(high)..=high {
                 let cost = self.before[i] + self.path.between(i, j);
                 if cost < best {
                     (best, self.from[j]) = (cost, i as u16);
@@ -361,6 +361,33 @@ mod tests {
                 let (a, b) = (error(&data, &universal, &points), error(&data, &universal, &best));
                 assert!((a - b).abs() <= 1e-9 * data.squares(), "{levels}: {points:?} {a}, {best:?} {b}");
             }
+        }
+    }
+
+    /// The recurrence as it stands, every predecessor tried.
+    fn naive(costs: &Costs<'_>, levels: usize) -> f64 {
+        let mut row: Vec<f64> = (0..costs.nodes()).map(|j| costs.first(j)).collect();
+        for _ in 1..levels {
+            let best = |j: usize| (0..j).map(|i| row[i] + costs.between(i, j)).fold(f64::INFINITY, f64::min);
+            row = (0..row.len()).map(best).collect();
+        }
+        row.iter().enumerate().map(|(j, cost)| cost + costs.last(j)).fold(f64::INFINITY, f64::min)
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn bounds_on_predecessors_leave_no_better_one_out() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for (round, levels) in [2, 5, 6, 7, 12, 40, 64, 128, 200, 256].into_iter().enumerate() {
+            let universal = UniversalSet::new(if round % 2 == 0 { 4 } else { 3 }).unwrap();
+            let data = histogram(&universal, sample(&mut rng, 3000));
+            let costs = Costs::new(&data, &universal);
+            let levels = levels.min(costs.nodes());
+            let path = shortest_path(costs.nodes(), levels, &costs);
+            assert!(path.len() == levels && path.windows(2).all(|pair| pair[0] < pair[1]));
+            let inner: f64 = path.windows(2).map(|pair| costs.between(pair[0], pair[1])).sum();
+            let ours = costs.first(path[0]) + inner + costs.last(path[levels - 1]);
+            let best = naive(&costs, levels);
+            assert!((ours - best).abs() <= 1e-9 * data.squares(), "{levels}: {ours} is not {best}");
         }
     }
 
