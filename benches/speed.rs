@@ -5,7 +5,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use dfsq::calibration::{Collector, Settings};
 use dfsq::image_io::Picture;
 use dfsq::quant::subset::Selection;
-use dfsq::quant::{ActivationQuantizer, BitWidth, Normalizer, Points, UniversalSet};
+use dfsq::quant::{
+    ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, Points, UniversalSet,
+};
 use dfsq::session::{Method, Options, Session};
 use std::hint::black_box;
 use std::time::Duration;
@@ -34,6 +36,16 @@ fn activations(criterion: &mut Criterion) {
         ("min-max", ActivationQuantizer::DynamicMinMax(width(4))),
     ];
     let mut group = criterion.benchmark_group("64 channels of 64 x 64");
+    group.bench_function("histograms", |bencher| {
+        bencher.iter(|| {
+            let mut histograms = vec![Histogram::new(&universal); 64];
+            for (histogram, channel) in histograms.iter_mut().zip(values.chunks_exact(SIDE * SIDE)) {
+                let norm = Normalization::measure(channel, true).expect("finite");
+                histogram.add(channel.iter().map(|x| norm.normalize(*x)));
+            }
+            black_box(histograms)
+        });
+    });
     for (name, quantizer) in quantizers {
         group.bench_function(name, |bencher| {
             bencher.iter_batched(
