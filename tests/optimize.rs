@@ -179,6 +179,8 @@ fn each_part_helps() {
         let recipe = Recipe { weights, rounding, ..Recipe::default() };
         let mut session = Session::load(&network()).unwrap();
         session.add_optimized(variant(&session, &bits, EXACT, recipe));
+        let points = session.costs_of(&options(2, 32)).unwrap().bytes.points;
+        assert_eq!(points > 0, weights == WeightGrid::Subset, "a uniform grid has no points to store");
         // What was made can be saved.
         let file = session.optimized().save(session.network()).unwrap();
         session.load_optimized(&file).unwrap();

@@ -43,7 +43,7 @@ pub struct KernelGrid {
 
 #[derive(Debug, Clone)]
 enum Values {
-    Subset(Points),
+    Subset(Box<Points>),
     /// 0, 1, … up to this.
     Uniform(f32),
 }
@@ -65,7 +65,7 @@ impl KernelGrid {
         let mut histogram = Histogram::new(universal);
         histogram.add(weights.iter().map(|w| if range > 0.0 { (w - mean) / range } else { 0.0 }));
         let indices = exact::exact(&histogram.cumulative(), universal, levels);
-        let values = Values::Subset(universal.points(&indices));
+        let values = Values::Subset(Box::new(universal.points(&indices)));
         Some(KernelGrid { mean, range, indices, values })
     }
 

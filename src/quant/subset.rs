@@ -1,5 +1,5 @@
 //! Choosing quantization points from the universal set (paper, section 3.3): by k-means and snapping, or exactly
-//! ([`exact`](super::exact)).
+//! ([`exact`]).
 
 use super::histogram::Cumulative;
 use super::kmeans::KMeans;

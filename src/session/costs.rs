@@ -146,8 +146,17 @@ impl Session {
         let set_bytes = self.universal_set(options.method)?.values().len().div_ceil(8);
         let total_weights: usize = layers.iter().map(Layer::weights).sum();
         costs.bytes.full_precision = 4 * self.network.parameters().saturating_sub(total_weights);
-        for (index, (layer, bits)) in layers.iter().zip(options.bits(layers)?).enumerate() {
-            self.add_bytes(&mut costs.bytes, layer, bits, options, set_bytes);
+        let bits = options.bits(layers)?;
+        let optimized = self.optimized.find(&bits).filter(|_| options.method == Method::DfsqOpt);
+        for (index, (layer, bits)) in layers.iter().zip(bits).enumerate() {
+            // Where nothing has been optimized yet, it will be as by default.
+            let kernels = optimized.and_then(|layers| layers[index].as_ref()?.kernels.as_ref());
+            let subset = match options.method {
+                Method::DfsqOpt => kernels.is_none_or(|kernels| kernels.points.iter().any(|p| !p.is_empty())),
+                _ => options.weights == WeightGrid::Subset,
+            };
+            let kernel_set_bytes = if subset { set_bytes } else { 0 };
+            self.add_bytes(&mut costs.bytes, layer, bits, options, [kernel_set_bytes, set_bytes]);
             let [weight_bits, activation_bits] = bits;
             let macs = self.network.layer_macs(index);
             costs.bit_ops_per_pixel +=
@@ -168,17 +177,14 @@ impl Session {
         layer: &Layer,
         [weight_bits, activation_bits]: [BitWidth; 2],
         options: &Options,
-        set_bytes: usize,
+        [kernel_set_bytes, set_bytes]: [usize; 2],
     ) {
         if weight_bits == BitWidth::FULL {
             bytes.full_precision += 4 * layer.weights();
         } else {
             bytes.codes += (layer.weights() * usize::from(weight_bits.bits())).div_ceil(8);
             bytes.scales += 8 * layer.outputs;
-            // What `dfsq optimize` left out of its recipe is not known here.
-            if options.method == Method::DfsqOpt || options.weights == WeightGrid::Subset {
-                bytes.points += set_bytes * layer.outputs;
-            }
+            bytes.points += kernel_set_bytes * layer.outputs;
         }
         if activation_bits == BitWidth::FULL {
             return;
