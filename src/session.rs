@@ -61,7 +61,9 @@ pub struct NetworkInfo<'s> {
     pub calibration: Option<Settings>,
     /// The bit widths that DFSQ is calibrated for.
     pub calibrated_widths: Vec<BitWidth>,
-    /// The bits of weights and activations, by layer, that the network is optimized for.
+    /// How the network is optimized.
+    pub optimization: Settings,
+    /// The bits of weights and activations, by layer, that it is optimized for.
     pub optimized_bits: Vec<&'s [[BitWidth; 2]]>,
 }
 
@@ -139,6 +141,7 @@ impl Session {
             layers: self.network.layers(),
             parameters: self.network.parameters(),
             macs_per_pixel: self.network.macs_per_pixel(),
+            optimization: self.optimized.settings,
             optimized_bits: self.optimized.variants.iter().map(|v| v.bits.as_slice()).collect(),
             calibration: self.calibration.as_ref().map(|calibration| calibration.settings),
             calibrated_widths: self.calibration.as_ref().map(Calibration::widths).unwrap_or_default(),

@@ -10,7 +10,7 @@
  * @typedef {{universal: number, levels: number, subsets: number, choices: Choice[], boundDb: number}} Study
  * @typedef {{name: string, inputs: number, outputs: number, kernel: [number, number], groups: number, quantized: boolean}} Layer
  * @typedef {{scale: number, colour: string, range: number, assumed: string[]}} Convention
- * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[], calibration: import("./settings.js").PointSettings | null, optimizedBits: [number, number][][]}} NetworkInfo
+ * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[], calibration: import("./settings.js").PointSettings | null, optimization: import("./settings.js").PointSettings, optimizedBits: [number, number][][]}} NetworkInfo
  * @typedef {{bytes: Uint8Array, calibration?: Uint8Array, optimized?: Uint8Array, properties?: Record<string, string>}} Network a file, its calibration, and what it does not say of itself
  */
 

@@ -54,7 +54,8 @@ export class Laboratory extends EventTarget {
     /** @type {NetworkInfo | undefined} */
     this.info = undefined;
     this.calibrations = new Calibrations();
-    /** Files of optimized layers, by how they were made. @type {Map<string, {file?: Uint8Array, bits: Set<string>}>} */
+    /** Files of optimized layers, by how they were made; `id` counts those that the user brought.
+     * @type {Map<string, {file?: Uint8Array, bits: Set<string>, id: number}>} */
     this.optimized = new Map();
     /** Networks and calibrations that are being loaded; nothing is computed meanwhile. */
     this.loading = 0;
@@ -107,8 +108,7 @@ export class Laboratory extends EventTarget {
     this.layerErrors = undefined;
     this.calibrations.reset(calibration, info.calibration);
     if (another) this.settings.layerBits = this.#knownLayers(this.settings.layerBits);
-    const bits = new Set(info.optimizedBits.map((layers) => layers.join()));
-    this.optimized.set(optimizationKey(defaults()), { file: optimized, bits });
+    this.optimized.set(optimizationKey(defaults()), { file: optimized, bits: bitsOf(info), id: 0 });
   }
 
   /** Without layers that this network does not have. @param {Settings["layerBits"]} layerBits */
@@ -128,6 +128,26 @@ export class Laboratory extends EventTarget {
       Object.assign(this.settings.points, this.info?.calibration);
       this.#useCalibration(file, "file");
       this.calibrations.wanted = "file";
+    });
+    this.#change();
+  }
+
+  /** Uses a file of optimized layers that the user brought, for DFSQ-opt as it is chosen now. @param {Uint8Array} file */
+  async loadOptimized(file) {
+    const { network } = this.engines.fp32;
+    if (!network) throw new EngineError("calibration", "load its network first");
+    this.stop();
+    await this.#whileLoading(async () => {
+      const before = this.engines.fp32.network?.optimized;
+      await this.engines.fp32.call("loadOptimized", [file]);
+      const info = /** @type {NetworkInfo} */ (await this.engines.fp32.call("info", []));
+      if (!same(info.optimization, optimization(this.settings).points)) {
+        if (before) await this.engines.fp32.call("loadOptimized", [before]);
+        throw new EngineError("calibration", "its points were made with other settings than those chosen under Ablations");
+      }
+      const key = optimizationKey(this.settings);
+      this.optimized.set(key, { file, bits: bitsOf(info), id: (this.optimized.get(key)?.id ?? 0) + 1 });
+      this.#showOptimized(file);
     });
     this.#change();
   }
@@ -185,8 +205,13 @@ export class Laboratory extends EventTarget {
   /** @param {string} method @param {Sample} sample */
   #key(method, sample) {
     const { x, y, width, height } = sample.region;
-    const made = method === "dfsq-opt" ? optimizationKey(this.settings) : this.#isCalibrated(method) ? this.calibrations.id : 0;
+    const made = method === "dfsq-opt" ? this.#optimizationId() : this.#isCalibrated(method) ? this.calibrations.id : 0;
     return JSON.stringify([this.samples.indexOf(sample), x, y, width, height, this.settings.mode, this.info?.sha256, made, this.options(method)]);
+  }
+
+  #optimizationId() {
+    const key = optimizationKey(this.settings);
+    return [key, this.optimized.get(key)?.id ?? 0].join();
   }
 
   /** Whether a method's results depend on the calibration. @param {string} method */
@@ -384,7 +409,7 @@ export class Laboratory extends EventTarget {
     const bits = this.layerBits().join();
     const key = optimizationKey(this.settings);
     const { points, recipe } = optimization(this.settings);
-    const known = this.optimized.get(key) ?? { bits: new Set() };
+    const known = this.optimized.get(key) ?? { bits: new Set(), id: 0 };
     if (known.file && engine.network?.optimized !== known.file) engine.update({ optimized: known.file }, ["loadOptimized", [known.file]]);
     const full = this.layerBits().flat().every((width) => width === 32);
     if (full || known.bits.has(bits)) return this.#showOptimized(known.file);
@@ -394,7 +419,7 @@ export class Laboratory extends EventTarget {
       const patches = await this.#patches(OPTIMIZED_PATCH, 3);
       const file = await engine.call("optimize", [patches, "patches", this.options("dfsq-opt"), points, recipe], onProgress);
       engine.update({ optimized: file });
-      this.optimized.set(key, { file, bits: new Set([...known.bits, bits]) });
+      this.optimized.set(key, { ...known, file, bits: new Set([...known.bits, bits]) });
       this.#showOptimized(file);
     } finally {
       this.optimizing = false;
@@ -497,6 +522,11 @@ export class Laboratory extends EventTarget {
   #change() {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** The bits that a network is optimized for, as words to compare. @param {NetworkInfo} info */
+function bitsOf({ optimizedBits }) {
+  return new Set(optimizedBits.map((layers) => layers.join()));
 }
 
 /** @param {Settings} settings */

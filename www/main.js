@@ -227,6 +227,7 @@ function afterNetwork() {
 const KINDS = [
   { ending: /\.onnx$/i, take: useForeign },
   { ending: /\.calibration$/i, take: useCalibration },
+  { ending: /\.optimized$/i, take: async (/** @type {File} */ file) => laboratory.loadOptimized(await read(file)) },
   { ending: /(?:)/, take: async (/** @type {File} */ file) => laboratory.addImage(file.name, await read(file)) },
 ];
 
@@ -276,7 +277,7 @@ function drawExports() {
   element("export-svg").disabled = !analyzer.figures().length;
   element("calibrate").disabled = !sample || !laboratory.info || laboratory.running.size > 0;
   element("calibrate-patches").disabled = !laboratory.info || laboratory.running.size > 0;
-  element("save-calibration").disabled = !laboratory.engines.fp32.network?.calibration;
+  for (const kind of /** @type {const} */ (["calibration", "optimized"])) element(`save-${kind}`).disabled = !laboratory.engines.fp32.network?.[kind];
   element("study").disabled = !laboratory.activeIsAnalyzed || laboratory.running.size > 0;
 }
 
@@ -346,11 +347,13 @@ function setUpControls() {
   element("calibrate").onclick = () => laboratory.calibrateOn("images").then(compute, fail);
   element("calibrate-patches").onclick = () => laboratory.calibrateOn("patches").then(compute, fail);
   element("study").onclick = () => laboratory.study(analyzer.layer(), analyzer.channel()).then((study) => drawStudy(study, element("study-table")), fail);
-  element("save-calibration").onclick = () => {
-    const { calibration } = laboratory.engines.fp32.network ?? {};
-    const name = element("network").selectedOptions[0]?.value ?? "network";
-    if (calibration) download(`${name}.calibration`, /** @type {BlobPart} */ (calibration), "application/octet-stream");
-  };
+  for (const kind of /** @type {const} */ (["calibration", "optimized"])) {
+    element(`save-${kind}`).onclick = () => {
+      const file = laboratory.engines.fp32.network?.[kind];
+      const name = element("network").selectedOptions[0]?.value ?? "network";
+      if (file) download(`${name}.${kind}`, /** @type {BlobPart} */ (file), "application/octet-stream");
+    };
+  }
 }
 
 function onFiles(/** @type {Event} */ event) {

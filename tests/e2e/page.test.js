@@ -341,6 +341,16 @@ test("the parts of DFSQ-opt are optimized in the tab and kept", async () => {
   assert.notEqual(await score(page, "psnr-dfsq-opt"), nearest, "the shipped weights");
   await byId(page, "choice-rounding").selectOption("nearest");
   await page.waitForFunction((wanted) => document.querySelector('[data-testid="psnr-dfsq-opt"]').textContent === wanted, nearest.toFixed(3));
+  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "save-optimized").click()]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  const again = await open("#weights=2&activations=2");
+  await drop(again, await png(again, 48, 48), { name: "edsr_x2.optimized", type: "", bytes: Buffer.concat(chunks) });
+  await state(again, "done");
+  assert.equal(await score(again, "psnr-dfsq-opt"), nearest);
+  await byId(again, "choice-sets").selectOption("3", { force: true });
+  await drop(again, { name: "edsr_x2.optimized", type: "", bytes: Buffer.concat(chunks) });
+  await byId(again, "error").filter({ hasText: "made with other settings" }).waitFor();
 });
 
 test("layers get bits of their own, by hand and under a budget", async () => {
