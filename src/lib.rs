@@ -63,9 +63,12 @@
 //!
 //! | Set5 ×4, EDSR-baseline of 32.040 dB | 4 bits | 3 bits | 2 bits |
 //! |---|---|---|---|
-//! | min-max | 31.375 | 27.585 | 7.034 |
-//! | `dfsq` | 31.774 | 31.124 | 28.964 |
-//! | `dfsq-opt`, the same 32 crops | 31.939 | 31.754 | 30.990 |
+//! | min-max | 31.362 | 27.605 | 7.033 |
+//! | `dfsq` | 31.776 | 31.149 | 28.962 |
+//! | `dfsq-opt`, the same 32 crops | 31.950 | 31.787 | 31.113 |
+//!
+//! Each is `dfsq eval MODEL --fast --method M --weight-bits B --activation-bits B --calibration BSDS500/train --hr … --lr …`;
+//! `dfsq ablate` prints every variation on one network.
 //!
 //! # Example
 //!

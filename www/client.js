@@ -67,7 +67,8 @@ export class Engine {
   update(part, call) {
     if (this.network) this.network = { ...this.network, ...part };
     // One that does not have it gets everything when it next starts.
-    if (call && this.worker && !this.outdated) this.ready?.then(() => this.#send(...call)).catch(() => this.stop());
+    const { worker } = this;
+    if (call && worker && !this.outdated) this.ready?.then(() => this.#send(...call)).catch(() => this.worker === worker && this.stop());
   }
 
   /**

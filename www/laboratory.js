@@ -230,6 +230,11 @@ export class Laboratory extends EventTarget {
     return (this.info?.layers ?? []).map(({ name, quantized }) => (quantized ? (layerBits[name] ?? [weightBits, activationBits]) : [32, 32]));
   }
 
+  /** The points and weights of DFSQ-opt as it is chosen now, where they are known. */
+  get optimizedFile() {
+    return this.optimized.get(optimizationKey(this.settings))?.file;
+  }
+
   /** Whether there is something to see that has not been computed. */
   get incomplete() {
     const benchmark = this.settings.mode === "benchmark";
@@ -267,6 +272,7 @@ export class Laboratory extends EventTarget {
       const idle = name === "fp32" && this.result("fp32") && this.activeIsAnalyzed;
       if (running && running !== this.#key(name, sample) && !idle) this.#stopEngine(name);
     }
+    this.#showOptimized(this.optimizedFile);
     this.#change();
     const pair = await this.#pair(sample);
     if (!current()) return;

@@ -277,9 +277,12 @@ function drawExports() {
   element("export-svg").disabled = !analyzer.figures().length;
   element("calibrate").disabled = !sample || !laboratory.info || laboratory.running.size > 0;
   element("calibrate-patches").disabled = !laboratory.info || laboratory.running.size > 0;
-  for (const kind of /** @type {const} */ (["calibration", "optimized"])) element(`save-${kind}`).disabled = !laboratory.engines.fp32.network?.[kind];
+  for (const [kind, file] of Object.entries(madeFiles())) element(`save-${kind}`).disabled = !file;
   element("study").disabled = !laboratory.activeIsAnalyzed || laboratory.running.size > 0;
 }
+
+/** What was chosen for the network in use, by kind of file. */
+const madeFiles = () => ({ calibration: laboratory.engines.fp32.network?.calibration, optimized: laboratory.optimizedFile });
 
 const baseName = () => (laboratory.sample?.name ?? "dfsq").replace(/\.[^.]*$/, "");
 
@@ -349,7 +352,7 @@ function setUpControls() {
   element("study").onclick = () => laboratory.study(analyzer.layer(), analyzer.channel()).then((study) => drawStudy(study, element("study-table")), fail);
   for (const kind of /** @type {const} */ (["calibration", "optimized"])) {
     element(`save-${kind}`).onclick = () => {
-      const file = laboratory.engines.fp32.network?.[kind];
+      const file = madeFiles()[kind];
       const name = element("network").selectedOptions[0]?.value ?? "network";
       if (file) download(`${name}.${kind}`, /** @type {BlobPart} */ (file), "application/octet-stream");
     };
