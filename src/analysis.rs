@@ -87,6 +87,13 @@ impl Observer for Analyzer<'_> {
     }
 }
 
+/// Smallest and largest value of all channels.
+pub fn range(channels: &[ChannelSummary]) -> (f32, f32) {
+    let low = channels.iter().map(|c| c.five[0]).fold(f32::INFINITY, f32::min);
+    let high = channels.iter().map(|c| c.five[4]).fold(f32::NEG_INFINITY, f32::max);
+    (low, high)
+}
+
 /// Summarizes one channel; `None` for no values, NaN or infinity.
 fn summarize(values: &[f32], norm: Normalization) -> Option<ChannelSummary> {
     let (low, high) = crate::quant::uniform::range(values)?;

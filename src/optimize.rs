@@ -278,8 +278,7 @@ impl Targets {
             let mut result = OptimizedLayer { points: Vec::new(), kernels: None, bias_change: Vec::new() };
             if let Some(levels) = activation_bits.levels() {
                 let images = values.chunks_exact_mut(shape.inputs * size[0] * size[1]);
-                result.points =
-                    quantize(images, shape, levels, &settings, &universal)?.map_err(non_finite)?;
+                result.points = quantize(images, shape, levels, &settings, &universal, &non_finite)?;
             }
             if weight_bits == BitWidth::FULL {
                 layers[layer] = Some(result);
@@ -336,7 +335,8 @@ fn quantize<'v>(
     levels: usize,
     settings: &Settings,
     universal: &UniversalSet,
-) -> Result<Result<Vec<Vec<u16>>, NonFiniteChannel>> {
+    non_finite: &dyn Fn(NonFiniteChannel) -> Error,
+) -> Result<Vec<Vec<u16>>> {
     let mut images: Vec<_> = images.collect();
     let groups = settings.granularity.groups(layer.inputs);
     let normalizer = Normalizer::Sample { subtract_mean: settings.mean.subtracts(layer.after_relu) };
@@ -347,7 +347,7 @@ fn quantize<'v>(
         for image in &images {
             let size = image.len() / groups;
             let values = &image[group * size..][..size];
-            let Some(norm) = normalizer.measure(values) else { return Ok(Err(NonFiniteChannel(group))) };
+            let norm = normalizer.measure(values).ok_or_else(|| non_finite(NonFiniteChannel(group)))?;
             histogram.add(values.iter().map(|x| norm.normalize(*x)));
         }
         let data = histogram.cumulative();
@@ -356,5 +356,6 @@ fn quantize<'v>(
     }
     let points = chosen.iter().map(|indices| universal.points(indices)).collect();
     let quantizer = ActivationQuantizer::Subset { points, normalizer, denormalization_bits: BitWidth::FULL };
-    Ok(images.iter_mut().try_for_each(|image| quantizer.apply(image, layer.inputs)).map(|()| chosen))
+    images.iter_mut().try_for_each(|image| quantizer.apply(image, layer.inputs)).map_err(non_finite)?;
+    Ok(chosen)
 }

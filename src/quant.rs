@@ -10,6 +10,7 @@ pub mod kmeans;
 pub mod moments;
 pub mod normalize;
 pub mod points;
+mod shortest_path;
 pub mod subset;
 pub mod uniform;
 pub mod universal_set;

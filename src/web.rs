@@ -3,15 +3,16 @@
 //! Pictures cross as `{width, height, rgba}` with `rgba` a `Uint8Array`; reports and options as plain objects.
 //! Errors are `Error` objects whose `name` is [`Error::kind`].
 
+mod figure;
+
 use crate::analysis::SampleAnalysis;
 use crate::calibration::{Collector, Settings};
-use crate::figures::{self, Style};
 use crate::image_io::{self, Picture};
 use crate::metrics;
 use crate::mixed_precision::{self, LayerErrors};
 use crate::network::{Observer, QuantizationError};
 use crate::optimize::{Optimized, Recipe, Targets};
-use crate::quant::{BitWidth, UniformGrid, UniversalSet};
+use crate::quant::BitWidth;
 use crate::session::{self, Costs, Method, Options, Prepared, Upscaled};
 use crate::{Error, Result};
 use js_sys::{Array, Float64Array, Function, Object, Reflect, Uint8Array};
@@ -162,40 +163,6 @@ pub fn assign_bits(layers: JsValue, widths: JsValue, average_bits: f64) -> Resul
     let (layers, widths): (Vec<LayerErrors>, Vec<BitWidth>) = (from_js(layers)?, from_js(widths)?);
     let chosen = mixed_precision::assign(&layers, &widths, average_bits).unwrap_or_default();
     Ok(chosen.into_iter().map(|index| widths[index].bits()).collect())
-}
-
-/// What a figure shows.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FigureRequest {
-    kind: FigureKind,
-    #[serde(default)]
-    style: Style,
-    /// Index among the network's layers.
-    layer: usize,
-    #[serde(default)]
-    sample: usize,
-    #[serde(default)]
-    channel: usize,
-    #[serde(default)]
-    options: Options,
-    /// For `layers`: dB of every layer of the network under each method.
-    #[serde(default)]
-    dfsq: Vec<f64>,
-    #[serde(default)]
-    min_max: Vec<f64>,
-    #[serde(default)]
-    dfsq_opt: Vec<f64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum FigureKind {
-    Channels,
-    Samples,
-    Histogram,
-    UniversalSet,
-    Layers,
 }
 
 /// A network in one worker.
@@ -352,11 +319,6 @@ impl Session {
         to_js(&self.session.study(&picture, (layer, channel), bits, settings, &now, &mut progress)?)
     }
 
-    /// What the network costs under these options, as far as that is known before a run.
-    pub fn costs(&self, options: JsValue) -> Result<JsValue> {
-        to_js(&self.session.costs_of(&from_js(options)?)?)
-    }
-
     /// Enlarges a picture; returns `{picture, layerDb, costs, seconds}`. `progress` is called with numbers in 0..1.
     pub fn upscale(&mut self, picture: &JsValue, options: JsValue, progress: &Function) -> Result<Object> {
         let start = now();
@@ -400,56 +362,6 @@ impl Session {
 
     /// Draws a figure, as SVG text. Empty where the sample has not been analyzed.
     pub fn figure(&self, request: JsValue) -> Result<String> {
-        let request: FigureRequest = from_js(request)?;
-        let style = &request.style;
-        let of_sample = |(_, sample): &(String, SampleAnalysis)| {
-            sample.layers.get(request.layer).is_some_and(|l| !l.is_empty())
-        };
-        let Some((_, sample)) = self.samples.get(request.sample).filter(|s| of_sample(s)) else {
-            return Ok(String::new());
-        };
-        let channels = &sample.layers[request.layer];
-        let channel = request.channel.min(channels.len() - 1);
-        let points = |method| {
-            let options = Options { method, ..request.options.clone() };
-            self.session.points(&options, request.layer, channel)
-        };
-        let points = [points(Method::DfsqOpt)?, points(Method::Dfsq)?];
-        let points = [points[0].as_slice(), points[1].as_slice()];
-        match request.kind {
-            FigureKind::Channels => figures::channels(style, channels, channel),
-            FigureKind::Samples => {
-                let analyzed = self.samples.iter().enumerate().filter(|(_, s)| of_sample(s));
-                let selected = analyzed.clone().position(|(i, _)| i == request.sample).unwrap_or(0);
-                let rows: Vec<_> = analyzed
-                    .map(|(_, (name, s))| (name.clone(), &s.layers[request.layer][channel]))
-                    .collect();
-                figures::samples(style, &rows, selected)
-            }
-            FigureKind::Histogram => {
-                let low = channels.iter().map(|c| c.five[0]).fold(f32::INFINITY, f32::min);
-                let high = channels.iter().map(|c| c.five[4]).fold(f32::NEG_INFINITY, f32::max);
-                let bits = request.options.bits(self.session.network().layers())?;
-                let grid = UniformGrid::spanning(low, high, bits[request.layer][1]).values();
-                figures::histogram(style, &channels[channel], points, &grid)
-            }
-            FigureKind::UniversalSet => {
-                let sets =
-                    self.session.calibration().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
-                figures::universal_set(style, UniversalSet::new(sets)?.values(), points)
-            }
-            FigureKind::Layers => {
-                let quantized: Vec<usize> = (0..self.session.network().layers().len())
-                    .filter(|i| self.session.network().layers()[*i].quantized)
-                    .collect();
-                let pick = |values: &[f64]| -> Vec<f64> {
-                    quantized.iter().map(|i| values.get(*i).copied().unwrap_or(f64::NAN)).collect()
-                };
-                let selected = quantized.iter().position(|i| *i == request.layer).unwrap_or(0);
-                let [opt, dfsq, min_max] =
-                    [&request.dfsq_opt, &request.dfsq, &request.min_max].map(|v| pick(v));
-                figures::layers(style, [&opt, &dfsq, &min_max], selected)
-            }
-        }
+        figure::draw(&self.session, &self.samples, &from_js(request)?)
     }
 }

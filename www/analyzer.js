@@ -89,7 +89,7 @@ export class Analyzer {
       minMax: kind === "layers" ? decibels("min-max") : [],
       style: { width, height: Math.round(width * ASPECT), dark: dark.matches },
     };
-    const key = JSON.stringify([request, [...laboratory.analyzed], laboratory.info?.sha256, laboratory.calibrations.id, laboratory.optimized.size, laboratory.optimizing, laboratory.settings.recipe, laboratory.settings.optSelection]);
+    const key = JSON.stringify([request, [...laboratory.analyzed], laboratory.info?.sha256, laboratory.calibrations.id, laboratory.optimizations.id(laboratory.settings), laboratory.optimizing]);
     if (this.#shown.get(kind) === key) return;
     this.#shown.set(kind, key);
     try {

@@ -1,5 +1,6 @@
 // What each method would cost on hardware made for it.
 import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
+import { tableRow } from "./table.js";
 
 /** @typedef {import("./laboratory.js").Laboratory} Laboratory */
 /** @typedef {import("./client.js").Costs} Costs */
@@ -18,6 +19,7 @@ export function drawCosts(laboratory, table) {
     if (!costs) return [];
     const { bytes, macsPerPixel, bitOpsPerPixel, product } = costs;
     const macs = macsPerPixel.map(({ weightBits, activationBits, macs }) => `${(macs / 1e6).toFixed(2)} M of ${weightBits} × ${activationBits} bits`);
+    /** @type {[string, string][]} */
     const cells = [
       ["bytes-codes", kilo(bytes.codes)],
       ["bytes-points", kilo(bytes.points)],
@@ -27,19 +29,7 @@ export function drawCosts(laboratory, table) {
       ["bit-ops", (bitOpsPerPixel / 1e6).toFixed(1)],
       ["product", product ? `${product.shifts.toFixed(2)} shifts, ${product.additions.toFixed(2)} additions` : "a multiplication"],
     ];
-    const row = document.createElement("tr");
-    row.dataset.method = method;
-    const head = document.createElement("th");
-    head.scope = "row";
-    head.textContent = METHOD_NAMES[method];
-    row.append(head);
-    for (const [id, text] of cells) {
-      const cell = document.createElement("td");
-      cell.dataset.testid = `${id}-${method}`;
-      cell.textContent = text;
-      row.append(cell);
-    }
-    return [row];
+    return [tableRow(METHOD_NAMES[method], cells.map(([id, text]) => [`${id}-${method}`, text]), method)];
   });
   table.tBodies[0].replaceChildren(...rows);
 }

@@ -1,10 +1,12 @@
 // Network, samples and results: what is known and what is being computed. No DOM; the page listens to "change".
 import { Calibrations } from "./calibrations.js";
 import { Engine, EngineError } from "./client.js";
-import { cut, patches } from "./picture.js";
+import { Optimizations } from "./optimizations.js";
+import { Pairs } from "./pairs.js";
+import { patches } from "./picture.js";
 import { NETWORK_METHODS, TYPICAL_SPEED, isQuick, suggestedRegion } from "./plan.js";
 import { Results } from "./results.js";
-import { defaults, optimization, options, same } from "./settings.js";
+import { optimization, options, same } from "./settings.js";
 
 /**
  * @typedef {import("./client.js").Picture} Picture
@@ -13,7 +15,7 @@ import { defaults, optimization, options, same } from "./settings.js";
  * @typedef {import("./settings.js").Settings} Settings
  * @typedef {import("./results.js").Score} Score
  * @typedef {import("./results.js").Result} Result
- * @typedef {{reference?: Picture, low: Picture}} Pair
+ * @typedef {import("./pairs.js").Pair} Pair
  * @typedef {{name: string, picture: Picture, region: Region, chosen?: boolean}} Sample
  * @typedef {import("./calibrations.js").Source} Source
  * @typedef {{layer: number, weights: number, errors: number[]}} LayerErrors
@@ -27,9 +29,6 @@ export const CALIBRATION = "calibration";
 
 /** How `running` names a measurement of layers. */
 export const MEASUREMENT = "measurement";
-
-/** Pairs of reference and input kept: as many as samples that are likely to be open. */
-const PAIRS = 12;
 
 /** Side of the patches that are calibrated on, in pixels of the network's input, as in the paper. */
 const PATCH = 48;
@@ -54,17 +53,14 @@ export class Laboratory extends EventTarget {
     /** @type {NetworkInfo | undefined} */
     this.info = undefined;
     this.calibrations = new Calibrations();
-    /** Files of optimized layers, by how they were made; `id` counts those that the user brought.
-     * @type {Map<string, {file?: Uint8Array, bits: Set<string>, id: number}>} */
-    this.optimized = new Map();
+    this.optimizations = new Optimizations();
     /** Networks and calibrations that are being loaded; nothing is computed meanwhile. */
     this.loading = 0;
     /** @type {Sample[]} */
     this.samples = [];
     this.active = 0;
     this.results = new Results();
-    /** @type {Map<string, Promise<Pair>>} */
-    this.pairs = new Map();
+    this.pairs = new Pairs(this.engines.images);
     /** What each engine is computing. @type {Map<string, string>} */
     this.running = new Map();
     /** By engine, the run that `running` speaks of. @type {Map<string, Promise<void>>} */
@@ -104,11 +100,10 @@ export class Laboratory extends EventTarget {
     const another = this.info?.sha256 !== info.sha256;
     this.info = info;
     this.analyzed.clear();
-    this.optimized.clear();
     this.layerErrors = undefined;
     this.calibrations.reset(calibration, info.calibration);
     if (another) this.settings.layerBits = this.#knownLayers(this.settings.layerBits);
-    this.optimized.set(optimizationKey(defaults()), { file: optimized, bits: bitsOf(info), id: 0 });
+    this.optimizations.reset(info, optimized);
   }
 
   /** Without layers that this network does not have. @param {Settings["layerBits"]} layerBits */
@@ -145,8 +140,7 @@ export class Laboratory extends EventTarget {
         if (before) await this.engines.fp32.call("loadOptimized", [before]);
         throw new EngineError("calibration", "its points were made with other settings than those chosen under Ablations");
       }
-      const key = optimizationKey(this.settings);
-      this.optimized.set(key, { file, bits: bitsOf(info), id: (this.optimized.get(key)?.id ?? 0) + 1 });
+      this.optimizations.bring(this.settings, info, file);
       this.#showOptimized(file);
     });
     this.#change();
@@ -205,13 +199,8 @@ export class Laboratory extends EventTarget {
   /** @param {string} method @param {Sample} sample */
   #key(method, sample) {
     const { x, y, width, height } = sample.region;
-    const made = method === "dfsq-opt" ? this.#optimizationId() : this.#isCalibrated(method) ? this.calibrations.id : 0;
+    const made = method === "dfsq-opt" ? this.optimizations.id(this.settings) : this.#isCalibrated(method) ? this.calibrations.id : 0;
     return JSON.stringify([this.samples.indexOf(sample), x, y, width, height, this.settings.mode, this.info?.sha256, made, this.options(method)]);
-  }
-
-  #optimizationId() {
-    const key = optimizationKey(this.settings);
-    return [key, this.optimized.get(key)?.id ?? 0].join();
   }
 
   /** Whether a method's results depend on the calibration. @param {string} method */
@@ -232,7 +221,7 @@ export class Laboratory extends EventTarget {
 
   /** The points and weights of DFSQ-opt as it is chosen now, where they are known. */
   get optimizedFile() {
-    return this.optimized.get(optimizationKey(this.settings))?.file;
+    return this.optimizations.find(this.settings).file;
   }
 
   /** Whether there is something to see that has not been computed. */
@@ -301,21 +290,9 @@ export class Laboratory extends EventTarget {
     if (current()) this.#change();
   }
 
-  /** The network's input and, in benchmark mode, what it is scored against. @param {Sample} sample @returns {Promise<Pair>} */
+  /** @param {Sample} sample */
   #pair(sample) {
-    const { mode } = this.settings;
-    const { x, y, width, height } = sample.region;
-    const key = [this.samples.indexOf(sample), mode, x, y, width, height, this.cost().scale].join(" ");
-    let pair = this.pairs.get(key);
-    if (!pair) {
-      const part = cut(sample.picture, sample.region);
-      const make = mode === "benchmark" ? this.engines.images.call("benchmarkPair", [part, this.cost().scale]) : Promise.resolve({ low: part });
-      pair = /** @type {Promise<Pair>} */ (make);
-      this.pairs.set(key, pair);
-      if (this.pairs.size > PAIRS) this.pairs.delete(this.pairs.keys().next().value ?? "");
-      pair.catch(() => this.pairs.delete(key));
-    }
-    return pair;
+    return this.pairs.get(this.samples.indexOf(sample), sample.picture, sample.region, this.cost());
   }
 
   /** @param {Sample} sample @param {Pair} pair */
@@ -413,9 +390,9 @@ export class Laboratory extends EventTarget {
   async #optimize(onProgress) {
     const engine = this.engines["dfsq-opt"];
     const bits = this.layerBits().join();
-    const key = optimizationKey(this.settings);
-    const { points, recipe } = optimization(this.settings);
-    const known = this.optimized.get(key) ?? { bits: new Set(), id: 0 };
+    // These may change while it is at it.
+    const settings = structuredClone(this.settings);
+    const known = this.optimizations.find(settings);
     if (known.file && engine.network?.optimized !== known.file) engine.update({ optimized: known.file }, ["loadOptimized", [known.file]]);
     const full = this.layerBits().flat().every((width) => width === 32);
     if (full || known.bits.has(bits)) return this.#showOptimized(known.file);
@@ -423,9 +400,10 @@ export class Laboratory extends EventTarget {
     this.#change();
     try {
       const patches = await this.#patches(OPTIMIZED_PATCH, 3);
-      const file = await engine.call("optimize", [patches, "patches", this.options("dfsq-opt"), points, recipe], onProgress);
+      const { points, recipe } = optimization(settings);
+      const file = await engine.call("optimize", [patches, "patches", options(settings, "dfsq-opt"), points, recipe], onProgress);
       engine.update({ optimized: file });
-      this.optimized.set(key, { ...known, file, bits: new Set([...known.bits, bits]) });
+      this.optimizations.extend(settings, bits, file);
       this.#showOptimized(file);
     } finally {
       this.optimizing = false;
@@ -528,14 +506,4 @@ export class Laboratory extends EventTarget {
   #change() {
     this.dispatchEvent(new Event("change"));
   }
-}
-
-/** The bits that a network is optimized for, as words to compare. @param {NetworkInfo} info */
-function bitsOf({ optimizedBits }) {
-  return new Set(optimizedBits.map((layers) => layers.join()));
-}
-
-/** @param {Settings} settings */
-function optimizationKey(settings) {
-  return JSON.stringify(optimization(settings));
 }

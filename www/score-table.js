@@ -1,6 +1,7 @@
 // The table under the pictures.
 import { totalBytes } from "./costs.js";
 import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
+import { tableRow } from "./table.js";
 
 /** @typedef {import("./laboratory.js").Laboratory} Laboratory */
 
@@ -24,27 +25,15 @@ export function drawTable(laboratory, table) {
   if (table.caption) table.caption.textContent = `Scores on luma against ${against}, border of ${laboratory.cost().scale} pixels left out`;
   const rows = ["fp32", "dfsq-opt", "dfsq", "min-max", "bicubic"].map((method) => {
     const result = laboratory.result(method);
-    const row = document.createElement("tr");
-    row.dataset.method = method;
-    const head = document.createElement("th");
-    head.scope = "row";
-    head.textContent = METHOD_NAMES[method];
-    row.append(head);
     const size = result?.costs ? (totalBytes(result.costs) / 1000).toFixed(0) : result && method === "bicubic" ? "0" : "–";
     const cells = [
-      ["", bitsText(laboratory, method)],
+      bitsText(laboratory, method),
       [`psnr-${method}`, decimal(result?.score?.psnrY, 3)],
       [`ssim-${method}`, decimal(result?.score?.ssimY, 4)],
       [`time-${method}`, decimal(result?.seconds, 2)],
       [`size-${method}`, size],
     ];
-    for (const [id, text] of cells) {
-      const cell = document.createElement("td");
-      if (id) cell.dataset.testid = id;
-      cell.textContent = text;
-      row.append(cell);
-    }
-    return row;
+    return tableRow(METHOD_NAMES[method], /** @type {(string | [string, string])[]} */ (cells), method);
   });
   table.tBodies[0].replaceChildren(...rows);
 }

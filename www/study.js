@@ -1,5 +1,6 @@
 // One channel in depth: what every way of choosing its points gives and takes.
 import { CHOICES } from "./settings.js";
+import { tableRow } from "./table.js";
 
 /** @typedef {import("./client.js").Study} Study */
 
@@ -26,15 +27,6 @@ export function drawStudy({ universal, levels, subsets, choices, boundDb }, tabl
     seconds === null ? "–" : time(seconds),
   ]);
   rows.push(["any real points (bound)", String(levels), boundDb.toFixed(3), "–"]);
-  table.tBodies[0].replaceChildren(
-    ...rows.map(([name, ...cells]) => {
-      const row = document.createElement("tr");
-      const head = document.createElement("th");
-      head.scope = "row";
-      head.textContent = name;
-      row.append(head, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
-      return row;
-    }),
-  );
+  table.tBodies[0].replaceChildren(...rows.map(([name, ...cells]) => tableRow(name, cells)));
   table.hidden = false;
 }

@@ -4,6 +4,7 @@ use super::arguments::{Quantization, bit_width};
 use super::{calibrate, files, progress_bar};
 use anyhow::{Context, Result};
 use dfsq::mixed_precision::{LayerErrors, assign};
+use dfsq::network::Layer;
 use dfsq::quant::BitWidth;
 use dfsq::session::{Options, Reference, Session};
 use rayon::prelude::*;
@@ -133,7 +134,7 @@ fn measure(
     widths: &[BitWidth],
 ) -> Result<Vec<LayerErrors>> {
     let layers = session.network().layers();
-    let quantized: Vec<usize> = (0..layers.len()).filter(|layer| layers[*layer].quantized).collect();
+    let quantized: Vec<usize> = Layer::quantized(layers).collect();
     let bar = progress_bar((quantized.len() * widths.len()) as u64, "measuring layers");
     let one = |layer: usize| {
         let error = |width: &BitWidth| {

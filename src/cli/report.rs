@@ -3,10 +3,10 @@
 use super::arguments::Quantization;
 use super::{files, progress_bar};
 use anyhow::{Context, Result};
-use dfsq::analysis::{ChannelSummary, SampleAnalysis};
+use dfsq::analysis::{self, ChannelSummary, SampleAnalysis};
 use dfsq::figures::{self, Style};
 use dfsq::network::{Layer, Observer, QuantizationError};
-use dfsq::quant::{UniformGrid, UniversalSet};
+use dfsq::quant::UniformGrid;
 use dfsq::session::{Costs, Method, Options, Session, benchmark_pair};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -101,7 +101,8 @@ fn look(session: &Session, path: &Path, methods: &[Options; 3]) -> Result<Sample
 }
 
 fn quantized(session: &Session) -> impl Iterator<Item = (usize, &Layer)> {
-    session.network().layers().iter().enumerate().filter(|(_, layer)| layer.quantized)
+    let layers = session.network().layers();
+    Layer::quantized(layers).map(move |index| (index, &layers[index]))
 }
 
 /// A field of a CSV file.
@@ -172,13 +173,11 @@ fn draw(session: &Session, samples: &[Sample], methods: &[Options; 3]) -> Result
         drawn.push((format!("{name}-samples.svg"), figures::samples(&style, &rows, 0)?));
         let (opt, dfsq) =
             (session.points(&methods[0], index, channel)?, session.points(&methods[1], index, channel)?);
-        let low = channels.iter().map(|c| c.five[0]).fold(f32::INFINITY, f32::min);
-        let high = channels.iter().map(|c| c.five[4]).fold(f32::NEG_INFINITY, f32::max);
+        let (low, high) = analysis::range(channels);
         let grid = UniformGrid::spanning(low, high, bits[index][1]).values();
         let histogram = figures::histogram(&style, &channels[channel], [&opt, &dfsq], &grid)?;
         drawn.push((format!("{name}-histogram.svg"), histogram));
-        let sets = session.calibration().map_or(UniversalSet::DEFAULT_SETS, |c| c.settings.word_sets);
-        let universal = UniversalSet::new(sets)?;
+        let universal = session.universal_set(Method::Dfsq)?;
         let set = figures::universal_set(&style, universal.values(), [&opt, &dfsq])?;
         drawn.push((format!("{name}-universal-set.svg"), set));
     }

@@ -33,6 +33,11 @@ impl Layer {
         self.outputs * (self.inputs / self.groups) * self.kernel[0] * self.kernel[1]
     }
 
+    /// Indices of those of the layers that are quantized.
+    pub fn quantized(layers: &[Layer]) -> impl Iterator<Item = usize> {
+        layers.iter().enumerate().filter(|(_, layer)| layer.quantized).map(|(index, _)| index)
+    }
+
     /// Number of weights, without the bias.
     pub fn weights(&self) -> usize {
         self.macs()

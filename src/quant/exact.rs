@@ -7,13 +7,12 @@
 //!
 //! `D(k, j) = min over i < j of D(k - 1, i) + e(i, j)`.
 //!
-//! `e` fulfils the quadrangle inequality, so the best i never decreases with j, nor with k. One row is found by divide and
-//! conquer in O(M log M), or, where the row above is near, by a sweep between both bounds.
+//! which `shortest_path` finds in O(K M log M) or less.
 
 use super::UniversalSet;
 use super::histogram::Cumulative;
+use super::shortest_path::{Path, shortest_path};
 use crate::{Error, Result};
-use std::ops::RangeInclusive;
 
 /// Most subsets that [`exhaustive`] tries for one channel.
 pub const MAX_SUBSETS: f64 = 1e7;
@@ -113,26 +112,6 @@ pub fn lower_bound(data: &Cumulative, levels: usize) -> f64 {
     path.first().map_or(0.0, |i| cuts.first(*i)) + inner + path.last().map_or(0.0, |i| cuts.last(*i))
 }
 
-/// Costs of a path: from the start to its first node, from node to node, from its last node to the end.
-trait Path {
-    fn first(&self, to: usize) -> f64;
-    fn between(&self, from: usize, to: usize) -> f64;
-    fn last(&self, from: usize) -> f64;
-
-    /// The best predecessor in `range`, the first of several, of node `to`, and what it costs to get there by way of it,
-    /// `before` being the costs of getting to each node.
-    fn best(&self, before: &[f64], range: RangeInclusive<usize>, to: usize) -> (f64, usize) {
-        let (mut best, mut from) = (f64::INFINITY, *range.start());
-        for i in range {
-            let cost = before[i] + self.between(i, to);
-            if cost < best {
-                (best, from) = (cost, i);
-            }
-        }
-        (best, from)
-    }
-}
-
 /// Squared errors, less the sum of squares of all samples, which is the same for every choice. The nodes are the values
 /// that can be of use: from the last one below all samples to the first one above.
 struct Costs<'d> {
@@ -206,114 +185,9 @@ impl Path for Costs<'_> {
         (low - high) * ((low + high) * count - 2.0 * sum) + (self.below[to] - self.below[from])
     }
 
-    /// As by default, with nothing in the loop, which all the time is spent in, that need not be.
-    fn best(&self, before: &[f64], range: RangeInclusive<usize>, to: usize) -> (f64, usize) {
-        let (start, sums) = (*range.start(), self.data.sums());
-        let (high, edge) = (self.values[to], self.edges[to]);
-        let (lows, edges) = (&self.values[range.clone()], &self.edges[range.clone()]);
-        let (below, before) = (&self.below[range.clone()], &before[range]);
-        let (mut best, mut best_from) = (f64::INFINITY, 0);
-        for i in 0..lows.len().min(edges.len()).min(below.len()).min(before.len()) {
-            let (count, sum) = sums[((edges[i] + edge) / 2) as usize];
-            let low = lows[i];
-            let cost = (low - high) * ((low + high) * count - 2.0 * sum) + (before[i] - below[i]);
-            if cost < best {
-                (best, best_from) = (cost, i);
-            }
-        }
-        (best + self.below[to], start + best_from)
-    }
-
     #[inline]
     fn last(&self, from: usize) -> f64 {
         cost(self.data.range(self.edges[from] as usize, self.data.end()), self.values[from])
-    }
-}
-
-/// Rows from this one on are swept, earlier ones filled by divide and conquer. Between row k - 1 and k the best
-/// predecessor of node j moves by some j / k^2, which from here on is less than the depth of the recursion.
-const SWEPT: usize = 6;
-
-/// The cheapest path through exactly `length` of the nodes (all of them if there are fewer), ascending.
-fn shortest_path(nodes: usize, length: usize, path: &impl Path) -> Vec<usize> {
-    let length = length.min(nodes);
-    if length == 0 {
-        return Vec::new();
-    }
-    let mut before: Vec<f64> = (0..nodes).map(|j| path.first(j)).collect();
-    // Every entry is written before it is read, so that two rows are enough.
-    let mut now = before.clone();
-    // By row, the best predecessor of each node.
-    let mut rows: Vec<Vec<u16>> = vec![vec![0; nodes]];
-    for k in 1..length {
-        let mut row = Row { path, before: &before, above: &rows[k - 1], now, from: vec![0; nodes] };
-        // The k-th of `length` nodes leaves room for those before and after it.
-        let (first, last) = (k, nodes - length + k);
-        if k < SWEPT {
-            row.fill(first..last + 1, k - 1, last - 1);
-        } else {
-            row.sweep(first..=last);
-        }
-        let Row { now: next, from, .. } = row;
-        rows.push(from);
-        now = std::mem::replace(&mut before, next);
-    }
-    let total = |j: usize| before[j] + path.last(j);
-    let Some(mut node) = (length - 1..nodes).min_by(|a, b| total(*a).total_cmp(&total(*b))) else {
-        return Vec::new();
-    };
-    let mut result = vec![node];
-    for row in rows.iter().skip(1).rev() {
-        node = usize::from(row[node]);
-        result.push(node);
-    }
-    result.reverse();
-    result
-}
-
-struct Row<'r, P> {
-    path: &'r P,
-    before: &'r [f64],
-    /// The best predecessors of the row above: those of this row are no lower. 0 where that row has none.
-    above: &'r [u16],
-    now: Vec<f64>,
-    from: Vec<u16>,
-}
-
-impl<P: Path> Row<'_, P> {
-    /// Fills these entries from the last to the first: the best predecessor of each lies between that of the row above
-    /// and that of the next entry.
-    fn sweep(&mut self, range: RangeInclusive<usize>) {
-        let (lowest, mut high) = (range.start() - 1, range.end() - 1);
-        for j in range.rev() {
-            // The row above ends one entry earlier.
-            let above = self.above[j].max(self.above[j - 1]);
-            high = high.min(j - 1);
-            let mut best = f64::INFINITY;
-            for i in usize::from(above).max(lowest).min(high)..=high {
-                let cost = self.before[i] + self.path.between(i, j);
-                if cost < best {
-                    (best, self.from[j]) = (cost, i as u16);
-                }
-            }
-            self.now[j] = best;
-            high = usize::from(self.from[j]);
-        }
-    }
-
-    /// Fills the entries `range`, whose best predecessors lie in `low..=high`.
-    fn fill(&mut self, range: std::ops::Range<usize>, low: usize, high: usize) {
-        if range.is_empty() {
-            return;
-        }
-        let j = usize::midpoint(range.start, range.end - 1);
-        let end = high.min(j - 1);
-        // Rounding may make two equal costs differ, so that the row above is a step too far.
-        let start = low.max(usize::from(self.above[j])).min(end);
-        let (best, from) = self.path.best(self.before, start..=end, j);
-        (self.now[j], self.from[j]) = (best, from as u16);
-        self.fill(range.start..j, low, from);
-        self.fill(j + 1..range.end, from, high);
     }
 }
 

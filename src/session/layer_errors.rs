@@ -3,7 +3,7 @@
 use super::{Options, Prepared, Session, check_size};
 use crate::image_io::{self, Picture};
 use crate::mixed_precision::LayerErrors;
-use crate::network::Planes;
+use crate::network::{Layer, Planes};
 use crate::quant::BitWidth;
 use crate::{Error, Result};
 
@@ -70,7 +70,7 @@ impl Session {
         progress: &mut dyn FnMut(f32) -> bool,
     ) -> Result<Vec<LayerErrors>> {
         let layers = self.network.layers();
-        let quantized: Vec<usize> = (0..layers.len()).filter(|layer| layers[*layer].quantized).collect();
+        let quantized: Vec<usize> = Layer::quantized(layers).collect();
         let total = (quantized.len() * widths.len()) as f32;
         let mut results: Vec<LayerErrors> = Vec::with_capacity(quantized.len());
         for layer in quantized {

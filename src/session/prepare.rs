@@ -57,7 +57,10 @@ impl Session {
     }
 
     /// The universal set that a method's points are from.
-    pub(super) fn universal_set(&self, method: Method) -> Result<UniversalSet> {
+    ///
+    /// # Errors
+    /// [`Error::Option`] where the calibration's universal set is none.
+    pub fn universal_set(&self, method: Method) -> Result<UniversalSet> {
         UniversalSet::new(match (method, &self.calibration) {
             (Method::DfsqOpt, _) => self.optimized.settings.word_sets,
             (_, Some(calibration)) => calibration.settings.word_sets,
