@@ -2,7 +2,8 @@
 
     publish.py export RUNS --images BSDS500/train      # RUNS/edsr_x2/best.pt ... -> *.onnx, *.calibration, *.optimized, models.json
     publish.py optimize --images BSDS500/train         # *.onnx -> *.optimized again, without the checkpoints
-    publish.py score --set5 Set5 --kodak Kodak24       # shipped files -> scores in models.json, tables in README.md
+    publish.py score --set5 Set5 --kodak Kodak24 --images BSDS500/train    # shipped files -> scores in models.json,
+                                                       # tables in README.md; images for bit widths that are not shipped
     publish.py curves RUNS                             # RUNS/*/log.csv -> curves.svg
 
 Set5 is a folder with image_SRF_2 and image_SRF_4, each holding *_HR.png and *_LR.png; of each photograph of Kodak24 the
@@ -24,9 +25,9 @@ NETWORKS = {"edsr_x2": "EDSR ×2", "rdn_x2": "RDN ×2", "edsr_x4": "EDSR ×4", "
 PROPERTIES = {"training_data": "BSDS500 train and test, T91", "licence": "MIT OR Apache-2.0"}
 BITS = [8, 6, 4, 3, 2]
 METHODS = ["min-max", "dfsq", "dfsq-opt"]
-OPTIMIZED_BITS = [4, 3, 2]
+SHIPPED_BITS = [4, 3, 2]
 # For the paper's method as many crops as in the paper; more of them help where weights are fitted.
-OPTIMIZE = ["--bits", ",".join(map(str, OPTIMIZED_BITS)), "--crops", 96]
+CROPS = 96
 BEGIN, END = "<!-- scores -->", "<!-- /scores -->"
 
 
@@ -62,7 +63,7 @@ def export(options):
         onnx.save(convert.convert(state, name, half=True, properties=PROPERTIES.items()), file)
         calibration = file.with_suffix(".calibration")
         dfsq("calibrate", file, "--images", options.images, "-o", calibration)
-        optimized = optimize_one(file, options.images)
+        optimized = optimize_one(file, options.images, SHIPPED_BITS, file.with_suffix(".optimized"))
         info = dfsq("inspect", file)
         entries[key] = {
             "id": key,
@@ -77,17 +78,18 @@ def export(options):
         write({"networks": [entries[key] for key in NETWORKS if key in entries]})
 
 
-def optimize_one(file, images):
-    optimized = file.with_suffix(".optimized")
-    dfsq("optimize", file, "--images", images, "-o", optimized, *OPTIMIZE)
-    return optimized
+def optimize_one(file, images, bits, output):
+    dfsq("optimize", file, "--images", images, "-o", output, "--bits", ",".join(map(str, bits)), "--crops", CROPS)
+    return output
 
 
 def optimize(options):
     data = models()
     for entry in data["networks"]:
         if not options.only or entry["id"] in options.only:
-            entry["optimized"] = listed(optimize_one(HERE / entry["file"], options.images).name)
+            file = HERE / entry["file"]
+            optimized = optimize_one(file, options.images, SHIPPED_BITS, file.with_suffix(".optimized"))
+            entry["optimized"] = listed(optimized.name)
             write(data)
 
 
@@ -129,13 +131,18 @@ def score(options):
         if options.only and entry["id"] not in options.only:
             continue
         run = [entry["id"], entry["scale"], options.set5, kodak and kodak.name]
-        scores = entry.get("scores", {}) if options.methods else {}
+        scores = entry.setdefault("scores", {})
         scores["fp32"] = evaluate(*run, "--method", "fp32")
-        for method in options.methods or METHODS:
-            for bits in OPTIMIZED_BITS if method == "dfsq-opt" else BITS:
-                quantization = ["--method", method, "--weight-bits", bits, "--activation-bits", bits]
-                scores[f"{method}-{bits}"] = evaluate(*run, *quantization)
-        entry["scores"] = scores
+        with tempfile.NamedTemporaryFile(suffix=".optimized") as optimized:
+            missing = [bits for bits in options.bits if bits not in SHIPPED_BITS]
+            if "dfsq-opt" in options.methods and missing:
+                optimize_one(HERE / entry["file"], options.images, missing, optimized.name)
+            for method in options.methods:
+                for bits in options.bits:
+                    quantization = ["--method", method, "--weight-bits", bits, "--activation-bits", bits]
+                    if method == "dfsq-opt" and bits in missing:
+                        quantization += ["--calibration", optimized.name]
+                    scores[f"{method}-{bits}"] = evaluate(*run, *quantization)
         write(data)
     readme = (HERE / "README.md").read_text()
     before, rest = readme.split(BEGIN)
@@ -194,7 +201,9 @@ def main():
     command.add_argument("--set5", type=pathlib.Path, required=True)
     command.add_argument("--kodak", type=pathlib.Path)
     command.add_argument("--only", nargs="+", choices=NETWORKS)
-    command.add_argument("--methods", nargs="+", choices=METHODS, help="keep what is known of the others")
+    command.add_argument("--images", type=pathlib.Path, required=True)
+    command.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="keep what is known of the others")
+    command.add_argument("--bits", nargs="+", type=int, choices=BITS, default=BITS, help="as --methods")
     command.set_defaults(run=score)
     command = commands.add_parser("curves")
     command.add_argument("runs", type=pathlib.Path)
