@@ -56,8 +56,13 @@ enum Command {
 fn open(model: &Path) -> Result<Session> {
     let bytes = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
     let list = model.with_file_name("models.json");
-    let properties = match std::fs::read(&list) {
-        Ok(text) => listed_properties(&text, &bytes).with_context(|| list.display().to_string())?,
+    // A file of that name may be another program's.
+    let properties = match std::fs::read(&list).map(|text| listed_properties(&text, &bytes)) {
+        Ok(Ok(properties)) => properties,
+        Ok(Err(error)) => {
+            eprintln!("{} is not a list of networks, and is passed over: {error}", list.display());
+            Properties::new()
+        }
         Err(_) => Properties::new(),
     };
     Session::load_with(&bytes, properties).with_context(|| model.display().to_string())

@@ -71,6 +71,8 @@ pub struct Variant {
 pub struct Optimized {
     /// How activations are normalized, and from which universal set all points are.
     pub settings: Settings,
+    /// How all variants were made.
+    pub recipe: Recipe,
     /// SHA-256 of the network's file, in hexadecimal.
     pub network: String,
     /// At most one for each choice of bits.
@@ -80,6 +82,9 @@ pub struct Optimized {
 #[derive(Serialize, Deserialize)]
 struct Header {
     settings: Settings,
+    /// Not said by the first files: it is the default one.
+    #[serde(default)]
+    recipe: Recipe,
     network: String,
     variants: Vec<Vec<[BitWidth; 2]>>,
 }
@@ -90,7 +95,7 @@ impl Optimized {
     /// Nothing yet, for the network with this hash: points are to be chosen exactly.
     pub fn empty(network: String) -> Self {
         let settings = Settings { selection: Selection::Exact, ..Settings::default() };
-        Optimized { settings, network, variants: Vec::new() }
+        Optimized { settings, recipe: Recipe::default(), network, variants: Vec::new() }
     }
 
     /// The layers for these bits.
@@ -127,7 +132,8 @@ impl Optimized {
             }
         }
         let variants = self.variants.iter().map(|variant| variant.bits.clone()).collect();
-        file.save(FORMAT, &Header { settings: self.settings, network: self.network.clone(), variants })
+        let (settings, recipe, network) = (self.settings, self.recipe, self.network.clone());
+        file.save(FORMAT, &Header { settings, recipe, network, variants })
     }
 
     /// Reads a file that was made for this network, whose SHA-256 is `hash`.
@@ -135,7 +141,8 @@ impl Optimized {
     /// # Errors
     /// [`Error::Calibration`] says what is wrong with it.
     pub fn load(bytes: &[u8], network: &Network, hash: &str) -> Result<Self> {
-        let (file, Header { settings, network: made_for, variants }) = TensorFile::load(FORMAT, bytes)?;
+        let (file, Header { settings, recipe, network: made_for, variants }) =
+            TensorFile::load(FORMAT, bytes)?;
         if made_for != hash {
             return Err(Error::Calibration("it was made for another network".into()));
         }
@@ -151,7 +158,7 @@ impl Optimized {
             Ok(Variant { layers: layers.collect::<Result<_>>()?, bits })
         };
         let variants = variants.into_iter().enumerate().map(read).collect::<Result<_>>()?;
-        Ok(Optimized { settings, network: made_for, variants })
+        Ok(Optimized { settings, recipe, network: made_for, variants })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::analysis::{Analyzer, SampleAnalysis};
 use crate::calibration::{Calibration, Collector, Settings};
 use crate::image_io::{self, Picture};
 use crate::network::{Convention, Layer, Network, Observer, Properties, QuantizationError, Rule, Tap};
-use crate::optimize::{Optimized, Targets, Variant};
+use crate::optimize::{Optimized, Recipe, Targets, Variant};
 use crate::quant::BitWidth;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -63,6 +63,8 @@ pub struct NetworkInfo<'s> {
     pub calibrated_widths: Vec<BitWidth>,
     /// How the network is optimized.
     pub optimization: Settings,
+    /// And how its weights are rounded then.
+    pub recipe: Recipe,
     /// The bits of weights and activations, by layer, that it is optimized for.
     pub optimized_bits: Vec<&'s [[BitWidth; 2]]>,
 }
@@ -142,6 +144,7 @@ impl Session {
             parameters: self.network.parameters(),
             macs_per_pixel: self.network.macs_per_pixel(),
             optimization: self.optimized.settings,
+            recipe: self.optimized.recipe,
             optimized_bits: self.optimized.variants.iter().map(|v| v.bits.as_slice()).collect(),
             calibration: self.calibration.as_ref().map(|calibration| calibration.settings),
             calibrated_widths: self.calibration.as_ref().map(Calibration::widths).unwrap_or_default(),

@@ -248,7 +248,7 @@ impl Session {
 
     /// Optimizes for the bits of `options` on these pictures (an array), all of one size, and uses the result from now on.
     /// `name` stands for the pictures: what the network computes for the same ones is not computed again. Returns the
-    /// file of all that has been optimized with these settings.
+    /// file of all that has been optimized with these settings and this recipe.
     pub fn optimize(
         &mut self,
         pictures: &Array,
@@ -274,9 +274,10 @@ impl Session {
         let mut report = |done| progress.report(0.3 + 0.7 * done);
         let variant = targets.optimize(network, settings, &bits, recipe, &mut report)?;
         self.targets = Some((name, targets)).filter(|(_, targets)| targets.bytes() <= KEPT_BYTES);
-        if self.session.optimized().settings != settings {
+        let known = self.session.optimized();
+        if (known.settings, known.recipe) != (settings, recipe) {
             let hash = self.session.hash().to_owned();
-            self.session.set_optimized(Optimized { settings, ..Optimized::empty(hash) });
+            self.session.set_optimized(Optimized { settings, recipe, ..Optimized::empty(hash) });
         }
         self.session.add_optimized(variant);
         self.prepared = None;

@@ -169,6 +169,14 @@ fn a_network_is_optimized_measured_and_studied() {
     another.load_optimized(&file).unwrap();
     another.upscale(&picture(12, 10), options, &silent()).unwrap();
 
+    // Another recipe does not go into the same file.
+    let nearest = json("{\"rounding\": \"nearest\"}");
+    let two = json("{\"method\": \"dfsq-opt\", \"weightBits\": 2, \"activationBits\": 2}");
+    session.optimize(&pictures, "two".into(), two, exact(), nearest, &silent()).unwrap();
+    let info = session.info().unwrap();
+    assert_eq!(get(&info, "optimizedBits").unchecked_into::<Array>().length(), 1);
+    assert_eq!(get(&get(&info, "recipe"), "rounding").as_string().as_deref(), Some("nearest"));
+
     let widths = || json("[2, 4]");
     let layers = session.layer_errors(&pictures, json("{}"), widths(), &silent()).unwrap();
     assert_eq!(layers.unchecked_ref::<Array>().length(), 2);

@@ -91,6 +91,30 @@ fn calibrate_then_eval_then_upscale() {
 }
 
 #[test]
+fn small_images_in_a_folder_are_passed_over() {
+    let folder = Folder::new("mixed");
+    for (name, size) in [("c.png", 1), ("d.png", 20)] {
+        std::fs::write(folder.path("hr").join(name), gradient(size, size, 0).encode_png().unwrap()).unwrap();
+    }
+    // More crops than images, so that each is come to again and again.
+    let calibrate =
+        words("calibrate net.onnx --images hr -o net.calibration --crop-size 16 --crops 12 --json");
+    assert!(folder.json(&calibrate)["bytes"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn subset_weights_are_of_the_universal_set_that_was_asked_for() {
+    let folder = Folder::new("sets");
+    let score = |sets: &str| {
+        let eval = "eval net.onnx --hr hr --calibration hr --weights subset --weight-bits 2 --activation-bits 32 --json";
+        folder.json(&[&words(eval)[..], &SMALL, &["--word-sets", sets]].concat())["mean_psnr_y"]
+            .as_f64()
+            .unwrap()
+    };
+    assert_ne!(score("2"), score("4"));
+}
+
+#[test]
 fn ablate_prints_a_row_for_every_choice() {
     let folder = Folder::new("ablate");
     let arguments = words("ablate net.onnx --hr hr --calibration hr --bits 4,3 --json");
@@ -162,6 +186,15 @@ fn report_writes_figures_and_tables() {
 }
 
 #[test]
+fn report_optimizes_where_that_is_asked_for() {
+    let folder = Folder::new("report-opt");
+    let report = words("report net.onnx --images hr -o report --calibration hr --method dfsq-opt --json");
+    folder.json(&[&report[..], &SMALL].concat());
+    let layers = std::fs::read_to_string(folder.path("report/layers.csv")).unwrap();
+    assert!(layers.contains("a,block.conv1,dfsq-opt,"), "{layers}");
+}
+
+#[test]
 fn inspect_tells_what_is_quantized() {
     let folder = Folder::new("inspect");
     let info = folder.json(&["inspect", "net.onnx", "--json"]);
@@ -186,6 +219,9 @@ fn a_list_beside_the_network_says_what_the_file_does_not() {
     let listed = list(&dfsq::session::sha256(&silent));
     assert_eq!((listed["range"].as_f64(), listed["colour"].as_str()), (Some(255.0), Some("BGR")));
     assert_eq!(listed["assumed"].as_array().unwrap().len(), 1, "only the scale is left to be measured");
+    std::fs::write(folder.path("models.json"), "[]").unwrap();
+    let another = folder.run(&["inspect", "net.onnx"]);
+    assert!(another.status.success() && String::from_utf8_lossy(&another.stderr).contains("passed over"));
     let unlisted = list("0");
     assert_eq!((unlisted["range"].as_f64(), unlisted["colour"].as_str()), (Some(1.0), Some("RGB")));
 }
@@ -210,6 +246,7 @@ fn errors_name_the_file_and_end_with_a_status() {
     std::fs::write(folder.path("bits.json"), br#"{"head": [4, 4]}"#).unwrap();
     fails(&words("eval net.onnx --hr hr --layer-bits bits.json"), "head, which is no quantized layer");
     fails(&words("calibrate net.onnx --images hr -o x --crops 0"), "at least 1");
+    fails(&words("assign net.onnx --images hr --method dfsq-opt"), "--method dfsq or min-max");
     fails(
         &["calibrate", "net.onnx", "--images", "hr", "-o", "x", "--crop-size", "99"],
         "no image is large enough",

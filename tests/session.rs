@@ -7,6 +7,7 @@ use common::*;
 use dfsq::Error;
 use dfsq::calibration::{Collector, Settings};
 use dfsq::image_io::Picture;
+use dfsq::network::Observer;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, Granularity, NormalizationMode};
 use dfsq::session::{Method, MinMaxRange, OperandMacs, Options, Session, WeightGrid, benchmark_pair};
@@ -336,5 +337,20 @@ fn a_study_compares_selections_of_one_channel() {
     let large = study(Settings::default(), 1, 4).unwrap();
     assert_eq!(large.choices[2].db, None, "too many to try");
     assert!(matches!(study(small, 3, 2), Err(Error::Option(_))));
+    // The run ends behind the layer, and can be stopped before.
+    struct Counting(usize, usize);
+    impl Observer for Counting {
+        fn progress(&mut self, _: f32) -> bool {
+            self.0 += 1;
+            self.0 < self.1
+        }
+    }
+    let counted = |limit| {
+        let mut counting = Counting(0, limit);
+        let bits = BitWidth::new(2).unwrap();
+        let result = session.study(&picture(), (1, 1), bits, small, &|| 1.0, &mut counting);
+        (counting.0, result.is_ok())
+    };
+    assert_eq!((counted(99), counted(2)), ((2, true), (2, false)));
     assert!(matches!(study(small, 0, 32), Err(Error::Option(_))));
 }

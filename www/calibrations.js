@@ -4,8 +4,14 @@
  * @typedef {import("./settings.js").PointSettings} PointSettings
  * @typedef {import("./plan.js").Region} Region
  * @typedef {"shipped" | "image" | "images" | "patches" | "file"} Source what a calibration was made on
- * @typedef {{regions: Region[], active: number, widths: number[]}} Ground what it may depend on beside its settings
+ * @typedef {{mode: string, regions: Region[], active: number, widths: number[]}} Ground what it may depend on beside its settings
  */
+
+/** Names the pictures that a calibration is made on. @param {Source} source @param {Ground} [ground] */
+export function pictures(source, ground) {
+  if (source === "image") return JSON.stringify([source, ground?.mode, ground?.active, ground?.regions[ground.active]]);
+  return JSON.stringify(source === "images" ? [source, ground?.mode, ground?.regions] : [source]);
+}
 
 export class Calibrations {
   /** What the one in use was made on. @type {Source} */
@@ -51,7 +57,6 @@ export class Calibrations {
 
 /** @param {Source} source @param {PointSettings} settings @param {Ground} [ground] */
 function key(source, settings, ground) {
-  const regions = source === "image" ? ground?.regions[ground.active] : source === "images" ? ground?.regions : undefined;
   const widths = settings.selection === "exhaustive" ? ground?.widths : undefined;
-  return JSON.stringify([source, Object.entries(settings).sort(), regions, source === "image" && ground?.active, widths]);
+  return JSON.stringify([pictures(source, ground), Object.entries(settings).sort(), widths]);
 }

@@ -10,7 +10,7 @@
  * @typedef {{universal: number, levels: number, subsets: number, choices: Choice[], boundDb: number}} Study
  * @typedef {{name: string, inputs: number, outputs: number, kernel: [number, number], groups: number, quantized: boolean}} Layer
  * @typedef {{scale: number, colour: string, range: number, assumed: string[]}} Convention
- * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[], calibration: import("./settings.js").PointSettings | null, optimization: import("./settings.js").PointSettings, optimizedBits: [number, number][][]}} NetworkInfo
+ * @typedef {{name?: string, sha256: string, convention: Convention, rule: string, layers: Layer[], parameters: number, macsPerPixel: number, calibratedWidths: number[], calibration: import("./settings.js").PointSettings | null, optimization: import("./settings.js").PointSettings, recipe: import("./settings.js").Recipe, optimizedBits: [number, number][][]}} NetworkInfo
  * @typedef {{bytes: Uint8Array, calibration?: Uint8Array, optimized?: Uint8Array, properties?: Record<string, string>}} Network a file, its calibration, and what it does not say of itself
  */
 
@@ -57,7 +57,7 @@ export class Engine {
     return info;
   }
 
-  /** Uses this network, which another engine has loaded already, once what it does now is done. @param {Network} network */
+  /** Uses this network, which another engine has loaded already, from the next call on. @param {Network} network */
   use(network) {
     this.network = network;
     this.outdated = true;
@@ -76,7 +76,7 @@ export class Engine {
    * @returns {Promise<any>}
    */
   async call(method, args, onProgress) {
-    if (this.outdated && !this.busy) this.stop();
+    if (this.outdated) this.stop();
     if (!this.worker) this.#start();
     await this.ready;
     return this.#send(method, args, onProgress);

@@ -17,6 +17,8 @@ export function download(name, content, type) {
 /** @param {Laboratory} laboratory */
 function rows(laboratory) {
   const { settings, samples } = laboratory;
+  const mixed = Object.keys(settings.layerBits).length > 0;
+  const bits = (/** @type {number} */ own) => (mixed ? "mixed" : own);
   return samples.flatMap((sample) =>
     ["bicubic", ...NETWORK_METHODS].flatMap((method) => {
       const result = laboratory.result(method, sample);
@@ -29,8 +31,8 @@ function rows(laboratory) {
           mode: settings.mode,
           against: settings.mode === "benchmark" ? "reference" : "fp32",
           method,
-          weightBits: quantized ? settings.weightBits : 32,
-          activationBits: quantized ? settings.activationBits : 32,
+          weightBits: quantized ? bits(settings.weightBits) : 32,
+          activationBits: quantized ? bits(settings.activationBits) : 32,
           psnrY: result.score?.psnrY ?? null,
           ssimY: result.score?.ssimY ?? null,
           seconds: result.seconds ?? null,

@@ -1,12 +1,12 @@
 // Network, samples and results: what is known and what is being computed. No DOM; the page listens to "change".
-import { Calibrations } from "./calibrations.js";
+import { Calibrations, pictures } from "./calibrations.js";
 import { Engine, EngineError } from "./client.js";
 import { Optimizations } from "./optimizations.js";
 import { Pairs } from "./pairs.js";
 import { patches } from "./picture.js";
 import { NETWORK_METHODS, TYPICAL_SPEED, isQuick, suggestedRegion } from "./plan.js";
 import { Results } from "./results.js";
-import { optimization, options, same } from "./settings.js";
+import { optimization, options, samePoints } from "./settings.js";
 
 /**
  * @typedef {import("./client.js").Picture} Picture
@@ -19,6 +19,7 @@ import { optimization, options, same } from "./settings.js";
  * @typedef {{name: string, picture: Picture, region: Region, chosen?: boolean}} Sample
  * @typedef {import("./calibrations.js").Source} Source
  * @typedef {{layer: number, weights: number, errors: number[]}} LayerErrors
+ * @typedef {{progress: (done: number) => void, check: () => void}} Job `check` throws where it is no longer wanted
  */
 
 /** The bit widths that points are chosen for at once. */
@@ -29,6 +30,9 @@ export const CALIBRATION = "calibration";
 
 /** How `running` names a measurement of layers. */
 export const MEASUREMENT = "measurement";
+
+/** How `running` names a study. */
+export const STUDY = "study";
 
 /** Side of the patches that are calibrated on, in pixels of the network's input, as in the paper. */
 const PATCH = 48;
@@ -65,6 +69,8 @@ export class Laboratory extends EventTarget {
     this.running = new Map();
     /** By engine, the run that `running` speaks of. @type {Map<string, Promise<void>>} */
     this.runs = new Map();
+    /** By engine, its job: one that was stopped is no longer there. @type {Map<string, Job>} */
+    this.jobs = new Map();
     /** @type {Map<string, number>} */
     this.progress = new Map();
     /** Sample and region that the figures' worker has seen. @type {Map<number, string>} */
@@ -89,10 +95,21 @@ export class Laboratory extends EventTarget {
       this.#forgetNetwork(info, network);
       for (const name of NETWORK_METHODS) if (name !== "fp32") this.engines[name].use(network);
     });
+    this.#fitRegions();
+    this.#change();
+  }
+
+  /** @param {string} mode */
+  setMode(mode) {
+    this.settings.mode = mode;
+    this.#fitRegions();
+  }
+
+  /** Makes regions smaller that would take too long now, where the user has not chosen them. */
+  #fitRegions() {
     for (const sample of this.samples) {
       if (!sample.chosen && !isQuick(sample.region, this.cost())) sample.region = suggestedRegion(sample.picture, this.cost());
     }
-    this.#change();
   }
 
   /** @param {NetworkInfo} info @param {import("./client.js").Network} network */
@@ -120,14 +137,14 @@ export class Laboratory extends EventTarget {
     await this.#whileLoading(async () => {
       await this.engines.fp32.call("loadCalibration", [file]);
       this.info = await this.engines.fp32.call("info", []);
-      Object.assign(this.settings.points, this.info?.calibration);
+      Object.assign(this.settings.points, this.info?.calibration, { seed: 0 });
       this.#useCalibration(file, "file");
       this.calibrations.wanted = "file";
     });
     this.#change();
   }
 
-  /** Uses a file of optimized layers that the user brought, for DFSQ-opt as it is chosen now. @param {Uint8Array} file */
+  /** Uses a file of optimized layers that the user brought. What DFSQ-opt shares with DFSQ must be as it is chosen. @param {Uint8Array} file */
   async loadOptimized(file) {
     const { network } = this.engines.fp32;
     if (!network) throw new EngineError("calibration", "load its network first");
@@ -136,10 +153,13 @@ export class Laboratory extends EventTarget {
       const before = this.engines.fp32.network?.optimized;
       await this.engines.fp32.call("loadOptimized", [file]);
       const info = /** @type {NetworkInfo} */ (await this.engines.fp32.call("info", []));
-      if (!same(info.optimization, optimization(this.settings).points)) {
+      const { optimization: points, recipe: { weights, rounding } } = info;
+      const chosen = { optSelection: points.selection, recipe: { weights, rounding } };
+      if (!samePoints(points, optimization({ ...this.settings, ...chosen }).points)) {
         if (before) await this.engines.fp32.call("loadOptimized", [before]);
         throw new EngineError("calibration", "its points were made with other settings than those chosen under Ablations");
       }
+      Object.assign(this.settings, chosen);
       this.optimizations.bring(this.settings, info, file);
       this.#showOptimized(file);
     });
@@ -226,6 +246,7 @@ export class Laboratory extends EventTarget {
 
   /** Whether there is something to see that has not been computed. */
   get incomplete() {
+    if (this.sample && !this.activeIsAnalyzed) return true;
     const benchmark = this.settings.mode === "benchmark";
     return METHODS.some((method) => (method !== "reference" || benchmark) && !this.result(method)?.complete);
   }
@@ -245,6 +266,8 @@ export class Laboratory extends EventTarget {
   /** @param {string} name */
   #stopEngine(name) {
     this.engines[name].stop();
+    this.jobs.delete(name);
+    if (name === "dfsq-opt") this.optimizing = false;
     this.running.delete(name);
     this.progress.delete(name);
   }
@@ -258,7 +281,7 @@ export class Laboratory extends EventTarget {
     for (const name of NETWORK_METHODS) {
       // What still runs for other settings is no longer wanted.
       const running = this.running.get(name);
-      const idle = name === "fp32" && this.result("fp32") && this.activeIsAnalyzed;
+      const idle = name === "fp32" && this.result("fp32") && this.activeIsAnalyzed && !running?.startsWith(CALIBRATION);
       if (running && running !== this.#key(name, sample) && !idle) this.#stopEngine(name);
     }
     this.#showOptimized(this.optimizedFile);
@@ -321,8 +344,9 @@ export class Laboratory extends EventTarget {
     const index = this.samples.indexOf(sample);
     const engine = this.engines[method];
     const options = this.options(method);
-    await this.#job(method, key, async (onProgress) => {
-      if (method === "dfsq-opt") await this.#optimize((done) => onProgress(0.8 * done));
+    await this.#job(method, key, async (job) => {
+      const onProgress = job.progress;
+      if (method === "dfsq-opt") await this.#optimize(job);
       /** @type {import("./client.js").Upscaled} */
       const { picture, layerDb, costs, seconds } =
         method === "fp32"
@@ -337,19 +361,29 @@ export class Laboratory extends EventTarget {
     });
   }
 
-  /** Does something in a method's worker, which is shown as running meanwhile. @param {string} name @param {string} job what it is @param {(onProgress: (done: number) => void) => Promise<void>} work */
-  async #job(name, job, work) {
-    this.running.set(name, job);
+  /** Does something in a method's worker, which is shown as running meanwhile. @param {string} name @param {string} what it is @param {(job: Job) => Promise<void>} work */
+  async #job(name, what, work) {
+    const wanted = () => this.jobs.get(name) === job;
+    /** @type {Job} */
+    const job = {
+      progress: (done) => {
+        if (!wanted()) return;
+        this.progress.set(name, done);
+        this.dispatchEvent(new Event("progress"));
+      },
+      check: () => {
+        if (!wanted()) throw new EngineError("cancelled", "cancelled");
+      },
+    };
+    this.jobs.set(name, job);
+    this.running.set(name, what);
     this.progress.set(name, 0);
     this.#change();
     try {
-      await work((done) => {
-        if (this.running.get(name) !== job) return;
-        this.progress.set(name, done);
-        this.dispatchEvent(new Event("progress"));
-      });
+      await work(job);
     } finally {
-      if (this.running.get(name) === job) {
+      if (wanted()) {
+        this.jobs.delete(name);
         this.running.delete(name);
         this.progress.delete(name);
       }
@@ -386,8 +420,8 @@ export class Laboratory extends EventTarget {
     return patches(this.engines.images, await this.sampleFiles(), this.cost().scale, side, step);
   }
 
-  /** Optimizes the network for the present bits, where that has not been done. @param {(done: number) => void} onProgress */
-  async #optimize(onProgress) {
+  /** Optimizes the network for the present bits, where that has not been done. @param {Job} job */
+  async #optimize(job) {
     const engine = this.engines["dfsq-opt"];
     const bits = this.layerBits().join();
     // These may change while it is at it.
@@ -400,13 +434,14 @@ export class Laboratory extends EventTarget {
     this.#change();
     try {
       const patches = await this.#patches(OPTIMIZED_PATCH, 3);
+      job.check();
       const { points, recipe } = optimization(settings);
-      const file = await engine.call("optimize", [patches, "patches", options(settings, "dfsq-opt"), points, recipe], onProgress);
+      const file = await engine.call("optimize", [patches, "patches", options(settings, "dfsq-opt"), points, recipe], (done) => job.progress(0.8 * done));
       engine.update({ optimized: file });
       this.optimizations.extend(settings, bits, file);
       this.#showOptimized(file);
     } finally {
-      this.optimizing = false;
+      if (this.jobs.get("dfsq-opt") === job) this.optimizing = false;
     }
   }
 
@@ -419,7 +454,7 @@ export class Laboratory extends EventTarget {
   /** Whether the points in use are those that the settings ask for. */
   #isCalibratedForNow() {
     const { calibration, calibratedWidths = [] } = this.info ?? {};
-    return Boolean(calibration) && same(calibration, this.settings.points) && this.#widths().every((width) => calibratedWidths.includes(width));
+    return samePoints(calibration, this.settings.points) && this.#widths().every((width) => calibratedWidths.includes(width));
   }
 
   /** The widths that points are chosen for: where every subset is tried, those in use only. */
@@ -437,7 +472,7 @@ export class Laboratory extends EventTarget {
 
   /** What a calibration may depend on. */
   #ground() {
-    return { regions: this.samples.map(({ region }) => region), active: this.active, widths: this.#widths() };
+    return { mode: this.settings.mode, regions: this.samples.map(({ region }) => region), active: this.active, widths: this.#widths() };
   }
 
   /** Takes the calibration for the present settings from those that were made before, or makes it. */
@@ -445,19 +480,17 @@ export class Laboratory extends EventTarget {
     const { fp32 } = this.engines;
     const points = { ...this.settings.points };
     const source = this.calibrations.sourceFor(points, this.#ground());
-    await this.#job("fp32", `${CALIBRATION} ${this.run}`, async (onProgress) => {
-      const run = this.run;
+    await this.#job("fp32", `${CALIBRATION} ${this.run}`, async ({ progress, check }) => {
       let file = this.calibrations.find(source, points, this.#ground());
       if (file) {
         await fp32.call("loadCalibration", [file]);
       } else {
-        const pictures = await this.#calibrationPictures(source);
-        const name = JSON.stringify([source, pictures.length, source === "patches" || this.samples.map(({ region }) => region)]);
-        file = /** @type {Uint8Array} */ (await fp32.call("calibrate", [pictures, name, points, this.#widths()], onProgress));
+        const ground = this.#ground();
+        const low = await this.#calibrationPictures(source);
+        check();
+        file = /** @type {Uint8Array} */ (await fp32.call("calibrate", [low, pictures(source, ground), points, ground.widths], progress));
       }
-      const info = await fp32.call("info", []);
-      if (run !== this.run) throw new EngineError("cancelled", "cancelled");
-      this.info = info;
+      this.info = await fp32.call("info", []);
       if (!this.#isCalibratedForNow()) throw new Error("the points came out other than asked for");
       this.#useCalibration(file, source);
     });
@@ -473,10 +506,11 @@ export class Laboratory extends EventTarget {
   /** Measures what each layer costs at each width when it alone is quantized, with DFSQ. */
   async measureLayers() {
     this.stop();
-    await this.#job("dfsq", MEASUREMENT, async (onProgress) => {
+    await this.#job("dfsq", MEASUREMENT, async ({ progress, check }) => {
       const patches = await this.#patches(MEASURED_PATCH, 9);
+      check();
       const plain = { ...this.options("dfsq"), layerBits: {} };
-      this.layerErrors = await this.engines.dfsq.call("layerErrors", [patches, plain, WIDTHS], onProgress);
+      this.layerErrors = await this.engines.dfsq.call("layerErrors", [patches, plain, WIDTHS], progress);
     });
   }
 
@@ -492,9 +526,14 @@ export class Laboratory extends EventTarget {
 
   /** Compares the ways of choosing points of one channel of the active sample. @param {number} layer @param {number} channel @returns {Promise<import("./client.js").Study>} */
   async study(layer, channel) {
-    const pair = this.sample && (await this.#pair(this.sample));
-    const bits = this.layerBits()[layer]?.[1];
-    return this.engines.fp32.call("study", [pair?.low, layer, channel, bits]);
+    /** @type {any} */
+    let study;
+    await this.#job("fp32", STUDY, async ({ progress, check }) => {
+      const pair = this.sample && (await this.#pair(this.sample));
+      check();
+      study = await this.engines.fp32.call("study", [pair?.low, layer, channel, this.layerBits()[layer]?.[1]], progress);
+    });
+    return study;
   }
 
   /** @param {string} key @param {Result} result */

@@ -9,14 +9,14 @@ import { setUpDetails } from "./details.js";
 import { fetchBytes } from "./downloads.js";
 import { download, figuresFile, reportJson, scoresCsv } from "./exports.js";
 import { listenForFiles } from "./files.js";
-import { CALIBRATION, Laboratory, MEASUREMENT } from "./laboratory.js";
+import { CALIBRATION, Laboratory, MEASUREMENT, STUDY } from "./laboratory.js";
 import { LayerBits } from "./layer-bits.js";
 import { describe, fetchNetwork, listNetworks } from "./networks.js";
 import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
 import { RegionPanel } from "./region.js";
 import { bitsText, drawTable } from "./score-table.js";
 import { fromLink, toLink } from "./settings.js";
-import { drawStudy } from "./study.js";
+import { StudyTable } from "./study.js";
 
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
@@ -35,6 +35,7 @@ const choice = (name, allowed, otherwise) => (allowed.includes(wanted.get(name) 
 const laboratory = new Laboratory(compile(), sampleFiles, fromLink(wanted));
 const analyzer = new Analyzer(laboratory);
 const comparison = new Comparison(laboratory, view);
+const study = new StudyTable(element("study-table"), laboratory, analyzer);
 const region = new RegionPanel(element("region"), laboratory, compute);
 const layerBits = new LayerBits(element("layer-bits"), laboratory, compute, fail);
 const drawDetails = setUpDetails(element("details"), laboratory.settings, compute);
@@ -110,10 +111,12 @@ function statusText(/** @type {string} */ state) {
   if (!sample && !running.size) return "Ready. Drop an image.";
   if (running.get("fp32")?.startsWith(CALIBRATION)) return "Choosing quantization points…";
   if (running.get("dfsq") === MEASUREMENT) return "Measuring what each layer costs at each width…";
+  if (running.get("fp32") === STUDY) return "Comparing ways to choose points…";
+  if (state === "running" && !laboratory.incomplete) return "Analyzing the other images…";
   if (state === "running" && laboratory.optimizing) return `Optimizing the network for ${bitsText(laboratory, "dfsq-opt")} bits, and running ${sample?.name}`;
   if (state === "running") return `Running ${[...running.keys()].map((name) => METHOD_NAMES[name]).join(", ")} on ${sample?.name}`;
-  if (state === "error") return "Stopped by an error.";
-  return state === "done" && sample ? `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}` : "Ready to run.";
+  if (sample && !laboratory.incomplete) return `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}`;
+  return state === "error" ? "Stopped by an error." : "Ready to run.";
 }
 
 function drawNetwork() {
@@ -149,6 +152,7 @@ function refresh() {
     drawCosts(laboratory, element("costs"));
     region.draw();
     layerBits.draw();
+    study.draw();
     drawExports();
     analyzer.refresh();
   });
@@ -170,7 +174,7 @@ async function useBundled(id) {
     const network = await fetchNetwork(laboratory.engines.images, entry, (done, total) => {
       element("status").textContent = `Loading ${entry.name}: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`;
     });
-    if (choice !== choices) return;
+    if (choice !== choices) return showNetwork();
     await laboratory.setNetwork(network);
     element("network").querySelector("[data-foreign]")?.remove();
     afterNetwork();
@@ -196,9 +200,10 @@ async function read(file) {
 
 /** @param {File} file */
 async function useForeign(file) {
-  choices++;
   const bytes = await read(file);
+  // One that cannot be used fails here, and what is being fetched comes nevertheless.
   await laboratory.setNetwork({ bytes });
+  choices++;
   const known = networks.find((network) => network.sha256 === laboratory.info?.sha256);
   if (known) {
     await laboratory.setNetwork(await fetchNetwork(laboratory.engines.images, known));
@@ -218,6 +223,12 @@ async function useCalibration(file) {
   drawDetails();
 }
 
+/** @param {File} file */
+async function useOptimized(file) {
+  await laboratory.loadOptimized(await read(file));
+  drawDetails();
+}
+
 function afterNetwork() {
   analyzer.networkChanged();
   refresh();
@@ -227,13 +238,14 @@ function afterNetwork() {
 const KINDS = [
   { ending: /\.onnx$/i, take: useForeign },
   { ending: /\.calibration$/i, take: useCalibration },
-  { ending: /\.optimized$/i, take: async (/** @type {File} */ file) => laboratory.loadOptimized(await read(file)) },
+  { ending: /\.optimized$/i, take: useOptimized },
   { ending: /(?:)/, take: async (/** @type {File} */ file) => laboratory.addImage(file.name, await read(file)) },
 ];
 
 /** @param {Iterable<File>} files */
 async function open(files) {
   clearError();
+  const wasRunning = laboratory.running.size > 0;
   const rank = (/** @type {File} */ file) => KINDS.findIndex(({ ending }) => ending.test(file.name));
   const list = [...files].sort((a, b) => rank(a) - rank(b));
   /** @type {[string, unknown][]} */
@@ -246,8 +258,8 @@ async function open(files) {
     }
   }
   await showSample();
-  // What was wrong with some files must not keep the others from being shown.
-  const computed = errors.length < list.length ? compute() : undefined;
+  // What was wrong with some files must not keep the others from being shown, nor end what was running.
+  const computed = wasRunning || errors.length < list.length ? compute() : undefined;
   if (errors.length) fail(errors.map(([name, error]) => `${name}: ${error instanceof Error ? error.message : error}`).join("\n"));
   refresh();
   await computed;
@@ -322,7 +334,7 @@ function setUpControls() {
   radio("mode", laboratory.settings.mode).checked = true;
   element("view").addEventListener("change", arrange);
   element("mode").addEventListener("change", (/** @type {Event} */ event) => {
-    laboratory.settings.mode = /** @type {HTMLInputElement} */ (event.target).value;
+    laboratory.setMode(/** @type {HTMLInputElement} */ (event.target).value);
     compute();
   });
   element("zoom-in").onclick = () => view.zoom(1.4);
@@ -349,7 +361,7 @@ function setUpControls() {
   element("share-link").onclick = shareLink;
   element("calibrate").onclick = () => laboratory.calibrateOn("images").then(compute, fail);
   element("calibrate-patches").onclick = () => laboratory.calibrateOn("patches").then(compute, fail);
-  element("study").onclick = () => laboratory.study(analyzer.layer(), analyzer.channel()).then((study) => drawStudy(study, element("study-table")), fail);
+  element("study").onclick = () => study.make().catch(fail);
   for (const kind of /** @type {const} */ (["calibration", "optimized"])) {
     element(`save-${kind}`).onclick = () => {
       const file = madeFiles()[kind];

@@ -72,6 +72,12 @@ export function same(a, b) {
   return text(a) === text(b);
 }
 
+/** Whether points chosen with these settings are as good as with those: the seed is not chosen here, and what is of k-means counts only there. @param {PointSettings | null | undefined} a @param {PointSettings} b */
+export function samePoints(a, b) {
+  const plain = (/** @type {PointSettings} */ points) => ({ ...points, seed: 0, ...(points.selection === "kmeans" ? {} : { preset: "reference", restarts: 0 }) });
+  return Boolean(a) && same(plain(/** @type {PointSettings} */ (a)), plain(b));
+}
+
 /** The settings that a link asks for, and its other parts. @param {URLSearchParams} link @returns {Settings} */
 export function fromLink(link) {
   const settings = defaults();

@@ -165,7 +165,8 @@ impl Quantization {
         let optimizes = options.method == Method::DfsqOpt;
         let needed = match options.method {
             Method::DfsqOpt => weights || activations,
-            Method::Dfsq => activations,
+            // The universal set of subset weights is that of the points.
+            Method::Dfsq => activations || (weights && options.weights == WeightGrid::Subset),
             Method::MinMax => activations && options.min_max_range == MinMaxRange::Static,
             Method::Fp32 | Method::Bicubic => false,
         };
@@ -190,7 +191,7 @@ impl Quantization {
             let optimized = optimize::optimize(&session, &path, &self.points, settings, &variants, recipe)?;
             session.set_optimized(optimized);
         } else {
-            let mut widths: Vec<BitWidth> = bits().map(|b| b[1]).collect();
+            let mut widths: Vec<BitWidth> = bits().map(|b| b[1]).filter(|b| *b != BitWidth::FULL).collect();
             widths.sort();
             widths.dedup();
             let settings = self.points.settings(Selection::Kmeans);

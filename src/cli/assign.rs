@@ -2,11 +2,11 @@
 
 use super::arguments::{Quantization, bit_width};
 use super::{calibrate, files, progress_bar};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use dfsq::mixed_precision::{LayerErrors, assign};
 use dfsq::network::Layer;
 use dfsq::quant::BitWidth;
-use dfsq::session::{Options, Reference, Session};
+use dfsq::session::{Method, Options, Reference, Session};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -66,6 +66,10 @@ fn psnr(error: f64) -> f64 {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let widths = &arguments.widths;
     let base = arguments.quantization.options()?;
+    ensure!(
+        matches!(base.method, Method::Dfsq | Method::MinMax),
+        "single layers are measured with --method dfsq or min-max"
+    );
     let uniform = |width: &BitWidth| Options {
         weight_bits: *width,
         activation_bits: *width,

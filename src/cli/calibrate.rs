@@ -80,6 +80,7 @@ pub fn random_crops(session: &Session, images: &Path, points: &PointOptions) -> 
     let mut order: Vec<&PathBuf> = images.iter().collect();
     rng.shuffle(&mut order);
     let mut crops = Vec::new();
+    // One after another.
     let mut too_small = 0;
     if points.crops == 0 {
         bail!("no crops to work on: --crops must be at least 1");
@@ -88,14 +89,16 @@ pub fn random_crops(session: &Session, images: &Path, points: &PointOptions) -> 
         if crops.len() == points.crops {
             break;
         }
-        let low = downscale(&files::read(path)?, scale);
-        if low.width < size || low.height < size {
+        let image = files::read(path)?;
+        if image.width < size * scale || image.height < size * scale {
             too_small += 1;
-            if too_small >= images.len() {
+            if too_small == images.len() {
                 bail!("no image is large enough for crops of {size} x {size} after shrinking {scale} times");
             }
             continue;
         }
+        too_small = 0;
+        let low = downscale(&image, scale);
         crops.push(low.crop(rng.usize(0..=low.width - size), rng.usize(0..=low.height - size), size, size));
     }
     Ok(crops)

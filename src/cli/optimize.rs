@@ -65,5 +65,5 @@ pub fn optimize(
     };
     let variants = bits.par_iter().map(one).collect::<dfsq::Result<_>>()?;
     bar.finish_and_clear();
-    Ok(Optimized { settings, network: session.hash().to_owned(), variants })
+    Ok(Optimized { settings, recipe, network: session.hash().to_owned(), variants })
 }

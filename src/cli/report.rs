@@ -53,9 +53,15 @@ impl Observer for Measuring {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let given = arguments.quantization.options()?;
     let with = |method| Options { method, ..given.clone() };
-    let mut session = arguments.quantization.session(&arguments.model, &with(Method::Dfsq))?;
-    // Both files are taken where they lie beside the network; a folder is for the method that was asked for.
-    if let Ok(bytes) = std::fs::read(arguments.model.with_extension("optimized")) {
+    // What --calibration says is for the method that was asked for; the other's file is taken where it lies beside the network.
+    let asked = if given.method == Method::DfsqOpt { Method::DfsqOpt } else { Method::Dfsq };
+    let mut session = arguments.quantization.session(&arguments.model, &with(asked))?;
+    let beside = |ending| std::fs::read(arguments.model.with_extension(ending));
+    if asked == Method::DfsqOpt {
+        if let Ok(bytes) = beside("calibration") {
+            session.load_calibration(&bytes)?;
+        }
+    } else if let Ok(bytes) = beside("optimized") {
         session.load_optimized(&bytes)?;
     }
     let images = files::images(&arguments.images)?;

@@ -46,6 +46,9 @@ fn resize_bytes(
     [to_width, to_height]: [usize; 2],
 ) -> Vec<u8> {
     let row = width * channels;
+    if row == 0 {
+        return Vec::new();
+    }
     let mut between = Vec::with_capacity(row * to_height);
     let mut sums = vec![0.0f64; row];
     for taps in weights(height, to_height) {

@@ -1,6 +1,6 @@
 //! One channel in depth: what every way of choosing its points gives, and takes.
 
-use super::Session;
+use super::{Method, Options, Session};
 use crate::analysis::layer_normalizer;
 use crate::calibration::Settings;
 use crate::image_io::Picture;
@@ -103,7 +103,8 @@ impl Session {
             seen: false,
             progress: observer,
         };
-        match self.watch(picture, &mut watcher, &mut ()) {
+        let full = self.prepare(&Options { method: Method::Fp32, ..Options::default() })?;
+        match self.upscale(picture, &full, &mut watcher) {
             Err(Error::Cancelled) if watcher.seen => {}
             other => other.map(|_| ())?,
         }

@@ -53,6 +53,20 @@ export async function score(page, id) {
   return text === "∞" ? Infinity : Number(text);
 }
 
+/** Waits until a score cell says another number than this, and everything is done. A run may be over before one could see it. */
+export async function another(page, id, before) {
+  await page.waitForFunction(
+    ([name, known]) => {
+      const text = document.querySelector(`[data-testid="${name}"]`)?.textContent ?? "";
+      return /^(\d+\.\d+|∞)$/.test(text) && text !== known;
+    },
+    [id, before.toFixed(3)],
+    { timeout: 120_000 },
+  );
+  await state(page, "done");
+  return score(page, id);
+}
+
 /** Drops files on the page: `{name, type, bytes}`. */
 export async function drop(page, ...files) {
   const plain = files.map(({ name, type, bytes }) => ({ name, type, base64: Buffer.from(bytes).toString("base64") }));
