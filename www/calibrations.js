@@ -48,8 +48,9 @@ export class Calibrations {
 
   /** What one with these settings is to be made on, if it has not come with the network. @param {PointSettings} settings @param {Ground} ground @returns {Source} */
   sourceFor(settings, ground) {
-    // A file that was brought has settings of its own.
-    if (this.wanted && (this.wanted !== "file" || this.find("file", settings, ground))) return this.wanted;
+    // A file that was brought or shipped has settings of its own.
+    const isFile = this.wanted === "file" || this.wanted === "shipped";
+    if (this.wanted && (!isFile || this.find(this.wanted, settings, ground))) return this.wanted;
     if (this.find("shipped", settings, ground)) return "shipped";
     return this.source === "image" ? "image" : "patches";
   }

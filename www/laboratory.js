@@ -463,7 +463,12 @@ export class Laboratory extends EventTarget {
     return [...new Set(this.layerBits().map(([, activations]) => activations))].filter((width) => width !== 32);
   }
 
-  /** Chooses the points anew, on these pictures. @param {"images" | "patches"} source */
+  /** Whether the network came with points for the present settings that are not in use. */
+  get canUseShipped() {
+    return this.calibrations.source !== "shipped" && Boolean(this.calibrations.find("shipped", this.settings.points, this.#ground()));
+  }
+
+  /** Chooses the points anew, on these pictures, or goes back to those that came with the network. @param {"images" | "patches" | "shipped"} source */
   calibrateOn(source) {
     this.stop();
     this.calibrations.wanted = source;

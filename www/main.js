@@ -289,6 +289,8 @@ function drawExports() {
   element("export-svg").disabled = !analyzer.figures().length;
   element("calibrate").disabled = !sample || !laboratory.info || laboratory.running.size > 0;
   element("calibrate-patches").disabled = !laboratory.info || laboratory.running.size > 0;
+  element("use-shipped").hidden = !laboratory.canUseShipped;
+  element("use-shipped").disabled = laboratory.running.size > 0;
   for (const [kind, file] of Object.entries(madeFiles())) element(`save-${kind}`).disabled = !file;
   element("study").disabled = !laboratory.activeIsAnalyzed || laboratory.running.size > 0;
 }
@@ -361,6 +363,7 @@ function setUpControls() {
   element("share-link").onclick = shareLink;
   element("calibrate").onclick = () => laboratory.calibrateOn("images").then(compute, fail);
   element("calibrate-patches").onclick = () => laboratory.calibrateOn("patches").then(compute, fail);
+  element("use-shipped").onclick = () => laboratory.calibrateOn("shipped").then(compute, fail);
   element("study").onclick = () => study.make().catch(fail);
   for (const kind of /** @type {const} */ (["calibration", "optimized"])) {
     element(`save-${kind}`).onclick = () => {

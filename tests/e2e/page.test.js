@@ -292,6 +292,9 @@ test("points are chosen on the open images, saved, and taken back", async () => 
   const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "save-calibration").click()]);
   const chunks = [];
   for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  await byId(page, "use-shipped").click();
+  assert.equal(await another(page, "psnr-dfsq", own), bundled);
+  assert.ok(await byId(page, "use-shipped").isHidden());
   const again = await open();
   await drop(again, await png(again, 64, 64), { name: "edsr_x2.calibration", type: "", bytes: Buffer.concat(chunks) });
   await state(again, "done");
