@@ -2,11 +2,11 @@
 #![allow(missing_docs, clippy::expect_used, reason = "a bench has no users and may panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use dfsq::calibration::{Collector, Settings};
 use dfsq::image_io::Picture;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{
-    ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, Points, UniversalSet,
+    ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, PointSettings, Points, UniversalSet,
+    WordSets,
 };
 use dfsq::session::{Method, Options, Session};
 use std::hint::black_box;
@@ -23,7 +23,7 @@ fn width(bits: u8) -> BitWidth {
 fn activations(criterion: &mut Criterion) {
     let mut rng = fastrand::Rng::with_seed(0);
     let values: Vec<f32> = (0..64 * SIDE * SIDE).map(|_| rng.f32() + rng.f32() + rng.f32() - 1.5).collect();
-    let universal = UniversalSet::new(4).expect("4 word sets");
+    let universal = UniversalSet::of(WordSets::REFERENCE);
     let every = |step: usize| Points::new(universal.values().iter().copied().step_by(step).collect());
     let subset = |step: usize| ActivationQuantizer::Subset {
         points: vec![every(step); 64],
@@ -38,10 +38,10 @@ fn activations(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("64 channels of 64 x 64");
     group.bench_function("histograms", |bencher| {
         bencher.iter(|| {
-            let mut histograms = vec![Histogram::new(&universal); 64];
+            let mut histograms = vec![Histogram::new(universal); 64];
             for (histogram, channel) in histograms.iter_mut().zip(values.chunks_exact(SIDE * SIDE)) {
                 let norm = Normalization::measure(channel, true).expect("finite");
-                histogram.add(channel.iter().map(|x| norm.normalize(*x)));
+                histogram.add(channel.iter().map(|x| norm.normalize(*x))).expect("few");
             }
             black_box(histograms)
         });
@@ -81,8 +81,8 @@ fn forward(criterion: &mut Criterion) {
         let mut session = Session::load(bytes).expect("the bundled network");
         session.load_calibration(calibration).expect("the bundled calibration");
         let mut rng = fastrand::Rng::with_seed(1);
-        let rgb = (0..3 * SIDE * SIDE).map(|_| rng.u8(..)).collect();
-        let picture = Picture { width: SIDE, height: SIDE, rgb, alpha: None };
+        let rgb: Vec<u8> = (0..3 * SIDE * SIDE).map(|_| rng.u8(..)).collect();
+        let picture = Picture::from_rgb(SIDE, SIDE, &rgb);
         for (name, method, bits) in [
             ("full precision", Method::Fp32, 4),
             ("min-max 4 bits", Method::MinMax, 4),
@@ -104,13 +104,13 @@ fn forward(criterion: &mut Criterion) {
             bencher.iter(|| session.prepare(&Options::default()).is_ok())
         });
         for selection in [Selection::Kmeans, Selection::Exact] {
-            let settings = Settings { selection, ..Settings::default() };
-            let mut collected = Collector::new(session.network(), settings).expect("possible settings");
-            session.collect(&mut collected, &picture, &mut ()).expect("collected");
+            let settings = PointSettings { selection, ..PointSettings::default() };
+            let pictures = [picture.clone()];
+            // What is gathered the first time serves all that follow.
+            session.calibrate(&pictures, settings, &[width(2)], &()).expect("calibrated");
             for bits in [2, 4, 6, 8] {
                 group.bench_function(format!("points for {bits} bits, {selection:?}"), |bencher| {
-                    bencher
-                        .iter(|| session.select(&collected, settings, &[width(bits)], &mut |_| true).is_ok());
+                    bencher.iter(|| session.calibrate(&pictures, settings, &[width(bits)], &()).is_ok());
                 });
             }
         }

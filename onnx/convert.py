@@ -27,6 +27,7 @@ class Graph:
     def __init__(self, state, half):
         self.state, self.half = state, half
         self.nodes, self.initializers = [], []
+        self.sources = {}  # initializer's name without ".f16" -> key of the state dict
 
     def constant(self, name, value):
         value = np.ascontiguousarray(value, np.float32)
@@ -43,6 +44,7 @@ class Graph:
     def conv(self, x, key, name):
         weight, bias = self.state[f"{key}.weight"], self.state[f"{key}.bias"]
         side = weight.shape[2]
+        self.sources |= {f"{name}.{part}": f"{key}.{part}" for part in ("weight", "bias")}
         inputs = [x, self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]
         return self.node("Conv", inputs, name, kernel_shape=[side, side], pads=[side // 2] * 4, strides=[1, 1])
 
@@ -118,6 +120,26 @@ def rdn(graph):
     return graph.upsample(x, [f"UPNet.{i}" for i in indices(state, r"UPNet\.(\d+)\.weight")]), "RDN"
 
 
+def trace(graph, residual_scale=None):
+    """Writes the nodes of the network whose state dict `graph` has; returns its output's and its architecture's name."""
+    if "SFENet1.weight" in graph.state:
+        return rdn(graph)
+    if "head.0.weight" in graph.state:
+        return edsr(graph, residual_scale)
+    raise ValueError("neither EDSR (head.0.weight) nor RDN (SFENet1.weight) in the published layout")
+
+
+def restore(model, like):
+    """The convolutions' parameters in a network that `convert` wrote, by their keys in the state dict `like`."""
+    graph = Graph(like, half=False)
+    trace(graph)
+    found = {}
+    for initializer in model.graph.initializer:
+        if key := graph.sources.get(initializer.name.removesuffix(".f16")):
+            found[key] = numpy_helper.to_array(initializer).astype(np.float32)
+    return found
+
+
 def convert(state, name, half=False, residual_scale=None, input_range=None, properties=()):
     """The ONNX model of a state dict, which maps names to NumPy arrays.
 
@@ -126,12 +148,7 @@ def convert(state, name, half=False, residual_scale=None, input_range=None, prop
     """
     state = {key.removeprefix("module.").removeprefix("model."): np.asarray(value) for key, value in state.items()}
     graph = Graph(state, half)
-    if "SFENet1.weight" in state:
-        output, architecture = rdn(graph)
-    elif "head.0.weight" in state:
-        output, architecture = edsr(graph, residual_scale)
-    else:
-        raise ValueError("neither EDSR (head.0.weight) nor RDN (SFENet1.weight) in the published layout")
+    output, architecture = trace(graph, residual_scale)
     if input_range is None:
         input_range = 1 if "sub_mean.bias" in state and np.abs(state["sub_mean.bias"]).max() < 1 else 255
     if "add_mean.bias" in state:

@@ -16,14 +16,17 @@ import pathlib
 import time
 
 import numpy as np
+import onnx
 import torch
 from PIL import Image
 from torch.nn import functional as F
 
+import convert
 import networks
 
 HELD_OUT = 20  # every HELD_OUT-th image is for validation
-AVERAGING = 0.998  # decay of the running average of the weights
+AVERAGING = 0.999  # decay of the running average of the weights
+REDUCED = [0.9, 0.8, 0.7, 0.6]  # training images are seen at these sizes too
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
 
 
@@ -34,7 +37,7 @@ def arguments():
     parser.add_argument("--data", type=pathlib.Path, nargs="+", required=True, help="folders of training images")
     parser.add_argument("--checks", type=pathlib.Path, help="folder of benchmark images, scored but never chosen by")
     parser.add_argument("-o", "--out", type=pathlib.Path, required=True, help="folder of the run")
-    parser.add_argument("--init", type=pathlib.Path, help="state dict to start from; parameters of other shapes are left")
+    parser.add_argument("--init", type=pathlib.Path, help="state dict or ONNX network of convert.py to start from; parameters of other shapes are left")
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument("--minutes", type=float, help="budget of training time, over all resumed runs")
     budget.add_argument("--steps", type=int, help="budget of steps")
@@ -48,9 +51,11 @@ def arguments():
     return parser.parse_args()
 
 
-def pair(path, scale):
-    """One image, cut to a multiple of `scale`, and its bicubic reduction: u8 [h, w, 3] and [h*scale, w*scale, 3]."""
+def pair(path, scale, size=1):
+    """One image, `size` times as large, cut to a multiple of `scale`, and its bicubic reduction: u8 [h, w, 3] and [h*scale, w*scale, 3]."""
     image = Image.open(path).convert("RGB")
+    if size != 1:
+        image = image.resize([round(side * size) for side in image.size], Image.Resampling.BICUBIC)
     width, height = (side - side % scale for side in image.size)
     high = image.crop((0, 0, width, height))
     low = high.resize((width // scale, height // scale), Image.Resampling.BICUBIC)
@@ -62,7 +67,7 @@ def images_in(folders):
 
 
 def batch(pairs, step, options):
-    """Random patches, turned and mirrored; the same for the same seed and step, so that resuming repeats nothing."""
+    """Random patches, turned, mirrored, their colours permuted; the same for the same seed and step, so that resuming repeats nothing."""
     rng = np.random.default_rng([options.seed, step])
     side, scale = options.patch, options.scale
     lows, highs = [], []
@@ -72,8 +77,9 @@ def batch(pairs, step, options):
         low = low[top : top + side, left : left + side]
         high = high[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
         turns, mirror = rng.integers(4), rng.integers(2)
+        colours = rng.permutation(3) if rng.integers(2) else slice(None)
         for patch, into in ((low, lows), (high, highs)):
-            patch = np.rot90(patch, turns)
+            patch = np.rot90(patch[:, :, colours], turns)
             into.append(patch[:, ::-1] if mirror else patch)
     return to_tensor(np.stack(lows)), to_tensor(np.stack(highs))
 
@@ -100,13 +106,22 @@ def psnr_y(network, pairs, scale, device):
     return float(np.mean(scores))
 
 
+def parameters(path, like):
+    """The parameters in a state dict or an ONNX network; `like` is the state dict of a network of the latter's architecture."""
+    if path.suffix != ".onnx":
+        return torch.load(path, map_location="cpu", weights_only=True)
+    found = convert.restore(onnx.load(path), {key: value.numpy() for key, value in like.items()})
+    return {key: torch.from_numpy(value) for key, value in found.items()}
+
+
 class Run:
     """What a checkpoint holds: the network, its running average, the optimizer and the progress made."""
 
     def __init__(self, options, device):
         self.network = networks.build(options.architecture, options.scale)
         if options.init:
-            ours, given = self.network.state_dict(), torch.load(options.init, map_location="cpu", weights_only=True)
+            ours = self.network.state_dict()
+            given = parameters(options.init, ours)
             fitting = {key: value for key, value in given.items() if key in ours and ours[key].shape == value.shape}
             print(f"{len(fitting)} of {len(ours)} parameters from {options.init}")
             self.network.load_state_dict(fitting, strict=False)
@@ -169,10 +184,10 @@ def main():
     precision = torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
 
     paths = images_in(options.data)
-    pairs = [(index, pair(path, options.scale)) for index, path in enumerate(paths)]
-    pairs = [(index, both) for index, both in pairs if min(both[0].shape[:2]) >= options.patch]
-    training = [both for index, both in pairs if index % HELD_OUT]
-    validation = [both for index, both in pairs if index % HELD_OUT == 0]
+    kept = [path for index, path in enumerate(paths) if index % HELD_OUT]
+    training = [pair(path, options.scale, size) for path in kept for size in [1, *REDUCED]]
+    training = [both for both in training if min(both[0].shape[:2]) >= options.patch]
+    validation = [pair(path, options.scale) for path in paths[::HELD_OUT]]
     checks = [pair(path, options.scale) for path in images_in([options.checks])] if options.checks else []
 
     run = Run(options, device)

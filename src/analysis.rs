@@ -1,9 +1,9 @@
 //! Distributions of every channel of every quantized layer, as plain figures to draw or export.
 
 use crate::Result;
-use crate::calibration::{Calibration, Settings};
+use crate::calibration::Calibration;
 use crate::network::{Layer, Network, Observer, Tap};
-use crate::quant::{Granularity, Histogram, Normalization, Normalizer};
+use crate::quant::{Granularity, Histogram, Normalization, Normalizer, PointSettings};
 use serde::Serialize;
 
 /// Bins of [`ChannelSummary::histogram`] over [-1, 1].
@@ -15,6 +15,7 @@ const QUARTILE_SAMPLES: usize = 4096;
 /// One channel of one layer's input for one sample.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ChannelSummary {
     /// Minimum, lower quartile, median, upper quartile, maximum.
     pub five: [f32; 5],
@@ -43,16 +44,19 @@ pub struct Analyzer<'n> {
 }
 
 /// The normalization of a layer's inputs: as the calibration has it, where it is made from ranges.
-pub fn layer_normalizer(settings: &Settings, calibration: Option<&Calibration>, layer: &Layer) -> Normalizer {
+pub fn layer_normalizer(
+    settings: &PointSettings,
+    calibration: Option<&Calibration>,
+    layer: &Layer,
+) -> Normalizer {
     let known = calibration.and_then(|calibration| calibration.layers.get(&layer.name));
-    settings.normalizer(layer, known.map_or([-1.0, 1.0], |known| known.range))
+    settings.normalizer(layer.after_relu, known.map_or([-1.0, 1.0], |known| known.range))
 }
 
 impl<'n> Analyzer<'n> {
-    /// Normalizes as the calibration does.
-    pub fn new(network: &'n Network, calibration: Option<&Calibration>) -> Self {
+    /// Normalizes as `settings` say, with ranges of the calibration where there is no normalization.
+    pub fn new(network: &'n Network, settings: PointSettings, calibration: Option<&Calibration>) -> Self {
         let sample = SampleAnalysis { layers: vec![Vec::new(); network.layers().len()] };
-        let settings = calibration.map_or_else(Settings::default, |calibration| calibration.settings);
         let normalizer = |layer| layer_normalizer(&settings, calibration, layer);
         let normalizers = network.layers().iter().map(normalizer).collect();
         Analyzer { network, granularity: settings.granularity, normalizers, sample }
@@ -101,7 +105,7 @@ fn summarize(values: &[f32], norm: Normalization) -> Option<ChannelSummary> {
     few.sort_unstable_by(f32::total_cmp);
     let quartile = |quarter: usize| few[(few.len() - 1) * quarter / 4];
     let mut histogram = Histogram::default();
-    histogram.add(values.iter().map(|x| norm.normalize(*x)));
+    histogram.add(values.iter().map(|x| norm.normalize(*x))).ok()?;
     Some(ChannelSummary {
         five: [low, quartile(1), quartile(2), quartile(3), high],
         mean: norm.mean,

@@ -39,6 +39,9 @@ pub enum Error {
     /// The calibration file is damaged, or was made for another network or other settings.
     #[error("cannot use this calibration: {0}")]
     Calibration(String),
+    /// The file of optimized layers is damaged, or was made for another network or other settings.
+    #[error("cannot use these optimized layers: {0}")]
+    Optimized(String),
     /// The method needs calibration and none is loaded.
     #[error("{0} needs a calibration: load one, or calibrate on images first")]
     NotCalibrated(&'static str),
@@ -68,6 +71,7 @@ impl Error {
             Error::NonFinite { .. } => "non-finite",
             Error::Option(_) => "option",
             Error::Calibration(_) => "calibration",
+            Error::Optimized(_) => "optimized",
             Error::NotCalibrated(_) => "not-calibrated",
             Error::NotOptimized(_) => "not-optimized",
             Error::Figure(_) => "figure",

@@ -12,6 +12,7 @@ use serde::Deserialize;
 /// Size and colours of a figure.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Style {
     /// Pixels.
     pub width: u32,
@@ -251,21 +252,34 @@ pub fn histogram(
     })
 }
 
-/// The universal set as a rug, with the points that DFSQ chose above it and those of dfsq-opt below.
-pub fn universal_set(style: &Style, universal: &[f32], [opt, dfsq]: [&[f64]; 2]) -> Result<String> {
+/// Points, and the universal set that they are from, ascending.
+pub struct Chosen {
+    /// Values of the universal set.
+    pub universal: &'static [f32],
+    /// The points.
+    pub points: Vec<f64>,
+}
+
+/// The universal sets of DFSQ-opt (below) and DFSQ (above) as rugs, with the points that each chose.
+pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2]) -> Result<String> {
     let palette = style.palette();
     svg(style, |area| {
-        let title = format!("{} of the {} values of the universal set", dfsq.len(), universal.len());
+        let of = |chosen: &Chosen| format!("{} of {}", chosen.points.len(), chosen.universal.len());
+        let title = format!("Points chosen from the universal set: {}, {}", of(dfsq), of(opt));
         let mut chart = axes!(area, style, &title, -1.02..1.02, 0.0..1.0, "normalized value", "", |mesh| {
             mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
         });
         let rug = |x: f64, [low, high]: [f64; 2], colour: RGBColor, width: u32| {
             PathElement::new(vec![(x, low), (x, high)], colour.stroke_width(width))
         };
-        let set = universal.iter().map(|v| rug(f64::from(*v), [0.36, 0.64], palette.body, 1));
-        chart.draw_series(set).map_err(fail)?;
-        chart.draw_series(dfsq.iter().map(|p| rug(*p, [0.5, 0.96], palette.dfsq, 2))).map_err(fail)?;
-        chart.draw_series(opt.iter().map(|p| rug(*p, [0.04, 0.5], palette.dfsq_opt, 2))).map_err(fail)?;
+        for (chosen, set, points, colour) in [
+            (dfsq, [0.52, 0.66], [0.52, 0.96], palette.dfsq),
+            (opt, [0.34, 0.48], [0.04, 0.48], palette.dfsq_opt),
+        ] {
+            let all = chosen.universal.iter().map(|v| rug(f64::from(*v), set, palette.body, 1));
+            chart.draw_series(all).map_err(fail)?;
+            chart.draw_series(chosen.points.iter().map(|p| rug(*p, points, colour, 2))).map_err(fail)?;
+        }
         let bottom = area.dim_in_pixel().1 as i32;
         let plot = f64::from(bottom - 34 - 4 - 26);
         let at = |y: f64| bottom - 45 - (plot * y) as i32;
@@ -323,6 +337,10 @@ mod tests {
         ChannelSummary { five: [-1.0, -0.5, shift, 0.5, 1.0], mean: 0.0, range: 1.0, histogram }
     }
 
+    fn chosen(universal: &'static [f32], points: &[f64]) -> Chosen {
+        Chosen { universal, points: points.to_vec() }
+    }
+
     #[wasm_bindgen_test(unsupported = test)]
     fn every_figure_is_svg_with_its_parts() {
         let style = Style::default();
@@ -332,7 +350,11 @@ mod tests {
             channels(&style, &all, 1).unwrap(),
             samples(&style, &named, 0).unwrap(),
             histogram(&style, &all[0], [&[0.25], &[-0.5, 0.5]], &[-7.0, 0.0, 0.9]).unwrap(),
-            universal_set(&style, &[-1.0, 0.0, 1.0], [&[-1.0, 1.0], &[0.0]]).unwrap(),
+            universal_set(
+                &style,
+                &[chosen(&[-1.0, 0.0, 0.5, 1.0], &[-1.0, 1.0]), chosen(&[-1.0, 0.0, 1.0], &[0.0])],
+            )
+            .unwrap(),
             layers(&style, [&[], &[20.0, f64::INFINITY], &[10.0, 12.0]], 0).unwrap(),
         ];
         for figure in &figures {
@@ -344,6 +366,9 @@ mod tests {
         assert_eq!(rugs(&figures[2], "#0B68CB"), 2);
         assert_eq!(rugs(&figures[2], "#C74E10"), 2);
         assert_eq!(["#B0267E", "#0B68CB"].map(|colour| rugs(&figures[3], colour)), [2, 1]);
+        // Each method's points stand over the set that they are from.
+        let empty = universal_set(&style, &[chosen(&[], &[]), chosen(&[], &[])]).unwrap();
+        assert_eq!(rugs(&figures[3], "#9AA2B1") - rugs(&empty, "#9AA2B1"), 4 + 3);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -14,17 +14,15 @@ const MAX_PIXELS: u64 = 64_000_000;
 /// Most bytes the decoder may take: 16 bits in each of four channels.
 const MAX_DECODED_BYTES: u64 = MAX_PIXELS * 8;
 
-/// An 8-bit picture: RGB, and alpha beside it where the file has some.
+/// An 8-bit picture, as it is decoded, shown and encoded. What is computed from it is computed over white.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Columns.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// Row by row, three bytes a pixel. Where there is alpha, composited over white.
-    pub rgb: Vec<u8>,
-    /// Row by row, one byte a pixel; `None` for an opaque picture.
-    pub alpha: Option<Vec<u8>>,
+    /// Row by row, four bytes a pixel: red, green, blue, and alpha, by which colours are not multiplied.
+    pub rgba: Vec<u8>,
 }
 
 impl Picture {
@@ -57,38 +55,43 @@ impl Picture {
         let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
         image.apply_orientation(orientation);
         let (width, height) = (image.width() as usize, image.height() as usize);
-        if image.color().has_alpha() {
-            return Ok(Self::from_rgba(width, height, &image.into_rgba8()));
-        }
-        Ok(Picture { width, height, rgb: image.into_rgb8().into_raw(), alpha: None })
+        Ok(Picture { width, height, rgba: image.into_rgba8().into_raw() })
     }
 
-    /// Makes a picture of RGBA bytes; `rgba` has `4 * width * height` of them. A fully opaque one loses its alpha.
-    pub fn from_rgba(width: usize, height: usize, rgba: &[u8]) -> Self {
+    /// An opaque picture of RGB bytes, `3 * width * height` of them.
+    pub fn from_rgb(width: usize, height: usize, rgb: &[u8]) -> Self {
+        let (pixels, _) = rgb.as_chunks::<3>();
+        Picture { width, height, rgba: pixels.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]).collect() }
+    }
+
+    fn pixels(&self) -> &[[u8; 4]] {
+        self.rgba.as_chunks().0
+    }
+
+    /// Whether no pixel lets anything through.
+    pub fn is_opaque(&self) -> bool {
+        self.pixels().iter().all(|pixel| pixel[3] == 255)
+    }
+
+    /// Its pixels over white.
+    pub fn rgb(&self) -> impl Iterator<Item = [u8; 3]> {
         let over_white = |c: u8, a: u8| {
             let (c, a) = (u32::from(c), u32::from(a));
             ((c * a + 255 * (255 - a) + 127) / 255) as u8
         };
-        let opaque = rgba.chunks_exact(4).all(|p| p[3] == 255);
-        let rgb = rgba.chunks_exact(4).flat_map(|p| [0, 1, 2].map(|c| over_white(p[c], p[3]))).collect();
-        let alpha = (!opaque).then(|| rgba.chunks_exact(4).map(|p| p[3]).collect());
-        Picture { width, height, rgb, alpha }
+        self.pixels().iter().map(move |[r, g, b, a]| [*r, *g, *b].map(|c| over_white(c, *a)))
     }
 
-    /// RGBA bytes; colour is brought back from over white.
-    pub fn to_rgba(&self) -> Vec<u8> {
-        let alpha_at = |i: usize| self.alpha.as_ref().map_or(255, |alpha| alpha[i]);
+    /// The picture that has these pixels over white, and this alpha.
+    fn off_white(width: usize, height: usize, rgb: &[u8], alpha: &[u8]) -> Self {
         let off_white = |c: u8, a: u8| match (i32::from(c), i32::from(a)) {
             (_, 0) => 255,
             (c, a) => ((255 * (c - (255 - a)) + a / 2) / a).clamp(0, 255) as u8,
         };
-        let pixels = self.rgb.chunks_exact(3).enumerate();
-        pixels
-            .flat_map(|(i, p)| {
-                let a = alpha_at(i);
-                [off_white(p[0], a), off_white(p[1], a), off_white(p[2], a), a]
-            })
-            .collect()
+        let pixels = rgb.as_chunks::<3>().0.iter().zip(alpha);
+        let pixel =
+            |([r, g, b], a): (&[u8; 3], &u8)| [off_white(*r, *a), off_white(*g, *a), off_white(*b, *a), *a];
+        Picture { width, height, rgba: pixels.flat_map(pixel).collect() }
     }
 
     /// Encodes as PNG, without loss, alpha included.
@@ -98,12 +101,15 @@ impl Picture {
     pub fn encode_png(&self) -> Result<Vec<u8>> {
         use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
         let mut bytes = Vec::new();
-        let (pixels, colour) = match self.alpha {
-            Some(_) => (self.to_rgba(), ExtendedColorType::Rgba8),
-            None => (self.rgb.clone(), ExtendedColorType::Rgb8),
+        let rgb;
+        let (pixels, colour) = if self.is_opaque() {
+            rgb = self.rgb().flatten().collect();
+            (&rgb, ExtendedColorType::Rgb8)
+        } else {
+            (&self.rgba, ExtendedColorType::Rgba8)
         };
         PngEncoder::new(&mut bytes)
-            .write_image(&pixels, self.width as u32, self.height as u32, colour)
+            .write_image(pixels, self.width as u32, self.height as u32, colour)
             .map_err(|e| Error::Image(e.to_string()))?;
         Ok(bytes)
     }
@@ -112,25 +118,18 @@ impl Picture {
     pub fn crop(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
         let (x, y) = (x.min(self.width), y.min(self.height));
         let (width, height) = (width.min(self.width - x), height.min(self.height - y));
-        let cut = |bytes: &[u8], per_pixel: usize| -> Vec<u8> {
-            (y..y + height)
-                .flat_map(|row| {
-                    let start = (row * self.width + x) * per_pixel;
-                    bytes[start..start + width * per_pixel].iter().copied()
-                })
-                .collect()
-        };
-        Picture { width, height, rgb: cut(&self.rgb, 3), alpha: self.alpha.as_deref().map(|a| cut(a, 1)) }
+        let row = |row: usize| &self.rgba[4 * (row * self.width + x)..][..4 * width];
+        Picture { width, height, rgba: (y..y + height).flat_map(row).copied().collect() }
     }
 }
 
 /// ITU-R BT.601 luma of 8-bit RGB, 16 to 235, not rounded: what the paper scores, and what Y-only networks take.
-pub fn luma(rgb: &[u8]) -> f64 {
+pub fn luma(rgb: [u8; 3]) -> f64 {
     16.0 + (65.481 * f64::from(rgb[0]) + 128.553 * f64::from(rgb[1]) + 24.966 * f64::from(rgb[2])) / 255.0
 }
 
 /// The two chroma values that belong to [`luma`], 16 to 240.
-fn chroma(rgb: &[u8]) -> [f64; 2] {
+fn chroma(rgb: [u8; 3]) -> [f64; 2] {
     let [r, g, b] = [0, 1, 2].map(|c| f64::from(rgb[c]) / 255.0);
     [128.0 - 37.797 * r - 74.203 * g + 112.0 * b, 128.0 + 112.0 * r - 93.786 * g - 18.214 * b]
 }
@@ -150,12 +149,12 @@ fn to_byte(value: f64) -> u8 {
 pub fn to_planes(picture: &Picture, convention: &Convention) -> Planes {
     let (factor, offset) = (convention.range / 255.0, convention.mean);
     let plane = |slot: usize, source: usize| {
-        picture.rgb.chunks_exact(3).map(move |p| f32::from(p[source]) * factor - offset[slot])
+        picture.rgb().map(move |pixel| f32::from(pixel[source]) * factor - offset[slot])
     };
     let values = match convention.colour {
         Colour::Rgb => (0..3).flat_map(|c| plane(c, c)).collect(),
         Colour::Bgr => (0..3).flat_map(|c| plane(c, 2 - c)).collect(),
-        Colour::Y => picture.rgb.chunks_exact(3).map(|p| luma(p) as f32 * factor - offset[0]).collect(),
+        Colour::Y => picture.rgb().map(|pixel| luma(pixel) as f32 * factor - offset[0]).collect(),
     };
     Planes { channels: convention.colour.channels(), height: picture.height, width: picture.width, values }
 }
@@ -180,22 +179,23 @@ pub fn from_planes(output: &Planes, input: &Picture, convention: &Convention) ->
     let level = |plane: usize, slot: usize, i: usize| {
         f64::from((output.values[plane * pixels + i] + convention.mean[slot]) / convention.range) * 255.0
     };
-    let alpha = input.alpha.as_ref().map(|_| upscale(input, convention.scale).alpha.unwrap_or_default());
-    let rgb = match convention.colour {
+    let rgb: Vec<u8> = match convention.colour {
         Colour::Rgb => (0..pixels).flat_map(|i| [0, 1, 2].map(|c| to_byte(level(c, c, i)))).collect(),
         Colour::Bgr => (0..pixels).flat_map(|i| [2, 1, 0].map(|c| to_byte(level(c, c, i)))).collect(),
         Colour::Y => {
             let enlarged = upscale(input, convention.scale);
-            let pixels = enlarged.rgb.chunks_exact(3).enumerate();
-            pixels
-                .flat_map(|(i, p)| {
-                    let [cb, cr] = chroma(p);
-                    from_luma(level(0, 0, i), cb, cr).map(to_byte)
-                })
-                .collect()
+            let pixel = |(i, pixel): (usize, [u8; 3])| {
+                let [cb, cr] = chroma(pixel);
+                from_luma(level(0, 0, i), cb, cr).map(to_byte)
+            };
+            enlarged.rgb().enumerate().flat_map(pixel).collect()
         }
     };
-    Ok(Picture { width, height, rgb, alpha })
+    Ok(if input.is_opaque() {
+        Picture::from_rgb(width, height, &rgb)
+    } else {
+        Picture::off_white(width, height, &rgb, &resize::upscale_alpha(input, convention.scale))
+    })
 }
 
 #[cfg(test)]
@@ -204,12 +204,13 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn convention(colour: Colour, range: f32) -> Convention {
-        Convention { scale: 1, range, colour, mean: [0.1, 0.2, 0.3], assumed: vec![] }
+        Convention { scale: 1, range, colour, mean: [0.1, 0.2, 0.3], size: None, assumed: vec![] }
     }
 
     fn noise(width: usize, height: usize) -> Picture {
         let mut rng = fastrand::Rng::with_seed(9);
-        Picture { width, height, rgb: (0..3 * width * height).map(|_| rng.u8(..)).collect(), alpha: None }
+        let rgb: Vec<u8> = (0..3 * width * height).map(|_| rng.u8(..)).collect();
+        Picture::from_rgb(width, height, &rgb)
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -223,20 +224,25 @@ mod tests {
             }
         }
         let bgr = to_planes(&picture, &convention(Colour::Bgr, 255.0));
-        assert!((bgr.values[0] - (f32::from(picture.rgb[2]) - 0.1)).abs() < 1e-4);
+        assert!((bgr.values[0] - (f32::from(picture.rgba[2]) - 0.1)).abs() < 1e-4);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn alpha_is_composited_over_white_and_brought_back() {
-        let rgba = [10, 20, 30, 255, 200, 100, 0, 128, 9, 9, 9, 0];
-        let picture = Picture::from_rgba(3, 1, &rgba);
-        assert_eq!(picture.rgb, [10, 20, 30, 227, 177, 127, 255, 255, 255]);
-        let back = picture.to_rgba();
-        assert_eq!(back[..4], rgba[..4]);
-        for (a, b) in back[4..8].iter().zip(&rgba[4..8]) {
+        let rgba = vec![10, 20, 30, 255, 200, 100, 0, 128, 9, 9, 9, 0];
+        let picture = Picture { width: 3, height: 1, rgba };
+        let over: Vec<u8> = picture.rgb().flatten().collect();
+        assert_eq!(over, [10, 20, 30, 227, 177, 127, 255, 255, 255]);
+        let back = Picture::off_white(3, 1, &over, &[255, 128, 0]);
+        assert_eq!(back.rgba[..4], picture.rgba[..4]);
+        for (a, b) in back.rgba[4..8].iter().zip(&picture.rgba[4..8]) {
             assert!(a.abs_diff(*b) <= 1);
         }
-        assert_eq!(Picture::decode(&picture.encode_png().unwrap()).unwrap().alpha, picture.alpha);
+        assert_eq!(
+            Picture::decode(&picture.encode_png().unwrap()).unwrap(),
+            picture,
+            "nothing is lost in a file"
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -245,7 +251,7 @@ mod tests {
         assert_eq!(Picture::decode(&picture.encode_png().unwrap()).unwrap(), picture);
         let crop = picture.crop(7, 4, 10, 10);
         assert_eq!((crop.width, crop.height), (2, 2));
-        assert_eq!(crop.rgb[..3], picture.rgb[3 * (4 * 9 + 7)..][..3]);
+        assert_eq!(crop.rgba[..4], picture.rgba[4 * (4 * 9 + 7)..][..4]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -271,7 +277,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn exif_turns_a_photograph_upright() {
         let mut jpeg = Vec::new();
-        let rgb = noise(16, 8).rgb;
+        let rgb: Vec<u8> = noise(16, 8).rgb().flatten().collect();
         image::codecs::jpeg::JpegEncoder::new(&mut jpeg)
             .encode(&rgb, 16, 8, image::ExtendedColorType::Rgb8)
             .unwrap();
@@ -293,7 +299,6 @@ mod tests {
         let mut png = Cursor::new(Vec::new());
         DynamicImage::ImageLuma16(grey).write_to(&mut png, image::ImageFormat::Png).unwrap();
         let picture = Picture::decode(png.get_ref()).unwrap();
-        assert_eq!(picture.rgb[..9], [0, 0, 0, 20, 20, 20, 40, 40, 40]);
-        assert_eq!(picture.alpha, None);
+        assert_eq!(picture.rgba[..12], [0, 0, 0, 255, 20, 20, 20, 255, 40, 40, 40, 255]);
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! A file is decoded by [`image_io`] into an 8-bit picture and from there into planes of numbers. [`network`] runs
 //! them through a graph in which every convolution's input and kernels pass a port, where a run puts its quantizers
-//! ([`quant`]) and whoever watches sees what passes: [`calibration`] to choose quantization points, [`analysis`] to
+//! ([`quant`]) and whoever watches sees what passes: [`statistics`] to choose quantization points by, [`analysis`] to
 //! summarize distributions, which [`figures`] draws, [`optimize`] to fit weights. Coming out, the planes are a picture
 //! again, which [`metrics`] scores. [`session`] joins these for the two faces: the browser's (`web`) and the command line;
 //! what the network would cost in storage and arithmetic is counted there too, and [`mixed_precision`] spreads bits over
@@ -42,9 +42,9 @@
 //!
 //! # Variations
 //!
-//! Each part can be chosen alone, on the page and the command line: [`calibration::Settings`] has the word sets of the
+//! Each part can be chosen alone, on the page and the command line: [`quant::PointSettings`] has the word sets of the
 //! universal set, what is normalized together, whether it is normalized at all, when the mean is subtracted, and how
-//! points are selected; [`optimize::Recipe`] the grid of the weights and how they are rounded; [`session::Options`] the
+//! points are selected; [`quant::Recipe`] the grid of the weights and how they are rounded; [`session::Options`] the
 //! bits, of single layers too, and those of the means and ranges that points are de-normalized with (the paper's
 //! section 5). Two things are defined by us where the paper is silent: without normalization a layer's values are divided
 //! by a power of two that covers what calibration saw; and means and ranges of `b'` bits lie on a uniform grid over those
@@ -59,63 +59,7 @@
 //! their operands, and the sum of both widths' product (BitOPs). A value of the universal set is a sum of few powers of
 //! two, so a product of two of them, of `m` and `n` terms, is `m n` shifts and `m n - 1` additions.
 //!
-//! # What it gives
-//!
-//! On Set5, PSNR on Y in dB, points and weights chosen on 32 crops of 48 × 48 pixels of BSDS500. One network with every
-//! variation, by `dfsq ablate MODEL --fast --calibration BSDS500/train --hr … --lr …`:
-//!
-//! | EDSR-baseline ×4, 32.040 dB in full precision | 4 bits | 3 bits | 2 bits |
-//! |---|---|---|---|
-//! | min-max, dynamic | 31.362 | 27.605 | 7.033 |
-//! | min-max, static | 31.020 | 27.912 | 19.852 |
-//! | dfsq | 31.776 | 31.149 | 28.962 |
-//! | k-means as in the paper's text | 31.778 | 31.110 | 28.874 |
-//! | k-means started once | 31.801 | 31.091 | 28.895 |
-//! | k-means started 20 times | 31.802 | 31.164 | 28.979 |
-//! | 2 word sets | 31.696 | 31.085 | 28.944 |
-//! | 8 bits of mean and range | 31.773 | 31.140 | 28.948 |
-//! | 6 bits of mean and range | 31.764 | 31.122 | 28.955 |
-//! | 4 bits of mean and range | 31.728 | 31.060 | 28.938 |
-//! | exact points | 31.790 | 31.103 | 28.874 |
-//! | exact points and weights | 31.917 | 31.355 | 29.989 |
-//! | 3 word sets | 31.780 | 31.163 | 28.978 |
-//! | 5 word sets | 31.775 | 31.152 | 28.979 |
-//! | mean always subtracted | 31.743 | 31.062 | 29.060 |
-//! | mean never subtracted | 31.771 | 31.149 | 28.985 |
-//! | layer-wise | 31.752 | 31.045 | 29.044 |
-//! | without normalization | 31.748 | 31.060 | 29.266 |
-//! | layer-wise without normalization | 31.728 | 30.995 | 29.126 |
-//! | k-means, compensated | 31.953 | 31.708 | 30.832 |
-//! | exact points, compensated | 31.933 | 31.667 | 30.869 |
-//! | dfsq-opt: with subset weights | 31.950 | 31.787 | 31.113 |
-//!
-//! Exact points have the least squared error, and yet at 3 and 2 bits score what k-means "as in the paper's text" does,
-//! below that of the authors' code: it keeps a point at 0, where most values after a ReLU are. Once weights and biases
-//! make up for errors, that no longer pays.
-//!
-//! Tried and left out, since they gave less than other crops give or take (0.03 dB) or did harm. At 2 bits `dfsq-opt` has
-//! 31.098 dB on Set5 and 27.003 dB on the middles of 12 photographs of Kodak24, means of three draws of crops; with
-//!
-//! - targets that also make up for the error of the skip connection: 31.116 and 27.032 (at 3 bits 0.016 less and 0.019 more);
-//! - squared errors of activations weighted by `0.5 + |y|`: 31.123 and 27.029 (at 4 bits 0.002 and 0.027 less);
-//! - the convolution after the last block fitted too, without rounding it: 31.003 and 26.996;
-//! - a point at 0 in every channel: 31.041 and 26.989;
-//! - the mean always subtracted: 30.986 and 26.989.
-//!
-//! Three published networks, each cell by `dfsq eval MODEL --fast --method M --weight-bits B --activation-bits B` and the rest
-//! as above; the bundled ones are in `onnx/README.md`:
-//!
-//! | network, full precision | method | 8 bits | 6 bits | 4 bits | 3 bits | 2 bits |
-//! |---|---|---|---|---|---|---|
-//! | EDSR-baseline ×4, 32.040 | min-max | 32.039 | 31.989 | 31.362 | 27.605 | 7.033 |
-//! |  | `dfsq` | 32.040 | 32.011 | 31.776 | 31.149 | 28.962 |
-//! |  | `dfsq-opt` | 32.035 | 32.034 | 31.950 | 31.787 | 31.113 |
-//! | EDSR of 8 blocks ×2, 37.804 | min-max | 37.801 | 37.755 | 37.097 | 32.147 | 7.304 |
-//! |  | `dfsq` | 37.803 | 37.783 | 37.626 | 36.877 | 34.328 |
-//! |  | `dfsq-opt` | 37.804 | 37.799 | 37.745 | 37.568 | 37.016 |
-//! | RDN (D = 10, C = 3, G = 64) ×2, 35.993 | min-max | 35.761 | 33.783 | 22.410 | 11.318 | 7.678 |
-//! |  | `dfsq` | 35.935 | 35.892 | 32.786 | 30.439 | 18.400 |
-//! |  | `dfsq-opt` | 35.964 | 35.859 | 35.274 | 34.339 | 32.847 |
+//! Scores of every variation and of seven networks are in `docs/results.md`.
 //!
 //! # Example
 //!
@@ -135,13 +79,17 @@ pub mod analysis;
 pub mod calibration;
 pub mod error;
 pub mod figures;
+pub mod hash;
 pub mod image_io;
 pub mod metrics;
 pub mod mixed_precision;
 pub mod network;
 pub mod optimize;
+pub mod optimized;
+pub mod parallel;
 pub mod quant;
 pub mod session;
+pub mod statistics;
 pub mod tensor_file;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 /// How near a picture is to the one it is measured against.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Score {
     /// Peak signal-to-noise ratio in dB, peak 255; infinite (`null` in JSON) for equal pictures.
     pub psnr_y: f64,
@@ -45,7 +47,7 @@ fn inner_luma(picture: &Picture, border: usize) -> (Vec<f64>, usize) {
     let width = picture.width - 2 * border;
     let height = picture.height - 2 * border;
     let inner = picture.crop(border, border, width, height);
-    (inner.rgb.chunks_exact(3).map(luma).collect(), width)
+    (inner.rgb().map(luma).collect(), width)
 }
 
 /// Mean SSIM over the windows that lie wholly inside.
@@ -93,7 +95,8 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn picture(width: usize, height: usize, pixel: impl Fn(usize) -> u8) -> Picture {
-        Picture { width, height, rgb: (0..3 * width * height).map(pixel).collect(), alpha: None }
+        let rgb: Vec<u8> = (0..3 * width * height).map(pixel).collect();
+        Picture::from_rgb(width, height, &rgb)
     }
 
     #[wasm_bindgen_test(unsupported = test)]

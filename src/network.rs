@@ -5,6 +5,7 @@
 
 mod convention;
 mod layers;
+mod memory;
 mod onnx;
 mod ops;
 mod run;
@@ -15,6 +16,7 @@ pub use run::{LayerQuantization, Observer, QuantizationError, Tap, Visit, Weight
 
 use crate::{Error, Result};
 use convention::{PROBE_SIZE, Stated};
+use onnx::DeclaredInput;
 use ops::Port;
 use std::sync::{Arc, Mutex};
 use tract_onnx::prelude::*;
@@ -50,6 +52,8 @@ pub struct Network {
     parameters: usize,
     /// Output positions of each layer for one pixel of the network's input.
     positions: Vec<f64>,
+    /// Of activations that a run holds at most, for one pixel of the input.
+    bytes_per_pixel: f64,
     plans: Mutex<Vec<([usize; 3], Arc<Plan>)>>,
 }
 
@@ -58,6 +62,8 @@ pub struct Plan {
     runnable: Arc<TypedSimplePlan>,
     /// Share of the multiply-accumulates that lie before each layer.
     progress: Vec<f32>,
+    /// Of values that are alive at the same time.
+    peak_bytes: usize,
 }
 
 /// From now on, networks compute without fused multiply-add on x86-64, as WebAssembly does. Then the same input gives
@@ -71,9 +77,22 @@ pub fn round_as_browsers_do() {
     }
 }
 
+/// Largest declared input that a network of one size may have.
+const MAX_FIXED_PIXELS: usize = 4 << 20;
+
+/// Says which node could not be used, and why, where tract's chain of causes names both.
 fn unusable(error: TractError) -> Error {
-    // The root cause names the operator; the chain above it names tract's passes.
-    Error::Network(error.root_cause().to_string())
+    let links: Vec<String> = error.chain().map(|link| link.to_string()).collect();
+    // "Failed analyse for node #4 "name" Operator", with rules and passes of tract below.
+    let node = links.iter().find_map(|link| link.split_once("node #")?.1.split('"').nth(1));
+    let cause = links.last().map_or("", |link| link.lines().next().unwrap_or_default());
+    // tract's way to write a whole number.
+    let cause = cause.replace("Val(", "").replace(')', "");
+    Error::Network(match (node, links.len()) {
+        (Some(node), _) => format!("its node {node} does not fit what it is given: {cause}"),
+        (None, 0 | 1) => cause,
+        (None, count) => format!("{}: {cause}", links[count - 2]),
+    })
 }
 
 impl Network {
@@ -119,17 +138,28 @@ impl Network {
                 range: 1.0,
                 colour: Colour::Rgb,
                 mean: [0.0; 3],
+                size: None,
                 assumed: vec![],
             },
             parameters,
+            bytes_per_pixel: 0.0,
             plans: Mutex::default(),
         };
-        network.probe(&stated, layers_input_channels(graph))?;
+        let declared = DeclaredInput::of(graph);
+        let free = network.probe(&stated, declared.channels, PROBE_SIZE);
+        match (free, declared.size) {
+            (Err(_), Some(size)) if size[0] * size[1] <= MAX_FIXED_PIXELS => {
+                network.probe(&stated, declared.channels, size)?;
+                network.convention.size = Some(size);
+            }
+            (free, _) => free?,
+        }
         Ok(network)
     }
 
     /// Finds kernels, scale, range and each layer's share of the work by building and running a small plan.
-    fn probe(&mut self, stated: &Stated, declared_channels: Option<usize>) -> Result<()> {
+    fn probe(&mut self, stated: &Stated, declared_channels: Option<usize>, size: [usize; 2]) -> Result<()> {
+        let [height, width] = size;
         let channels =
             stated.colour.map(Colour::channels).or(declared_channels).unwrap_or(self.layers[0].inputs);
         let mut assumed = Vec::new();
@@ -146,22 +176,23 @@ impl Network {
         };
         self.convention = Convention { colour, ..self.convention.clone() };
 
-        self.measure_layers(&self.typed(1, [PROBE_SIZE; 2])?)?;
-        let plan = self.plan([PROBE_SIZE; 2])?;
+        self.measure_layers(&self.typed(1, size)?, size)?;
+        let plan = self.plan(size)?;
+        self.bytes_per_pixel = plan.peak_bytes as f64 / (height * width) as f64;
 
-        let picture = convention::probe_picture(channels);
+        let picture = convention::probe_picture(channels, size);
         let mut errors = Vec::new();
         let ranges = stated.range.map_or(vec![1.0, 255.0], |range| vec![range]);
         for range in &ranges {
             let values = picture.iter().map(|v| v * range).collect();
-            let input = Planes { channels, height: PROBE_SIZE, width: PROBE_SIZE, values };
+            let input = Planes { channels, height, width, values };
             let (output, _) = self.run(&plan, input, &[], &mut ())?;
-            let scale = output.height / PROBE_SIZE;
-            let expected = (channels, scale * PROBE_SIZE, scale * PROBE_SIZE);
+            let scale = output.height / height;
+            let expected = (channels, scale * height, scale * width);
             if scale == 0 || scale > 8 || (output.channels, output.height, output.width) != expected {
-                let Planes { channels: c, height, width, .. } = output;
                 return Err(Error::Network(format!(
-                    "a {PROBE_SIZE} x {PROBE_SIZE} image gives {c} channels of {width} x {height}, not an enlarged image"
+                    "a {width} x {height} image gives {} channels of {} x {}, not an enlarged image",
+                    output.channels, output.width, output.height
                 )));
             }
             if stated.scale.is_some_and(|s| s != scale) {
@@ -171,7 +202,7 @@ impl Network {
                 )));
             }
             self.convention.scale = scale;
-            errors.push(convention::probe_error(&output.values, scale, *range, channels));
+            errors.push(convention::probe_error(&output.values, size, scale, *range, channels));
         }
         // A network for 0..1 may do well on 0..255 too, being nearly linear; the other way round it fails plainly.
         self.convention.range = match (&ranges[..], &errors[..]) {
@@ -211,8 +242,9 @@ impl Network {
     }
 
     /// Reads kernels and biases, and each layer's share of the work.
-    fn measure_layers(&mut self, typed: &TypedModel) -> Result<()> {
+    fn measure_layers(&mut self, typed: &TypedModel, [height, width]: [usize; 2]) -> Result<()> {
         self.positions.clear();
+        self.kernels.clear();
         for (node, layer) in self.convolutions(typed)?.into_iter().zip(&self.layers) {
             let node = typed.node(node);
             let kernel = typed.outlet_fact(node.inputs[1]).map_err(unusable)?.konst.clone();
@@ -224,7 +256,7 @@ impl Network {
             );
             let shape = node.outputs[0].fact.shape.as_concrete().unwrap_or(&[]);
             let area: usize = shape.iter().skip(2).product();
-            self.positions.push(area as f64 / (PROBE_SIZE * PROBE_SIZE) as f64);
+            self.positions.push(area as f64 / (height * width) as f64);
         }
         Ok(())
     }
@@ -267,7 +299,8 @@ impl Network {
         let work: Vec<f64> = (0..self.layers.len()).map(|layer| self.layer_macs(layer)).collect();
         let total: f64 = work.iter().sum();
         let progress = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total));
-        Ok(Plan { runnable, progress: progress.map(|p| p as f32).collect() })
+        let peak_bytes = memory::peak_bytes(runnable.model()).map_err(unusable)?;
+        Ok(Plan { runnable, progress: progress.map(|p| p as f32).collect(), peak_bytes })
     }
 
     /// The error for NaN or infinity in this channel.
@@ -312,6 +345,11 @@ impl Network {
         self.parameters
     }
 
+    /// Bytes of activations that a run holds at most, for one pixel of the input.
+    pub fn bytes_per_pixel(&self) -> f64 {
+        self.bytes_per_pixel
+    }
+
     /// Multiply-accumulates of one layer for one pixel of the input.
     pub fn layer_macs(&self, layer: usize) -> f64 {
         self.layers[layer].macs() as f64 * self.positions[layer]
@@ -320,17 +358,6 @@ impl Network {
     /// Multiply-accumulates for one pixel of the input.
     pub fn macs_per_pixel(&self) -> f64 {
         (0..self.layers.len()).map(|layer| self.layer_macs(layer)).sum()
-    }
-}
-
-/// Channels of the graph's input, where the file declares them.
-fn layers_input_channels(graph: &onnx::GraphProto) -> Option<usize> {
-    use tract_onnx::pb::{tensor_shape_proto::dimension, type_proto};
-    let input = graph.input.iter().find(|i| graph.initializer.iter().all(|t| t.name != i.name))?;
-    let type_proto::Value::TensorType(tensor) = input.r#type.as_ref()?.value.as_ref()?;
-    match tensor.shape.as_ref()?.dim.get(1)?.value.as_ref()? {
-        dimension::Value::DimValue(channels) => usize::try_from(*channels).ok(),
-        dimension::Value::DimParam(_) => None,
     }
 }
 

@@ -9,7 +9,10 @@ pub mod kernels;
 pub mod kmeans;
 pub mod moments;
 pub mod normalize;
+pub mod point_sets;
 pub mod points;
+pub mod recipe;
+pub mod settings;
 mod shortest_path;
 pub mod subset;
 pub mod uniform;
@@ -17,9 +20,12 @@ pub mod universal_set;
 
 pub use histogram::Histogram;
 pub use normalize::{Granularity, MeanMode, Normalization, NormalizationMode, Normalizer};
+pub use point_sets::PointSets;
 pub use points::Points;
+pub use recipe::Recipe;
+pub use settings::PointSettings;
 pub use uniform::UniformGrid;
-pub use universal_set::UniversalSet;
+pub use universal_set::{UniversalSet, WordSets};
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -27,6 +33,7 @@ use serde::{Deserialize, Serialize};
 /// Bits of one weight or activation: 2 to 8, or 32 for full precision (no quantization).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify), tsify(type = "number"))]
 pub struct BitWidth(u8);
 
 impl BitWidth {
@@ -47,6 +54,11 @@ impl BitWidth {
     /// Every quantized width, 2 to 8.
     pub fn quantized() -> impl Iterator<Item = BitWidth> {
         (2..=8).map(BitWidth)
+    }
+
+    /// The widths that are offered to choose from, widest first.
+    pub fn offered() -> impl Iterator<Item = BitWidth> {
+        [32, 8, 6, 4, 3, 2].into_iter().map(BitWidth)
     }
 
     /// The number of bits.

@@ -1,26 +1,32 @@
-//! The façade that page and command line share: a network with its calibration, ready to upscale pictures.
+//! The façade that page and command line share: a network with what was learned about it, ready to upscale pictures.
 
+mod calibrate;
 mod costs;
+mod figure;
+mod info;
 mod layer_errors;
+mod optimize;
 mod options;
 mod prepare;
 mod study;
 
 pub use costs::{Bytes, Costs, OperandMacs, Product};
+pub use figure::{FigureKind, FigureRequest, SampleName};
+pub use info::{CalibrationInfo, NetworkInfo, OptimizationInfo, VariantInfo};
 pub use layer_errors::Reference;
 pub use options::{Method, MinMaxRange, Options, WeightGrid};
 pub use prepare::Prepared;
 pub use study::{Choice, Study};
 
 use crate::analysis::{Analyzer, SampleAnalysis};
-use crate::calibration::{Calibration, Collector, Settings};
+use crate::calibration::Calibration;
 use crate::image_io::{self, Picture};
-use crate::network::{Convention, Layer, Network, Observer, Properties, QuantizationError, Rule, Tap};
-use crate::optimize::{Optimized, Recipe, Targets, Variant};
-use crate::quant::BitWidth;
-use crate::{Error, Result};
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use crate::network::{Network, Observer, Properties, QuantizationError, Tap};
+use crate::optimize::Targets;
+use crate::optimized::Optimized;
+use crate::quant::{PointSets, PointSettings, Recipe};
+use crate::statistics::Statistics;
+use crate::{Error, Result, hash};
 
 /// A network and what was learned about it.
 pub struct Session {
@@ -28,6 +34,10 @@ pub struct Session {
     hash: String,
     calibration: Option<Calibration>,
     optimized: Optimized,
+    /// Of the last calibration, with the digest of the pictures that they are of.
+    statistics: Option<(String, Statistics)>,
+    /// Of the last optimization, likewise.
+    targets: Option<(String, Targets)>,
 }
 
 /// An enlarged picture.
@@ -37,36 +47,6 @@ pub struct Upscaled {
     pub picture: Picture,
     /// What quantization did to each layer's input; all zero where it did nothing or the observer does not measure it.
     pub errors: Vec<QuantizationError>,
-}
-
-/// A report on a network, for people and programs.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NetworkInfo<'s> {
-    /// The name in the file, if it gives one.
-    pub name: Option<&'s str>,
-    /// SHA-256 of the file.
-    pub sha256: &'s str,
-    /// What the network takes for an image.
-    pub convention: &'s Convention,
-    /// How the layers to quantize were chosen.
-    pub rule: Rule,
-    /// Every convolution.
-    pub layers: &'s [Layer],
-    /// Weights and biases.
-    pub parameters: usize,
-    /// Multiply-accumulates for one pixel of the input.
-    pub macs_per_pixel: f64,
-    /// How the calibration in use was made.
-    pub calibration: Option<Settings>,
-    /// The bit widths that DFSQ is calibrated for.
-    pub calibrated_widths: Vec<BitWidth>,
-    /// How the network is optimized.
-    pub optimization: Settings,
-    /// And how its weights are rounded then.
-    pub recipe: Recipe,
-    /// The bits of weights and activations, by layer, that it is optimized for.
-    pub optimized_bits: Vec<&'s [[BitWidth; 2]]>,
 }
 
 impl Session {
@@ -83,49 +63,28 @@ impl Session {
     /// # Errors
     /// [`Error::Network`] says what is wrong with it.
     pub fn load_with(network: &[u8], properties: Properties) -> Result<Self> {
-        let hash = sha256(network);
-        let optimized = Optimized::empty(hash.clone());
-        Ok(Session { network: Network::load_with(network, properties)?, hash, calibration: None, optimized })
+        let hash = hash::sha256(network);
+        let optimized = Optimized::empty(hash.clone(), PointSettings::EXACT, Recipe::default());
+        let network = Network::load_with(network, properties)?;
+        Ok(Session { network, hash, calibration: None, optimized, statistics: None, targets: None })
     }
 
-    /// Takes over a calibration file made for this network.
+    /// Takes over a calibration file made for this network, or stays with the calibration before.
     ///
     /// # Errors
     /// [`Error::Calibration`] where it does not fit.
     pub fn load_calibration(&mut self, bytes: &[u8]) -> Result<()> {
-        let calibration = Calibration::load(bytes)?;
-        calibration.check(&self.network, &self.hash)?;
-        self.calibration = Some(calibration);
+        self.calibration = Some(Calibration::load(bytes, &self.network, &self.hash)?);
         Ok(())
     }
 
-    /// The calibration in use.
-    pub fn calibration(&self) -> Option<&Calibration> {
-        self.calibration.as_ref()
-    }
-
-    /// The points of one channel under these options, ascending on the normalized axis. None for methods without, for
-    /// layers in full precision, and where they have not been chosen.
+    /// Takes over a file of optimized layers made for this network, or stays with those before.
     ///
     /// # Errors
-    /// [`Error::Option`] for options that make no sense for this network.
-    pub fn points(&self, options: &Options, layer: usize, channel: usize) -> Result<Vec<f64>> {
-        let layers = self.network.layers();
-        let bits = options.bits(layers)?;
-        let Some((shape, [_, width])) = layers.get(layer).zip(bits.get(layer)) else { return Ok(Vec::new()) };
-        let sets = match (options.method, &self.calibration) {
-            (Method::Dfsq, Some(calibration)) => {
-                calibration.layers.get(&shape.name).and_then(|known| known.points.get(width))
-            }
-            (Method::DfsqOpt, _) => {
-                let known = self.optimized.find(&bits).and_then(|layers| layers[layer].as_ref());
-                known.map(|layer| &layer.points)
-            }
-            _ => None,
-        };
-        // One set may serve all channels.
-        let indices = sets.and_then(|sets| sets.get(channel.min(sets.len().saturating_sub(1))));
-        Ok(self.universal_set(options.method)?.pick(indices.map_or(&[], Vec::as_slice)))
+    /// [`Error::Optimized`] where it does not fit.
+    pub fn load_optimized(&mut self, bytes: &[u8]) -> Result<()> {
+        self.optimized = Optimized::load(bytes, &self.network, &self.hash)?;
+        Ok(())
     }
 
     /// The network.
@@ -133,46 +92,14 @@ impl Session {
         &self.network
     }
 
-    /// Facts about network and calibration.
-    pub fn info(&self) -> NetworkInfo<'_> {
-        NetworkInfo {
-            name: self.network.name(),
-            sha256: &self.hash,
-            convention: self.network.convention(),
-            rule: self.network.rule(),
-            layers: self.network.layers(),
-            parameters: self.network.parameters(),
-            macs_per_pixel: self.network.macs_per_pixel(),
-            optimization: self.optimized.settings,
-            recipe: self.optimized.recipe,
-            optimized_bits: self.optimized.variants.iter().map(|v| v.bits.as_slice()).collect(),
-            calibration: self.calibration.as_ref().map(|calibration| calibration.settings),
-            calibrated_widths: self.calibration.as_ref().map(Calibration::widths).unwrap_or_default(),
-        }
+    /// SHA-256 of the network's file, in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
-    /// Notes what the network computes for these pictures, all of one size, to optimize it on them.
-    ///
-    /// # Errors
-    /// As [`Targets::note`].
-    pub fn note_targets(
-        &self,
-        pictures: &[Picture],
-        progress: &mut dyn FnMut(f32) -> bool,
-    ) -> Result<Targets> {
-        let convention = self.network.convention();
-        let images = pictures.iter().map(|picture| image_io::to_planes(picture, convention)).collect();
-        Targets::note(&self.network, images, progress)
-    }
-
-    /// Uses these layers for [`Method::DfsqOpt`] from now on.
-    pub fn set_optimized(&mut self, optimized: Optimized) {
-        self.optimized = optimized;
-    }
-
-    /// Adds one variant to those that [`Method::DfsqOpt`] uses.
-    pub fn add_optimized(&mut self, variant: Variant) {
-        self.optimized.insert(variant);
+    /// The calibration in use.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
     }
 
     /// What [`Method::DfsqOpt`] uses.
@@ -180,31 +107,36 @@ impl Session {
         &self.optimized
     }
 
-    /// SHA-256 of the network's file, in hexadecimal.
-    pub fn hash(&self) -> &str {
-        &self.hash
-    }
-
-    /// Takes over a file of optimized layers made for this network.
+    /// The points of a layer's input under these options. None for methods without, for layers in full precision, and where
+    /// they have not been chosen.
     ///
     /// # Errors
-    /// [`Error::Calibration`] where it does not fit.
-    pub fn load_optimized(&mut self, bytes: &[u8]) -> Result<()> {
-        self.optimized = Optimized::load(bytes, &self.network, &self.hash)?;
-        Ok(())
+    /// [`Error::Option`] for options that make no sense for this network.
+    pub fn points(&self, options: &Options, layer: usize) -> Result<Option<&PointSets>> {
+        let layers = self.network.layers();
+        let bits = options.bits(layers)?;
+        let Some((shape, [_, width])) = layers.get(layer).zip(bits.get(layer)) else { return Ok(None) };
+        let calibrated = || self.calibration.as_ref()?.layers.get(&shape.name)?.points.get(width);
+        let optimized = || self.optimized.find(&bits)?[layer].as_ref().map(|layer| &layer.points);
+        Ok(match options.method {
+            Method::Dfsq => calibrated(),
+            Method::DfsqOpt => optimized().filter(|points| !points.is_empty()),
+            _ => None,
+        })
     }
 
     /// Enlarges a picture.
     ///
     /// # Errors
-    /// [`Error::ImageTooSmall`] below 8 x 8 pixels, [`Error::Cancelled`], and what goes wrong in the network.
+    /// [`Error::ImageTooSmall`] below 8 x 8 pixels, [`Error::Option`] for another size than the network's where it takes one
+    /// only, [`Error::Cancelled`], and what goes wrong in the network.
     pub fn upscale(
         &self,
         picture: &Picture,
         prepared: &Prepared,
         observer: &mut dyn Observer,
     ) -> Result<Upscaled> {
-        check_size(picture)?;
+        self.check_size(picture)?;
         let convention = self.network.convention();
         if prepared.options.method == Method::Bicubic {
             let errors = vec![QuantizationError::default(); self.network.layers().len()];
@@ -216,69 +148,35 @@ impl Session {
         Ok(Upscaled { picture: image_io::from_planes(&output, picture, convention)?, errors })
     }
 
-    /// Enlarges a picture in full precision and summarizes every quantized layer's input on the way.
+    /// Enlarges a picture in full precision and summarizes every quantized layer's input on the way, normalized as
+    /// `settings` say; without normalization the ranges are those of the calibration in use.
     ///
     /// # Errors
     /// As [`Session::upscale`].
     pub fn analyze(
         &self,
         picture: &Picture,
+        settings: PointSettings,
         observer: &mut dyn Observer,
     ) -> Result<(Upscaled, SampleAnalysis)> {
-        let mut analyzer = Analyzer::new(&self.network, self.calibration.as_ref());
-        let upscaled = self.watch(picture, &mut analyzer, observer)?;
+        let mut analyzer = Analyzer::new(&self.network, settings, self.calibration.as_ref());
+        let full = self.prepare(&Options::full_precision())?;
+        let upscaled = self.upscale(picture, &full, &mut Both(&mut analyzer, observer))?;
         Ok((upscaled, analyzer.finish()))
     }
 
-    /// Runs a picture in full precision and adds to what was gathered for calibration.
-    ///
-    /// # Errors
-    /// As [`Session::upscale`]; `collector` is then of no use any more.
-    pub fn collect(
-        &self,
-        collector: &mut Collector,
-        picture: &Picture,
-        observer: &mut dyn Observer,
-    ) -> Result<()> {
-        self.watch(picture, collector, observer)?;
-        collector.count_image();
-        Ok(())
+    fn check_size(&self, picture: &Picture) -> Result<()> {
+        let [width, height] = [picture.width, picture.height];
+        if width < 8 || height < 8 {
+            return Err(Error::ImageTooSmall(format!("{width} x {height} pixels; the network needs 8 x 8")));
+        }
+        match self.network.convention().size {
+            Some([rows, columns]) if [rows, columns] != [height, width] => Err(Error::Option(format!(
+                "this network takes pictures of exactly {columns} x {rows} pixels, not {width} x {height}"
+            ))),
+            _ => Ok(()),
+        }
     }
-
-    /// Runs a picture in full precision; what passes is shown to `watcher`, progress to `observer`.
-    fn watch(
-        &self,
-        picture: &Picture,
-        watcher: &mut dyn Observer,
-        observer: &mut dyn Observer,
-    ) -> Result<Upscaled> {
-        let prepared = self.prepare(&Options { method: Method::Fp32, ..Options::default() })?;
-        self.upscale(picture, &prepared, &mut Both(watcher, observer))
-    }
-
-    /// Chooses points from what was gathered; the result can be saved, and taken over by [`Session::set_calibration`].
-    ///
-    /// # Errors
-    /// [`Error::Cancelled`] when `progress` (which gets the share done) answers `false`.
-    pub fn select(
-        &self,
-        collected: &Collector,
-        settings: Settings,
-        widths: &[BitWidth],
-        progress: &mut dyn FnMut(f32) -> bool,
-    ) -> Result<Calibration> {
-        collected.finish(settings, self.hash.clone(), widths, progress)
-    }
-
-    /// Uses this calibration from now on.
-    pub fn set_calibration(&mut self, calibration: Calibration) {
-        self.calibration = Some(calibration);
-    }
-}
-
-/// SHA-256 in hexadecimal, which is how files are told apart.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The pair of a benchmark: the picture cut to a multiple of the scale, and the low-resolution image made of it.
@@ -300,14 +198,15 @@ pub fn benchmark_pair(picture: &Picture, scale: usize) -> Result<(Picture, Pictu
     Ok((reference, low))
 }
 
-fn check_size(picture: &Picture) -> Result<()> {
-    if picture.width < 8 || picture.height < 8 {
-        return Err(Error::ImageTooSmall(format!(
-            "{} x {} pixels; the network needs 8 x 8",
-            picture.width, picture.height
-        )));
+/// SHA-256 of pictures, in hexadecimal.
+fn digest(pictures: &[Picture]) -> String {
+    let mut digest = hash::Digest::default();
+    for picture in pictures {
+        digest.add(&(picture.width as u64).to_le_bytes());
+        digest.add(&(picture.height as u64).to_le_bytes());
+        digest.add(&picture.rgba);
     }
-    Ok(())
+    digest.finish()
 }
 
 /// Two observers at once: taps go to the first, progress to the second.

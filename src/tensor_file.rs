@@ -1,21 +1,40 @@
-//! Files of named arrays: safetensors, compressed as gzip, with one JSON header under the name of the format.
+//! Files of named arrays: safetensors, compressed as gzip, with one JSON header under the name of the format. What is read
+//! may come from anybody: sizes are known, and bounded, before anything is allocated.
 
+use crate::quant::{PointSets, WordSets};
 use crate::{Error, Result};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 
-/// Of a file when decompressed. The paper's own RDN with everything in it needs some 40 MB.
-const MAX_BYTES: u64 = 512 << 20;
+/// Most bytes of names and shapes. Calibrations of the paper's own RDN have 100 kB of them.
+const MAX_HEADER: u64 = 4 << 20;
+/// Most bytes of arrays. The paper's own RDN, optimized for five widths, has 120 MB.
+const MAX_DATA: usize = 192 << 20;
 
-/// Arrays by name.
+/// A kind of file.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// The name under which the header is stored.
+    pub name: &'static str,
+    /// What is wrong with a file of this kind.
+    pub error: fn(String) -> Error,
+}
+
+impl Format {
+    fn fail(&self, message: impl std::fmt::Display) -> Error {
+        (self.error)(message.to_string())
+    }
+}
+
+/// Arrays by name, to be written.
 #[derive(Default)]
-pub struct TensorFile {
+pub struct TensorWriter {
     arrays: BTreeMap<String, Array>,
 }
 
@@ -31,11 +50,7 @@ impl Array {
     }
 }
 
-fn fail(message: impl std::fmt::Display) -> Error {
-    Error::Calibration(message.to_string())
-}
-
-impl TensorFile {
+impl TensorWriter {
     /// Adds numbers.
     pub fn put_f32(&mut self, name: String, shape: &[usize], values: impl IntoIterator<Item = f32>) {
         let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
@@ -47,91 +62,126 @@ impl TensorFile {
         self.arrays.insert(name, Array { dtype: Dtype::U8, shape: shape.to_vec(), bytes });
     }
 
-    /// Adds subsets of `values` things: a bit for each, the first in the lowest bit, in a row for each subset.
-    pub fn put_subsets(&mut self, name: String, subsets: &[Vec<u16>], values: usize) {
-        let row = values.div_ceil(8);
-        let mut bits = vec![0u8; row * subsets.len()];
-        for (subset, indices) in subsets.iter().enumerate() {
+    /// Adds points: a bit for each value of the universal set, the first in the lowest bit, in a row for each subset.
+    pub fn put_points(&mut self, name: String, points: &PointSets) {
+        let row = points.universal().values().len().div_ceil(8);
+        let mut bits = vec![0u8; row * points.len()];
+        for (subset, indices) in points.subsets().iter().enumerate() {
             for index in indices {
                 bits[subset * row + usize::from(*index / 8)] |= 1 << (index % 8);
             }
         }
-        self.put_u8(name, &[subsets.len(), row], bits);
-    }
-
-    /// The names of all arrays, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.arrays.keys().map(String::as_str)
-    }
-
-    fn get(&self, name: &str, dtype: Dtype) -> Result<&Array> {
-        let array = self.arrays.get(name).filter(|array| array.dtype == dtype);
-        array.ok_or_else(|| fail(format!("{name} is missing or damaged")))
-    }
-
-    /// Numbers, all finite.
-    pub fn f32(&self, name: &str) -> Result<Vec<f32>> {
-        let bytes = &self.get(name, Dtype::F32)?.bytes;
-        let values: Vec<f32> =
-            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        if values.iter().all(|v| v.is_finite()) {
-            Ok(values)
-        } else {
-            Err(fail(format!("{name} is not finite")))
-        }
-    }
-
-    /// Bytes.
-    pub fn u8(&self, name: &str) -> Result<&[u8]> {
-        Ok(&self.get(name, Dtype::U8)?.bytes)
-    }
-
-    /// Subsets of `values` things, ascending.
-    pub fn subsets(&self, name: &str, values: usize) -> Result<Vec<Vec<u16>>> {
-        let Array { shape, bytes, .. } = self.get(name, Dtype::U8)?;
-        let row = values.div_ceil(8);
-        if !matches!(shape.as_slice(), [_, own] if *own == row) {
-            return Err(fail(format!("{name} has another size than the universal set")));
-        }
-        let indices = |bits: &[u8]| {
-            (0..values as u16).filter(|i| bits[usize::from(i / 8)] >> (i % 8) & 1 == 1).collect()
-        };
-        Ok(bytes.chunks_exact(row).map(indices).collect())
+        self.put_u8(name, &[points.len(), row], bits);
     }
 
     /// Writes the file. The same content gives the same bytes.
     ///
     /// # Errors
-    /// [`Error::Calibration`] where an array cannot be written.
-    pub fn save(&self, format: &str, header: &impl Serialize) -> Result<Vec<u8>> {
+    /// The format's, where an array cannot be written.
+    pub fn save(&self, format: &Format, header: &impl Serialize) -> Result<Vec<u8>> {
+        let fail = |error: &dyn std::fmt::Display| format.fail(error);
         let views = self.arrays.iter().map(|(name, array)| Ok((name, array.view()?)));
-        let views: Vec<_> = views.collect::<Result<_, safetensors::SafeTensorError>>().map_err(fail)?;
+        let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>().map_err(|e| fail(&e))?;
         // A single entry: the order of several would change from run to run.
-        let metadata = HashMap::from([(format.to_owned(), serde_json::to_string(header).map_err(fail)?)]);
-        let plain = safetensors::serialize(views, Some(metadata)).map_err(fail)?;
+        let header = serde_json::to_string(header).map_err(|e| fail(&e))?;
+        let metadata = HashMap::from([(format.name.to_owned(), header)]);
+        let plain = safetensors::serialize(views, Some(metadata)).map_err(|e| fail(&e))?;
         let mut file = GzEncoder::new(Vec::new(), Compression::best());
-        file.write_all(&plain).and_then(|()| file.finish()).map_err(fail)
+        file.write_all(&plain).and_then(|()| file.finish()).map_err(|e| fail(&e))
     }
+}
 
+/// A file that was read.
+pub struct TensorReader {
+    format: Format,
+    metadata: Metadata,
+    data: Vec<u8>,
+}
+
+impl TensorReader {
     /// Reads a file of this format.
     ///
     /// # Errors
-    /// [`Error::Calibration`] says what is wrong with it.
-    pub fn load<H: DeserializeOwned>(format: &str, bytes: &[u8]) -> Result<(Self, H)> {
-        let other = || fail("the file is damaged or of another kind");
-        let mut plain = Vec::new();
-        GzDecoder::new(bytes).take(MAX_BYTES).read_to_end(&mut plain).map_err(|_| other())?;
-        let (_, metadata) = SafeTensors::read_metadata(&plain).map_err(|_| other())?;
-        let tensors = SafeTensors::deserialize(&plain).map_err(|_| other())?;
-        let header = metadata.metadata().as_ref().and_then(|entries| entries.get(format));
-        let header =
-            header.ok_or_else(|| fail("it is of another kind, or of another version of this program"))?;
-        let header = serde_json::from_str(header).map_err(|_| fail("its settings are not understood"))?;
-        let array = |(name, tensor): (String, TensorView<'_>)| {
-            let (dtype, shape) = (tensor.dtype(), tensor.shape().to_vec());
-            (name, Array { dtype, shape, bytes: tensor.data().to_vec() })
+    /// The format's, which says what is wrong with it.
+    pub fn load<H: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<(Self, H)> {
+        let damaged = || format.fail("the file is damaged or of another kind");
+        let mut stream = GzDecoder::new(bytes);
+        let mut length = [0; 8];
+        stream.read_exact(&mut length).map_err(|_| damaged())?;
+        let length = u64::from_le_bytes(length);
+        if length > MAX_HEADER {
+            return Err(damaged());
+        }
+        let mut header = vec![0; length as usize];
+        stream.read_exact(&mut header).map_err(|_| damaged())?;
+        let metadata: Metadata = serde_json::from_slice(&header).map_err(|_| damaged())?;
+        let own = metadata.metadata().as_ref().and_then(|entries| entries.get(format.name));
+        let own =
+            own.ok_or_else(|| format.fail("it is of another kind, or of another version of this program"))?;
+        let own = serde_json::from_str(own)
+            .map_err(|e| format.fail(format!("its settings are not understood: {e}")))?;
+        if metadata.data_len() > MAX_DATA {
+            let megabytes = metadata.data_len() >> 20;
+            return Err(format.fail(format!("it holds {megabytes} MB, more than {}", MAX_DATA >> 20)));
+        }
+        let mut data = vec![0; metadata.data_len()];
+        stream.read_exact(&mut data).map_err(|_| damaged())?;
+        // The end brings the checksum, and nothing else.
+        if !matches!(stream.read(&mut [0]), Ok(0)) {
+            return Err(damaged());
+        }
+        Ok((TensorReader { format, metadata, data }, own))
+    }
+
+    /// The names of all arrays, in order.
+    pub fn names(&self) -> Vec<String> {
+        let mut names = self.metadata.offset_keys();
+        names.sort_unstable();
+        names
+    }
+
+    fn get(&self, name: &str, dtype: Dtype) -> Result<(&[usize], &[u8])> {
+        let info = self.metadata.info(name).filter(|info| info.dtype == dtype);
+        let found = info.and_then(|info| {
+            let (from, to) = info.data_offsets;
+            Some((info.shape.as_slice(), self.data.get(from..to)?))
+        });
+        found.ok_or_else(|| self.format.fail(format!("{name} is missing or damaged")))
+    }
+
+    /// Numbers, all finite.
+    pub fn f32(&self, name: &str) -> Result<Vec<f32>> {
+        let (_, bytes) = self.get(name, Dtype::F32)?;
+        let (quads, _) = bytes.as_chunks::<4>();
+        let values: Vec<f32> = quads.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        if values.iter().all(|v| v.is_finite()) {
+            Ok(values)
+        } else {
+            Err(self.format.fail(format!("{name} is not finite")))
+        }
+    }
+
+    /// Bytes.
+    pub fn u8(&self, name: &str) -> Result<&[u8]> {
+        Ok(self.get(name, Dtype::U8)?.1)
+    }
+
+    /// Points: `subsets` of them, with at most `most` points each.
+    pub fn points(&self, name: &str, word_sets: WordSets, subsets: usize, most: usize) -> Result<PointSets> {
+        let (shape, bytes) = self.get(name, Dtype::U8)?;
+        let values = PointSets::new(word_sets, Vec::new()).universal().values().len();
+        let row = values.div_ceil(8);
+        if shape != [subsets, row] {
+            return Err(self.format.fail(format!("{name} does not fit the network or the universal set")));
+        }
+        let indices = |bits: &[u8]| -> Vec<u16> {
+            (0..values as u16).filter(|i| bits[usize::from(i / 8)] >> (i % 8) & 1 == 1).collect()
         };
-        Ok((TensorFile { arrays: tensors.tensors().into_iter().map(array).collect() }, header))
+        let subsets: Vec<Vec<u16>> = bytes.chunks_exact(row).map(indices).collect();
+        if subsets.iter().any(|subset| subset.len() > most) {
+            return Err(self.format.fail(format!("{name} has more than {most} points")));
+        }
+        Ok(PointSets::new(word_sets, subsets))
     }
 }
 
@@ -140,24 +190,69 @@ mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test;
 
+    const FORMAT: Format = Format { name: "test-1", error: Error::Calibration };
+
+    fn compressed(plain: &[u8]) -> Vec<u8> {
+        let mut file = GzEncoder::new(Vec::new(), Compression::fast());
+        file.write_all(plain).unwrap();
+        file.finish().unwrap()
+    }
+
     #[wasm_bindgen_test(unsupported = test)]
     fn what_was_put_in_comes_out() {
-        let mut file = TensorFile::default();
+        let four = WordSets::REFERENCE;
+        let points = PointSets::new(four, vec![vec![0, 7, 8, 376], vec![]]);
+        let mut file = TensorWriter::default();
         file.put_f32("a".into(), &[2], [1.5, -2.0]);
-        file.put_subsets("b".into(), &[vec![0, 7, 8, 376], vec![]], 377);
+        file.put_points("b".into(), &points);
         file.put_f32("nan".into(), &[1], [f32::NAN]);
-        let bytes = file.save("test-1", &7).unwrap();
-        assert_eq!(bytes, file.save("test-1", &7).unwrap());
-        let (back, header) = TensorFile::load::<u8>("test-1", &bytes).unwrap();
-        assert_eq!(header, 7);
+        let bytes = file.save(&FORMAT, &7).unwrap();
+        assert_eq!(bytes, file.save(&FORMAT, &7).unwrap());
+        let (back, header) = TensorReader::load::<u8>(FORMAT, &bytes).unwrap();
+        assert_eq!((header, back.names()), (7, ["a", "b", "nan"].map(String::from).to_vec()));
         assert_eq!(back.f32("a").unwrap(), [1.5, -2.0]);
-        assert_eq!(back.subsets("b", 377).unwrap(), [vec![0, 7, 8, 376], vec![]]);
-        for result in
-            [back.f32("nan").err(), back.f32("b").err(), back.subsets("b", 8).err(), back.f32("c").err()]
-        {
-            assert!(matches!(result, Some(Error::Calibration(_))));
+        assert_eq!(back.points("b", four, 2, 4).unwrap(), points);
+        let wrong = [
+            back.f32("nan").err(),
+            back.f32("b").err(),
+            back.f32("c").err(),
+            back.points("b", WordSets::new(2).unwrap(), 2, 4).err(),
+            back.points("b", four, 3, 4).err(),
+            back.points("b", four, 2, 3).err(),
+        ];
+        assert!(wrong.iter().all(|error| matches!(error, Some(Error::Calibration(_)))), "{wrong:?}");
+        assert!(TensorReader::load::<u8>(Format { name: "test-2", ..FORMAT }, &bytes).is_err());
+        assert!(TensorReader::load::<u8>(FORMAT, &bytes[..bytes.len() - 9]).is_err());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn every_cut_and_every_flipped_byte_is_survived() {
+        let mut file = TensorWriter::default();
+        file.put_f32("a".into(), &[3], [1.0, 2.0, 3.0]);
+        let bytes = file.save(&FORMAT, &7).unwrap();
+        for end in 0..bytes.len() {
+            assert!(TensorReader::load::<u8>(FORMAT, &bytes[..end]).is_err(), "cut at {end}");
         }
-        assert!(TensorFile::load::<u8>("test-2", &bytes).is_err());
-        assert!(TensorFile::load::<u8>("test-1", &bytes[..bytes.len() - 9]).is_err());
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 0x55;
+            let _ = TensorReader::load::<u8>(FORMAT, &flipped).map(|(file, _)| file.f32("a"));
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_announces_too_much_is_refused_before_it_is_read() {
+        let header = |data: u64| {
+            let text = format!(
+                "{{\"__metadata__\":{{\"test-1\":\"7\"}},\"a\":{{\"dtype\":\"U8\",\"shape\":[{data}],\"data_offsets\":[0,{data}]}}}}"
+            );
+            [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+        };
+        let load = |plain: &[u8]| TensorReader::load::<u8>(FORMAT, &compressed(plain)).map(|_| ());
+        let error = load(&header(1 << 28)).unwrap_err().to_string();
+        assert!(error.contains("more than 192"), "{error}");
+        assert!(load(&u64::MAX.to_le_bytes()).is_err());
+        assert!(load(&[header(4), vec![0; 5]].concat()).is_err(), "more than was announced");
+        assert!(load(&[header(4), vec![0; 4]].concat()).is_ok());
     }
 }

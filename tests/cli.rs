@@ -216,7 +216,7 @@ fn a_list_beside_the_network_says_what_the_file_does_not() {
             .unwrap();
         folder.json(&["inspect", "net.onnx", "--json"])["convention"].clone()
     };
-    let listed = list(&dfsq::session::sha256(&silent));
+    let listed = list(&dfsq::hash::sha256(&silent));
     assert_eq!((listed["range"].as_f64(), listed["colour"].as_str()), (Some(255.0), Some("BGR")));
     assert_eq!(listed["assumed"].as_array().unwrap().len(), 1, "only the scale is left to be measured");
     std::fs::write(folder.path("models.json"), "[]").unwrap();

@@ -245,3 +245,85 @@ fn a_graph_that_names_an_output_twice_is_refused_and_does_not_hang() {
     let error = Network::load(&circular).err().unwrap();
     assert!(error.to_string().contains("two nodes compute a"), "{error}");
 }
+
+/// The ONNX model zoo's sub-pixel network in small: luma, one size, and a shuffle made of Reshape and Transpose.
+fn fixed_size(height: i64, width: i64) -> Vec<u8> {
+    let copy = || copying(4, 4, 1.0, |o| o);
+    let into = || copying(4, 1, 1.0, |_| 0);
+    Builder::of_size(1, height, width)
+        .conv("lr", "first", 4, 1, &into())
+        .node("Relu", &["first"], "relu", vec![])
+        .conv("relu", "second", 4, 4, &copy())
+        .shape("split", &[1, 1, 2, 2, height, width])
+        .node("Reshape", &["second", "split"], "blocks", vec![])
+        .node("Transpose", &["blocks"], "turned", vec![integers("perm", &[0, 1, 4, 2, 5, 3])])
+        .shape("joined", &[1, 1, 2 * height, 2 * width])
+        .node("Reshape", &["turned", "joined"], "sr", vec![])
+        .build()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_network_of_one_size_runs_on_pictures_of_that_size() {
+    let session = dfsq::session::Session::load(&fixed_size(20, 30)).unwrap();
+    let convention = session.network().convention();
+    assert_eq!((convention.size, convention.scale, convention.colour), (Some([20, 30]), 2, Colour::Y));
+    let full = session.prepare(&dfsq::session::Options::full_precision()).unwrap();
+    let picture = gradient(30, 20, 110);
+    let result = session.upscale(&picture, &full, &mut ()).unwrap().picture;
+    assert_eq!((result.width, result.height), (60, 40));
+    let luma = |picture: &dfsq::image_io::Picture, x: usize, y: usize| {
+        dfsq::image_io::luma(picture.rgb().nth(y * picture.width + x).unwrap())
+    };
+    for (x, y) in [(0, 0), (31, 17), (59, 39)] {
+        assert!((luma(&result, x, y) - luma(&picture, x / 2, y / 2)).abs() < 2.0, "luma is copied");
+    }
+    let refused = session.upscale(&gradient(20, 30, 110), &full, &mut ()).unwrap_err();
+    assert!(refused.to_string().contains("exactly 30 x 20 pixels, not 20 x 30"), "{refused}");
+    // It can be calibrated and optimized as any other.
+    let mut session = session;
+    let four = [BitWidth::new(4).unwrap()];
+    session.calibrate(&[picture], dfsq::quant::PointSettings::default(), &four, &()).unwrap();
+    session.prepare(&dfsq::session::Options::default()).unwrap();
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_network_that_states_a_size_but_takes_any_is_not_bound_to_it() {
+    let network = Builder::of_size(3, 40, 40)
+        .conv("lr", "up", 12, 3, &copying(12, 3, 1.0, |o| o / 4))
+        .shuffle("up", "sr")
+        .build();
+    assert_eq!(Network::load(&network).unwrap().convention().size, None);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_does_not_fit_together_is_said_in_words() {
+    let wrong = |builder: Builder| Network::load(&builder.build()).err().unwrap().to_string();
+    let shape = Builder::of_size(3, 20, 20)
+        .conv("lr", "first", 3, 3, &copying(3, 3, 1.0, |o| o))
+        .shape("split", &[1, 7, 11, 13])
+        .node("Reshape", &["first", "split"], "sr", vec![]);
+    let error = wrong(shape);
+    assert!(error.contains("its node sr does not fit") && error.contains("1200"), "{error}");
+    let error = wrong(small_edsr().conv("sr", "late", 3, 5, &[0.0; 135]));
+    assert!(error.contains("its node late does not fit") && error.ends_with("3 with 5."), "{error}");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn memory_is_that_of_the_values_that_live_at_the_same_time() {
+    // On a pixel of the input: at the shuffle 12 channels and, enlarged, 12 more, at least.
+    let network = Network::load(&stated_edsr()).unwrap();
+    let bytes = network.bytes_per_pixel();
+    assert!((96.0..400.0).contains(&bytes), "{bytes}");
+    // Of a chain of wide layers two are alive at a time, however many there are.
+    let wide = |layers: usize| {
+        let mut net = Builder::new(3).conv("lr", "c0", 40, 3, &copying(40, 3, 1.0, |_| 0));
+        for i in 0..layers {
+            let (from, to) = (format!("c{i}"), format!("c{}", i + 1));
+            net = net.conv(&from, &to, 40, 40, &copying(40, 40, 0.9, |o| o));
+        }
+        let last = format!("c{layers}");
+        let net = net.conv(&last, "sr", 3, 40, &copying(3, 40, 1.0, |_| 0));
+        Network::load(&net.build()).unwrap().bytes_per_pixel()
+    };
+    assert!((wide(2) - wide(6)).abs() < 1.0 && wide(2) > 2.0 * 40.0 * 4.0, "{} {}", wide(2), wide(6));
+}

@@ -5,13 +5,12 @@ mod common;
 
 use common::*;
 use dfsq::Error;
-use dfsq::calibration::{Collector, Settings};
 use dfsq::image_io::Picture;
-use dfsq::optimize::{Optimized, Recipe, Variant};
-use dfsq::quant::BitWidth;
+use dfsq::optimized::Optimized;
+use dfsq::parallel::Progress;
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
-use dfsq::quant::subset::Selection;
+use dfsq::quant::{BitWidth, PointSettings, Recipe};
 use dfsq::session::{Method, Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -57,7 +56,7 @@ fn crops() -> Vec<Picture> {
     (0..6u8).map(|i| gradient(32, 28, 150 + 15 * i).crop(usize::from(i), 2, 24, 24)).collect()
 }
 
-const EXACT: Settings = Settings { selection: Selection::Exact, ..Settings::DEFAULT };
+const EXACT: PointSettings = PointSettings::EXACT;
 
 fn uniform(session: &Session, [weights, activations]: [u8; 2]) -> Vec<[BitWidth; 2]> {
     options(weights, activations).bits(session.network().layers()).unwrap()
@@ -72,17 +71,16 @@ fn options(weights: u8, activations: u8) -> Options {
     }
 }
 
-fn variant(session: &Session, bits: &[[BitWidth; 2]], settings: Settings, recipe: Recipe) -> Variant {
-    let targets = session.note_targets(&crops(), &mut |_| true).unwrap();
-    targets.optimize(session.network(), settings, bits, recipe, &mut |_| true).unwrap()
+fn optimize(session: &mut Session, bits: &[[u8; 2]]) -> Optimized {
+    let bits: Vec<_> = bits.iter().map(|bits| uniform(session, *bits)).collect();
+    session.optimize(&crops(), &bits, EXACT, Recipe::default(), &()).unwrap().clone()
 }
 
-fn optimized(session: &Session, bits: &[[u8; 2]]) -> Optimized {
-    let mut optimized = Optimized::empty(session.hash().to_owned());
-    for bits in bits {
-        optimized.insert(variant(session, &uniform(session, *bits), EXACT, Recipe::default()));
-    }
-    optimized
+/// A session that is optimized for these bits.
+fn optimized(bits: &[[u8; 2]]) -> Session {
+    let mut session = Session::load(&network()).unwrap();
+    optimize(&mut session, bits);
+    session
 }
 
 /// Mean squared difference of the bytes of a method's picture from those of full precision.
@@ -98,21 +96,15 @@ fn distance(session: &Session, method: Method, weights: u8, activations: u8) -> 
         session.upscale(&gradient(30, 26, 200), &prepared, &mut ()).unwrap().picture
     };
     let (full, other) = (run(Method::Fp32, 32, 32), run(method, weights, activations));
-    let squares = full.rgb.iter().zip(&other.rgb).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
-    squares.sum::<f64>() / full.rgb.len() as f64
+    let squares =
+        rgb(&full).iter().zip(rgb(&other)).map(|(a, b)| f64::from(a.abs_diff(b)).powi(2)).sum::<f64>();
+    squares / (3 * full.width * full.height) as f64
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn it_comes_nearer_to_full_precision_than_dfsq() {
-    let mut session = Session::load(&network()).unwrap();
-    let mut collected = Collector::new(session.network(), Settings::default()).unwrap();
-    for crop in crops() {
-        session.collect(&mut collected, &crop, &mut ()).unwrap();
-    }
-    let widths = [2, 3, 4].map(width);
-    let calibration = session.select(&collected, Settings::default(), &widths, &mut |_| true).unwrap();
-    session.set_calibration(calibration);
-    session.set_optimized(optimized(&session, &[[2, 2], [3, 3], [4, 4]]));
+    let mut session = optimized(&[[2, 2], [3, 3], [4, 4]]);
+    session.calibrate(&crops(), PointSettings::default(), &[2, 3, 4].map(width), &()).unwrap();
     for bits in [2, 3, 4] {
         let (ours, theirs) =
             (distance(&session, Method::DfsqOpt, bits, bits), distance(&session, Method::Dfsq, bits, bits));
@@ -122,8 +114,7 @@ fn it_comes_nearer_to_full_precision_than_dfsq() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn bits_of_weights_and_activations_may_differ() {
-    let mut session = Session::load(&network()).unwrap();
-    session.set_optimized(optimized(&session, &[[2, 2], [4, 2], [4, 32], [32, 4], [4, 4]]));
+    let session = optimized(&[[2, 2], [4, 2], [4, 32], [32, 4], [4, 4]]);
     let distance = |weights, activations| distance(&session, Method::DfsqOpt, weights, activations);
     assert_eq!(distance(32, 32), 0.0);
     // With compensated weights nearly all of the error is the activations'.
@@ -134,51 +125,85 @@ fn bits_of_weights_and_activations_may_differ() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn the_file_gives_back_what_was_saved_and_fits_its_network_only() {
-    let mut session = Session::load(&network()).unwrap();
-    let optimized = optimized(&session, &[[3, 3], [32, 2], [4, 32]]);
-    let file = optimized.save(session.network()).unwrap();
+    let mut session = optimized(&[[3, 3], [32, 2], [4, 32]]);
+    let made = session.optimized().clone();
+    let file = made.save(session.network()).unwrap();
     session.load_optimized(&file).unwrap();
-    assert_eq!(session.optimized(), &optimized);
+    assert_eq!(session.optimized(), &made);
     let mut other = Session::load(&stated_edsr()).unwrap();
-    assert!(matches!(other.load_optimized(&file), Err(Error::Calibration(_))));
-    assert!(matches!(session.load_optimized(&file[..file.len() / 2]), Err(Error::Calibration(_))));
+    assert!(matches!(other.load_optimized(&file), Err(Error::Optimized(_))));
+    assert!(matches!(session.load_optimized(&file[..file.len() / 2]), Err(Error::Optimized(_))));
     assert!(matches!(session.load_calibration(&file), Err(Error::Calibration(_))));
-    assert_eq!(session.optimized(), &optimized, "what was there stays");
+    assert_eq!(session.optimized(), &made, "what was there stays");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn layers_made_in_the_same_way_are_kept_together_and_have_digests_of_their_own() {
+    let digests = |session: &Session| -> Vec<String> {
+        session.info().optimization.variants.iter().map(|variant| variant.sha256.clone()).collect()
+    };
+    let mut session = optimized(&[[3, 3]]);
+    let three = digests(&session);
+    optimize(&mut session, &[[2, 2]]);
+    let both = digests(&session);
+    assert_eq!((both.len(), &both[0]), (2, &three[0]), "what was made before stays as it is");
+    assert_ne!(both[0], both[1]);
+    // The same again, from a file too.
+    let mut again = optimized(&[[3, 3], [2, 2]]);
+    assert_eq!(digests(&again), both);
+    again.load_optimized(&session.optimized().save(session.network()).unwrap()).unwrap();
+    assert_eq!(digests(&again), both);
+    // A file with settings of its own is added to, not begun anew: the seed makes no difference to exact points.
+    let bits = [uniform(&session, [4, 4])];
+    let seeded = PointSettings { seed: 9, restarts: 3, ..EXACT };
+    session.optimize(&crops(), &bits, seeded, Recipe::default(), &()).unwrap();
+    assert_eq!(digests(&session).len(), 3);
+    let damped = Recipe { damping: 0.02, ..Recipe::default() };
+    session.optimize(&crops(), &bits, EXACT, damped, &()).unwrap();
+    assert_eq!((digests(&session).len(), session.info().optimization.recipe), (1, damped), "another recipe");
+}
+
+/// Cancels at this report of progress.
+struct Cancelling(std::sync::atomic::AtomicUsize);
+
+impl Progress for Cancelling {
+    fn report(&self, _: f32) -> bool {
+        self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 1
+    }
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn it_is_repeatable_and_can_be_cancelled() {
-    let session = Session::load(&network()).unwrap();
-    assert_eq!(optimized(&session, &[[2, 2]]), optimized(&session, &[[2, 2]]));
-    let recipe = Recipe::default();
-    let stopped = session.note_targets(&crops(), &mut |done| done < 0.3);
-    assert!(matches!(stopped.err(), Some(Error::Cancelled)));
-    let targets = session.note_targets(&crops(), &mut |_| true).unwrap();
-    let bits = uniform(&session, [2, 2]);
-    let stopped = targets.optimize(session.network(), EXACT, &bits, recipe, &mut |done| done < 0.3);
-    assert!(matches!(stopped, Err(Error::Cancelled)));
-    assert!(matches!(session.note_targets(&[], &mut |_| true).err(), Some(Error::Option(_))));
+    let session = optimized(&[[2, 2]]);
+    assert_eq!(session.optimized(), optimized(&[[2, 2]]).optimized());
+    let mut session = Session::load(&network()).unwrap();
+    let bits = [uniform(&session, [2, 2])];
+    for at in [1, 3, 6] {
+        let cancelling = Cancelling(at.into());
+        let stopped = session.optimize(&crops(), &bits, EXACT, Recipe::default(), &cancelling);
+        assert!(matches!(stopped, Err(Error::Cancelled)), "{at}");
+        assert_eq!(session.optimized().variants().count(), 0);
+    }
+    let none = session.optimize(&[], &bits, EXACT, Recipe::default(), &());
+    assert!(matches!(none, Err(Error::Option(_))));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn a_constant_image_is_no_error() {
     let mut session = Session::load(&network()).unwrap();
-    let grey = Picture { width: 16, height: 16, rgb: vec![128; 3 * 256], alpha: None };
-    let recipe = Recipe::default();
-    let targets = session.note_targets(&[grey], &mut |_| true).unwrap();
-    let bits = uniform(&session, [4, 4]);
-    session.add_optimized(targets.optimize(session.network(), EXACT, &bits, recipe, &mut |_| true).unwrap());
+    let grey = Picture::from_rgb(16, 16, &[128; 3 * 256]);
+    let bits = [uniform(&session, [4, 4])];
+    session.optimize(&[grey], &bits, EXACT, Recipe::default(), &()).unwrap();
     assert!(distance(&session, Method::DfsqOpt, 4, 4).is_finite());
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn each_part_helps() {
-    let session = Session::load(&network()).unwrap();
-    let bits = uniform(&session, [2, 32]);
     let distance = |weights, rounding| {
         let recipe = Recipe { weights, rounding, ..Recipe::default() };
         let mut session = Session::load(&network()).unwrap();
-        session.add_optimized(variant(&session, &bits, EXACT, recipe));
+        let bits = [uniform(&session, [2, 32])];
+        session.optimize(&crops(), &bits, EXACT, recipe, &()).unwrap();
         let points = session.costs_of(&options(2, 32)).unwrap().bytes.points;
         assert_eq!(points > 0, weights == WeightGrid::Subset, "a uniform grid has no points to store");
         // What was made can be saved.
@@ -196,16 +221,15 @@ fn each_part_helps() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn layers_may_have_bits_of_their_own_or_be_left_out() {
-    let mut session = Session::load(&network()).unwrap();
+    let mut session = optimized(&[[3, 3]]);
     let single = |bits: [u8; 2]| Options {
         layer_bits: [("1.conv2".to_owned(), bits.map(width))].into(),
         ..options(3, 3)
     };
-    session.set_optimized(optimized(&session, &[[3, 3]]));
     assert!(matches!(session.prepare(&single([4, 4])), Err(Error::NotOptimized(_))));
     for bits in [[4, 4], [32, 32]] {
         let bits = single(bits).bits(session.network().layers()).unwrap();
-        session.add_optimized(variant(&session, &bits, EXACT, Recipe::default()));
+        session.optimize(&crops(), &[bits], EXACT, Recipe::default(), &()).unwrap();
     }
     let file = session.optimized().save(session.network()).unwrap();
     session.load_optimized(&file).unwrap();
@@ -215,9 +239,8 @@ fn layers_may_have_bits_of_their_own_or_be_left_out() {
     };
     let pictures = [options(3, 3), single([4, 4]), single([32, 32])].map(|options| upscale(&options));
     assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2]);
-    let fewer = Settings { normalization: dfsq::quant::NormalizationMode::None, ..EXACT };
-    let targets = session.note_targets(&crops(), &mut |_| true).unwrap();
-    let bits = uniform(&session, [3, 3]);
-    let refused = targets.optimize(session.network(), fewer, &bits, Recipe::default(), &mut |_| true);
+    let fewer = PointSettings { normalization: dfsq::quant::NormalizationMode::None, ..EXACT };
+    let bits = [uniform(&session, [3, 3])];
+    let refused = session.optimize(&crops(), &bits, fewer, Recipe::default(), &());
     assert!(matches!(refused, Err(Error::Option(_))));
 }

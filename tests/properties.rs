@@ -4,7 +4,7 @@
 use dfsq::quant::subset::{Preset, kmeans};
 use dfsq::quant::{
     ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, Points, Quantizer, UniformGrid,
-    UniversalSet,
+    UniversalSet, WordSets,
 };
 use proptest::prelude::*;
 
@@ -49,14 +49,15 @@ proptest! {
     }
 
     #[test]
-    fn selected_points_are_few_distinct_and_in_order(values in values(), bits in width(), sets in 2usize..=5, paper in any::<bool>()) {
-        let universal = UniversalSet::new(sets).map_err(|e| TestCaseError::fail(e.to_string()))?;
+    fn selected_points_are_few_distinct_and_in_order(values in values(), bits in width(), sets in 2u8..=5, paper in any::<bool>()) {
+        let sets = WordSets::new(sets).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let universal = UniversalSet::of(sets);
         let norm = Normalization::measure(&values, true).ok_or(TestCaseError::fail("finite"))?;
         let mut histogram = Histogram::default();
-        histogram.add(values.iter().map(|x| norm.normalize(*x)));
+        histogram.add(values.iter().map(|x| norm.normalize(*x))).map_err(|_| TestCaseError::fail("few"))?;
         let levels = bits.levels().unwrap_or(256);
         let preset = if paper { Preset::Paper } else { Preset::Reference };
-        let points = kmeans(&histogram.cumulative(), &universal, levels, (preset, 3), 0);
+        let points = kmeans(&histogram.cumulative(), universal, levels, (preset, 3), 0);
         prop_assert!(!points.is_empty() && points.len() <= levels);
         prop_assert!(points.windows(2).all(|p| p[0] < p[1]));
         prop_assert!(points.iter().all(|p| usize::from(*p) < universal.values().len()));
@@ -64,8 +65,7 @@ proptest! {
 
     #[test]
     fn quantized_channels_stay_finite_and_within_their_range(values in values(), bits in width()) {
-        let universal = UniversalSet::new(4).map_err(|e| TestCaseError::fail(e.to_string()))?;
-        let points = Points::new(universal.values().to_vec());
+        let points = Points::new(UniversalSet::of(WordSets::REFERENCE).values().to_vec());
         for quantizer in [
             ActivationQuantizer::Subset {
                 points: vec![points],

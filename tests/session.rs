@@ -5,11 +5,11 @@ mod common;
 
 use common::*;
 use dfsq::Error;
-use dfsq::calibration::{Collector, Settings};
 use dfsq::image_io::Picture;
 use dfsq::network::Observer;
+use dfsq::parallel::Progress;
 use dfsq::quant::subset::Selection;
-use dfsq::quant::{BitWidth, Granularity, NormalizationMode};
+use dfsq::quant::{BitWidth, Granularity, NormalizationMode, PointSettings, WordSets};
 use dfsq::session::{Method, MinMaxRange, OperandMacs, Options, Session, WeightGrid, benchmark_pair};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -28,22 +28,13 @@ fn picture() -> Picture {
 
 fn calibrated() -> Session {
     let mut session = Session::load(&stated_edsr()).unwrap();
-    calibrate(&mut session, Settings::default(), &[picture()]);
+    calibrate(&mut session, PointSettings::default(), &[picture()]);
     session
 }
 
-fn calibrate(session: &mut Session, settings: Settings, pictures: &[Picture]) {
-    let collected = collected(session, settings, pictures);
+fn calibrate(session: &mut Session, settings: PointSettings, pictures: &[Picture]) {
     let widths: Vec<BitWidth> = BitWidth::quantized().collect();
-    session.set_calibration(session.select(&collected, settings, &widths, &mut |_| true).unwrap());
-}
-
-fn collected(session: &Session, settings: Settings, pictures: &[Picture]) -> Collector {
-    let mut collected = Collector::new(session.network(), settings).unwrap();
-    for picture in pictures {
-        session.collect(&mut collected, picture, &mut ()).unwrap();
-    }
-    collected
+    session.calibrate(pictures, settings, &widths, &()).unwrap();
 }
 
 fn upscale(session: &Session, options: Options) -> Picture {
@@ -52,18 +43,18 @@ fn upscale(session: &Session, options: Options) -> Picture {
 }
 
 fn distance(a: &Picture, b: &Picture) -> f64 {
-    let squares = a.rgb.iter().zip(&b.rgb).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
-    squares.sum::<f64>() / a.rgb.len() as f64
+    let squares = rgb(a).iter().zip(rgb(b)).map(|(a, b)| f64::from(a.abs_diff(b)).powi(2)).sum::<f64>();
+    squares / (3 * a.width * a.height) as f64
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn full_precision_brightens_as_computed_by_hand() {
     let result = upscale(&Session::load(&stated_edsr()).unwrap(), options(Method::Fp32, 32));
-    let input = picture();
+    let input = rgb(&picture());
     assert_eq!((result.width, result.height), (24, 20));
-    for (i, byte) in result.rgb.iter().enumerate() {
+    for (i, byte) in rgb(&result).iter().enumerate() {
         let (y, x, c) = (i / 72, i / 3 % 24, i % 3);
-        let want = (2.25 * f64::from(input.rgb[(y / 2 * 12 + x / 2) * 3 + c])).min(255.0);
+        let want = (2.25 * f64::from(input[(y / 2 * 12 + x / 2) * 3 + c])).min(255.0);
         assert!((f64::from(*byte) - want).abs() <= 0.51);
     }
 }
@@ -106,7 +97,7 @@ fn stored_bytes_are_counted_by_hand() {
             activation_bits: width(activations),
             ..options(method, 32)
         };
-        session.costs_of(&options).unwrap().bytes.total()
+        session.costs_of(&options).unwrap().total_bytes
     };
     // Five convolutions of 81 weights and one of 324; two of them are quantized, three kernels and channels each.
     let full = 4 * (5 * 81 + 324);
@@ -125,7 +116,7 @@ fn subset_weights_cost_a_set_a_kernel_and_come_nearer() {
     let full = upscale(&session, options(Method::Fp32, 32));
     let with = |weights| Options { weights, activation_bits: BitWidth::FULL, ..options(Method::Dfsq, 2) };
     let [uniform, subset] = [WeightGrid::Uniform, WeightGrid::Subset].map(with);
-    let size = |options: &Options| session.costs_of(options).unwrap().bytes.total();
+    let size = |options: &Options| session.costs_of(options).unwrap().total_bytes;
     assert_eq!(size(&subset), size(&uniform) + 2 * 3 * 48);
     // Kernels of one weight and zeros need two points only, each within half a step of the universal set.
     assert!(distance(&upscale(&session, subset), &full) < 1.0);
@@ -154,32 +145,75 @@ fn a_saved_calibration_gives_the_same_picture_and_fits_its_network_only() {
     assert!(other.calibration().is_none());
 }
 
+/// Counts reports of progress, and cancels at one.
+struct Counting {
+    seen: std::sync::atomic::AtomicUsize,
+    last: usize,
+}
+
+impl Counting {
+    fn cancelling_at(last: usize) -> Self {
+        Counting { seen: 0.into(), last }
+    }
+
+    fn seen(&self) -> usize {
+        self.seen.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl Progress for Counting {
+    fn report(&self, done: f32) -> bool {
+        assert!((0.0..=1.0001).contains(&done), "{done}");
+        self.seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1 < self.last
+    }
+}
+
 #[wasm_bindgen_test(unsupported = test)]
 fn calibration_is_repeatable_and_can_be_cancelled() {
     let (a, b) = (calibrated(), calibrated());
     assert_eq!(a.calibration(), b.calibration());
-    let session = Session::load(&stated_edsr()).unwrap();
-    let settings = Settings::default();
-    let collected = collected(&session, settings, &[picture()]);
-    let select = |settings, progress: &mut dyn FnMut(f32) -> bool| {
-        session.select(&collected, settings, &[BitWidth::new(4).unwrap()], progress)
+    let mut session = Session::load(&stated_edsr()).unwrap();
+    let four = [BitWidth::new(4).unwrap()];
+    let pictures = [picture(), gradient(9, 9, 99)];
+    for last in 1..4 {
+        let counting = Counting::cancelling_at(last);
+        let stopped = session.calibrate(&pictures, PointSettings::default(), &four, &counting);
+        assert!(matches!(stopped, Err(Error::Cancelled)));
+        assert!(session.calibration().is_none());
+    }
+    let none = session.calibrate(&[], PointSettings::default(), &four, &());
+    assert!(matches!(none, Err(Error::Option(_))));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_was_gathered_outlives_a_selection_that_fails() {
+    let mut session = calibrated();
+    let four = [BitWidth::new(4).unwrap()];
+    let reports = |session: &mut Session, settings| {
+        let counting = Counting::cancelling_at(usize::MAX);
+        let result = session.calibrate(&[picture()], settings, &four, &counting).map(|_| ());
+        (counting.seen(), result)
     };
-    assert!(matches!(select(settings, &mut |done| done == 0.0), Err(Error::Cancelled)));
-    // What was gathered serves every selection from the same universal set, but no other normalization.
-    assert!(select(Settings { selection: Selection::Exact, ..settings }, &mut |_| true).is_ok());
-    let other = Settings { granularity: Granularity::Layer, ..settings };
-    assert!(matches!(select(other, &mut |_| true), Err(Error::Option(_))));
+    let before = session.calibration().cloned();
+    let exhaustive = PointSettings { selection: Selection::Exhaustive, ..PointSettings::default() };
+    assert!(matches!(reports(&mut session, exhaustive).1, Err(Error::Option(_))), "too many subsets");
+    assert_eq!(session.calibration(), before.as_ref(), "the calibration before stays");
+    // Nothing runs again: only the two quantized layers report.
+    let exact = PointSettings { selection: Selection::Exact, ..PointSettings::default() };
+    assert_eq!(reports(&mut session, exact).0, 2);
+    let layer = PointSettings { granularity: Granularity::Layer, ..PointSettings::default() };
+    assert_eq!(reports(&mut session, layer).0, 3, "other statistics are needed");
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn the_analysis_is_of_what_the_layers_saw() {
     let session = calibrated();
-    let (upscaled, analysis) = session.analyze(&picture(), &mut ()).unwrap();
+    let (upscaled, analysis) = session.analyze(&picture(), PointSettings::default(), &mut ()).unwrap();
     assert_eq!(upscaled.picture, upscale(&session, options(Method::Fp32, 32)));
     let channels: Vec<usize> = analysis.layers.iter().map(Vec::len).collect();
     assert_eq!(channels, [0, 3, 3, 0, 0, 0]);
     let input = picture();
-    let red = input.rgb.iter().step_by(3).map(|b| f32::from(*b) / 255.0);
+    let red = input.rgba.iter().step_by(4).map(|b| f32::from(*b) / 255.0);
     let [low, .., high] = analysis.layers[1][0].five;
     assert!(
         (low - red.clone().fold(1.0, f32::min)).abs() < 1e-6 && (high - red.fold(0.0, f32::max)).abs() < 1e-6
@@ -228,7 +262,7 @@ fn layers_have_bits_of_their_own() {
 fn every_way_to_normalize_quantizes_and_more_bits_come_nearer() {
     for granularity in [Granularity::Channel, Granularity::Layer] {
         for normalization in [NormalizationMode::Sample, NormalizationMode::None] {
-            let settings = Settings { granularity, normalization, ..Settings::default() };
+            let settings = PointSettings { granularity, normalization, ..PointSettings::default() };
             let mut session = Session::load(&stated_edsr()).unwrap();
             calibrate(&mut session, settings, &[gradient(12, 10, 40), picture()]);
             let points = &session.calibration().unwrap().layers["block.conv1"].points;
@@ -255,7 +289,7 @@ fn every_way_to_normalize_quantizes_and_more_bits_come_nearer() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn without_normalization_the_order_of_pictures_does_not_matter() {
-    let settings = Settings { normalization: NormalizationMode::None, ..Settings::default() };
+    let settings = PointSettings { normalization: NormalizationMode::None, ..PointSettings::default() };
     let points = |pictures: &[Picture]| {
         let mut session = Session::load(&stated_edsr()).unwrap();
         calibrate(&mut session, settings, pictures);
@@ -303,7 +337,7 @@ fn the_error_of_a_layer_alone_falls_with_its_bits() {
     let reference = [session.reference(&picture()).unwrap()];
     let widths = [2, 4, 8].map(|bits| BitWidth::new(bits).unwrap());
     let dfsq = options(Method::Dfsq, 4);
-    let layers = session.layer_errors(&reference, &dfsq, &widths, &mut |_| true).unwrap();
+    let layers = session.layer_errors(&[picture()], &dfsq, &widths, &()).unwrap();
     assert_eq!(layers.iter().map(|l| (l.layer, l.weights)).collect::<Vec<_>>(), [(1, 81), (2, 81)]);
     for layer in &layers {
         assert!(layer.errors.windows(2).all(|e| e[1] < e[0]), "{layer:?}");
@@ -312,7 +346,7 @@ fn the_error_of_a_layer_alone_falls_with_its_bits() {
     }
     let none = session.prepare(&options(Method::Dfsq, 32)).unwrap();
     assert_eq!(session.output_error(&reference, &none).unwrap(), 0.0);
-    let stopped = session.layer_errors(&reference, &dfsq, &widths, &mut |done| done < 0.5);
+    let stopped = session.layer_errors(&[picture()], &dfsq, &widths, &Counting::cancelling_at(3));
     assert!(matches!(stopped, Err(Error::Cancelled)));
 }
 
@@ -325,7 +359,7 @@ fn a_study_compares_selections_of_one_channel() {
         let clock = || time.replace(time.get() + 0.004);
         session.study(&picture(), (1, channel), bits, settings, &clock, &mut ())
     };
-    let small = Settings { word_sets: 2, ..Settings::default() };
+    let small = PointSettings { word_sets: WordSets::new(2).unwrap(), ..PointSettings::default() };
     let result = study(small, 1, 2).unwrap();
     assert_eq!((result.universal, result.levels, result.subsets), (29, 4, 23_751.0));
     let db: Vec<f64> = result.choices.iter().map(|choice| choice.db.unwrap()).collect();
@@ -334,19 +368,19 @@ fn a_study_compares_selections_of_one_channel() {
         "{db:?}"
     );
     assert!(result.choices.iter().all(|choice| choice.seconds.unwrap() > 0.0));
-    let large = study(Settings::default(), 1, 4).unwrap();
+    let large = study(PointSettings::default(), 1, 4).unwrap();
     assert_eq!(large.choices[2].db, None, "too many to try");
     assert!(matches!(study(small, 3, 2), Err(Error::Option(_))));
     // The run ends behind the layer, and can be stopped before.
-    struct Counting(usize, usize);
-    impl Observer for Counting {
+    struct Stopping(usize, usize);
+    impl Observer for Stopping {
         fn progress(&mut self, _: f32) -> bool {
             self.0 += 1;
             self.0 < self.1
         }
     }
     let counted = |limit| {
-        let mut counting = Counting(0, limit);
+        let mut counting = Stopping(0, limit);
         let bits = BitWidth::new(2).unwrap();
         let result = session.study(&picture(), (1, 1), bits, small, &|| 1.0, &mut counting);
         (counting.0, result.is_ok())

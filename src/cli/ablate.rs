@@ -1,15 +1,14 @@
 //! `dfsq ablate`
 
-use super::arguments::{PointOptions, RecipeOptions, bit_width};
-use super::optimize::{optimize, uniform_bits};
-use super::{calibrate, eval, open};
+use super::crops::Source;
+use super::eval;
+use super::options::{CropOptions, PointOptions, RecipeOptions, bit_width};
+use super::session::{self, uniform_bits};
 use anyhow::Result;
-use dfsq::calibration::{Collector, Settings};
-use dfsq::optimize::Recipe;
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
-use dfsq::quant::{BitWidth, Granularity, MeanMode, NormalizationMode};
+use dfsq::quant::{BitWidth, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, WordSets};
 use dfsq::session::{Method, MinMaxRange, Options, Session};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -30,6 +29,8 @@ pub struct Arguments {
     recipe: RecipeOptions,
     #[command(flatten)]
     points: PointOptions,
+    #[command(flatten)]
+    crops: CropOptions,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -39,7 +40,7 @@ pub struct Arguments {
 struct Variant {
     name: &'static str,
     options: Options,
-    settings: Settings,
+    settings: PointSettings,
     recipe: Recipe,
 }
 
@@ -59,7 +60,7 @@ struct Report {
 
 /// The paper's choices one by one, then ours. Those that gather the same statistics stand together, since only one
 /// set of them is kept.
-fn variants(given: Settings, recipe: Recipe) -> Vec<Variant> {
+fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
     let plain = |name, settings| Variant { name, options: Options::default(), settings, recipe };
     let with = |name, options| Variant { name, options, settings: given, recipe };
     let min_max = |name, min_max_range| {
@@ -69,7 +70,8 @@ fn variants(given: Settings, recipe: Recipe) -> Vec<Variant> {
         let bits = BitWidth::new(bits).unwrap_or(BitWidth::FULL);
         with(name, Options { denormalization_bits: bits, ..Options::default() })
     };
-    let exact = Settings { selection: Selection::Exact, ..given };
+    let sets = |count| PointSettings { word_sets: WordSets::new(count).unwrap_or_default(), ..given };
+    let exact = PointSettings { selection: Selection::Exact, ..given };
     let ours = |name, settings, weights, rounding| Variant {
         name,
         options: Options { method: Method::DfsqOpt, ..Options::default() },
@@ -81,10 +83,10 @@ fn variants(given: Settings, recipe: Recipe) -> Vec<Variant> {
         min_max("min-max, dynamic", MinMaxRange::Dynamic),
         min_max("min-max, static", MinMaxRange::Static),
         plain("dfsq", given),
-        plain("k-means as in the paper's text", Settings { preset: Preset::Paper, ..given }),
-        plain("k-means started once", Settings { restarts: 1, ..given }),
-        plain("k-means started 20 times", Settings { restarts: 20, ..given }),
-        plain("2 word sets", Settings { word_sets: 2, ..given }),
+        plain("k-means as in the paper's text", PointSettings { preset: Preset::Paper, ..given }),
+        plain("k-means started once", PointSettings { restarts: 1, ..given }),
+        plain("k-means started 20 times", PointSettings { restarts: 20, ..given }),
+        plain("2 word sets", sets(2)),
         denormalized("8 bits of mean and range", 8),
         denormalized("6 bits of mean and range", 6),
         denormalized("4 bits of mean and range", 4),
@@ -93,15 +95,19 @@ fn variants(given: Settings, recipe: Recipe) -> Vec<Variant> {
             options: Options { weights: Subset, ..Options::default() },
             ..plain("exact points and weights", exact)
         },
-        plain("3 word sets", Settings { word_sets: 3, ..given }),
-        plain("5 word sets", Settings { word_sets: 5, ..given }),
-        plain("mean always subtracted", Settings { mean: MeanMode::Always, ..given }),
-        plain("mean never subtracted", Settings { mean: MeanMode::Never, ..given }),
-        plain("layer-wise", Settings { granularity: Granularity::Layer, ..given }),
-        plain("without normalization", Settings { normalization: NormalizationMode::None, ..given }),
+        plain("3 word sets", sets(3)),
+        plain("5 word sets", sets(5)),
+        plain("mean always subtracted", PointSettings { mean: MeanMode::Always, ..given }),
+        plain("mean never subtracted", PointSettings { mean: MeanMode::Never, ..given }),
+        plain("layer-wise", PointSettings { granularity: Granularity::Layer, ..given }),
+        plain("without normalization", PointSettings { normalization: NormalizationMode::None, ..given }),
         plain(
             "layer-wise without normalization",
-            Settings { granularity: Granularity::Layer, normalization: NormalizationMode::None, ..given },
+            PointSettings {
+                granularity: Granularity::Layer,
+                normalization: NormalizationMode::None,
+                ..given
+            },
         ),
         ours("k-means, compensated", given, Uniform, Compensated),
         ours("exact points, compensated", exact, Uniform, Compensated),
@@ -110,33 +116,29 @@ fn variants(given: Settings, recipe: Recipe) -> Vec<Variant> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let mut session = open(&arguments.model)?;
+    let mut session = session::open(&arguments.model)?;
     let pairs = arguments.images.pairs()?;
     let mean = |session: &Session, options: &Options| -> Result<f64> {
         let scores = eval::scores(session, options, &pairs)?;
         Ok(scores.iter().map(|score| score.psnr_y).sum::<f64>() / scores.len() as f64)
     };
-    let full_precision = mean(&session, &Options { method: Method::Fp32, ..Options::default() })?;
+    let full_precision = mean(&session, &Options::full_precision())?;
     let mut report = Report { bits: arguments.bits.clone(), full_precision, rows: Vec::new() };
     if !arguments.json {
         let heads: String =
             report.bits.iter().map(|bits| format!("{:>9}", format!("{} bits", bits.bits()))).collect();
         println!("{:34}{heads}   (full precision {full_precision:.3} dB)", "PSNR on Y, dB");
     }
-    let (folder, points) = (&arguments.calibration, &arguments.points);
-    let given = points.settings(Selection::Kmeans);
-    let mut collected = Collector::new(session.network(), given)?;
+    let given = arguments.points.settings(Selection::Kmeans);
+    let source =
+        Source { images: &arguments.calibration, crops: &arguments.crops, seed: arguments.points.seed };
     for Variant { name, options, settings, recipe } in variants(given, arguments.recipe.recipe()) {
         if options.method == Method::DfsqOpt {
             let bits = arguments.bits.iter().map(|bits| uniform_bits(&session, [*bits; 2]));
             let bits = bits.collect::<Result<Vec<_>>>()?;
-            session.set_optimized(optimize(&session, folder, points, settings, &bits, recipe)?);
+            session::optimize(&mut session, &source, &bits, settings, recipe)?;
         } else {
-            if collected.is_empty() || !settings.gather_as(&collected.settings()) {
-                collected = calibrate::collect(&session, folder, points, settings)?;
-            }
-            let calibration = calibrate::select(&session, &collected, settings, &arguments.bits)?;
-            session.set_calibration(calibration);
+            session::calibrate(&mut session, &source, &arguments.bits, settings)?;
         }
         let score = |bits: &BitWidth| {
             mean(&session, &Options { weight_bits: *bits, activation_bits: *bits, ..options.clone() })

@@ -1,13 +1,15 @@
 //! `dfsq assign`
 
-use super::arguments::{Quantization, bit_width};
-use super::{calibrate, files, progress_bar};
+use super::crops::Source;
+use super::crops::random_crops;
+use super::files;
+use super::options::{Quantization, bit_width};
+use super::progress::Bar;
+use super::session;
 use anyhow::{Context, Result, ensure};
 use dfsq::mixed_precision::{LayerErrors, assign};
-use dfsq::network::Layer;
 use dfsq::quant::BitWidth;
-use dfsq::session::{Method, Options, Reference, Session};
-use rayon::prelude::*;
+use dfsq::session::{Method, Options};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -65,7 +67,7 @@ fn psnr(error: f64) -> f64 {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let widths = &arguments.widths;
-    let base = arguments.quantization.options()?;
+    let base = session::options(&arguments.quantization)?;
     ensure!(
         matches!(base.method, Method::Dfsq | Method::MinMax),
         "single layers are measured with --method dfsq or min-max"
@@ -78,16 +80,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     // Points for every width are needed, not only for those of --activation-bits.
     let all: Vec<Options> = widths.iter().map(uniform).collect();
-    let session = arguments.quantization.session_for(&arguments.model, &all)?;
+    let session = session::session(&arguments.model, &arguments.quantization, &all)?;
     let layers = session.network().layers();
-    let crops = calibrate::random_crops(&session, &arguments.images, &arguments.quantization.points)?;
-    let references: Vec<Reference> = crops
-        .par_iter()
-        .take(arguments.measured_crops.max(1))
-        .map(|crop| session.reference(crop))
-        .collect::<dfsq::Result<_>>()?;
-
-    let errors = measure(&session, &references, &base, widths)?;
+    let Quantization { crops, points, .. } = &arguments.quantization;
+    let source = Source { images: &arguments.images, crops, seed: points.seed };
+    let mut crops = random_crops(&session, &source)?;
+    crops.truncate(arguments.measured_crops.max(1));
+    let errors = session.layer_errors(&crops, &base, widths, &Bar::new("measuring layers"))?;
+    let references = crops.iter().map(|crop| session.reference(crop)).collect::<dfsq::Result<Vec<_>>>()?;
     let chosen = assign(&errors, widths, arguments.average_bits)
         .with_context(|| format!("no width is as low as {} bits", arguments.average_bits))?;
     let layer_bits: BTreeMap<String, [BitWidth; 2]> = errors
@@ -128,30 +128,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         print(&report);
     }
     Ok(())
-}
-
-/// Quantizes each layer alone, several at a time.
-fn measure(
-    session: &Session,
-    references: &[Reference],
-    options: &Options,
-    widths: &[BitWidth],
-) -> Result<Vec<LayerErrors>> {
-    let layers = session.network().layers();
-    let quantized: Vec<usize> = Layer::quantized(layers).collect();
-    let bar = progress_bar((quantized.len() * widths.len()) as u64, "measuring layers");
-    let one = |layer: usize| {
-        let error = |width: &BitWidth| {
-            let error = session.output_error(references, &session.prepare_layer(layer, *width, options)?);
-            bar.inc(1);
-            error
-        };
-        let errors = widths.iter().map(error).collect::<dfsq::Result<_>>()?;
-        Ok(LayerErrors { layer, weights: layers[layer].weights(), errors })
-    };
-    let errors = quantized.into_par_iter().map(one).collect::<dfsq::Result<_>>()?;
-    bar.finish_and_clear();
-    Ok(errors)
 }
 
 fn print(report: &Report) {

@@ -1,7 +1,7 @@
 //! `dfsq eval`
 
-use super::arguments::Quantization;
-use super::{files, progress_bar};
+use super::options::Quantization;
+use super::{files, progress, session};
 use anyhow::{Result, ensure};
 use dfsq::metrics;
 use dfsq::session::{Options, Prepared, Session, benchmark_pair};
@@ -71,8 +71,9 @@ struct Report {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let pairs = arguments.images.pairs()?;
     let start = Instant::now();
-    let options = arguments.quantization.options()?;
-    let session = arguments.quantization.session(&arguments.model, &options)?;
+    let options = session::options(&arguments.quantization)?;
+    let session =
+        session::session(&arguments.model, &arguments.quantization, std::slice::from_ref(&options))?;
     let images = scores(&session, &options, &pairs)?;
 
     let mean = |value: fn(&ImageScore) -> f64| images.iter().map(value).sum::<f64>() / images.len() as f64;
@@ -98,15 +99,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// Scores every image, several at a time.
 pub fn scores(session: &Session, options: &Options, pairs: &[Pair]) -> Result<Vec<ImageScore>> {
     let prepared = session.prepare(options)?;
-    let bar = progress_bar(pairs.len() as u64, "scoring");
+    let bar = progress::counted(pairs.len(), "scoring");
     let one = |(hr, lr): &Pair| {
         let result = score(session, &prepared, hr, lr.as_deref());
-        bar.inc(1);
+        bar.one_more();
         result
     };
-    let scores = pairs.par_iter().map(one).collect();
-    bar.finish_and_clear();
-    scores
+    pairs.par_iter().map(one).collect()
 }
 
 fn score(session: &Session, prepared: &Prepared, hr: &Path, lr: Option<&Path>) -> Result<ImageScore> {

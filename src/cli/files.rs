@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use dfsq::image_io::Picture;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
@@ -38,4 +39,28 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The file's name without its ending.
 pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Where a command writes the file that it makes, and whether it says so in JSON.
+pub struct Output<'o> {
+    pub path: &'o Path,
+    pub json: bool,
+}
+
+impl Output<'_> {
+    /// Writes the file and says so, with other facts about it.
+    pub fn write(&self, bytes: &[u8], facts: &[(&str, usize)]) -> Result<()> {
+        write(self.path, bytes)?;
+        if self.json {
+            let mut report = json!({"output": self.path, "bytes": bytes.len()});
+            for (name, value) in facts {
+                report[name] = json!(value);
+            }
+            println!("{report}");
+        } else {
+            let facts: String = facts.iter().map(|(name, value)| format!(", {value} {name}")).collect();
+            println!("{}: {} bytes{facts}", self.path.display(), bytes.len());
+        }
+        Ok(())
+    }
 }

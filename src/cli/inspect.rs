@@ -1,6 +1,6 @@
 //! `dfsq inspect`
 
-use super::open;
+use super::session;
 use anyhow::Result;
 use dfsq::quant::BitWidth;
 use dfsq::session::{Method, Options};
@@ -17,7 +17,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let session = open(&arguments.model)?;
+    let session = session::open(&arguments.model)?;
     let info = session.info();
     // Unlike println, a closed pipe (`dfsq inspect … | head`) is then an error and not a panic.
     let mut out = std::io::stdout().lock();
@@ -25,7 +25,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         writeln!(out, "{}", serde_json::to_string_pretty(&info)?)?;
         return Ok(());
     }
-    let convention = info.convention;
+    let convention = &info.convention;
     writeln!(
         out,
         "scale {}, {:?}, values 0..{}, mean {:?}",
@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             ..Options::default()
         };
         let costs = session.costs_of(&options)?;
-        let (bytes, bit_ops) = (costs.bytes.total(), costs.bit_ops_per_pixel / 1e6);
+        let (bytes, bit_ops) = (costs.total_bytes, costs.bit_ops_per_pixel / 1e6);
         writeln!(
             out,
             "{:2} bits: {bytes:8} bytes stored, {bit_ops:8.1} million bit operations per input pixel",
@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         )?;
     }
     writeln!(out, "{:24} {:>5} {:>5} {:>7}  input       quantized", "layer", "in", "out", "kernel")?;
-    for layer in info.layers {
+    for layer in &info.layers {
         let source = if layer.after_relu { "after ReLU" } else { "signed" };
         let quantized = if layer.quantized { "yes" } else { "-" };
         let [height, width] = layer.kernel;

@@ -1,13 +1,12 @@
 //! `dfsq report`
 
-use super::arguments::Quantization;
-use super::{files, progress_bar};
+use super::options::Quantization;
+use super::{files, progress, session};
 use anyhow::{Context, Result};
-use dfsq::analysis::{self, ChannelSummary, SampleAnalysis};
-use dfsq::figures::{self, Style};
+use dfsq::analysis::{ChannelSummary, SampleAnalysis};
+use dfsq::figures::Style;
 use dfsq::network::{Layer, Observer, QuantizationError};
-use dfsq::quant::UniformGrid;
-use dfsq::session::{Costs, Method, Options, Session, benchmark_pair};
+use dfsq::session::{Costs, FigureKind, FigureRequest, Method, Options, SampleName, Session, benchmark_pair};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -51,11 +50,11 @@ impl Observer for Measuring {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let given = arguments.quantization.options()?;
+    let given = session::options(&arguments.quantization)?;
     let with = |method| Options { method, ..given.clone() };
     // What --calibration says is for the method that was asked for; the other's file is taken where it lies beside the network.
     let asked = if given.method == Method::DfsqOpt { Method::DfsqOpt } else { Method::Dfsq };
-    let mut session = arguments.quantization.session(&arguments.model, &with(asked))?;
+    let mut session = session::session(&arguments.model, &arguments.quantization, &[with(asked)])?;
     let beside = |ending| std::fs::read(arguments.model.with_extension(ending));
     if asked == Method::DfsqOpt {
         if let Ok(bytes) = beside("calibration") {
@@ -65,13 +64,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         session.load_optimized(&bytes)?;
     }
     let images = files::images(&arguments.images)?;
-    let bar = progress_bar(images.len().min(arguments.limit) as u64, "looking at images");
+    let bar = progress::counted(images.len().min(arguments.limit), "looking at images");
     let mut samples = Vec::new();
     for path in images.iter().take(arguments.limit.max(1)) {
         samples.push(look(&session, path, &METHODS.map(with))?);
-        bar.inc(1);
+        bar.one_more();
     }
-    bar.finish_and_clear();
+    drop(bar);
 
     std::fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make {}", arguments.output.display()))?;
@@ -83,7 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     write("distributions.csv".into(), &distributions(&session, &samples))?;
     write("layers.csv".into(), &layers(&session, &samples))?;
     write("costs.json".into(), &serde_json::to_string_pretty(&costs(&session, &METHODS.map(with))?)?)?;
-    for (name, svg) in draw(&session, &samples, &METHODS.map(with))? {
+    for (name, svg) in draw(&session, &samples, &given)? {
         write(name, &svg)?;
     }
     if arguments.json {
@@ -96,7 +95,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 fn look(session: &Session, path: &Path, methods: &[Options; 3]) -> Result<Sample> {
     let (_, low) = benchmark_pair(&files::read(path)?, session.network().convention().scale)?;
-    let (_, analysis) = session.analyze(&low, &mut ())?;
+    let (_, analysis) = session.analyze(&low, session.point_settings(Method::Dfsq), &mut ())?;
     let mut decibels = [const { Vec::new() }; 3];
     for (options, decibels) in methods.iter().zip(&mut decibels) {
         let Ok(prepared) = session.prepare(options) else { continue };
@@ -163,34 +162,35 @@ fn costs(session: &Session, methods: &[Options; 3]) -> Result<serde_json::Value>
 }
 
 /// Every figure with its file's name. Of each layer the widest channel of the first image is shown.
-fn draw(session: &Session, samples: &[Sample], methods: &[Options; 3]) -> Result<Vec<(String, String)>> {
-    let style = Style { width: 640, height: 300, dark: false };
+fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<(String, String)>> {
     let Some(first) = samples.first() else { return Ok(Vec::new()) };
-    let mut drawn = Vec::new();
-    let bits = methods[2].bits(session.network().layers())?;
+    let find = |key: &str| samples.get(key.parse::<usize>().ok()?).map(|sample| &sample.analysis);
+    let name = |(key, s): (usize, &Sample)| SampleName { key: key.to_string(), name: s.name.clone() };
+    let mut request = FigureRequest {
+        kind: FigureKind::Layers,
+        style: Style { width: 640, height: 300, dark: false },
+        layer: quantized(session).next().map_or(0, |(index, _)| index),
+        samples: samples.iter().enumerate().map(name).collect(),
+        sample: 0,
+        channel: 0,
+        options: options.clone(),
+        decibels: first.decibels.clone(),
+    };
+    let mut drawn = vec![("layers.svg".to_owned(), session.figure(&request, &find)?)];
     for (index, layer) in quantized(session) {
         let channels = &first.analysis.layers[index];
         let widest = (0..channels.len()).max_by(|a, b| channels[*a].range.total_cmp(&channels[*b].range));
-        let channel = widest.unwrap_or(0);
+        (request.layer, request.channel) = (index, widest.unwrap_or(0));
         let name = layer.name.replace(['/', '\\', ':'], "_");
-        drawn.push((format!("{name}-channels.svg"), figures::channels(&style, channels, channel)?));
-        let rows: Vec<_> =
-            samples.iter().map(|s| (s.name.clone(), &s.analysis.layers[index][channel])).collect();
-        drawn.push((format!("{name}-samples.svg"), figures::samples(&style, &rows, 0)?));
-        let (opt, dfsq) =
-            (session.points(&methods[0], index, channel)?, session.points(&methods[1], index, channel)?);
-        let (low, high) = analysis::range(channels);
-        let grid = UniformGrid::spanning(low, high, bits[index][1]).values();
-        let histogram = figures::histogram(&style, &channels[channel], [&opt, &dfsq], &grid)?;
-        drawn.push((format!("{name}-histogram.svg"), histogram));
-        let universal = session.universal_set(Method::Dfsq)?;
-        let set = figures::universal_set(&style, universal.values(), [&opt, &dfsq])?;
-        drawn.push((format!("{name}-universal-set.svg"), set));
+        for (kind, what) in [
+            (FigureKind::Channels, "channels"),
+            (FigureKind::Samples, "samples"),
+            (FigureKind::Histogram, "histogram"),
+            (FigureKind::UniversalSet, "universal-set"),
+        ] {
+            request.kind = kind;
+            drawn.push((format!("{name}-{what}.svg"), session.figure(&request, &find)?));
+        }
     }
-    let of_quantized = |values: &Vec<f64>| -> Vec<f64> {
-        quantized(session).filter_map(|(index, _)| values.get(index).copied()).collect()
-    };
-    let [opt, dfsq, min_max] = [0, 1, 2].map(|i| of_quantized(&first.decibels[i]));
-    drawn.push(("layers.svg".into(), figures::layers(&style, [&opt, &dfsq, &min_max], 0)?));
     Ok(drawn)
 }

@@ -1,10 +1,9 @@
 //! `dfsq upscale`
 
-use super::arguments::Quantization;
-use super::{files, progress_bar};
+use super::options::Quantization;
+use super::progress::Bar;
+use super::{files, session};
 use anyhow::Result;
-use dfsq::network::Observer;
-use indicatif::ProgressBar;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -24,25 +23,17 @@ pub struct Arguments {
     json: bool,
 }
 
-struct Bar(ProgressBar);
-
-impl Observer for Bar {
-    fn progress(&mut self, done: f32) -> bool {
-        self.0.set_position((done * 100.0) as u64);
-        true
-    }
-}
-
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let options = arguments.quantization.options()?;
-    let session = arguments.quantization.session(&arguments.model, &options)?;
+    let options = session::options(&arguments.quantization)?;
+    let session =
+        session::session(&arguments.model, &arguments.quantization, std::slice::from_ref(&options))?;
     let prepared = session.prepare(&options)?;
     let picture = files::read(&arguments.image)?;
-    let mut bar = Bar(progress_bar(100, "upscaling"));
+    let mut bar = Bar::new("upscaling");
     let start = Instant::now();
     let result = session.upscale(&picture, &prepared, &mut bar)?;
     let seconds = start.elapsed().as_secs_f64();
-    bar.0.finish_and_clear();
+    drop(bar);
     files::write(&arguments.output, &result.picture.encode_png()?)?;
     let (width, height) = (result.picture.width, result.picture.height);
     if arguments.json {

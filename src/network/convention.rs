@@ -11,6 +11,7 @@ pub type Properties = BTreeMap<String, String>;
 
 /// The channels a network reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Colour {
     /// Red, green, blue.
     #[serde(rename = "RGB")]
@@ -31,6 +32,7 @@ impl Colour {
 
 /// How pixels become the network's numbers, and back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Convention {
     /// Output size over input size.
     pub scale: usize,
@@ -40,6 +42,8 @@ pub struct Convention {
     pub colour: Colour,
     /// Taken off every channel of the input and added to the output, in units of `range`.
     pub mean: [f32; 3],
+    /// Height and width of the input, where the network takes no other.
+    pub size: Option<[usize; 2]>,
     /// In words, what the file did not say and was measured or assumed.
     pub assumed: Vec<String>,
 }
@@ -94,31 +98,29 @@ impl Stated {
     }
 }
 
-/// Side of the picture that a silent network is tried on.
-pub const PROBE_SIZE: usize = 24;
+/// Height and width of the picture that a network is tried on, where it takes any.
+pub const PROBE_SIZE: [usize; 2] = [24, 24];
 
-/// A smooth picture with one edge, `[channels, PROBE_SIZE, PROBE_SIZE]`, values in 0..1.
-pub fn probe_picture(channels: usize) -> Vec<f32> {
+/// A smooth picture with one edge, `[channels, height, width]`, values in 0..1.
+pub fn probe_picture(channels: usize, [height, width]: [usize; 2]) -> Vec<f32> {
     let at = |c: usize, y: usize, x: usize| {
         let wave = (x as f32 * 0.5 + c as f32).sin() + (y as f32 * 0.35).cos();
-        let edge = if x + y > PROBE_SIZE { 0.2 } else { 0.0 };
+        let edge = if x + y > (height + width) / 2 { 0.2 } else { 0.0 };
         0.4 + 0.15 * wave + edge
     };
-    let side = 0..PROBE_SIZE;
-    (0..channels)
-        .flat_map(|c| side.clone().flat_map(move |y| (0..PROBE_SIZE).map(move |x| at(c, y, x))))
-        .collect()
+    (0..channels).flat_map(|c| (0..height).flat_map(move |y| (0..width).map(move |x| at(c, y, x)))).collect()
 }
 
 /// Mean squared difference between an output and the enlarged [`probe_picture`], in units of the range; infinite
 /// if the output holds anything that is not finite.
-pub fn probe_error(output: &[f32], scale: usize, range: f32, channels: usize) -> f64 {
-    let input = probe_picture(channels);
-    let side = PROBE_SIZE * scale;
+pub fn probe_error(output: &[f32], size: [usize; 2], scale: usize, range: f32, channels: usize) -> f64 {
+    let input = probe_picture(channels, size);
+    let [height, width] = size;
     let mut error = 0.0;
     for (i, value) in output.iter().enumerate() {
-        let (c, y, x) = (i / (side * side), i / side % side, i % side);
-        let want = input[(c * PROBE_SIZE + y / scale) * PROBE_SIZE + x / scale];
+        let (row, x) = (i / (width * scale), i % (width * scale));
+        let (c, y) = (row / (height * scale), row % (height * scale));
+        let want = input[(c * height + y / scale) * width + x / scale];
         error += f64::from(value / range - want).powi(2);
     }
     if error.is_finite() { error / output.len().max(1) as f64 } else { f64::INFINITY }

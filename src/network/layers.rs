@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 /// One convolution.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Layer {
     /// The ONNX node's name, or its first output's where it has none.
     pub name: String,
@@ -47,6 +49,7 @@ impl Layer {
 /// How the quantized layers were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Rule {
     /// EDSR: the convolutions of the residual blocks.
     ResidualBlocks,

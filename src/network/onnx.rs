@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use tract_onnx::prelude::Framework;
 
 pub use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
-use tract_onnx::pb::{TensorProto, attribute_proto, tensor_proto};
+use tract_onnx::pb::{TensorProto, attribute_proto, tensor_proto, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::tract_core::tract_data::prelude::f16;
 
 /// Largest network file that is opened: the paper's own RDN has 88 MB.
@@ -31,6 +31,29 @@ pub fn parse(bytes: &[u8]) -> Result<ModelProto> {
     check(graph)?;
     widen_half_precision(&mut proto)?;
     Ok(proto)
+}
+
+/// What a file says of the graph's input, `[1, channels, height, width]`.
+pub struct DeclaredInput {
+    pub channels: Option<usize>,
+    pub size: Option<[usize; 2]>,
+}
+
+impl DeclaredInput {
+    pub fn of(graph: &GraphProto) -> Self {
+        let shape = || {
+            let input = graph.input.iter().find(|i| graph.initializer.iter().all(|t| t.name != i.name))?;
+            let type_proto::Value::TensorType(tensor) = input.r#type.as_ref()?.value.as_ref()?;
+            tensor.shape.as_ref()
+        };
+        let dimension = |axis: usize| match shape()?.dim.get(axis)?.value.as_ref()? {
+            dimension::Value::DimValue(length) => {
+                usize::try_from(*length).ok().filter(|l| (1..=1 << 16).contains(l))
+            }
+            dimension::Value::DimParam(_) => None,
+        };
+        DeclaredInput { channels: dimension(1), size: dimension(2).zip(dimension(3)).map(|(h, w)| [h, w]) }
+    }
 }
 
 /// Replaces every Cast of a stored f16 tensor to f32 by the f32 tensor: weights may be stored in half the bytes, and

@@ -12,7 +12,7 @@
 
 use super::kernels::{CodedKernels, KernelGrid, WeightGrid};
 use super::moments::Moments;
-use super::{BitWidth, UniversalSet};
+use super::{BitWidth, WordSets};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
@@ -20,11 +20,17 @@ use serde::{Deserialize, Serialize};
 /// Rows of a block in blocked matrix algorithms.
 const BLOCK: usize = 96;
 
+/// Most inputs of a kernel that are compensated: two square matrices of this side take 512 MiB. The paper's largest layer
+/// has 5184.
+pub const MAX_INPUTS: usize = 8192;
+
 /// How weights are compensated.
 #[derive(Debug, Clone, Copy)]
 pub struct Compensation {
     /// What the weights are rounded to.
     pub grid: WeightGrid,
+    /// What their points are from.
+    pub word_sets: WordSets,
     /// Bits of a weight.
     pub bits: BitWidth,
     /// Added to H's diagonal, as a share of its mean.
@@ -44,7 +50,8 @@ pub struct Compensated {
 /// How weights are rounded to their grid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Rounding {
     /// Each to the nearest value (the paper).
     Nearest,
@@ -53,94 +60,114 @@ pub enum Rounding {
     Compensated,
 }
 
-/// Rounds `weights`, shape `[kernels, inputs]`, with compensation.
+/// Rounds `weights`, shape `[kernels, inputs]` with at most [`MAX_INPUTS`], with compensation.
 ///
-/// `None` where the moments or weights are not finite.
+/// `None` where the moments or weights are not finite, or the inputs are too many.
 pub fn compensate(
     weights: ArrayView2<'_, f32>,
     moments: &Moments,
-    universal: &UniversalSet,
     options: Compensation,
 ) -> Option<Compensated> {
+    if weights.ncols() > MAX_INPUTS {
+        return None;
+    }
     let (mut h, g) = moments.covariances();
     let (input_mean, output_mean) = moments.means();
     let n = h.nrows();
     let damping = options.damping * h.diag().mean().unwrap_or(0.0) + f32::MIN_POSITIVE;
+    h.diag_mut().mapv_inplace(|v| v + damping);
+    // Inputs are kept in the reverse of the order of rounding: then R is the lower factor of the ordinary Cholesky
+    // decomposition, and errors go from each column to those before it.
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| h[[*b, *b]].total_cmp(&h[[*a, *a]]));
-    h.diag_mut().mapv_inplace(|v| v + damping);
-
-    // With the inputs in reverse order, the upper factor is the lower one of the ordinary Cholesky decomposition.
-    let reversed: Vec<usize> = order.iter().rev().copied().collect();
-    let mut lower = reordered(&h, &reversed);
+    order.reverse();
+    let h = {
+        let unordered = h;
+        reordered(&unordered, &order)
+    };
+    let mut lower = h.clone();
     cholesky(&mut lower)?;
-
-    let wanted = (&g + &(&weights * damping)).select(Axis(1), &reversed);
-    let fitted = solve(&lower, wanted);
-
-    // L[r, c] of the reversed order is R[i, k] of ours, with i = n - 1 - r <= k = n - 1 - c. Row k of `push` holds
-    // R[i, k] / R[k, k] for all i < k.
-    let push = Array2::from_shape_fn((n, n), |(k, i)| {
-        if i < k { lower[[n - 1 - i, n - 1 - k]] / lower[[n - 1 - k, n - 1 - k]] } else { 0.0 }
-    });
-    let ordered_h = reordered(&h, &order);
+    let mut targets = (&g + &(&weights * damping)).select(Axis(1), &order);
+    solve(&lower, &mut targets);
+    let fit = |row: ArrayView1<'_, f32>| {
+        KernelGrid::fit(&row.to_vec(), options.grid, options.word_sets, options.bits)
+    };
+    let mut grids: Vec<KernelGrid> = targets.outer_iter().map(fit).collect::<Option<_>>()?;
+    // What the error of input i adds to the weight of input k before it: L[i, k] / L[k, k].
+    let diagonal = lower.diag().to_owned();
+    lower.outer_iter_mut().for_each(|mut row| row /= &diagonal);
+    let h_ones = h.sum_axis(Axis(1));
+    let mut codes = round(&targets, &lower, &grids);
+    for _ in 0..options.refits {
+        refit(&targets, &codes, &mut grids, &h, &h_ones);
+        codes = round(&targets, &lower, &grids);
+    }
 
     let mut rows = Vec::with_capacity(weights.nrows());
     let mut bias_change = Vec::with_capacity(weights.nrows());
-    for (kernel, fitted) in fitted.outer_iter().enumerate() {
-        // In the order of rounding.
-        let target: Vec<f32> = fitted.iter().rev().copied().collect();
-        let mut grid = KernelGrid::fit(&target, options.grid, universal, options.bits)?;
-        let mut codes = round(&target, &push, &grid);
-        for _ in 0..options.refits {
-            let Some((mean, range)) = refit(&target, &codes, &grid, ordered_h.view()) else { break };
-            let next = grid.moved(mean, range);
-            let again = round(&target, &push, &next);
-            (grid, codes) = (next, again);
-        }
+    for ((grid, codes), wanted) in grids.into_iter().zip(codes.outer_iter()).zip(output_mean) {
         let mut own = vec![0; n];
         let mut output = 0.0;
         for (input, code) in order.iter().zip(&codes) {
             own[*input] = *code;
             output += f64::from(grid.weight(*code)) * input_mean[*input];
         }
-        bias_change.push((output_mean[kernel] - output) as f32);
+        bias_change.push((wanted - output) as f32);
         rows.push((grid, own));
     }
-    Some(Compensated { kernels: CodedKernels::from_rows(rows), bias_change })
+    Some(Compensated { kernels: CodedKernels::from_rows(options.word_sets, rows), bias_change })
 }
 
-/// The codes of one kernel, input after input.
-fn round(target: &[f32], push: &Array2<f32>, grid: &KernelGrid) -> Vec<u8> {
-    let mut errors: Vec<f32> = Vec::with_capacity(target.len());
-    let mut codes = Vec::with_capacity(target.len());
-    for (weight, push) in target.iter().zip(push.outer_iter()) {
-        let made_up = ArrayView1::from(&errors).dot(&push.slice(s![..errors.len()]));
-        let code = grid.code(weight + made_up);
-        errors.push(weight - grid.weight(code));
-        codes.push(code);
+/// The codes of all kernels, `[kernels, inputs]`, from the last input to the first. Errors reach the inputs of the same block
+/// at once, those of other blocks in one matrix product when the block is done, so that `push` is read once.
+fn round(targets: &Array2<f32>, push: &Array2<f32>, grids: &[KernelGrid]) -> Array2<u8> {
+    let (kernels, n) = targets.dim();
+    let mut wanted = targets.clone();
+    let mut codes = Array2::zeros((kernels, n));
+    for start in (0..n).step_by(BLOCK).rev() {
+        let end = (start + BLOCK).min(n);
+        let mut errors = Array2::zeros((kernels, end - start));
+        for input in (start..end).rev() {
+            let push = push.slice(s![input, start..input]);
+            for (kernel, grid) in grids.iter().enumerate() {
+                let code = grid.code(wanted[[kernel, input]]);
+                let error = targets[[kernel, input]] - grid.weight(code);
+                codes[[kernel, input]] = code;
+                errors[[kernel, input - start]] = error;
+                wanted.slice_mut(s![kernel, start..input]).scaled_add(error, &push);
+            }
+        }
+        let before = push.slice(s![start..end, ..start]);
+        general_mat_mul(1.0, &errors, &before, 1.0, &mut wanted.slice_mut(s![.., ..start]));
     }
     codes
 }
 
-/// Mean and range with which the codes come nearest to `target` in the layer's output: the least of
-/// `(m 1 + r p - w)' H (m 1 + r p - w)` with p the codes' points. `None` if the points do not determine both.
-fn refit(target: &[f32], codes: &[u8], grid: &KernelGrid, h: ArrayView2<'_, f32>) -> Option<(f32, f32)> {
-    let points = Array1::from_iter(codes.iter().map(|code| grid.value(*code)));
-    let ones = Array1::ones(points.len());
-    let target = Array1::from(target.to_vec());
-    let (h_points, h_ones) = (h.dot(&points), h.dot(&ones));
-    let product = |a: &Array1<f32>, b: &Array1<f32>| {
-        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
-    };
-    let (pp, po, oo) = (product(&points, &h_points), product(&ones, &h_points), product(&ones, &h_ones));
-    let (pt, ot) = (product(&target, &h_points), product(&target, &h_ones));
-    let determinant = pp * oo - po * po;
-    if determinant <= 1e-9 * pp * oo {
-        return None;
+/// Gives each kernel the mean and range with which its codes come nearest to the targets in the layer's output: the least of
+/// `(m 1 + r p - w)' H (m 1 + r p - w)` with p the codes' points. A kernel whose points do not determine both stays.
+fn refit(
+    targets: &Array2<f32>,
+    codes: &Array2<u8>,
+    grids: &mut [KernelGrid],
+    h: &Array2<f32>,
+    h_ones: &Array1<f32>,
+) {
+    let points = Array2::from_shape_fn(codes.dim(), |at| grids[at.0].value(codes[at]));
+    let h_points = points.dot(h);
+    let oo: f64 = h_ones.iter().map(|v| f64::from(*v)).sum();
+    for (kernel, grid) in grids.iter_mut().enumerate() {
+        let (p, hp, t) = (points.row(kernel), h_points.row(kernel), targets.row(kernel));
+        let product = |a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>| {
+            a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+        };
+        let (pp, po, pt) = (product(p, hp), product(p, h_ones.view()), product(t, hp));
+        let ot = product(t, h_ones.view());
+        let determinant = pp * oo - po * po;
+        let (mean, range) = ((pp * ot - po * pt) / determinant, (oo * pt - po * ot) / determinant);
+        if determinant > 1e-9 * pp * oo && range > 0.0 && mean.is_finite() {
+            *grid = grid.moved(mean as f32, range as f32);
+        }
     }
-    let (mean, range) = ((pp * ot - po * pt) / determinant, (oo * pt - po * ot) / determinant);
-    (range > 0.0 && mean.is_finite()).then_some((mean as f32, range as f32))
 }
 
 /// Replaces a symmetric positive matrix (of which only the lower triangle is read) by its lower Cholesky factor. `None`
@@ -179,21 +206,34 @@ fn cholesky(a: &mut Array2<f32>) -> Option<()> {
     Some(())
 }
 
-/// `b (L L')^-1` for every row of `b`, given the lower factor L.
-fn solve(lower: &Array2<f32>, mut b: Array2<f32>) -> Array2<f32> {
+/// Replaces every row of `b` by `b (L L')^-1`, given the lower factor L: all rows together, a block of columns at a time.
+fn solve(lower: &Array2<f32>, b: &mut Array2<f32>) {
     let n = lower.nrows();
-    let upper = lower.t().as_standard_layout().into_owned();
-    for mut x in b.outer_iter_mut() {
-        for i in 0..n {
-            let known = lower.slice(s![i, ..i]).dot(&x.slice(s![..i]));
-            x[i] = (x[i] - known) / lower[[i, i]];
-        }
-        for i in (0..n).rev() {
-            let known = upper.slice(s![i, i + 1..]).dot(&x.slice(s![i + 1..]));
-            x[i] = (x[i] - known) / lower[[i, i]];
+    // X L' = B from the first column on, then Y L = X from the last.
+    for start in (0..n).step_by(BLOCK) {
+        let end = (start + BLOCK).min(n);
+        let (known, mut rest) = b.view_mut().split_at(Axis(1), start);
+        let mut own = rest.slice_mut(s![.., ..end - start]);
+        general_mat_mul(-1.0, &known, &lower.slice(s![start..end, ..start]).t(), 1.0, &mut own);
+        for mut row in own.outer_iter_mut() {
+            for i in 0..end - start {
+                let known = lower.slice(s![start + i, start..start + i]).dot(&row.slice(s![..i]));
+                row[i] = (row[i] - known) / lower[[start + i, start + i]];
+            }
         }
     }
-    b
+    for start in (0..n).step_by(BLOCK).rev() {
+        let end = (start + BLOCK).min(n);
+        let (mut rest, known) = b.view_mut().split_at(Axis(1), end);
+        let mut own = rest.slice_mut(s![.., start..end]);
+        general_mat_mul(-1.0, &known, &lower.slice(s![end.., start..end]), 1.0, &mut own);
+        for mut row in own.outer_iter_mut() {
+            for i in (0..end - start).rev() {
+                let known = lower.slice(s![start + i + 1..end, start + i]).dot(&row.slice(s![i + 1..]));
+                row[i] = (row[i] - known) / lower[[start + i, start + i]];
+            }
+        }
+    }
 }
 
 /// Rows and columns in another order, row by row in memory.
@@ -237,15 +277,16 @@ mod tests {
             let scale = matrix.diag().sum();
             assert!(squares(&(lower.dot(&lower.t()) - &matrix)).sqrt() < 1e-5 * f64::from(scale));
             let b = inputs(2, n, &mut rng);
-            let product = b.dot(&matrix);
-            assert!(squares(&(solve(&lower, product) - &b)) < 1e-4 * squares(&b), "{n}");
+            let mut solved = b.dot(&matrix);
+            solve(&lower, &mut solved);
+            assert!(squares(&(solved - &b)) < 1e-4 * squares(&b), "{n}");
         }
         assert!(cholesky(&mut Array2::from_elem((2, 2), -1.0)).is_none());
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn the_output_comes_nearer_than_with_nearest_rounding() {
-        let universal = UniversalSet::new(4).unwrap();
+        let word_sets = WordSets::REFERENCE;
         let mut rng = fastrand::Rng::with_seed(2);
         let (n, o) = (150, 6);
         let x = inputs(2000, n, &mut rng);
@@ -254,17 +295,17 @@ mod tests {
         let noisy = &x + &Array2::from_shape_fn(x.dim(), |_| 0.1 * (rng.f32() - 0.4));
         let wanted = x.dot(&weights.t());
         let error = |kernels: &CodedKernels, change: &[f32]| {
-            let rounded = Array2::from_shape_vec((o, n), kernels.weights(&universal)).unwrap();
-            squares(&(noisy.dot(&rounded.t()) + ArrayView1::from(change) - &wanted))
+            let rounded = Array2::from_shape_vec((o, n), kernels.weights()).unwrap();
+            squares(&(noisy.dot(&rounded.t()) + Array1::from(change.to_vec()) - &wanted))
         };
         let moments = moments(&noisy, &wanted);
         for (bits, grid) in [(2, WeightGrid::Subset), (4, WeightGrid::Subset), (3, WeightGrid::Uniform)] {
             let bits = BitWidth::new(bits).unwrap();
             let nearest =
-                CodedKernels::nearest(weights.as_slice().unwrap(), o, grid, &universal, bits).unwrap();
+                CodedKernels::nearest(weights.as_slice().unwrap(), o, grid, word_sets, bits).unwrap();
             let ours = |refits| {
-                let options = Compensation { grid, bits, damping: 0.01, refits };
-                compensate(weights.view(), &moments, &universal, options).unwrap()
+                let options = Compensation { grid, word_sets, bits, damping: 0.01, refits };
+                compensate(weights.view(), &moments, options).unwrap()
             };
             let (plain, refitted) = (ours(0), ours(2));
             let plain = error(&plain.kernels, &plain.bias_change);

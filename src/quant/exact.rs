@@ -194,13 +194,17 @@ impl Path for Costs<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quant::Histogram;
     use crate::quant::subset::{self, Preset};
+    use crate::quant::{Histogram, WordSets};
     use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn universal(sets: u8) -> &'static UniversalSet {
+        UniversalSet::of(WordSets::new(sets).unwrap())
+    }
 
     fn histogram(universal: &UniversalSet, values: impl IntoIterator<Item = f32>) -> Cumulative {
         let mut histogram = Histogram::new(universal);
-        histogram.add(values);
+        histogram.add(values).unwrap();
         histogram.cumulative()
     }
 
@@ -221,18 +225,18 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn exact_equals_exhaustive_search() {
-        let universal = UniversalSet::new(2).unwrap();
+        let universal = universal(2);
         let mut rng = fastrand::Rng::with_seed(1);
         for round in 0..60 {
             // 29 values; of 0 to 0.55 there are 16 candidates at most, and every K is tried.
             let scale = if round % 3 == 0 { 1.0 } else { 0.55 };
             let count = rng.usize(1..300);
-            let data = histogram(&universal, sample(&mut rng, count).iter().map(|v| v * scale));
+            let data = histogram(universal, sample(&mut rng, count).iter().map(|v| v * scale));
             let most = if scale == 1.0 { 5 } else { 17 };
             for levels in 1..most {
-                let best = exhaustive(&data, &universal, levels).unwrap();
-                let points = exact(&data, &universal, levels);
-                let (a, b) = (error(&data, &universal, &points), error(&data, &universal, &best));
+                let best = exhaustive(&data, universal, levels).unwrap();
+                let points = exact(&data, universal, levels);
+                let (a, b) = (error(&data, universal, &points), error(&data, universal, &best));
                 assert!((a - b).abs() <= 1e-9 * data.squares(), "{levels}: {points:?} {a}, {best:?} {b}");
             }
         }
@@ -252,9 +256,9 @@ mod tests {
     fn bounds_on_predecessors_leave_no_better_one_out() {
         let mut rng = fastrand::Rng::with_seed(7);
         for (round, levels) in [2, 5, 6, 7, 12, 40, 64, 128, 200, 256].into_iter().enumerate() {
-            let universal = UniversalSet::new(if round % 2 == 0 { 4 } else { 3 }).unwrap();
-            let data = histogram(&universal, sample(&mut rng, 3000));
-            let costs = Costs::new(&data, &universal);
+            let universal = universal(if round % 2 == 0 { 4 } else { 3 });
+            let data = histogram(universal, sample(&mut rng, 3000));
+            let costs = Costs::new(&data, universal);
             let levels = levels.min(costs.nodes());
             let path = shortest_path(costs.nodes(), levels, &costs);
             assert!(path.len() == levels && path.windows(2).all(|pair| pair[0] < pair[1]));
@@ -267,16 +271,16 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn exact_equals_a_search_over_the_whole_universal_set() {
-        let universal = UniversalSet::new(2).unwrap();
+        let universal = universal(2);
         let mut rng = fastrand::Rng::with_seed(6);
         for _ in 0..20 {
             let scale = rng.f32();
-            let data = histogram(&universal, sample(&mut rng, 100).iter().map(|v| v * scale));
+            let data = histogram(universal, sample(&mut rng, 100).iter().map(|v| v * scale));
             let all = 0..universal.values().len() as u16;
             let triples =
                 all.clone().flat_map(|a| (a + 1..29).flat_map(move |b| (b + 1..29).map(move |c| [a, b, c])));
-            let best = triples.map(|t| error(&data, &universal, &t)).fold(f64::INFINITY, f64::min);
-            let ours = error(&data, &universal, &exact(&data, &universal, 3));
+            let best = triples.map(|t| error(&data, universal, &t)).fold(f64::INFINITY, f64::min);
+            let ours = error(&data, universal, &exact(&data, universal, 3));
             assert!((ours - best).abs() <= 1e-9 * data.squares(), "{ours} is not {best}");
         }
     }
@@ -285,10 +289,10 @@ mod tests {
     fn the_error_of_a_choice_is_that_of_the_samples() {
         let mut rng = fastrand::Rng::with_seed(4);
         for sets in 2..=5 {
-            let universal = UniversalSet::new(sets).unwrap();
+            let universal = universal(sets);
             let values = sample(&mut rng, 3000);
-            let data = histogram(&universal, values.iter().copied());
-            let indices = exact(&data, &universal, 7);
+            let data = histogram(universal, values.iter().copied());
+            let indices = exact(&data, universal, 7);
             let points = universal.pick(&indices);
             let nearest =
                 |v: f32| points.iter().map(|p| (f64::from(v) - p).powi(2)).fold(f64::INFINITY, f64::min);
@@ -302,17 +306,17 @@ mod tests {
     fn exact_is_never_worse_than_k_means_and_more_points_never_hurt() {
         let mut rng = fastrand::Rng::with_seed(2);
         for round in 0..40 {
-            let universal = UniversalSet::new(2 + round % 4).unwrap();
-            let data = histogram(&universal, sample(&mut rng, 2000));
+            let universal = universal(2 + round % 4);
+            let data = histogram(universal, sample(&mut rng, 2000));
             let mut before = f64::INFINITY;
             for levels in [2, 3, 4, 8, 16, 64, 256] {
-                let points = exact(&data, &universal, levels);
+                let points = exact(&data, universal, levels);
                 assert!(points.windows(2).all(|p| p[0] < p[1]) && points.len() <= levels);
-                let ours = error(&data, &universal, &points);
+                let ours = error(&data, universal, &points);
                 let slack = 1e-9 * data.squares();
                 assert!(ours <= before + slack, "{levels} points: {ours} after {before}");
-                let k_means = subset::kmeans(&data, &universal, levels, (Preset::Reference, 5), 0);
-                let theirs = error(&data, &universal, &k_means);
+                let k_means = subset::kmeans(&data, universal, levels, (Preset::Reference, 5), 0);
+                let theirs = error(&data, universal, &k_means);
                 assert!(ours <= theirs + slack, "{levels} points: {ours}, k-means {theirs}");
                 assert!(lower_bound(&data, levels) <= ours + slack);
                 before = ours;
@@ -322,19 +326,19 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn no_point_is_wasted() {
-        let universal = UniversalSet::new(4).unwrap();
+        let universal = universal(4);
         let zero = universal.nearest(0.0) as u16;
-        assert_eq!(exact(&histogram(&universal, [0.0; 9]), &universal, 16), [zero]);
-        assert_eq!(exact(&histogram(&universal, []), &universal, 16).len(), 1);
-        let ends = exact(&histogram(&universal, [-1.0, 1.0]), &universal, 8);
+        assert_eq!(exact(&histogram(universal, [0.0; 9]), universal, 16), [zero]);
+        assert_eq!(exact(&histogram(universal, []), universal, 16).len(), 1);
+        let ends = exact(&histogram(universal, [-1.0, 1.0]), universal, 8);
         assert_eq!(ends, [0, 376]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn too_many_subsets_are_refused() {
         assert_eq!((subsets(377, 1), subsets(16, 4), subsets(4, 9)), (377.0, 1820.0, 1.0));
-        let universal = UniversalSet::new(4).unwrap();
-        let data = histogram(&universal, (0..999).map(|i| i as f32 / 999.0));
-        assert!(matches!(exhaustive(&data, &universal, 16), Err(Error::Option(_))));
+        let universal = universal(4);
+        let data = histogram(universal, (0..999).map(|i| i as f32 / 999.0));
+        assert!(matches!(exhaustive(&data, universal, 16), Err(Error::Option(_))));
     }
 }

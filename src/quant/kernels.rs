@@ -1,13 +1,16 @@
 //! Kernels as codes: each kernel (output channel) has a grid of its own, uniform or a subset of the universal set.
 
 use super::histogram::Histogram;
-use super::{BitWidth, NonFiniteChannel, Points, UniformGrid, UniversalSet, exact, uniform};
+use super::{
+    BitWidth, NonFiniteChannel, PointSets, Points, UniformGrid, UniversalSet, WordSets, exact, uniform,
+};
 use serde::{Deserialize, Serialize};
 
 /// What the weights are rounded to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum WeightGrid {
     /// A uniform grid for each kernel (the paper).
     #[default]
@@ -23,8 +26,8 @@ pub struct CodedKernels {
     pub means: Vec<f32>,
     /// By kernel: what the values are multiplied with.
     pub ranges: Vec<f32>,
-    /// By kernel: indices of its points in the universal set, ascending, at most 256; none on a uniform grid.
-    pub points: Vec<Vec<u16>>,
+    /// By kernel: its points, at most 256; none on a uniform grid.
+    pub points: PointSets,
     /// By weight: which of its kernel's points, or steps above the mean.
     pub codes: Vec<u8>,
 }
@@ -51,7 +54,7 @@ enum Values {
 impl KernelGrid {
     /// The grid of `2^bits` values for these weights: their uniform one (eq. 6 and 7), or that of the points with the
     /// least squared error. `None` if a weight is NaN or infinite.
-    pub fn fit(weights: &[f32], grid: WeightGrid, universal: &UniversalSet, bits: BitWidth) -> Option<Self> {
+    pub fn fit(weights: &[f32], grid: WeightGrid, word_sets: WordSets, bits: BitWidth) -> Option<Self> {
         let (low, high) = uniform::range(weights)?;
         let levels = bits.levels().unwrap_or(usize::MAX).min(256);
         if grid == WeightGrid::Uniform {
@@ -62,10 +65,13 @@ impl KernelGrid {
         }
         let mean = weights.iter().map(|w| f64::from(*w)).sum::<f64>() as f32 / weights.len().max(1) as f32;
         let range = (high - mean).max(mean - low);
+        let universal = UniversalSet::of(word_sets);
         let mut histogram = Histogram::new(universal);
-        histogram.add(weights.iter().map(|w| if range > 0.0 { (w - mean) / range } else { 0.0 }));
+        let normalized = weights.iter().map(|w| if range > 0.0 { (w - mean) / range } else { 0.0 });
+        histogram.add(normalized).ok()?;
         let indices = exact::exact(&histogram.cumulative(), universal, levels);
-        let values = Values::Subset(Box::new(universal.points(&indices)));
+        let points = indices.iter().map(|i| universal.values()[usize::from(*i)]).collect();
+        let values = Values::Subset(Box::new(Points::new(points)));
         Some(KernelGrid { mean, range, indices, values })
     }
 
@@ -114,39 +120,44 @@ impl CodedKernels {
         weights: &[f32],
         kernels: usize,
         grid: WeightGrid,
-        universal: &UniversalSet,
+        word_sets: WordSets,
         bits: BitWidth,
     ) -> Result<Self, NonFiniteChannel> {
         let size = (weights.len() / kernels.max(1)).max(1);
         let rows = weights.chunks_exact(size).enumerate().map(|(index, kernel)| {
-            let grid = KernelGrid::fit(kernel, grid, universal, bits).ok_or(NonFiniteChannel(index))?;
+            let grid = KernelGrid::fit(kernel, grid, word_sets, bits).ok_or(NonFiniteChannel(index))?;
             let codes = kernel.iter().map(|w| grid.code(*w)).collect();
             Ok((grid, codes))
         });
-        Ok(Self::from_rows(rows.collect::<Result<_, _>>()?))
+        Ok(Self::from_rows(word_sets, rows.collect::<Result<_, _>>()?))
     }
 
     /// Puts kernels together from their grids and codes.
-    pub fn from_rows(rows: Vec<(KernelGrid, Vec<u8>)>) -> Self {
-        let mut kernels =
-            CodedKernels { means: Vec::new(), ranges: Vec::new(), points: Vec::new(), codes: Vec::new() };
-        for (grid, codes) in rows {
-            kernels.means.push(grid.mean);
-            kernels.ranges.push(grid.range);
-            kernels.points.push(grid.indices);
-            kernels.codes.extend(codes);
+    pub fn from_rows(word_sets: WordSets, rows: Vec<(KernelGrid, Vec<u8>)>) -> Self {
+        let mut codes = Vec::with_capacity(rows.iter().map(|(_, codes)| codes.len()).sum());
+        let (mut means, mut ranges, mut points) = (Vec::new(), Vec::new(), Vec::new());
+        for (grid, own) in rows {
+            means.push(grid.mean);
+            ranges.push(grid.range);
+            points.push(grid.indices);
+            codes.extend(own);
         }
-        kernels
+        CodedKernels { means, ranges, points: PointSets::new(word_sets, points), codes }
+    }
+
+    /// By kernel, its points and its weights' codes.
+    pub fn rows(&self) -> impl Iterator<Item = (&[u16], &[u8])> {
+        let size = (self.codes.len() / self.points.len().max(1)).max(1);
+        self.points.subsets().iter().map(Vec::as_slice).zip(self.codes.chunks_exact(size))
     }
 
     /// The weights, in the layout that they were made from.
-    pub fn weights(&self, universal: &UniversalSet) -> Vec<f32> {
-        let size = (self.codes.len() / self.points.len().max(1)).max(1);
+    pub fn weights(&self) -> Vec<f32> {
+        let universal = self.points.universal().values();
         let mut weights = Vec::with_capacity(self.codes.len());
-        for (kernel, codes) in self.codes.chunks_exact(size).enumerate() {
-            let (mean, range, points) = (self.means[kernel], self.ranges[kernel], &self.points[kernel]);
+        for ((points, codes), (mean, range)) in self.rows().zip(self.means.iter().zip(&self.ranges)) {
             let value = |code: &u8| match points.get(usize::from(*code)) {
-                Some(index) => universal.values()[usize::from(*index)],
+                Some(index) => universal[usize::from(*index)],
                 None => f32::from(*code),
             };
             weights.extend(codes.iter().map(|code| value(code) * range + mean));
@@ -170,15 +181,14 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn subsets_are_nearer_than_uniform_weights_of_as_many_bits() {
-        let universal = UniversalSet::new(4).unwrap();
+        let four = WordSets::REFERENCE;
         let mut rng = fastrand::Rng::with_seed(0);
         // Bell-shaped, as weights are, with a mean that is not 0.
         let weights: Vec<f32> = (0..4 * 144).map(|_| (0..4).map(|_| rng.f32()).sum::<f32>() - 1.7).collect();
         let mut before = f64::INFINITY;
         for bits in [2, 3, 4, 6] {
-            let rounded = |grid| {
-                CodedKernels::nearest(&weights, 4, grid, &universal, width(bits)).unwrap().weights(&universal)
-            };
+            let rounded =
+                |grid| CodedKernels::nearest(&weights, 4, grid, four, width(bits)).unwrap().weights();
             let subset = error(&weights, &rounded(WeightGrid::Subset));
             let mut uniform = weights.clone();
             uniform::quantize_kernels(&mut uniform, 4, width(bits)).unwrap();
@@ -190,12 +200,12 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn constant_kernels_come_back_and_nan_is_refused() {
-        let universal = UniversalSet::new(4).unwrap();
+        let four = WordSets::REFERENCE;
         let weights = [0.0, 0.0, 2.5, 2.5];
         for grid in [WeightGrid::Subset, WeightGrid::Uniform] {
-            let kernels = CodedKernels::nearest(&weights, 2, grid, &universal, width(2)).unwrap();
-            assert_eq!(kernels.weights(&universal), weights);
-            let error = CodedKernels::nearest(&[1.0, 2.0, f32::NAN, 0.0], 2, grid, &universal, width(2));
+            let kernels = CodedKernels::nearest(&weights, 2, grid, four, width(2)).unwrap();
+            assert_eq!(kernels.weights(), weights);
+            let error = CodedKernels::nearest(&[1.0, 2.0, f32::NAN, 0.0], 2, grid, four, width(2));
             assert_eq!(error.err(), Some(NonFiniteChannel(1)));
         }
     }

@@ -137,7 +137,7 @@ mod tests {
 
     fn cumulative(values: &[f32]) -> Cumulative {
         let mut histogram = Histogram::default();
-        histogram.add(values.iter().copied());
+        histogram.add(values.iter().copied()).unwrap();
         histogram.cumulative()
     }
 

@@ -3,9 +3,10 @@
 use super::{Normalization, Quantizer};
 use multiversion::multiversion;
 
-/// Cells of the look-up table over [-1, 1]. Their width, 2^-10, is the least distance of two values of the 4-set
+/// Most cells of the look-up table over [-1, 1]. Their width, 2^-10, is the least distance of two values of the 4-set
 /// universal set, so that no cell holds two midpoints of points chosen from it, and one comparison is enough.
-const CELLS: usize = 2048;
+const MAX_CELLS: usize = 2048;
+const MIN_CELLS: usize = 32;
 
 /// Values that are searched for together, so that all but the look-up itself is vectorized.
 const BLOCK: usize = 256;
@@ -13,23 +14,24 @@ const BLOCK: usize = 256;
 /// Up to 256 distinct quantization points, ascending, on the normalized axis [-1, 1].
 ///
 /// The nearest point is found through a table over [-1, 1]: a cell names the lowest point that is nearest to any
-/// value in it, and a fixed few comparisons with the midpoints finish the search. Any f32 is accepted.
+/// value in it, and a fixed few comparisons with the midpoints finish the search. Any f32 is accepted. The table has as
+/// many cells as it takes for one comparison to do, up to 2048: some hundred bytes for 16 points.
 #[derive(Debug, Clone)]
 pub struct Points {
-    values: Vec<f32>,
+    values: Box<[f32]>,
     /// `midpoints[i]` lies between points i and i + 1; infinite from the last point on.
-    midpoints: [f32; 256],
+    midpoints: Box<[f32]>,
     /// By cell.
-    first: Box<[u8; CELLS]>,
+    first: Box<[u8]>,
     comparisons: usize,
 }
 
-/// The cell of a value. Rounding keeps order and the cells' edges are exact, so a value can at most be taken for the
-/// lower edge of the cell above its own; what lies outside [-1, 1] falls into the outer cells.
+/// The cell of a value, of `2 * half`. Rounding keeps order and the cells' edges are exact, so a value can at most be taken
+/// for the lower edge of the cell above its own; what lies outside [-1, 1] falls into the outer cells.
 #[inline(always)]
-fn cell(y: f32) -> usize {
+fn cell(y: f32, half: f32) -> usize {
     // A float-to-integer `as` saturates; the bound is for the upper end.
-    (((y + 1.0) * (CELLS / 2) as f32) as i32).clamp(0, CELLS as i32 - 1) as usize
+    (((y + 1.0) * half) as i32).clamp(0, 2 * half as i32 - 1) as usize
 }
 
 impl Points {
@@ -43,22 +45,32 @@ impl Points {
         values.sort_by(f32::total_cmp);
         values.dedup();
         values.truncate(256);
-        let mut midpoints = [f32::INFINITY; 256];
-        for (midpoint, pair) in midpoints.iter_mut().zip(values.windows(2)) {
-            *midpoint = ((f64::from(pair[0]) + f64::from(pair[1])) / 2.0) as f32;
-        }
-        let mut first = Box::new([0; CELLS]);
+        let middle = |pair: &[f32]| ((f64::from(pair[0]) + f64::from(pair[1])) / 2.0) as f32;
+        let midpoints: Vec<f32> = values.windows(2).map(middle).chain([f32::INFINITY]).collect();
+        let nearest = midpoints.windows(2).map(|pair| pair[1] - pair[0]).fold(f32::INFINITY, f32::min);
+        let wanted = if nearest > 0.0 { (2.0 / nearest).ceil() as usize } else { MAX_CELLS };
+        let cells = wanted.next_power_of_two().clamp(MIN_CELLS, MAX_CELLS);
+        let mut first = vec![0; cells];
         let (mut low, mut comparisons) = (0, 0);
         for (cell, slot) in first.iter_mut().enumerate() {
             *slot = low as u8;
-            let next = (cell + 1) as f32 / (CELLS / 2) as f32 - 1.0;
+            let next = (cell + 1) as f32 / (cells / 2) as f32 - 1.0;
             let start = low;
-            while low + 1 < values.len() && (midpoints[low] < next || cell + 1 == CELLS) {
+            while low + 1 < values.len() && (midpoints[low] < next || cell + 1 == cells) {
                 low += 1;
             }
             comparisons = comparisons.max(low - start);
         }
-        Points { values, midpoints, first, comparisons }
+        Points { values: values.into(), midpoints: midpoints.into(), first: first.into(), comparisons }
+    }
+
+    /// Bytes of memory that they take.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.values) + size_of_val(&*self.midpoints) + self.first.len()
+    }
+
+    fn half(&self) -> f32 {
+        (self.first.len() / 2) as f32
     }
 
     /// The points, ascending.
@@ -69,7 +81,7 @@ impl Points {
     /// Index of the point nearest to `y`; of two equally near, the lower. NaN gives the first point.
     #[inline]
     pub fn nearest(&self, y: f32) -> usize {
-        let mut index = self.first[cell(y)];
+        let mut index = self.first[cell(y, self.half())];
         for _ in 0..self.comparisons {
             index += u8::from(y > self.midpoints[usize::from(index)]);
         }
@@ -80,10 +92,10 @@ impl Points {
     pub(super) fn map(&self, values: &mut [f32], norm: &Normalization, table: &[f32; 256]) {
         for block in values.chunks_mut(BLOCK) {
             let (mut ys, mut cells) = ([0.0f32; BLOCK], [0u16; BLOCK]);
-            find_cells(block, norm, &mut ys, &mut cells);
+            find_cells(block, norm, self.half(), &mut ys, &mut cells);
             if self.comparisons <= 1 {
                 for ((x, y), c) in block.iter_mut().zip(&ys).zip(&cells) {
-                    let index = self.first[usize::from(*c) % CELLS];
+                    let index = self.first[usize::from(*c)];
                     *x = table[usize::from(index + u8::from(*y > self.midpoints[usize::from(index)]))];
                 }
             } else {
@@ -96,10 +108,16 @@ impl Points {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn find_cells(block: &[f32], norm: &Normalization, ys: &mut [f32; BLOCK], cells: &mut [u16; BLOCK]) {
+fn find_cells(
+    block: &[f32],
+    norm: &Normalization,
+    half: f32,
+    ys: &mut [f32; BLOCK],
+    cells: &mut [u16; BLOCK],
+) {
     for ((x, y), c) in block.iter().zip(ys).zip(cells) {
         *y = norm.normalize(*x);
-        *c = cell(*y) as u16;
+        *c = cell(*y, half) as u16;
     }
 }
 
@@ -112,6 +130,7 @@ impl Quantizer for Points {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quant::{UniversalSet, WordSets};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn naive(values: &[f32], y: f32) -> usize {
@@ -148,7 +167,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn on_universal_points_every_midpoint_is_exact() {
-        let universal = crate::quant::UniversalSet::new(4).unwrap();
+        let universal = UniversalSet::of(WordSets::REFERENCE);
         let points = Points::new(universal.values().iter().copied().step_by(2).collect());
         assert_eq!(points.comparisons, 1);
         for (i, pair) in points.values.windows(2).enumerate() {
@@ -164,6 +183,7 @@ mod tests {
     fn a_tie_goes_to_the_lower_point_and_outliers_to_the_ends() {
         let points = Points::new(vec![0.5, -0.5, 0.5]);
         assert_eq!(points.values(), [-0.5, 0.5]);
+        assert!(points.bytes() < 200, "few points take little memory");
         assert_eq!([-9.0, 0.0, 1e-3, 9.0].map(|y| points.nearest(y)), [0, 0, 1, 1]);
         assert_eq!(points.nearest(f32::NAN), 0);
         assert_eq!(Points::new(vec![f32::NAN]).values(), [0.0]);

@@ -1,16 +1,15 @@
-//! Choosing quantization points from the universal set (paper, section 3.3): by k-means and snapping, or exactly
-//! ([`exact`]).
+//! Choosing quantization points from the universal set as the paper does (section 3.3): by k-means and snapping.
 
+use super::UniversalSet;
 use super::histogram::Cumulative;
 use super::kmeans::KMeans;
-use super::{UniversalSet, exact};
-use crate::Result;
 use serde::{Deserialize, Serialize};
 
 /// The two published descriptions of the point selection, where they differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Preset {
     /// The paper's text: 3 starts, the best squared error before snapping.
     Paper,
@@ -32,7 +31,8 @@ impl Preset {
 /// How points are chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Selection {
     /// k-means, then each centre snaps to the nearest universal value (the paper).
     #[default]
@@ -41,28 +41,6 @@ pub enum Selection {
     Exact,
     /// The same by trying every subset: for small universal sets, to compare.
     Exhaustive,
-}
-
-impl Selection {
-    /// Indices into `universal` of at most `levels` points for `data`, ascending. Only k-means takes note of the other
-    /// arguments.
-    ///
-    /// # Errors
-    /// [`Error::Option`](crate::Error::Option) where there are too many subsets to try.
-    pub fn select(
-        self,
-        data: &Cumulative,
-        universal: &UniversalSet,
-        levels: usize,
-        (preset, restarts): (Preset, usize),
-        seed: u64,
-    ) -> Result<Vec<u16>> {
-        match self {
-            Selection::Kmeans => Ok(kmeans(data, universal, levels, (preset, restarts), seed)),
-            Selection::Exact => Ok(exact::exact(data, universal, levels)),
-            Selection::Exhaustive => exact::exhaustive(data, universal, levels),
-        }
-    }
 }
 
 const MAX_ITERATIONS: usize = 100;
@@ -108,24 +86,24 @@ fn snap(centres: &[f64], universal: &UniversalSet) -> Vec<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quant::Histogram;
+    use crate::quant::{Histogram, WordSets};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     #[wasm_bindgen_test(unsupported = test)]
     fn points_are_universal_distinct_and_repeatable() {
-        let universal = UniversalSet::new(4).unwrap();
+        let universal = UniversalSet::of(WordSets::REFERENCE);
         let mut rng = fastrand::Rng::with_seed(11);
         let mut histogram = Histogram::default();
-        histogram.add((0..5000).map(|_| (rng.f32() * 2.0 - 1.0).powi(5)));
+        histogram.add((0..5000).map(|_| (rng.f32() * 2.0 - 1.0).powi(5))).unwrap();
         let data = histogram.cumulative();
         let mut errors = Vec::new();
         for levels in [4, 8, 16, 64, 256] {
             for preset in [Preset::Paper, Preset::Reference] {
-                let points = kmeans(&data, &universal, levels, (preset, 3), 1);
+                let points = kmeans(&data, universal, levels, (preset, 3), 1);
                 assert!(points.windows(2).all(|p| p[0] < p[1]) && points.len() <= levels);
-                assert_eq!(points, kmeans(&data, &universal, levels, (preset, 3), 1));
+                assert_eq!(points, kmeans(&data, universal, levels, (preset, 3), 1));
             }
-            let points = kmeans(&data, &universal, levels, (Preset::Reference, 5), 1);
+            let points = kmeans(&data, universal, levels, (Preset::Reference, 5), 1);
             let values = universal.pick(&points);
             assert!(values.contains(&0.0));
             errors.push(data.squared_error(&values));
@@ -135,12 +113,12 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_constant_channel_gets_one_point() {
-        let universal = UniversalSet::new(4).unwrap();
+        let universal = UniversalSet::of(WordSets::REFERENCE);
         let mut histogram = Histogram::default();
-        histogram.add([0.0; 100]);
+        histogram.add([0.0; 100]).unwrap();
         let zero = universal.nearest(0.0) as u16;
         for preset in [Preset::Paper, Preset::Reference] {
-            assert_eq!(kmeans(&histogram.cumulative(), &universal, 16, (preset, 3), 0), [zero]);
+            assert_eq!(kmeans(&histogram.cumulative(), universal, 16, (preset, 3), 0), [zero]);
         }
     }
 }

@@ -4,15 +4,18 @@ use super::{Method, Options, Prepared, Session, WeightGrid};
 use crate::Result;
 use crate::network::Layer;
 use crate::quant::kernels::CodedKernels;
-use crate::quant::{BitWidth, UniversalSet};
+use crate::quant::{BitWidth, PointSets};
 use serde::Serialize;
 
 /// Storage and arithmetic of a network under some options.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Costs {
     /// Bytes stored.
     pub bytes: Bytes,
+    /// Their sum.
+    pub total_bytes: usize,
     /// Multiply-accumulates for one pixel of the input, by the widths of their operands, widest first.
     pub macs_per_pixel: Vec<OperandMacs>,
     /// Sum over the multiply-accumulates of weight bits times activation bits (BitOPs), for one pixel of the input.
@@ -24,6 +27,7 @@ pub struct Costs {
 /// Bytes that a network takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Bytes {
     /// Codes of quantized weights.
     pub codes: usize,
@@ -36,8 +40,7 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// All of them.
-    pub fn total(&self) -> usize {
+    fn total(&self) -> usize {
         self.codes + self.points + self.scales + self.full_precision
     }
 }
@@ -45,6 +48,7 @@ impl Bytes {
 /// Multiply-accumulates with operands of some widths.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct OperandMacs {
     /// Bits of the weight.
     pub weight_bits: BitWidth,
@@ -56,6 +60,7 @@ pub struct OperandMacs {
 
 /// A product with values of the universal set, which are sums of powers of two: the mean over all products.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Product {
     /// Shifts: one for each power of two in the one times each in the other.
     pub shifts: f64,
@@ -92,15 +97,15 @@ impl Terms {
     }
 
     /// Of quantization points, each counted once.
-    pub fn of_points(points: &[Vec<u16>], universal: &UniversalSet) -> Self {
-        Self::mean_of(points.iter().flatten().map(|index| universal.terms(usize::from(*index))))
+    pub fn of_points(points: &PointSets) -> Self {
+        let universal = points.universal();
+        Self::mean_of(points.subsets().iter().flatten().map(|index| universal.terms(usize::from(*index))))
     }
 
     /// Of the weights of kernels.
-    pub fn of_kernels(kernels: &CodedKernels, universal: &UniversalSet) -> Self {
-        let size = (kernels.codes.len() / kernels.points.len().max(1)).max(1);
-        let rows = kernels.codes.chunks_exact(size).zip(&kernels.points);
-        Self::mean_of(rows.flat_map(|(codes, points)| {
+    pub fn of_kernels(kernels: &CodedKernels) -> Self {
+        let universal = kernels.points.universal();
+        Self::mean_of(kernels.rows().flat_map(|(points, codes)| {
             // Codes of a uniform grid are whole numbers.
             let terms: Vec<usize> = points.iter().map(|index| universal.terms(usize::from(*index))).collect();
             codes.iter().map(move |code| terms.get(usize::from(*code)).copied().unwrap_or(1))
@@ -135,6 +140,7 @@ impl Session {
     pub fn costs_of(&self, options: &Options) -> Result<Costs> {
         let mut costs = Costs {
             bytes: Bytes::default(),
+            total_bytes: 0,
             macs_per_pixel: Vec::new(),
             bit_ops_per_pixel: 0.0,
             product: None,
@@ -143,7 +149,7 @@ impl Session {
             return Ok(costs);
         }
         let layers = self.network.layers();
-        let set_bytes = self.universal_set(options.method)?.values().len().div_ceil(8);
+        let set_bytes = self.point_settings(options.method).universal().values().len().div_ceil(8);
         let total_weights: usize = layers.iter().map(Layer::weights).sum();
         costs.bytes.full_precision = 4 * self.network.parameters().saturating_sub(total_weights);
         let bits = options.bits(layers)?;
@@ -152,7 +158,9 @@ impl Session {
             // Where nothing has been optimized yet, it will be as by default.
             let kernels = optimized.and_then(|layers| layers[index].as_ref()?.kernels.as_ref());
             let subset = match options.method {
-                Method::DfsqOpt => kernels.is_none_or(|kernels| kernels.points.iter().any(|p| !p.is_empty())),
+                Method::DfsqOpt => {
+                    kernels.is_none_or(|kernels| kernels.points.subsets().iter().any(|p| !p.is_empty()))
+                }
                 _ => options.weights == WeightGrid::Subset,
             };
             let kernel_set_bytes = if subset { set_bytes } else { 0 };
@@ -167,6 +175,7 @@ impl Session {
                 None => costs.macs_per_pixel.push(OperandMacs { weight_bits, activation_bits, macs }),
             }
         }
+        costs.total_bytes = costs.bytes.total();
         costs.macs_per_pixel.sort_by_key(|m| std::cmp::Reverse((m.weight_bits, m.activation_bits)));
         Ok(costs)
     }

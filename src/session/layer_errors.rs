@@ -1,11 +1,13 @@
 //! What quantization does to the network's output, layer by layer or as a whole, to assign bits to layers.
 
-use super::{Options, Prepared, Session, check_size};
+use super::{Options, Prepared, Session};
 use crate::image_io::{self, Picture};
 use crate::mixed_precision::LayerErrors;
 use crate::network::{Layer, Planes};
+use crate::parallel::{self, Progress};
 use crate::quant::BitWidth;
 use crate::{Error, Result};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A picture and the network's output for it in full precision.
 pub struct Reference {
@@ -19,7 +21,7 @@ impl Session {
     /// # Errors
     /// As [`Session::upscale`].
     pub fn reference(&self, picture: &Picture) -> Result<Reference> {
-        check_size(picture)?;
+        self.check_size(picture)?;
         let input = image_io::to_planes(picture, self.network.convention());
         let plan = self.network.plan([picture.height, picture.width])?;
         let (output, _) = self.network.run(&plan, input.clone(), &[], &mut ())?;
@@ -57,32 +59,30 @@ impl Session {
         })
     }
 
-    /// Measures every quantized layer at every width, one after another. `progress` gets the share done and answers
-    /// `false` to cancel.
+    /// Measures every quantized layer at every width on these pictures, several layers at a time where there are threads.
     ///
     /// # Errors
     /// [`Error::Cancelled`], and as [`Session::prepare`].
     pub fn layer_errors(
         &self,
-        references: &[Reference],
+        pictures: &[Picture],
         options: &Options,
         widths: &[BitWidth],
-        progress: &mut dyn FnMut(f32) -> bool,
+        progress: &dyn Progress,
     ) -> Result<Vec<LayerErrors>> {
+        let references = parallel::try_map(pictures, |picture| self.reference(picture))?;
         let layers = self.network.layers();
         let quantized: Vec<usize> = Layer::quantized(layers).collect();
-        let total = (quantized.len() * widths.len()) as f32;
-        let mut results: Vec<LayerErrors> = Vec::with_capacity(quantized.len());
-        for layer in quantized {
-            let mut errors = Vec::with_capacity(widths.len());
-            for width in widths {
-                if !progress((results.len() * widths.len() + errors.len()) as f32 / total) {
-                    return Err(Error::Cancelled);
-                }
-                errors.push(self.output_error(references, &self.prepare_layer(layer, *width, options)?)?);
-            }
-            results.push(LayerErrors { layer, weights: layers[layer].weights(), errors });
-        }
-        Ok(results)
+        let total = quantized.len() * widths.len();
+        let done = AtomicUsize::new(0);
+        parallel::try_map(&quantized, |&layer| {
+            let error = |width: &BitWidth| {
+                let error = self.output_error(&references, &self.prepare_layer(layer, *width, options)?)?;
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                if progress.report(done as f32 / total as f32) { Ok(error) } else { Err(Error::Cancelled) }
+            };
+            let errors = widths.iter().map(error).collect::<Result<_>>()?;
+            Ok(LayerErrors { layer, weights: layers[layer].weights(), errors })
+        })
     }
 }

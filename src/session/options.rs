@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 /// A way to enlarge a picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Method {
     /// Interpolation, no network.
     Bicubic,
@@ -46,7 +47,8 @@ impl Method {
 /// Where min-max takes an activation's range from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum MinMaxRange {
     /// From the very input that is quantized.
     #[default]
@@ -58,6 +60,7 @@ pub enum MinMaxRange {
 /// How a picture is upscaled. Missing fields take the defaults: DFSQ, 4 bits for weights and activations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Options {
     /// The method.
     pub method: Method,
@@ -66,6 +69,7 @@ pub struct Options {
     /// Bits of each input value of the quantized layers.
     pub activation_bits: BitWidth,
     /// Bits of weights and input values of single layers, by name, instead of the above: 32 and 32 leave a layer out.
+    #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, [BitWidth, BitWidth]>"))]
     pub layer_bits: BTreeMap<String, [BitWidth; 2]>,
     /// For [`Method::MinMax`].
     pub min_max_range: MinMaxRange,
@@ -91,6 +95,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The network as it is.
+    pub fn full_precision() -> Self {
+        Options { method: Method::Fp32, ..Options::default() }
+    }
+
     /// Bits of weights and inputs of every layer; 32 where a layer or the method does not quantize.
     ///
     /// # Errors

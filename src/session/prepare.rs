@@ -3,10 +3,10 @@
 use super::costs::Terms;
 use super::{Method, MinMaxRange, Options, Session, WeightGrid};
 use crate::network::LayerQuantization;
-use crate::optimize::OptimizedLayer;
+use crate::optimized::OptimizedLayer;
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{
-    ActivationQuantizer, BitWidth, NonFiniteChannel, Normalizer, UniformGrid, UniversalSet, uniform,
+    ActivationQuantizer, BitWidth, NonFiniteChannel, Normalizer, PointSettings, UniformGrid, uniform,
 };
 use crate::{Error, Result};
 
@@ -42,13 +42,12 @@ impl Session {
             Method::DfsqOpt => Some(self.optimized.find(&bits).ok_or_else(|| not_optimized(options))?),
             _ => None,
         };
-        let universal = self.universal_set(options.method)?;
         for (index, bits) in bits.into_iter().enumerate() {
             let (quantization, terms) = match optimized.map(|layers| &layers[index]) {
                 _ if bits == [BitWidth::FULL; 2] => (LayerQuantization::default(), None),
                 Some(None) => (LayerQuantization::default(), None),
-                Some(Some(layer)) => self.optimized_layer(index, layer, options, &universal)?,
-                None => self.calibrated_layer(index, bits, options, &universal)?,
+                Some(Some(layer)) => self.optimized_layer(index, layer, options)?,
+                None => self.calibrated_layer(index, bits, options)?,
             };
             prepared.layers.push(quantization);
             prepared.terms.push(terms);
@@ -56,16 +55,13 @@ impl Session {
         Ok(prepared)
     }
 
-    /// The universal set that a method's points are from.
-    ///
-    /// # Errors
-    /// [`Error::Option`] where the calibration's universal set is none.
-    pub fn universal_set(&self, method: Method) -> Result<UniversalSet> {
-        UniversalSet::new(match (method, &self.calibration) {
-            (Method::DfsqOpt, _) => self.optimized.settings.word_sets,
-            (_, Some(calibration)) => calibration.settings.word_sets,
-            (_, None) => UniversalSet::DEFAULT_SETS,
-        })
+    /// How a method's points are chosen.
+    pub fn point_settings(&self, method: Method) -> PointSettings {
+        match (method, &self.calibration) {
+            (Method::DfsqOpt, _) => self.optimized.settings,
+            (_, Some(calibration)) => calibration.settings,
+            (_, None) => PointSettings::default(),
+        }
     }
 
     fn calibrated_layer(
@@ -73,7 +69,6 @@ impl Session {
         index: usize,
         [weight_bits, activation_bits]: [BitWidth; 2],
         options: &Options,
-        universal: &UniversalSet,
     ) -> Result<(LayerQuantization, Option<[Terms; 2]>)> {
         let layer = &self.network.layers()[index];
         let non_finite = |NonFiniteChannel(kernel)| self.network.non_finite(index, kernel);
@@ -85,16 +80,17 @@ impl Session {
             uniform::quantize_kernels(&mut weights, layer.outputs, weight_bits).map_err(non_finite)?;
             (Some(weights), None)
         } else {
+            let word_sets = self.point_settings(options.method).word_sets;
             let kernels =
-                CodedKernels::nearest(own, layer.outputs, WeightGrid::Subset, universal, weight_bits)
+                CodedKernels::nearest(own, layer.outputs, WeightGrid::Subset, word_sets, weight_bits)
                     .map_err(non_finite)?;
-            (Some(kernels.weights(universal)), Some(Terms::of_kernels(&kernels, universal)))
+            (Some(kernels.weights()), Some(Terms::of_kernels(&kernels)))
         };
         let weights = weights.map(|weights| self.network.make_weights(index, &weights, &[])).transpose()?;
         if activation_bits == BitWidth::FULL {
             return Ok((LayerQuantization { weights, activation: None }, None));
         }
-        let (activation, terms) = self.activation_quantizer(index, activation_bits, options, universal)?;
+        let (activation, terms) = self.activation_quantizer(index, activation_bits, options)?;
         let terms = (terms.is_some() || weight_terms.is_some())
             .then(|| [terms, weight_terms].map(Option::unwrap_or_default));
         Ok((LayerQuantization { weights, activation: Some(activation) }, terms))
@@ -105,7 +101,6 @@ impl Session {
         index: usize,
         bits: BitWidth,
         options: &Options,
-        universal: &UniversalSet,
     ) -> Result<(ActivationQuantizer, Option<Terms>)> {
         if (options.method, options.min_max_range) == (Method::MinMax, MinMaxRange::Dynamic) {
             return Ok((ActivationQuantizer::DynamicMinMax(bits), None));
@@ -120,13 +115,13 @@ impl Session {
             let grid = UniformGrid::spanning(low, high, bits);
             return Ok((ActivationQuantizer::StaticMinMax(grid), None));
         }
-        let indices = known.points.get(&bits).ok_or_else(missing)?;
+        let chosen = known.points.get(&bits).ok_or_else(missing)?;
         let quantizer = ActivationQuantizer::Subset {
-            points: indices.iter().map(|indices| universal.points(indices)).collect(),
-            normalizer: calibration.settings.normalizer(layer, known.range),
+            points: chosen.points(),
+            normalizer: calibration.settings.normalizer(layer.after_relu, known.range),
             denormalization_bits: options.denormalization_bits,
         };
-        Ok((quantizer, Some(Terms::of_points(indices, universal))))
+        Ok((quantizer, Some(Terms::of_points(chosen))))
     }
 
     fn optimized_layer(
@@ -134,23 +129,20 @@ impl Session {
         index: usize,
         layer: &OptimizedLayer,
         options: &Options,
-        universal: &UniversalSet,
     ) -> Result<(LayerQuantization, Option<[Terms; 2]>)> {
         let OptimizedLayer { points, kernels, bias_change } = layer;
-        let make = |k: &CodedKernels| self.network.make_weights(index, &k.weights(universal), bias_change);
+        let make = |k: &CodedKernels| self.network.make_weights(index, &k.weights(), bias_change);
         let weights = kernels.as_ref().map(make).transpose()?;
         let after_relu = self.network.layers()[index].after_relu;
         let activation = (!points.is_empty()).then(|| ActivationQuantizer::Subset {
-            points: points.iter().map(|indices| universal.points(indices)).collect(),
+            points: points.points(),
             normalizer: Normalizer::Sample {
                 subtract_mean: self.optimized.settings.mean.subtracts(after_relu),
             },
             denormalization_bits: options.denormalization_bits,
         });
-        let weight_terms = kernels.as_ref().map(|kernels| Terms::of_kernels(kernels, universal));
-        let terms = activation
-            .as_ref()
-            .map(|_| [Terms::of_points(points, universal), weight_terms.unwrap_or_default()]);
+        let weight_terms = kernels.as_ref().map(Terms::of_kernels);
+        let terms = activation.as_ref().map(|_| [Terms::of_points(points), weight_terms.unwrap_or_default()]);
         Ok((LayerQuantization { weights, activation }, terms))
     }
 }

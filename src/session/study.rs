@@ -1,19 +1,19 @@
 //! One channel in depth: what every way of choosing its points gives, and takes.
 
-use super::{Method, Options, Session};
+use super::{Options, Session};
 use crate::analysis::layer_normalizer;
-use crate::calibration::Settings;
 use crate::image_io::Picture;
 use crate::network::{Observer, Tap};
 use crate::quant::histogram::Cumulative;
 use crate::quant::subset::Selection;
-use crate::quant::{BitWidth, Histogram, Normalizer, UniversalSet, exact};
+use crate::quant::{BitWidth, Histogram, Normalizer, PointSettings, exact};
 use crate::{Error, Result};
 use serde::Serialize;
 
 /// What points chosen for one channel of one picture are worth.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Study {
     /// Values of the universal set.
     pub universal: usize,
@@ -30,6 +30,7 @@ pub struct Study {
 /// One way of choosing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Choice {
     /// Which way.
     pub selection: Selection,
@@ -67,7 +68,7 @@ impl Observer for OneChannel<'_> {
         let group = (tap.values.len() / self.groups).max(1);
         let values = tap.values.chunks_exact(group).nth(self.channel).unwrap_or_default();
         if let Some(norm) = self.normalizer.measure(values) {
-            self.histogram.add(values.iter().map(|x| norm.normalize(*x)));
+            self.histogram.add(values.iter().map(|x| norm.normalize(*x)))?;
         }
         self.seen = true;
         Ok(())
@@ -85,25 +86,25 @@ impl Session {
         picture: &Picture,
         (layer, channel): (usize, usize),
         bits: BitWidth,
-        settings: Settings,
+        settings: PointSettings,
         clock: &dyn Fn() -> f64,
         observer: &mut dyn Observer,
     ) -> Result<Study> {
         let shape = self.network.layers().get(layer).filter(|l| l.quantized && channel < l.inputs);
         let shape = shape.ok_or_else(|| Error::Option("there is no such channel".into()))?;
         let levels = bits.levels().ok_or_else(|| Error::Option("32 bits have no points".into()))?;
-        let universal = UniversalSet::new(settings.word_sets)?;
+        let universal = settings.universal();
         let groups = settings.granularity.groups(shape.inputs);
         let mut watcher = OneChannel {
             layer,
             channel: channel.min(groups - 1),
             normalizer: layer_normalizer(&settings, self.calibration.as_ref(), shape),
             groups,
-            histogram: Histogram::new(&universal),
+            histogram: Histogram::new(universal),
             seen: false,
             progress: observer,
         };
-        let full = self.prepare(&Options { method: Method::Fp32, ..Options::default() })?;
+        let full = self.prepare(&Options::full_precision())?;
         match self.upscale(picture, &full, &mut watcher) {
             Err(Error::Cancelled) if watcher.seen => {}
             other => other.map(|_| ())?,
@@ -111,7 +112,7 @@ impl Session {
         let data = watcher.histogram.cumulative();
         let db = |error: f64| 10.0 * (data.squares() / error).log10();
         let choices = [Selection::Kmeans, Selection::Exact, Selection::Exhaustive]
-            .map(|selection| choose(selection, &data, &universal, levels, &settings, clock));
+            .map(|selection| choose(selection, &data, levels, &settings, clock));
         Ok(Study {
             universal: universal.values().len(),
             levels,
@@ -125,22 +126,21 @@ impl Session {
 fn choose(
     selection: Selection,
     data: &Cumulative,
-    universal: &UniversalSet,
     levels: usize,
-    settings: &Settings,
+    settings: &PointSettings,
     clock: &dyn Fn() -> f64,
 ) -> Choice {
-    let starts = (settings.preset, settings.k_means_starts());
+    let settings = PointSettings { selection, ..*settings };
     let (start, mut runs) = (clock(), 0.0);
     loop {
-        let Ok(indices) = selection.select(data, universal, levels, starts, settings.seed) else {
+        let Ok(indices) = settings.select(data, levels, 0) else {
             return Choice { selection, points: Vec::new(), db: None, seconds: None };
         };
         runs += 1.0;
         let seconds = clock() - start;
         // A clock that stands still must not keep this going.
         if seconds >= LONG_ENOUGH || runs >= 1000.0 {
-            let points = universal.pick(&indices);
+            let points = settings.universal().pick(&indices);
             let db = 10.0 * (data.squares() / data.squared_error(&points)).log10();
             return Choice { selection, points, db: Some(db), seconds: Some(seconds / runs) };
         }

@@ -16,14 +16,13 @@ fn dimension(value: tensor_shape_proto::dimension::Value) -> tensor_shape_proto:
     tensor_shape_proto::Dimension { denotation: String::new(), value: Some(value) }
 }
 
-fn image(name: &str, channels: i64) -> ValueInfoProto {
+fn image(name: &str, channels: i64, size: Option<[i64; 2]>) -> ValueInfoProto {
     use tensor_shape_proto::dimension::Value::{DimParam, DimValue};
-    let dim = vec![
-        dimension(DimValue(1)),
-        dimension(DimValue(channels)),
-        dimension(DimParam(format!("{name}.h"))),
-        dimension(DimParam(format!("{name}.w"))),
-    ];
+    let side = |axis: usize, letter: &str| match size {
+        Some(size) => dimension(DimValue(size[axis])),
+        None => dimension(DimParam(format!("{name}.{letter}"))),
+    };
+    let dim = vec![dimension(DimValue(1)), dimension(DimValue(channels)), side(0, "h"), side(1, "w")];
     let tensor = type_proto::Tensor {
         elem_type: tensor_proto::DataType::Float as i32,
         shape: Some(TensorShapeProto { dim }),
@@ -41,7 +40,7 @@ fn integer(name: &str, i: i64) -> AttributeProto {
     }
 }
 
-fn integers(name: &str, ints: &[i64]) -> AttributeProto {
+pub fn integers(name: &str, ints: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.into(),
         r#type: attribute_proto::AttributeType::Ints as i32,
@@ -52,10 +51,19 @@ fn integers(name: &str, ints: &[i64]) -> AttributeProto {
 
 impl Builder {
     pub fn new(channels: i64) -> Self {
+        Self::with_input(image("lr", channels, None), channels)
+    }
+
+    /// A network that states the size of its input.
+    pub fn of_size(channels: i64, height: i64, width: i64) -> Self {
+        Self::with_input(image("lr", channels, Some([height, width])), channels)
+    }
+
+    fn with_input(input: ValueInfoProto, channels: i64) -> Self {
         let graph = GraphProto {
             name: "test".into(),
-            input: vec![image("lr", channels)],
-            output: vec![image("sr", channels)],
+            input: vec![input],
+            output: vec![image("sr", channels, None)],
             ..Default::default()
         };
         Builder { graph, metadata: Vec::new() }
@@ -83,6 +91,18 @@ impl Builder {
             name: name.into(),
             dims: dims.to_vec(),
             data_type: tensor_proto::DataType::Float as i32,
+            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ..Default::default()
+        });
+        self
+    }
+
+    /// A list of whole numbers, such as a shape.
+    pub fn shape(mut self, name: &str, values: &[i64]) -> Self {
+        self.graph.initializer.push(TensorProto {
+            name: name.into(),
+            dims: vec![values.len() as i64],
+            data_type: tensor_proto::DataType::Int64 as i32,
             raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
             ..Default::default()
         });
@@ -183,7 +203,8 @@ pub fn gradient(width: usize, height: usize, top: u8) -> dfsq::image_io::Picture
         let (x, y, c) = ((i / 3 % width) as f64, (i / 3 / width) as f64, (i % 3) as f64);
         (f64::from(top) * (0.5 + 0.3 * (0.9 * x + c).sin() + 0.2 * (0.7 * y - c).cos())) as u8
     };
-    dfsq::image_io::Picture { width, height, rgb: (0..3 * width * height).map(level).collect(), alpha: None }
+    let rgb: Vec<u8> = (0..3 * width * height).map(level).collect();
+    dfsq::image_io::Picture::from_rgb(width, height, &rgb)
 }
 
 /// Asks for what quantizers do.
@@ -193,4 +214,9 @@ impl dfsq::network::Observer for Measuring {
     fn measures_errors(&self) -> bool {
         true
     }
+}
+
+/// The bytes of a picture's colours.
+pub fn rgb(picture: &dfsq::image_io::Picture) -> Vec<u8> {
+    picture.rgb().flatten().collect()
 }

@@ -1,15 +1,20 @@
 // Serves the page, starts a Chromium, and speaks of the page in the user's words.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const root = new URL("../../", import.meta.url);
 const FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-export const file = (path) => readFile(new URL(path, root));
+export const METHODS = ["fp32", "dfsq-opt", "dfsq", "min-max"];
+
+export const file = (relative) => readFile(new URL(relative, root));
 
 let server;
 let browser;
@@ -41,6 +46,9 @@ export async function open(hash = "", context = {}) {
 }
 
 export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
+
+/** Chooses bits of a group, with the pointer or not. */
+export const setBits = (page, group, bits) => byId(page, group).locator(`input[value="${bits}"]`).check({ force: true });
 
 /** Waits for one of these states of the page. */
 export const state = (page, ...states) =>
@@ -106,3 +114,21 @@ export const painted = (page, method) =>
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return canvas.width > 1 && data.some((value, i) => i % 4 === 0 && value !== data[0]);
   });
+
+const path = (relative) => fileURLToPath(new URL(relative, root));
+const network = path("onnx/edsr_x2.onnx");
+const samples = path("www/samples");
+
+/** What the command line says of the samples with the network that the page starts with. */
+export const commandLine = (...options) => JSON.parse(execFileSync(process.env.DFSQ, ["eval", network, "--hr", samples, "--json", ...options]));
+
+/** A file of optimized layers of the network that the page starts with, made by the command line on the samples. */
+export function optimizedLayers(...options) {
+  const folder = mkdtempSync(join(tmpdir(), "dfsq-"));
+  try {
+    execFileSync(process.env.DFSQ, ["optimize", network, "--images", samples, "-o", join(folder, "made.optimized"), ...options], { stdio: "ignore" });
+    return readFileSync(join(folder, "made.optimized"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

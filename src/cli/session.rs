@@ -1,0 +1,162 @@
+//! From options to a session that has what they need.
+
+use super::crops::{Source, random_crops};
+use super::options::{PointOptions, Quantization, RecipeOptions};
+use super::progress::Bar;
+use anyhow::{Context, Result, bail, ensure};
+use dfsq::hash::sha256;
+use dfsq::network::Properties;
+use dfsq::quant::compensate::Rounding;
+use dfsq::quant::subset::Selection;
+use dfsq::quant::{BitWidth, PointSettings, Recipe};
+use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Reads a network, with what a list beside it says of it.
+pub fn open(model: &Path) -> Result<Session> {
+    let bytes = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
+    let list = model.with_file_name("models.json");
+    // A file of that name may be another program's.
+    let properties = match std::fs::read(&list).map(|text| listed_properties(&text, &bytes)) {
+        Ok(Ok(properties)) => properties,
+        Ok(Err(error)) => {
+            eprintln!("{} is not a list of networks, and is passed over: {error}", list.display());
+            Properties::new()
+        }
+        Err(_) => Properties::new(),
+    };
+    Session::load_with(&bytes, properties).with_context(|| model.display().to_string())
+}
+
+/// What a list like `onnx/models.json` says of this file.
+fn listed_properties(list: &[u8], file: &[u8]) -> serde_json::Result<Properties> {
+    #[derive(serde::Deserialize)]
+    struct List {
+        networks: Vec<Entry>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Entry {
+        sha256: String,
+        #[serde(default)]
+        properties: Properties,
+    }
+    let list: List = serde_json::from_slice(list)?;
+    let hash = sha256(file);
+    Ok(list.networks.into_iter().find(|entry| entry.sha256 == hash).map(|e| e.properties).unwrap_or_default())
+}
+
+/// What a run is asked to do.
+pub fn options(asked: &Quantization) -> Result<Options> {
+    let layer_bits = match &asked.layer_bits {
+        Some(path) => {
+            let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            serde_json::from_slice(&text).with_context(|| path.display().to_string())?
+        }
+        None => BTreeMap::new(),
+    };
+    Ok(Options {
+        method: asked.method,
+        weight_bits: asked.weight_bits,
+        activation_bits: asked.activation_bits,
+        layer_bits,
+        min_max_range: asked.min_max_range,
+        weights: asked.recipe.weights.unwrap_or_default(),
+        denormalization_bits: asked.denormalization_bits,
+    })
+}
+
+/// Loads the network and what all of these options, of one method, need: from a file, or made from a folder of images.
+pub fn session(model: &Path, asked: &Quantization, all: &[Options]) -> Result<Session> {
+    let mut session = open(model)?;
+    let layers = session.network().layers();
+    let variants = all.iter().map(|options| options.bits(layers)).collect::<dfsq::Result<Vec<_>>>()?;
+    let Some(options) = all.first() else { return Ok(session) };
+    let bits = || variants.iter().flatten();
+    let (weights, activations) =
+        (bits().any(|b| b[0] != BitWidth::FULL), bits().any(|b| b[1] != BitWidth::FULL));
+    let optimizes = options.method == Method::DfsqOpt;
+    let needed = match options.method {
+        Method::DfsqOpt => weights || activations,
+        // The universal set of subset weights is that of the points.
+        Method::Dfsq => activations || (weights && options.weights == WeightGrid::Subset),
+        Method::MinMax => activations && options.min_max_range == MinMaxRange::Static,
+        Method::Fp32 | Method::Bicubic => false,
+    };
+    if asked.recipe.rounding == Some(Rounding::Compensated) && !optimizes {
+        bail!("weights are compensated by --method dfsq-opt, also with --weights uniform");
+    }
+    let ending = if optimizes { "optimized" } else { "calibration" };
+    let path = asked.calibration.clone().unwrap_or_else(|| model.with_extension(ending));
+    if !needed || (asked.calibration.is_none() && !path.exists()) {
+        return Ok(session);
+    }
+    if !path.is_dir() {
+        check_file(asked, optimizes)?;
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let loaded = match options.method {
+            Method::DfsqOpt => session.load_optimized(&bytes),
+            _ => session.load_calibration(&bytes),
+        };
+        loaded.with_context(|| path.display().to_string())?;
+        return Ok(session);
+    }
+    let source = Source { images: &path, crops: &asked.crops, seed: asked.points.seed };
+    if optimizes {
+        let settings = asked.points.settings(Selection::Exact);
+        optimize(&mut session, &source, &variants, settings, asked.recipe.recipe())?;
+    } else {
+        let mut widths: Vec<BitWidth> = bits().map(|b| b[1]).filter(|b| *b != BitWidth::FULL).collect();
+        widths.sort();
+        widths.dedup();
+        calibrate(&mut session, &source, &widths, asked.points.settings(Selection::Kmeans))?;
+    }
+    Ok(session)
+}
+
+/// Refuses options that a file would silently overrule.
+fn check_file(asked: &Quantization, optimizes: bool) -> Result<()> {
+    let PointOptions { selection, seed, .. } = asked.points;
+    let RecipeOptions { weights, rounding, .. } = asked.recipe;
+    let plain = PointSettings { seed, ..PointSettings::default() };
+    let asked = selection.is_some()
+        || asked.points.settings(Selection::Kmeans) != plain
+        || optimizes && (weights.is_some() || rounding.is_some());
+    ensure!(
+        !asked,
+        "these options choose points or weights anew: give a folder of images with --calibration"
+    );
+    Ok(())
+}
+
+/// Chooses points for these widths.
+pub fn calibrate(
+    session: &mut Session,
+    source: &Source<'_>,
+    widths: &[BitWidth],
+    settings: PointSettings,
+) -> Result<()> {
+    let crops = random_crops(session, source)?;
+    session.calibrate(&crops, settings, widths, &Bar::new("calibrating"))?;
+    Ok(())
+}
+
+/// Optimizes for these bits of all layers.
+pub fn optimize(
+    session: &mut Session,
+    source: &Source<'_>,
+    bits: &[Vec<[BitWidth; 2]>],
+    settings: PointSettings,
+    recipe: Recipe,
+) -> Result<()> {
+    let crops = random_crops(session, source)?;
+    session.optimize(&crops, bits, settings, recipe, &Bar::new("optimizing"))?;
+    Ok(())
+}
+
+/// The same bits for every quantized layer.
+pub fn uniform_bits(session: &Session, pair: [BitWidth; 2]) -> Result<Vec<[BitWidth; 2]>> {
+    let [weight_bits, activation_bits] = pair;
+    let options = Options { method: Method::DfsqOpt, weight_bits, activation_bits, ..Options::default() };
+    Ok(options.bits(session.network().layers())?)
+}

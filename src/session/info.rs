@@ -1,0 +1,105 @@
+//! What is known of a network, for people and programs.
+
+use super::Session;
+use crate::network::{Convention, Layer, Rule};
+use crate::quant::{BitWidth, PointSettings, Recipe};
+use serde::Serialize;
+
+/// A report on a network.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct NetworkInfo {
+    /// The name in the file, if it gives one.
+    pub name: Option<String>,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// What the network takes for an image.
+    pub convention: Convention,
+    /// How the layers to quantize were chosen.
+    pub rule: Rule,
+    /// Every convolution.
+    pub layers: Vec<Layer>,
+    /// Weights and biases.
+    pub parameters: usize,
+    /// Multiply-accumulates for one pixel of the input.
+    pub macs_per_pixel: f64,
+    /// Bytes of activations that a run holds at most, for one pixel of the input.
+    pub bytes_per_pixel: f64,
+    /// The calibration in use.
+    pub calibration: Option<CalibrationInfo>,
+    /// The optimized layers in use.
+    pub optimization: OptimizationInfo,
+}
+
+/// How a calibration was made.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct CalibrationInfo {
+    /// How points were chosen.
+    pub settings: PointSettings,
+    /// The bit widths that they were chosen for.
+    pub widths: Vec<BitWidth>,
+    /// How many images they were chosen on.
+    pub images: usize,
+    /// SHA-256 of all that was learned.
+    pub sha256: String,
+}
+
+/// How layers were optimized.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct OptimizationInfo {
+    /// How points were chosen.
+    pub settings: PointSettings,
+    /// How weights were rounded.
+    pub recipe: Recipe,
+    /// The choices of bits that there are layers for.
+    pub variants: Vec<VariantInfo>,
+}
+
+/// The layers for one choice of bits.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct VariantInfo {
+    /// Of weights and activations, by layer.
+    pub bits: Vec<[BitWidth; 2]>,
+    /// Of all that was made for them.
+    pub sha256: String,
+}
+
+impl Session {
+    /// Facts about the network and what was learned about it.
+    pub fn info(&self) -> NetworkInfo {
+        let calibration = self.calibration.as_ref().map(|calibration| CalibrationInfo {
+            settings: calibration.settings,
+            widths: calibration.widths(),
+            images: calibration.images,
+            sha256: calibration.digest(),
+        });
+        let variant = |(bits, sha256): (&[[BitWidth; 2]], &str)| VariantInfo {
+            bits: bits.to_vec(),
+            sha256: sha256.to_owned(),
+        };
+        let network = &self.network;
+        NetworkInfo {
+            name: network.name().map(str::to_owned),
+            sha256: self.hash.clone(),
+            convention: network.convention().clone(),
+            rule: network.rule(),
+            layers: network.layers().to_vec(),
+            parameters: network.parameters(),
+            macs_per_pixel: network.macs_per_pixel(),
+            bytes_per_pixel: network.bytes_per_pixel(),
+            calibration,
+            optimization: OptimizationInfo {
+                settings: self.optimized.settings,
+                recipe: self.optimized.recipe,
+                variants: self.optimized.variants().map(variant).collect(),
+            },
+        }
+    }
+}

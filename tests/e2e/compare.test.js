@@ -1,0 +1,162 @@
+// Pictures, scores, modes and exports, in a real Chromium.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { METHODS, another, byId, commandLine, drop, open, painted, png, score, setBits, start, state, stop } from "./browser.js";
+
+before(start);
+after(stop);
+
+test("a sample fills four panes and the figures, with the command line's scores", async () => {
+  const page = await open();
+  await byId(page, "sample-parrot").click();
+  await state(page, "done");
+  for (const method of [...METHODS, "bicubic"]) {
+    const { images } = commandLine("--method", method, "--weight-bits", "4", "--activation-bits", "4");
+    const { psnr_y, ssim_y } = images.find(({ name }) => name === "parrot");
+    assert.ok(Math.abs((await score(page, `psnr-${method}`)) - psnr_y) < 0.01, `${method}: ${psnr_y}`);
+    assert.ok(Math.abs((await score(page, `ssim-${method}`)) - ssim_y) < 0.0005, `${method}: ${ssim_y}`);
+  }
+  for (const method of METHODS) assert.ok(await painted(page, method), method);
+  for (const figure of ["channels", "samples", "histogram", "layers", "universal-set"]) {
+    await byId(page, `figure-${figure}`).locator("svg").waitFor();
+  }
+  const four = await score(page, "psnr-dfsq");
+  await setBits(page, "weight-bits", 3);
+  await another(page, "psnr-dfsq", four);
+  const [full, opt, dfsq, minMax] = await Promise.all(METHODS.map((method) => score(page, `psnr-${method}`)));
+  assert.ok(full > opt && opt > dfsq && dfsq > minMax, `${full}, ${opt}, ${dfsq}, ${minMax}`);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("bits are switched live, and a setting seen before comes back from the cache", async () => {
+  const page = await open();
+  await drop(page, await png(page, 64, 64));
+  await state(page, "done");
+  const four = await score(page, "psnr-dfsq");
+  const full = await score(page, "psnr-fp32");
+  const time = await byId(page, "time-dfsq").textContent();
+  await setBits(page, "weight-bits", 2);
+  assert.ok(await byId(page, "activation-bits").locator('input[value="2"]').isChecked(), "linked");
+  await another(page, "psnr-dfsq", four);
+  assert.equal(await score(page, "psnr-fp32"), full);
+  await setBits(page, "weight-bits", 4);
+  await page.waitForFunction((wanted) => document.querySelector('[data-testid="psnr-dfsq"]').textContent === wanted, four.toFixed(3));
+  assert.equal(await byId(page, "time-dfsq").textContent(), time, "nothing is computed again");
+  await page.locator("#link-bits").uncheck();
+  await setBits(page, "activation-bits", 32);
+  assert.ok(await byId(page, "weight-bits").locator('input[value="4"]').isChecked(), "not linked");
+  await state(page, "done");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("32 bits are full precision", async () => {
+  const page = await open("#weights=32&activations=32");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const full = await score(page, "psnr-fp32");
+  assert.equal(await score(page, "psnr-dfsq"), full);
+  assert.equal(await score(page, "psnr-min-max"), full);
+});
+
+test("a run is cancelled and can be started again", async () => {
+  const page = await open();
+  await byId(page, "sample-lighthouse").click();
+  await byId(page, "cancel").click();
+  await state(page, "ready");
+  const scores = await Promise.all(METHODS.map((method) => byId(page, `psnr-${method}`).textContent()));
+  assert.ok(scores.includes("–"), `${scores}`);
+  assert.ok(await byId(page, "cancel").isDisabled());
+  await byId(page, "run").click();
+  await state(page, "done");
+  assert.ok((await score(page, "psnr-dfsq")) > 20);
+  assert.ok(await byId(page, "error").isHidden());
+});
+
+test("everything is reached with the keyboard alone", async () => {
+  const page = await open();
+  const focus = async (id) => {
+    for (let i = 0; i < 40; i++) {
+      await page.keyboard.press("Tab");
+      if (await page.evaluate((wanted) => document.activeElement?.closest(`[data-testid="${wanted}"]`) !== null, id)) return;
+    }
+    assert.fail(`${id} is not reached`);
+  };
+  await focus("sample-parrot");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => !document.querySelector('[data-testid="cancel"]').disabled);
+  await focus("cancel");
+  await page.keyboard.press("Enter");
+  await state(page, "ready");
+  await focus("weight-bits");
+  await page.keyboard.press("ArrowRight");
+  assert.ok(await byId(page, "weight-bits").locator('input[value="3"]').isChecked());
+  await page.locator("[name=view][value=slider]").focus();
+  await page.keyboard.press("Space");
+  await page.locator(".divider").focus();
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await page.locator(".divider").getAttribute("aria-valuenow"), "48");
+});
+
+test("a large image gets a region that can be moved, and the whole is offered", async () => {
+  const page = await open();
+  await drop(page, await png(page, 1600, 1200));
+  await byId(page, "cancel").click();
+  await state(page, "ready");
+  const options = await page.locator("#region-size option").allTextContents();
+  assert.match(options.at(-1), /^whole image, (about|too large)/);
+  assert.notEqual(await page.locator("#region-size").inputValue(), "whole");
+  await page.locator("#region-size").selectOption("128");
+  await state(page, "done");
+  const before = await score(page, "psnr-fp32");
+  await page.locator("crop-picker div").focus();
+  await page.keyboard.press("ArrowLeft");
+  await another(page, "psnr-fp32", before);
+});
+
+test("upscale mode enlarges the image itself and scores against full precision", async () => {
+  const page = await open("#mode=upscale&view=slider&left=bicubic&right=fp32");
+  await drop(page, await png(page, 40, 32));
+  await state(page, "done");
+  assert.match(await page.locator("#scores-caption").textContent(), /against the full-precision output/);
+  assert.deepEqual(await byId(page, "canvas-fp32").evaluate((c) => [c.width, c.height]), [80, 64]);
+  assert.equal(await byId(page, "psnr-fp32").textContent(), "–");
+  assert.ok((await score(page, "psnr-dfsq")) > 20);
+  assert.deepEqual(await page.locator(".pane.shown").evaluateAll((panes) => panes.map((p) => p.dataset.method).sort()), ["bicubic", "fp32"]);
+});
+
+test("results are exported", async () => {
+  const page = await open("#view=pair&left=bicubic&right=min-max");
+  await drop(page, await png(page, 64, 48));
+  await state(page, "done");
+  await byId(page, "figure-layers").locator("svg").waitFor();
+  const save = async (id) => {
+    const [download] = await Promise.all([page.waitForEvent("download"), byId(page, id).click()]);
+    const chunks = [];
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+    return { name: download.suggestedFilename(), bytes: Buffer.concat(chunks) };
+  };
+  const picture = await save("export-png");
+  assert.equal(picture.name, "waves-64x48-min-max.png");
+  assert.deepEqual([picture.bytes.readUInt32BE(16), picture.bytes.readUInt32BE(20)], [64, 48]);
+  const lines = String((await save("export-csv")).bytes).trim().split("\r\n");
+  assert.equal(lines.length, 6);
+  assert.ok(lines.some((line) => line.includes("dfsq,4,4,")));
+  const report = JSON.parse(String((await save("export-json")).bytes));
+  assert.equal(report.channels.length, 64);
+  assert.equal(report.results.length, 5);
+  assert.match(String((await save("export-svg")).bytes), /^<svg[^>]*>\n<svg y="0"/);
+  await byId(page, "share-link").click();
+  assert.match(page.url(), /#network=edsr_x2&weights=4&activations=4.*view=pair&left=bicubic&right=min-max/);
+});
+
+test("one method that fails says so in its pane, and the others are there", async () => {
+  const page = await open("#selection=exhaustive");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "error");
+  await byId(page, "error").filter({ hasText: /^DFSQ: there are .* ways to choose/ }).waitFor();
+  assert.match(await page.locator('.pane[data-method="dfsq"] figcaption').textContent(), /ways to choose/);
+  for (const method of ["fp32", "dfsq-opt", "min-max", "bicubic"]) assert.ok((await score(page, `psnr-${method}`)) > 10, method);
+  await byId(page, "error").locator("button").click();
+  await state(page, "done");
+  assert.deepEqual(page.complaints, []);
+});

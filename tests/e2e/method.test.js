@@ -1,0 +1,151 @@
+// Points, weights and bits, chosen in the tab, in a real Chromium.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { another, byId, drop, open, png, score, start, state, stop } from "./browser.js";
+
+before(start);
+after(stop);
+
+test("bits that nothing was optimized for are optimized in the tab, with progress and cancel", async () => {
+  const page = await open("#weights=3&activations=2");
+  await drop(page, await png(page, 48, 48));
+  await byId(page, "status").filter({ hasText: "Optimizing the network for 3 / 2 bits" }).waitFor();
+  await byId(page, "cancel").click();
+  await state(page, "ready");
+  assert.ok(await byId(page, "error").isHidden());
+  assert.equal(await byId(page, "status").textContent(), "Ready to run.");
+  assert.equal(await byId(page, "psnr-dfsq-opt").textContent(), "–");
+  await byId(page, "run").click();
+  await state(page, "done");
+  const [opt, minMax] = [await score(page, "psnr-dfsq-opt"), await score(page, "psnr-min-max")];
+  assert.ok(opt > minMax + 5, `${opt} against ${minMax}`);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("points are chosen on the open images, saved, and taken back", async () => {
+  const page = await open();
+  await drop(page, await png(page, 64, 64));
+  await state(page, "done");
+  const bundled = await score(page, "psnr-dfsq");
+  await byId(page, "calibrate").click();
+  await page.locator("#network-note").filter({ hasText: "chosen on your images" }).waitFor();
+  await state(page, "done");
+  const own = await score(page, "psnr-dfsq");
+  assert.ok(own !== bundled && own > bundled - 0.5, `${own} against ${bundled}`);
+  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "save-calibration").click()]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  await byId(page, "use-shipped").click();
+  assert.equal(await another(page, "psnr-dfsq", own), bundled);
+  assert.ok(await byId(page, "use-shipped").isHidden());
+  const again = await open();
+  await drop(again, await png(again, 64, 64), { name: "edsr_x2.calibration", type: "", bytes: Buffer.concat(chunks) });
+  await state(again, "done");
+  assert.equal(await score(again, "psnr-dfsq"), own);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("every part of the method can be chosen, and the published choice comes back at once", async () => {
+  const page = await open();
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const published = await score(page, "psnr-dfsq");
+  await page.locator("#details summary").click();
+  const choose = async (name, value, before) => {
+    await byId(page, `choice-${name}`).selectOption(value);
+    return another(page, "psnr-dfsq", before);
+  };
+  const exact = await choose("selection", "exact", published);
+  await page.locator("#network-note").filter({ hasText: "patches of the bundled samples" }).waitFor();
+  const subset = await choose("grid", "subset", exact);
+  await choose("denormalization", "4", subset);
+  assert.match(await page.locator("#details summary").textContent(), /3 changed/);
+  await byId(page, "share-link").click();
+  assert.match(page.url(), /selection=exact&grid=subset&denormalization=4/);
+  await byId(page, "reset-choices").click();
+  await page.waitForFunction((wanted) => document.querySelector('[data-testid="psnr-dfsq"]').textContent === wanted, published.toFixed(3));
+  const tooMany = page.locator("#error").filter({ hasText: "ways to choose" });
+  await byId(page, "choice-selection").selectOption("exhaustive");
+  await tooMany.waitFor();
+  await byId(page, "reset-choices").click();
+  await state(page, "done");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("the parts of DFSQ-opt are optimized in the tab and kept", async () => {
+  const page = await open("#weights=2&activations=2&rounding=nearest");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const nearest = await score(page, "psnr-dfsq-opt");
+  await page.locator("#details summary").click();
+  assert.equal(await byId(page, "choice-rounding").inputValue(), "nearest");
+  await byId(page, "choice-rounding").selectOption("compensated");
+  // The shipped weights.
+  await another(page, "psnr-dfsq-opt", nearest);
+  await byId(page, "choice-rounding").selectOption("nearest");
+  await page.waitForFunction((wanted) => document.querySelector('[data-testid="psnr-dfsq-opt"]').textContent === wanted, nearest.toFixed(3));
+  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "save-optimized").click()]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  const again = await open("#weights=2&activations=2");
+  await drop(again, await png(again, 48, 48), { name: "edsr_x2.optimized", type: "", bytes: Buffer.concat(chunks) });
+  await state(again, "done");
+  assert.equal(await score(again, "psnr-dfsq-opt"), nearest);
+  await byId(again, "choice-sets").selectOption("3", { force: true });
+  await drop(again, { name: "edsr_x2.optimized", type: "", bytes: Buffer.concat(chunks) });
+  await byId(again, "error").filter({ hasText: "made with other settings" }).waitFor();
+});
+
+test("layers get bits of their own, by hand and under a budget", async () => {
+  const page = await open();
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  await page.locator("#layer-bits summary").click();
+  const rows = byId(page, "layer-bits").locator("tbody tr");
+  assert.equal(await rows.count(), 32);
+  const before = await score(page, "psnr-dfsq");
+  await rows.first().locator("select").nth(1).selectOption("2");
+  await byId(page, "cancel").click();
+  assert.match(await page.locator("#scores [data-method=dfsq] td").first().textContent(), /mixed/);
+  await byId(page, "reset-layers").click();
+  await state(page, "done");
+  assert.equal(await score(page, "psnr-dfsq"), before);
+  await byId(page, "measure-layers").click();
+  await byId(page, "status").filter({ hasText: "Measuring" }).waitFor();
+  await page.waitForFunction(() => !document.querySelector('[data-testid="assign-bits"]').disabled, null, { timeout: 120_000 });
+  const measured = await rows.first().locator("td").allTextContents();
+  const decibels = measured.slice(2).map(Number);
+  assert.ok(decibels.every((value, i) => i === 0 || value > decibels[i - 1]), `${decibels}`);
+  await byId(page, "average-bits").fill("1");
+  await byId(page, "assign-bits").click();
+  await byId(page, "error").filter({ hasText: "no width is as low" }).waitFor();
+  await byId(page, "average-bits").fill("3.5");
+  await byId(page, "assign-bits").click();
+  await another(page, "psnr-dfsq", before);
+  const average = Number(/([\d.]+) bits on average/.exec(await page.locator("#layer-bits summary").textContent())?.[1]);
+  assert.ok(average > 3.3 && average <= 3.5, `${average}`);
+  assert.ok((await score(page, "psnr-dfsq")) > 20 && (await score(page, "psnr-dfsq-opt")) > 20);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("costs and the ways of choosing points are shown", async () => {
+  const page = await open("#weights=2&activations=2&sets=2");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  await page.locator("#costs-panel summary").click();
+  const cost = async (id) => (await byId(page, id).textContent()) ?? "";
+  assert.equal(await cost("bit-ops-fp32"), "1405.6");
+  assert.match(await cost("macs-dfsq"), /0\.19 M of 32 × 32 bits\n1\.18 M of 2 × 2 bits/);
+  assert.match(await cost("product-dfsq-opt"), /shifts, .* additions/);
+  assert.equal(await cost("product-min-max"), "a multiplication");
+  await byId(page, "study").click();
+  await byId(page, "study-table").waitFor();
+  assert.match((await byId(page, "study-table").locator("caption").textContent()) ?? "", /body\.0\.conv1, channel 0.*: 4 of 29 values, 23,751 subsets/);
+  const db = (await byId(page, "study-table").locator("td:nth-child(3)").allTextContents()).map(Number);
+  assert.equal(db.length, 4);
+  assert.ok(db[0] <= db[1] && db[1] === db[2] && db[2] <= db[3], `${db}`);
+  await byId(page, "channel-select").selectOption("1");
+  // It spoke of another channel.
+  await byId(page, "study-table").waitFor({ state: "hidden" });
+  assert.deepEqual(page.complaints, []);
+});

@@ -1,0 +1,114 @@
+// Bundled and foreign networks, in a real Chromium.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { METHODS, another, byId, drop, file, open, optimizedLayers, png, score, setBits, start, state, stop } from "./browser.js";
+
+before(start);
+after(stop);
+
+test("the four networks are offered with size and score, and the picture stays as it is", async () => {
+  const page = await open();
+  const offered = await byId(page, "model-select").locator("option").allTextContents();
+  assert.equal(offered.length, 4);
+  for (const text of offered) assert.match(text, /^(EDSR|RDN) ×[24] \(\d\.\d MB, 3\d\.\d\d dB on Set5\)$/);
+  await drop(page, await png(page, 64, 64));
+  await state(page, "done");
+  await page.locator("#zoom-in").click();
+  const zoom = await page.locator("#zoom-level").textContent();
+  await byId(page, "model-select").selectOption("edsr_x4");
+  await page.locator("#network-note").filter({ hasText: "Enlarges 4×" }).waitFor();
+  await state(page, "done");
+  assert.equal(await page.locator("#zoom-level").textContent(), zoom);
+  assert.ok(await byId(page, "weight-bits").locator('input[value="4"]').isChecked());
+  assert.equal(await byId(page, "sample-select").locator("option:checked").textContent(), "waves-64x64.png");
+});
+
+test("a foreign network is understood, calibrated on the image, and said to be so", async () => {
+  const page = await open();
+  await drop(page, await png(page, 64, 64));
+  await state(page, "done");
+  const bundled = await score(page, "psnr-dfsq");
+  // Another metadata property at the end of the file makes it a network that nobody has listed.
+  const property = Buffer.concat([Buffer.from([0x0a, 4]), Buffer.from("name"), Buffer.from([0x12, 7]), Buffer.from("Foreign")]);
+  const bytes = Buffer.concat([await file("onnx/edsr_x2.onnx"), Buffer.from([0x72, property.length]), property]);
+  await drop(page, { name: "foreign.onnx", type: "", bytes });
+  await page.locator("#network-note").filter({ hasText: "chosen on the dropped image" }).waitFor();
+  await state(page, "done");
+  assert.equal(await byId(page, "model-select").locator("option:checked").textContent(), "Foreign");
+  const own = await score(page, "psnr-dfsq");
+  assert.ok(own > bundled - 1 && own !== bundled, `${own} against ${bundled}`);
+  const minMax = await score(page, "psnr-min-max");
+  await byId(page, "calibrate-patches").click();
+  await page.locator("#network-note").filter({ hasText: "patches of the bundled samples" }).waitFor();
+  await state(page, "done");
+  assert.notEqual(await score(page, "psnr-dfsq"), own);
+  assert.equal(await score(page, "psnr-min-max"), minMax);
+  await byId(page, "model-select").selectOption("rdn_x2");
+  await page.locator("#network-note").filter({ hasText: "dense blocks" }).waitFor();
+  await state(page, "done");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("bits changed while another network loads and runs end in the right result", async () => {
+  const page = await open();
+  const image = await png(page, 64, 64);
+  await drop(page, image);
+  await state(page, "done");
+  await byId(page, "model-select").selectOption("rdn_x2");
+  for (const bits of [8, 2, 3]) await setBits(page, "weight-bits", bits);
+  await page.locator("#network-note").filter({ hasText: "dense blocks" }).waitFor();
+  await setBits(page, "weight-bits", 6);
+  await setBits(page, "weight-bits", 3);
+  await state(page, "done");
+  const fresh = await open("#network=rdn_x2&weights=3&activations=3");
+  await drop(fresh, image);
+  await state(fresh, "done");
+  for (const method of METHODS) assert.equal(await score(page, `psnr-${method}`), await score(fresh, `psnr-${method}`), method);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("optimized layers of one file are not shown for those of another that was made by the same recipe", async () => {
+  const [first, second] = [1, 2].map((crops) => ({ name: `${crops}.optimized`, type: "", bytes: optimizedLayers("--crops", String(crops), "--bits", "2") }));
+  const fresh = await open("#weights=2&activations=2");
+  const image = await png(fresh, 48, 48);
+  await drop(fresh, image, second);
+  await state(fresh, "done");
+  const page = await open("#weights=2&activations=2");
+  await drop(page, image, first);
+  await state(page, "done");
+  const shown = await score(page, "psnr-dfsq-opt");
+  for (const network of ["rdn_x2", "edsr_x2"]) {
+    await byId(page, "model-select").selectOption(network);
+    await page.locator("#network-note").filter({ hasText: network === "rdn_x2" ? "dense blocks" : "convolutions of the residual blocks" }).waitFor();
+    await state(page, "done");
+  }
+  const bundled = await score(page, "psnr-dfsq-opt");
+  assert.notEqual(bundled, shown);
+  await drop(page, second);
+  assert.equal(await another(page, "psnr-dfsq-opt", bundled), await score(fresh, "psnr-dfsq-opt"));
+  assert.notEqual(await score(page, "psnr-dfsq-opt"), shown);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("another bit width goes into the same file of optimized layers, and those it had stay", async () => {
+  const page = await open("#weights=2&activations=2&rounding=nearest");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const nearest = await score(page, "psnr-dfsq-opt");
+  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "save-optimized").click()]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  const file = { name: "mine.optimized", type: "", bytes: Buffer.concat(chunks) };
+  const again = await open("#weights=2&activations=2");
+  await drop(again, await png(again, 48, 48), file);
+  await state(again, "done");
+  assert.equal(await score(again, "psnr-dfsq-opt"), nearest);
+  await setBits(again, "weight-bits", 3);
+  await another(again, "psnr-dfsq-opt", nearest);
+  await drop(again, await png(again, 40, 40));
+  await setBits(again, "weight-bits", 2);
+  await state(again, "done");
+  assert.ok(await byId(again, "error").isHidden());
+  assert.ok((await score(again, "psnr-dfsq-opt")) > 5);
+  assert.deepEqual(again.complaints, []);
+});

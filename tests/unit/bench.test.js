@@ -1,0 +1,239 @@
+// The bench with engines that fail, stall and answer late.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EngineError } from "../../www/engine/client.js";
+import { bitsOf, makeBench, network, optimized, settle, shipped, variant } from "./fakes.js";
+
+const never = () => new Promise(() => {});
+
+async function started(hash = "", files = network("A")) {
+  const bench = makeBench(hash);
+  await bench.setNetwork(files);
+  await bench.addImage("one", "one");
+  await settle();
+  return bench;
+}
+
+const of = (bench, method) => bench.scheduler.result(method)?.picture.of;
+
+test("every method is computed once, and is there again when its setting comes back", async () => {
+  const bench = await started();
+  assert.equal(bench.tasks.size, 0);
+  assert.ok(!bench.scheduler.incomplete);
+  assert.deepEqual(of(bench, "dfsq"), ["points of A", undefined]);
+  assert.deepEqual(of(bench, "dfsq-opt"), [undefined, ["variant A"]]);
+  const runs = () => bench.engines.dfsq.count("upscale");
+  bench.settings.set({ weightBits: 3, activationBits: 3 });
+  await settle();
+  assert.equal(runs(), 2);
+  bench.settings.set({ weightBits: 4, activationBits: 4 });
+  await settle();
+  assert.equal(runs(), 2, "nothing is computed again");
+  assert.equal(bench.engines.fp32.count("analyze"), 1);
+});
+
+test("optimized layers of another file are never taken for those before", async () => {
+  const bench = await started();
+  const mine = optimized([variant(4, "mine")]);
+  await bench.loadOptimized(mine);
+  await settle();
+  assert.deepEqual(of(bench, "dfsq-opt"), [undefined, ["variant mine"]]);
+  // Away and back, then another file with the same settings, recipe and bits.
+  await bench.setNetwork(network("B"));
+  await settle();
+  await bench.setNetwork(network("A"));
+  await bench.loadOptimized(optimized([variant(4, "another")]));
+  await settle();
+  assert.deepEqual(of(bench, "dfsq-opt"), [undefined, ["variant another"]]);
+  await bench.loadOptimized(mine);
+  const runs = bench.engines["dfsq-opt"].count("upscale");
+  await settle();
+  assert.deepEqual(of(bench, "dfsq-opt"), [undefined, ["variant mine"]]);
+  assert.equal(bench.engines["dfsq-opt"].count("upscale"), runs, "the very same weights need no second run");
+});
+
+test("the recipe of a file is taken over whole, and what is optimized next is added to it", async () => {
+  const bench = await started();
+  const recipe = { weights: "subset", rounding: "compensated", damping: 0.5, refits: 7 };
+  await bench.loadOptimized(optimized([variant(4, "mine")], recipe));
+  await settle();
+  assert.deepEqual(bench.settings.values.recipe, recipe);
+  bench.settings.set({ weightBits: 3, activationBits: 3 });
+  await settle();
+  const { args, assets } = bench.engines["dfsq-opt"].last("optimize");
+  assert.deepEqual(args[3], recipe);
+  assert.deepEqual(assets.optimized.file.variants, [variant(4, "mine")], "the worker has the file before it adds to it");
+  assert.deepEqual(bench.making.optimized.variants.map(({ bits }) => bits), [bitsOf(4, 4), bitsOf(3, 3)]);
+  // A new image at the old bits.
+  bench.settings.set({ weightBits: 4, activationBits: 4 });
+  await bench.addImage("two", "two");
+  await settle();
+  assert.equal(bench.scheduler.failure("dfsq-opt"), undefined);
+  assert.deepEqual(of(bench, "dfsq-opt")[1].slice(0, 1), ["variant mine"]);
+  assert.equal(bench.engines["dfsq-opt"].count("optimize"), 1);
+});
+
+test("a method that fails keeps no other from being computed, scored and analyzed", async () => {
+  const bench = makeBench("mode=upscale");
+  bench.engines["dfsq-opt"].instead.upscale = () => Promise.reject(new EngineError("network", "it broke"));
+  await bench.setNetwork(network("A"));
+  await bench.addImage("one", "one");
+  await bench.addImage("two", "two");
+  await settle();
+  assert.equal(bench.scheduler.failure("dfsq-opt").message, "it broke");
+  for (const method of ["fp32", "dfsq", "min-max", "bicubic"]) {
+    assert.equal(bench.scheduler.failure(method), undefined);
+    assert.ok(bench.scheduler.result(method).complete, method);
+  }
+  assert.equal(bench.scheduler.result("dfsq").score.psnrY, 40, "scored against full precision");
+  assert.ok(bench.samples.list.every((sample) => bench.scheduler.isAnalyzed(sample)));
+  assert.ok(!bench.scheduler.incomplete && bench.tasks.size === 0, "it is not tried again and again");
+  bench.engines["dfsq-opt"].instead = {};
+  bench.run();
+  await settle();
+  assert.equal(bench.scheduler.failure("dfsq-opt"), undefined);
+  assert.ok(bench.scheduler.result("dfsq-opt").complete);
+});
+
+test("a calibration that fails is told of the methods that need it, and serves as before afterwards", async () => {
+  const bench = await started("range=static");
+  bench.engines.dfsq.instead.calibrate = () => Promise.reject(new EngineError("option", "too many subsets"));
+  bench.engines["min-max"].instead.calibrate = bench.engines.dfsq.instead.calibrate;
+  bench.settings.choose(["points", "selection"], "exhaustive");
+  await settle();
+  assert.equal(bench.scheduler.failure("dfsq").message, "too many subsets");
+  assert.equal(bench.scheduler.failure("min-max").message, "too many subsets");
+  assert.equal(bench.scheduler.failure("fp32"), undefined);
+  bench.settings.reset();
+  await settle();
+  assert.equal(bench.scheduler.failure("dfsq"), undefined);
+  assert.deepEqual(of(bench, "dfsq"), ["points of A", undefined]);
+});
+
+test("two methods wait for one calibration", async () => {
+  const bench = await started("range=static");
+  bench.settings.choose(["points", "selection"], "exact");
+  await settle();
+  const made = bench.engines.dfsq.count("calibrate") + bench.engines["min-max"].count("calibrate");
+  assert.equal(made, 1);
+  assert.equal(of(bench, "dfsq")[0], of(bench, "min-max")[0]);
+  assert.match(of(bench, "dfsq")[0], /exact/);
+});
+
+test("what is stopped does not go on by itself, whatever it waited for", async () => {
+  const bench = makeBench("weights=3&activations=2");
+  let decode;
+  bench.engines.images.instead.decodeImage = ([name]) =>
+    name === "sample file" ? new Promise((resolve) => (decode = resolve)) : { width: 32, height: 32, rgba: new Uint8Array(4096), sha256: "p" };
+  await bench.setNetwork(network("A"));
+  await bench.addImage("one", "one");
+  await settle();
+  assert.ok(bench.tasks.isAt("optimizing"));
+  bench.stop();
+  decode({ width: 32, height: 32, rgba: new Uint8Array(4096) });
+  await settle();
+  assert.equal(bench.engines["dfsq-opt"].count("optimize"), 0);
+  assert.equal(bench.tasks.size, 0);
+  assert.ok(bench.scheduler.incomplete);
+  bench.engines.images.instead = {};
+  bench.run();
+  await settle();
+  assert.ok(bench.scheduler.result("dfsq-opt"));
+});
+
+test("an answer that comes after the setting has changed is kept for what it was computed from", async () => {
+  const bench = await started();
+  let late;
+  bench.engines.dfsq.instead.upscale = () => new Promise((resolve) => (late = resolve));
+  bench.settings.set({ weightBits: 2, activationBits: 2 });
+  await settle();
+  bench.engines.dfsq.instead = {};
+  bench.settings.set({ weightBits: 8, activationBits: 8 });
+  late({ picture: { rgba: new Uint8Array(4), of: "two bits" } });
+  await settle();
+  assert.deepEqual(of(bench, "dfsq"), ["points of A", undefined]);
+  bench.settings.set({ weightBits: 2, activationBits: 2 });
+  await settle();
+  assert.notEqual(of(bench, "dfsq"), "two bits");
+});
+
+test("a network that is refused leaves everything as it was", async () => {
+  const bench = await started();
+  const before = bench.scheduler.result("dfsq");
+  bench.engines.fp32.instead.info = () => Promise.reject(new EngineError("network", "not a network"));
+  await assert.rejects(bench.setNetwork(network("bad")), { message: "not a network" });
+  await settle();
+  assert.equal(bench.library.info.sha256, "A");
+  assert.equal(bench.scheduler.result("dfsq"), before);
+  assert.equal(bench.engines.fp32.last("analyze").assets.network.sha256, "A");
+});
+
+test("a worker that stalls can be stopped, and the others go on", async () => {
+  const bench = makeBench();
+  bench.engines.dfsq.instead.upscale = never;
+  await bench.setNetwork(network("A"));
+  await bench.addImage("one", "one");
+  await settle();
+  assert.deepEqual(bench.tasks.names, ["dfsq"]);
+  assert.ok(bench.scheduler.result("min-max") && bench.scheduler.result("dfsq-opt"));
+  bench.stop();
+  assert.equal(bench.tasks.size, 0);
+});
+
+test("images are closed one by one", async () => {
+  const bench = await started();
+  await bench.addImage("two", "two");
+  await bench.addImage("three", "three");
+  await settle();
+  bench.chooseSample(1);
+  bench.removeImage(0);
+  assert.deepEqual([bench.samples.list.map(({ name }) => name), bench.samples.current.name], [["two", "three"], "two"]);
+  bench.removeImage(0);
+  assert.equal(bench.samples.current.name, "three");
+  bench.removeImage(0);
+  await settle();
+  assert.equal(bench.samples.current, undefined);
+  assert.equal(bench.tasks.size, 0);
+});
+
+test("an image that is too small to calibrate on is named", async () => {
+  const bench = await started();
+  await bench.addImage("tiny.png", "tiny");
+  await settle();
+  bench.engines.images.instead.benchmarkPair = () => Promise.reject(new EngineError("image-too-small", "the image is too small"));
+  bench.samples.chooseRegion({ x: 0, y: 0, width: 4, height: 4 });
+  bench.calibrateOn("images");
+  await settle();
+  assert.match(bench.scheduler.failure("dfsq").message, /^tiny\.png: the image is too small/);
+});
+
+test("the same picture is the same wherever it stands in the list", async () => {
+  const bench = await started();
+  const before = bench.scheduler.result("dfsq");
+  await bench.addImage("two", "two");
+  bench.removeImage(0);
+  await bench.addImage("one again", "one");
+  assert.equal(bench.scheduler.result("dfsq"), before);
+});
+
+test("a brought calibration brings its settings", async () => {
+  const bench = await started();
+  await bench.loadCalibration({ ...shipped("brought"), settings: { ...shipped("").settings, selection: "exact", seed: 5 } });
+  await settle();
+  assert.equal(bench.settings.values.points.selection, "exact");
+  assert.deepEqual(of(bench, "dfsq"), ["brought", undefined]);
+  assert.ok(!bench.canUseShipped);
+  bench.settings.reset();
+  await settle();
+  assert.deepEqual(of(bench, "dfsq"), ["points of A", undefined]);
+});
+
+test("distributions that nobody looks at any more are forgotten", async () => {
+  const bench = await started();
+  for (const x of [1, 2, 3]) {
+    bench.chooseRegion({ x, y: 0, width: 16, height: 16 });
+    await settle();
+  }
+  assert.equal(bench.engines.fp32.last("keepSamples").args[0].length, 0);
+  assert.ok(bench.scheduler.isAnalyzed(bench.samples.current));
+});

@@ -1,0 +1,148 @@
+// Workers and engines that answer as a test tells them: at once, late, wrongly or never.
+import { Bench, makeEngines } from "../../www/model/bench.js";
+import { EngineError } from "../../www/engine/client.js";
+import { Settings } from "../../www/model/settings.js";
+
+/** A worker that remembers what it was sent. */
+export class FakeWorker {
+  sent = [];
+  terminated = false;
+
+  postMessage(message) {
+    this.sent.push(message);
+  }
+
+  terminate() {
+    this.terminated = true;
+  }
+
+  /** Answers the last message of this method. */
+  answer(method, answer) {
+    const { id } = this.sent.findLast((message) => message.method === method);
+    this.onmessage({ data: { id, ...answer } });
+  }
+
+  get methods() {
+    return this.sent.map(({ method }) => method);
+  }
+}
+
+/** Lets everything go on that waits for nothing but promises. */
+export const settle = async () => {
+  for (let i = 0; i < 100; i++) await Promise.resolve();
+};
+
+const POINTS = { wordSets: 4, granularity: "channel", normalization: "sample", mean: "auto", selection: "kmeans", preset: "reference", restarts: 0, seed: 0 };
+const RECIPE = { weights: "subset", rounding: "compensated", damping: 0.01, refits: 2 };
+
+/** What Rust tells. */
+export const DEFAULTS = {
+  options: { method: "dfsq", weightBits: 4, activationBits: 4, layerBits: {}, minMaxRange: "dynamic", weights: "uniform", denormalizationBits: 32 },
+  points: POINTS,
+  optimalPoints: { ...POINTS, selection: "exact" },
+  recipe: RECIPE,
+  bitWidths: [32, 8, 6, 4, 3, 2],
+};
+
+const pixels = (side) => ({ width: side, height: side, rgba: new Uint8Array(4 * side * side) });
+
+/** The layers of the fake networks: one is quantized. */
+export const bitsOf = (weights, activations) => [[32, 32], [weights, activations]];
+
+/** A variant of optimized layers; `made` stands for its content. */
+export const variant = (bits, made) => ({ bits: bitsOf(bits, bits), sha256: `variant ${made}` });
+
+/**
+ * An engine whose answers are made from what it is sent. A file stands for what it says: `{sha256, settings, ...}`.
+ */
+class FakeEngine {
+  calls = [];
+  onStop = () => {};
+  busy = false;
+  /** By method, what a test wants instead of the usual answer. @type {Record<string, Function>} */
+  instead = {};
+  #generation = 0;
+
+  async call(method, args = [], { assets = {}, onProgress } = {}) {
+    this.calls.push({ method, args, assets });
+    const generation = this.#generation;
+    const answer = await (this.instead[method] ?? usual[method])(args, assets, onProgress);
+    if (generation !== this.#generation) throw new EngineError("cancelled", "cancelled");
+    return answer;
+  }
+
+  stop() {
+    this.#generation++;
+    this.onStop();
+  }
+
+  count(method) {
+    return this.calls.filter((call) => call.method === method).length;
+  }
+
+  last(method) {
+    return this.calls.findLast((call) => call.method === method);
+  }
+}
+
+const info = ({ network, calibration, optimized }) => ({
+  sha256: network.sha256,
+  convention: { scale: 2, assumed: [] },
+  rule: "general",
+  layers: [{ name: "first", quantized: false }, { name: "second", quantized: true, inputs: 3 }],
+  macsPerPixel: 1000,
+  bytesPerPixel: 100,
+  calibration: calibration && calibration.file,
+  optimization: optimized?.file ?? { settings: DEFAULTS.optimalPoints, recipe: RECIPE, variants: [] },
+});
+
+const run = ({ calibration, optimized }) => ({
+  picture: { ...pixels(8), of: [calibration?.file.sha256, optimized?.file.variants.map(({ sha256 }) => sha256)] },
+  score: { psnrY: 30, ssimY: 0.9 },
+  layerDb: new Float64Array(2),
+  costs: { totalBytes: 1 },
+  seconds: 1,
+});
+
+/** @type {Record<string, Function>} */
+const usual = {
+  info: (_, assets) => info(assets),
+  decodeImage: ([name]) => ({ ...pixels(32), sha256: `picture ${name}` }),
+  benchmarkPair: ([part]) => ({ reference: part, low: pixels(part.width / 2) }),
+  bicubic: ([low]) => pixels(2 * low.width),
+  score: () => ({ psnrY: 40, ssimY: 0.95 }),
+  keepSamples: () => undefined,
+  analyze: (_, assets) => run(assets),
+  upscale: (_, assets) => run(assets),
+  calibrate([pictures, settings], { network }) {
+    const file = { sha256: `points of ${pictures.length} ${JSON.stringify(settings)}`, settings, widths: [2, 3, 4, 6, 8], images: pictures.length };
+    return { file, info: info({ network, calibration: { file } }) };
+  },
+  optimize([, options, settings, recipe], { network, optimized }) {
+    const known = optimized?.file.variants ?? [];
+    const bits = options.layerBits?.second ?? [options.weightBits, options.activationBits];
+    const made = { bits: bitsOf(...bits), sha256: `variant ${bits} ${JSON.stringify(recipe)}` };
+    const file = { settings, recipe, variants: [...known, made] };
+    return { file, info: info({ network, optimized: { file } }) };
+  },
+};
+
+/** A bench of fake engines. */
+export function makeBench(hash = "") {
+  const engines = makeEngines(() => new FakeEngine());
+  const settings = new Settings(DEFAULTS, new URLSearchParams(hash));
+  return new Bench(engines, settings, async () => ["sample file"]);
+}
+
+/** A calibration as it comes with a network, for the published settings. */
+export const shipped = (sha256) => ({ sha256, settings: POINTS, widths: [2, 3, 4, 6, 8], images: 32 });
+
+/** Optimized layers as they come with a network. */
+export const optimized = (variants, recipe = RECIPE) => ({ settings: DEFAULTS.optimalPoints, recipe, variants });
+
+/** A network's files. */
+export const network = (sha256, variants = [variant(4, sha256)]) => ({
+  network: { sha256 },
+  calibration: shipped(`points of ${sha256}`),
+  optimized: optimized(variants),
+});

@@ -1,0 +1,171 @@
+// Owns the workers. No DOM.
+
+/**
+ * @typedef {import("../pkg/dfsq.js").NetworkInfo} NetworkInfo
+ * @typedef {{bytes: Uint8Array, properties?: Record<string, string>}} NetworkFile a network, and what its file does not say of itself
+ * @typedef {{file: Uint8Array}} MadeFile
+ * @typedef {{network?: NetworkFile, calibration?: MadeFile, optimized?: MadeFile}} Assets what a worker must have for a call; told apart by identity
+ * @typedef {{assets?: Assets, onProgress?: (done: number) => void}} CallOptions
+ * @typedef {{postMessage: (message: unknown) => void, terminate: () => void, onmessage: any, onerror: any}} WorkerLike
+ */
+
+/** An error from a worker; `kind` is a stable word. */
+export class EngineError extends Error {
+  /** @param {string} kind @param {string} message */
+  constructor(kind, message) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+export const cancelled = () => new EngineError("cancelled", "cancelled");
+
+/** @param {unknown} error */
+export const isCancelled = (error) => error instanceof EngineError && error.kind === "cancelled";
+
+/** Errors after which the wasm instance cannot be trusted: panics and memory that ran out. */
+const FATAL = ["RuntimeError", "RangeError", "InternalError"];
+
+/** One worker's life: what it has loaded, and what it has been asked. */
+class Line {
+  /** What the worker has, or will have when it comes to the next message. @type {Assets} */
+  #has = {};
+  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void, onProgress?: (done: number) => void}>} */
+  #pending = new Map();
+  #lastId = 0;
+  /** Why it ended. @type {EngineError | undefined} */
+  ended;
+  #worker;
+  #onEnd;
+  #ready;
+
+  /** @param {WorkerLike} worker @param {Promise<WebAssembly.Module | undefined>} module @param {(line: Line) => void} onEnd */
+  constructor(worker, module, onEnd) {
+    this.#worker = worker;
+    this.#onEnd = onEnd;
+    worker.onmessage = (/** @type {MessageEvent} */ { data }) => this.#receive(data);
+    worker.onerror = (/** @type {ErrorEvent} */ event) => {
+      event.preventDefault();
+      this.end(new EngineError("worker", event.message || "the worker could not be started"));
+    };
+    this.#ready = module.then((program) => program && this.#send("start", [program]));
+    this.#ready.catch((error) => this.end(error));
+  }
+
+  get busy() {
+    return this.#pending.size > 0;
+  }
+
+  /** @param {string} method @param {unknown[]} args @param {CallOptions} options @returns {Promise<any>} */
+  async call(method, args, { assets = {}, onProgress }) {
+    await this.#ready;
+    // Messages are worked off in order, so what the call needs goes ahead of it. What could not be loaded fails the call.
+    const loads = this.#bring(assets);
+    const results = await Promise.all([...loads, this.#send(method, args, onProgress)]);
+    return results.at(-1);
+  }
+
+  /** Sends what the worker does not have yet. @param {Assets} assets */
+  #bring(assets) {
+    const sent = [];
+    const has = assets.network && assets.network !== this.#has.network ? {} : this.#has;
+    if (assets.network && has !== this.#has) sent.push(this.#send("load", [assets.network]));
+    for (const [name, verb] of /** @type {const} */ ([["calibration", "loadCalibration"], ["optimized", "loadOptimized"]])) {
+      const asset = assets[name];
+      if (asset && asset !== has[name]) sent.push(this.#send(verb, [asset.file]));
+    }
+    const given = Object.fromEntries(Object.entries(assets).filter(([, asset]) => asset));
+    this.#has = { ...has, ...given };
+    for (const promise of sent) {
+      // Which of them arrived is not known then.
+      promise.catch(() => (this.#has = {}));
+    }
+    return sent;
+  }
+
+  /** Ends the worker; what it was doing is rejected, and so is what it is asked from now on. @param {EngineError} reason */
+  end(reason) {
+    if (this.ended) return;
+    this.ended = reason;
+    this.#worker.terminate();
+    const waiting = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of waiting) reject(reason);
+    this.#onEnd(this);
+  }
+
+  /** @param {string} method @param {unknown[]} args @param {(done: number) => void} [onProgress] @returns {Promise<any>} */
+  #send(method, args, onProgress) {
+    return new Promise((resolve, reject) => {
+      if (this.ended) return reject(this.ended);
+      const id = ++this.#lastId;
+      this.#pending.set(id, { resolve, reject, onProgress });
+      this.#worker.postMessage({ id, method, args });
+    });
+  }
+
+  /** @param {{id: number, result?: unknown, error?: {kind: string, message: string}, progress?: number}} message */
+  #receive({ id, result, error, progress }) {
+    const entry = this.#pending.get(id);
+    if (!entry) return;
+    if (progress !== undefined) return entry.onProgress?.(progress);
+    this.#pending.delete(id);
+    if (!error) return entry.resolve(result);
+    const fatal = FATAL.includes(error.kind);
+    const words = fatal ? "the computation broke down, most likely for want of memory; try a smaller region" : error.message;
+    const failure = new EngineError(fatal ? "fatal" : error.kind, words);
+    entry.reject(failure);
+    if (fatal) this.end(failure);
+  }
+}
+
+/** A worker that starts when it is first needed, and again after it was stopped. */
+export class Engine {
+  /** @type {Line | undefined} */
+  #line;
+  #module;
+  #makeWorker;
+  /** Called whenever the worker, and all that it knew, is gone. */
+  onStop = () => {};
+
+  /** @param {Promise<WebAssembly.Module | undefined>} module the program, or nothing for an engine that only compiles it @param {() => WorkerLike} [makeWorker] */
+  constructor(module, makeWorker = () => new Worker(new URL("worker.js", import.meta.url), { type: "module" })) {
+    this.#module = module;
+    this.#makeWorker = makeWorker;
+  }
+
+  /**
+   * Calls a verb of the worker (worker.js), of the wasm package, or of its session, which first gets the assets that it does not have.
+   * @param {string} method @param {unknown[]} [args] @param {CallOptions} [options] @returns {Promise<any>}
+   */
+  call(method, args = [], options = {}) {
+    this.#line ??= new Line(this.#makeWorker(), this.#module, (line) => {
+      if (this.#line === line) this.#line = undefined;
+      this.onStop();
+    });
+    return this.#line.call(method, args, options);
+  }
+
+  /** Ends the worker; what it was doing is rejected. */
+  stop() {
+    this.#line?.end(cancelled());
+  }
+
+  get busy() {
+    return this.#line?.busy ?? false;
+  }
+}
+
+/**
+ * Fetches and compiles the wasm once for all workers. In a worker of its own: on the page's thread, taking in the
+ * program's megabytes was its longest task (64 ms).
+ * @returns {Promise<WebAssembly.Module>}
+ */
+export async function compile() {
+  const compiler = new Engine(Promise.resolve(undefined));
+  try {
+    return await compiler.call("compile", [new URL("../pkg/dfsq_bg.wasm", import.meta.url).href]);
+  } finally {
+    compiler.stop();
+  }
+}

@@ -1,0 +1,207 @@
+// The bench: settings, network, samples and results, and the workers that compute them. No DOM; the page listens to
+// "change" and "progress".
+import { EngineError, isCancelled } from "../engine/client.js";
+import { Inquiries } from "./inquiries.js";
+import { inputKey } from "./keys.js";
+import { Library } from "./library.js";
+import { Making } from "./making.js";
+import { Pairs } from "./pairs.js";
+import { NETWORK_METHODS, TYPICAL_SPEED } from "./plan.js";
+import { Results } from "./results.js";
+import { Samples } from "./samples.js";
+import { Scheduler } from "./scheduler.js";
+import { Tasks } from "./tasks.js";
+
+/**
+ * @typedef {import("../engine/client.js").Engine} Engine
+ * @typedef {import("./settings.js").Settings} Settings
+ * @typedef {import("./samples.js").Sample} Sample
+ * @typedef {import("./plan.js").Region} Region
+ * @typedef {import("../pkg/dfsq.js").NetworkInfo} NetworkInfo
+ * @typedef {import("../engine/client.js").NetworkFile} NetworkFile
+ * @typedef {{network: NetworkFile, calibration?: Uint8Array, optimized?: Uint8Array}} NetworkFiles a network, and what came with it
+ */
+
+/** One worker a method, and one that decodes, shrinks and scores. @param {(name: string) => Engine} make @returns {Record<string, Engine>} */
+export const makeEngines = (make) => Object.fromEntries([...NETWORK_METHODS, "images"].map((name) => [name, make(name)]));
+
+export class Bench extends EventTarget {
+  /** Networks and files that are being loaded; nothing is computed meanwhile. */
+  loading = 0;
+  speed = TYPICAL_SPEED;
+
+  /** @param {Record<string, Engine>} engines see `makeEngines` @param {Settings} settings @param {() => Promise<Uint8Array[]>} sampleFiles the bundled samples, of which patches are made */
+  constructor(engines, settings, sampleFiles) {
+    super();
+    this.engines = engines;
+    this.settings = settings;
+    this.sampleFiles = sampleFiles;
+    this.library = new Library();
+    this.samples = new Samples();
+    this.results = new Results();
+    this.pairs = new Pairs(engines.images);
+    this.tasks = new Tasks(() => this.changed(), () => this.dispatchEvent(new Event("progress")));
+    this.making = new Making(this);
+    this.scheduler = new Scheduler(this);
+    this.inquiries = new Inquiries(this);
+    let { mode } = settings.values;
+    settings.addEventListener("change", () => {
+      if (settings.values.mode !== mode) this.samples.fit(this.cost());
+      ({ mode } = settings.values);
+      this.#wantAgain();
+    });
+  }
+
+  /** Something is other than it was. */
+  changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #wantAgain() {
+    this.scheduler.changed();
+    this.changed();
+  }
+
+  /** Computes all that is missing, also what was stopped or has failed. */
+  run() {
+    this.scheduler.resume();
+    this.changed();
+  }
+
+  /** Stops every run; what is done stays. */
+  stop() {
+    this.scheduler.stop();
+  }
+
+  /** Uses a network from now on, or throws and stays with the one before. @param {NetworkFiles} files */
+  async setNetwork({ network, calibration, optimized }) {
+    await this.#load(async () => {
+      const assets = { network, calibration: asset(calibration), optimized: asset(optimized) };
+      const info = await this.engines.fp32.call("info", [], { assets });
+      this.library.use(network, info, calibration, optimized);
+      const known = info.layers.filter((/** @type {{quantized: boolean}} */ layer) => layer.quantized).map((/** @type {{name: string}} */ layer) => layer.name);
+      const layerBits = Object.fromEntries(Object.entries(this.settings.values.layerBits).filter(([name]) => known.includes(name)));
+      this.settings.set({ layerBits });
+      this.samples.fit(this.cost());
+    });
+  }
+
+  /** Uses a calibration file that the user brought, and the settings that it was made with. @param {Uint8Array} file */
+  async loadCalibration(file) {
+    await this.#load(async () => {
+      const info = await this.#ask({ calibration: { file } });
+      const kept = this.library.keepCalibration({ source: "file", pictures: "" }, file, info);
+      this.library.wanted = "file";
+      this.settings.set({ points: kept.settings });
+    });
+  }
+
+  /** Uses optimized layers that the user brought, and the recipe that they were made by. What DFSQ-opt shares with DFSQ must be as it is chosen. @param {Uint8Array} file */
+  async loadOptimized(file) {
+    await this.#load(async () => {
+      const info = await this.#ask({ optimized: { file } });
+      const { settings } = info.optimization;
+      const { wordSets, granularity, mean } = this.settings.values.points;
+      if (settings.wordSets !== wordSets || settings.granularity !== granularity || settings.mean !== mean) {
+        throw new Error("its points were made with other settings than those chosen under Ablations");
+      }
+      const { recipe } = this.library.keepOptimized(file, info);
+      this.settings.set({ optSelection: settings.selection ?? "exact", recipe });
+    });
+  }
+
+  /** What a worker says of the network with other files. @param {{calibration?: {file: Uint8Array}, optimized?: {file: Uint8Array}}} files @returns {Promise<NetworkInfo>} */
+  async #ask(files) {
+    const { network } = this.library;
+    if (!network) throw new Error("load its network first");
+    return this.engines.fp32.call("info", [], { assets: { network, ...files } });
+  }
+
+  /** @param {() => Promise<void>} work */
+  async #load(work) {
+    this.stop();
+    this.loading++;
+    this.changed();
+    try {
+      await work();
+    } finally {
+      this.loading--;
+      this.#wantAgain();
+    }
+  }
+
+  /** Decodes a file and looks at it. @param {string} name @param {Uint8Array} bytes */
+  async addImage(name, bytes) {
+    this.samples.add(name, await this.engines.images.call("decodeImage", [bytes]), this.cost());
+    this.samples.fit(this.cost());
+    this.#wantAgain();
+  }
+
+  /** @param {number} index */
+  removeImage(index) {
+    this.samples.remove(index);
+    if (!this.samples.current) this.stop();
+    this.#wantAgain();
+  }
+
+  /** @param {number} index */
+  chooseSample(index) {
+    this.samples.active = index;
+    this.#wantAgain();
+  }
+
+  /** @param {Region} region */
+  chooseRegion(region) {
+    this.samples.chooseRegion(region);
+    this.#wantAgain();
+  }
+
+  /** Chooses points anew on these pictures, or goes back to those that came with the network. @param {import("./library.js").Source} source */
+  calibrateOn(source) {
+    this.library.wanted = source;
+    this.run();
+  }
+
+  /** Whether the network came with points for the present settings that are not in use. */
+  get canUseShipped() {
+    const { library, settings, making } = this;
+    return making.ground.source !== "shipped" && Boolean(library.calibration(settings.values.points, { source: "shipped", pictures: "" }));
+  }
+
+  /** What time and memory estimates are made of. @returns {import("./plan.js").Cost} */
+  cost() {
+    const { convention, macsPerPixel = 1e6, bytesPerPixel = 5000 } = this.library.info ?? {};
+    return { mode: this.settings.values.mode, scale: convention?.scale ?? 2, size: convention?.size, macsPerPixel, bytesPerPixel, speed: this.speed };
+  }
+
+  /** So many input pixels a second were computed in full precision. @param {number} pixels */
+  measured(pixels) {
+    this.speed = pixels * (this.library.info?.macsPerPixel ?? 0) || this.speed;
+  }
+
+  /** Bits of weights and activations of every layer. @returns {[number, number][]} */
+  layerBits() {
+    const { weightBits, activationBits, layerBits } = this.settings.values;
+    return (this.library.info?.layers ?? []).map(({ name, quantized }) => (quantized ? (layerBits[name] ?? [weightBits, activationBits]) : [32, 32]));
+  }
+
+  /** @param {Sample} sample */
+  inputKey(sample) {
+    const { mode, scale } = this.cost();
+    return inputKey(sample, mode, scale);
+  }
+
+  /** What goes into the network for a sample, and what its output is scored against. @param {Sample} sample */
+  async pair(sample) {
+    try {
+      return await this.pairs.get(this.inputKey(sample), sample, this.cost());
+    } catch (error) {
+      // Of several images it must be said which.
+      if (!(error instanceof EngineError) || isCancelled(error)) throw error;
+      throw new EngineError(error.kind, `${sample.name}: ${error.message}`);
+    }
+  }
+}
+
+/** @param {Uint8Array | undefined} file */
+const asset = (file) => file && { file };

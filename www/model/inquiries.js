@@ -1,0 +1,72 @@
+// What is asked for by itself: what each layer costs, bits assigned by that, and a channel studied. No DOM.
+
+/**
+ * @typedef {import("./bench.js").Bench} Bench
+ * @typedef {import("../pkg/dfsq.js").LayerErrors} LayerErrors
+ */
+
+export class Inquiries {
+  #bench;
+  /** What was measured, with what it is of. @type {{of: string, errors: LayerErrors[]} | undefined} */
+  #measured;
+
+  /** @param {Bench} bench */
+  constructor(bench) {
+    this.#bench = bench;
+  }
+
+  /** The widths that layers are measured at, narrowest first. */
+  get widths() {
+    return this.#bench.settings.defaults.bitWidths.filter((width) => width !== 32).reverse();
+  }
+
+  /** What each layer costs at each of `widths`, where that has been measured. @returns {LayerErrors[] | undefined} */
+  get layerErrors() {
+    return this.#measured?.of === this.#of() ? this.#measured.errors : undefined;
+  }
+
+  /** What a measurement is of. */
+  #of() {
+    const { library, making } = this.#bench;
+    return `${library.info?.sha256} ${making.calibration?.sha256}`;
+  }
+
+  /** Measures what each layer costs at each width when it alone is quantized, with DFSQ. */
+  async measureLayers() {
+    const { engines, library, making, settings, tasks } = this.#bench;
+    this.#bench.stop();
+    await tasks.run("dfsq", "measurement", "measuring", async (task) => {
+      const calibration = await making.calibrationFor("dfsq", task);
+      const patches = await making.measuredPatches();
+      task.check();
+      const of = this.#of();
+      const options = { ...settings.options("dfsq"), layerBits: {} };
+      const assets = { network: library.network, calibration };
+      const errors = await engines.dfsq.call("layerErrors", [patches, options, this.widths], { assets, onProgress: (done) => task.progress(done) });
+      this.#measured = { of, errors };
+    });
+  }
+
+  /** Sets the bits of single layers so that the error is least, under a budget of average bits. @param {number} average */
+  async assignBits(average) {
+    const { engines, library, settings } = this.#bench;
+    const { layerErrors } = this;
+    if (!layerErrors || !library.info) return;
+    const { layers } = library.info;
+    const bits = await engines.images.call("assignBits", [layerErrors, this.widths, average]);
+    if (!bits.length) throw new Error(`no width is as low as ${average} bits`);
+    settings.set({ layerBits: Object.fromEntries(layerErrors.map(({ layer }, i) => [layers[layer].name, [bits[i], bits[i]]])) });
+  }
+
+  /** Compares the ways of choosing points of one channel for the current sample. @param {number} layer @param {number} channel @returns {Promise<import("../pkg/dfsq.js").Study>} */
+  study(layer, channel) {
+    const { engines, library, making, samples, tasks } = this.#bench;
+    const sample = samples.current;
+    return tasks.run("fp32", "study", "studying", async (task) => {
+      const pair = sample && (await this.#bench.pair(sample));
+      task.check();
+      const assets = { network: library.network, calibration: making.calibration };
+      return engines.fp32.call("study", [pair?.low, layer, channel, this.#bench.layerBits()[layer]?.[1]], { assets, onProgress: (done) => task.progress(done) });
+    });
+  }
+}

@@ -1,0 +1,87 @@
+// The network in use, and the files that were made for it: calibrations and optimized layers. No DOM, no workers.
+import { canonicalText, same } from "./settings.js";
+
+/**
+ * @typedef {import("../pkg/dfsq.js").NetworkInfo} NetworkInfo
+ * @typedef {import("./settings.js").PointSettings} PointSettings
+ * @typedef {import("./settings.js").Recipe} Recipe
+ * @typedef {import("../engine/client.js").NetworkFile} NetworkFile
+ * @typedef {"shipped" | "image" | "images" | "patches" | "file"} Source what a calibration was made on
+ * @typedef {{source: Source, pictures: string, widths?: number[]}} Ground what a calibration was made on: a source, which pictures these are, and for which widths where that is not all
+ * @typedef {{file: Uint8Array, sha256: string, settings: PointSettings, source: Source}} CalibrationFile
+ * @typedef {{file: Uint8Array, settings: PointSettings, recipe: Recipe, variants: NetworkInfo["optimization"]["variants"]}} OptimizedFile
+ * `variants` is what the worker says that the file holds
+ */
+
+export class Library {
+  /** @type {NetworkFile | undefined} */
+  network = undefined;
+  /** Of the network alone; what was learned of it is in the files. @type {NetworkInfo | undefined} */
+  info = undefined;
+  /** Where the user said what to calibrate on. @type {Source | undefined} */
+  wanted = undefined;
+  /** @type {Map<string, CalibrationFile>} */
+  #calibrations = new Map();
+  /** @type {Map<string, OptimizedFile>} */
+  #optimized = new Map();
+
+  /** Another network, with the files that came with it, of which `info` tells. @param {NetworkFile} network @param {NetworkInfo} info @param {Uint8Array | undefined} calibration @param {Uint8Array | undefined} optimized */
+  use(network, info, calibration, optimized) {
+    this.network = network;
+    this.info = info;
+    this.wanted = undefined;
+    this.#calibrations.clear();
+    this.#optimized.clear();
+    if (calibration) this.keepCalibration({ source: "shipped", pictures: "" }, calibration, info);
+    if (optimized) this.keepOptimized(optimized, info);
+  }
+
+  /** Keeps a calibration, of which `info` tells. @param {Ground} ground @param {Uint8Array} file @param {NetworkInfo} info @returns {CalibrationFile} */
+  keepCalibration(ground, file, { calibration }) {
+    if (!calibration) throw new Error("the worker has no calibration");
+    const { settings, sha256 } = calibration;
+    const kept = { file, sha256, settings: /** @type {PointSettings} */ (settings), source: ground.source };
+    this.#calibrations.set(groundKey(kept.settings, ground), kept);
+    return kept;
+  }
+
+  /** @param {PointSettings} points @param {Ground} ground */
+  calibration(points, ground) {
+    return this.#calibrations.get(groundKey(points, ground));
+  }
+
+  /** What a calibration with these settings is to be made on, if it is not there. @param {PointSettings} points @returns {Source} */
+  sourceFor(points) {
+    const has = (/** @type {Source} */ source) => Boolean(this.calibration(points, { source, pictures: "" }));
+    // A file that was brought or shipped has settings of its own.
+    const isFile = this.wanted === "file" || this.wanted === "shipped";
+    if (this.wanted && (!isFile || has(this.wanted))) return this.wanted;
+    if (has("shipped")) return "shipped";
+    const cameWithNone = ![...this.#calibrations.values()].some(({ source }) => source === "shipped");
+    return cameWithNone ? "image" : "patches";
+  }
+
+  /** Keeps optimized layers, of which `info` tells, in the place of those that were made in the same way. @param {Uint8Array} file @param {NetworkInfo} info @returns {OptimizedFile} */
+  keepOptimized(file, { optimization: { settings, recipe, variants } }) {
+    const kept = { file, settings: /** @type {PointSettings} */ (settings), recipe: /** @type {Recipe} */ (recipe), variants };
+    this.#optimized.set(canonicalText([settings, recipe]), kept);
+    return kept;
+  }
+
+  /** @param {PointSettings} settings @param {Recipe} recipe */
+  optimized(settings, recipe) {
+    return this.#optimized.get(canonicalText([settings, recipe]));
+  }
+}
+
+/** The layers of a file for these bits of all layers. @param {OptimizedFile | undefined} optimized @param {[number, number][]} bits */
+export function variantOf(optimized, bits) {
+  return optimized?.variants.find((variant) => same(variant.bits, bits));
+}
+
+/** @param {PointSettings} settings @param {Ground} ground */
+function groundKey({ preset, restarts, seed, ...settings }, ground) {
+  // The seed is not chosen here, and what is of k-means counts only there.
+  const kmeans = settings.selection === "kmeans" ? { preset, restarts } : {};
+  return canonicalText([{ ...settings, ...kmeans }, ground]);
+}

@@ -1,0 +1,133 @@
+// Makes what methods need of a network: calibrations and optimized layers. No DOM.
+import { patches } from "./picture.js";
+import { variantOf } from "./library.js";
+
+/**
+ * @typedef {import("./library.js").Ground} Ground
+ * @typedef {import("./library.js").CalibrationFile} CalibrationFile
+ * @typedef {import("./library.js").OptimizedFile} OptimizedFile
+ * @typedef {import("./tasks.js").Task} Task
+ * @typedef {import("./bench.js").Bench} Bench
+ */
+
+/** Sides of patches, in pixels of the network's input. To calibrate on, as in the paper. */
+const CALIBRATED = 48;
+/** To optimize on: all their positions count, so that few small ones do. */
+const OPTIMIZED = 32;
+/** To measure layers on, each layer at each width with a run of its own. */
+const MEASURED = 24;
+
+export class Making {
+  /** Calibrations that are being made, so that two methods wait for the same one. @type {Map<string, Promise<CalibrationFile>>} */
+  #underWay = new Map();
+  #bench;
+
+  /** @param {Bench} bench */
+  constructor(bench) {
+    this.#bench = bench;
+  }
+
+  /** The widths that points are chosen for at once: where every subset is tried, those in use only. */
+  get widths() {
+    const { settings } = this.#bench;
+    const all = settings.defaults.bitWidths.filter((width) => width !== 32);
+    if (settings.values.points.selection !== "exhaustive") return all;
+    return [...new Set(this.#bench.layerBits().map(([, activations]) => activations))].filter((width) => width !== 32);
+  }
+
+  /** What the calibration for the present settings is made on. @returns {Ground} */
+  get ground() {
+    const { library, settings, samples } = this.#bench;
+    const source = library.sourceFor(settings.values.points);
+    const of = source === "image" ? [samples.current] : source === "images" ? samples.list : [];
+    const pictures = of.flatMap((sample) => (sample ? [this.#bench.inputKey(sample)] : [])).join(" ");
+    const widths = settings.values.points.selection === "exhaustive" ? this.widths : undefined;
+    return { source, pictures, widths };
+  }
+
+  /** The calibration for the present settings, where it is there. */
+  get calibration() {
+    return this.#bench.library.calibration(this.#bench.settings.values.points, this.ground);
+  }
+
+  /** The optimized layers for the present settings, where there are some. */
+  get optimized() {
+    const { library, settings } = this.#bench;
+    return library.optimized(settings.optimalPoints, settings.values.recipe);
+  }
+
+  /** The calibration for the present settings; made by this method's worker where it is not there nor under way. @param {string} method @param {Task} task @returns {Promise<CalibrationFile>} */
+  async calibrationFor(method, task) {
+    const known = this.calibration;
+    if (known) return known;
+    const key = JSON.stringify([this.#bench.settings.values.points, this.ground]);
+    const underWay = this.#underWay.get(key);
+    if (underWay) return underWay;
+    const made = this.#calibrate(method, task);
+    this.#underWay.set(key, made);
+    const over = () => this.#underWay.delete(key);
+    made.then(over, over);
+    return made;
+  }
+
+  /** @param {string} method @param {Task} task @returns {Promise<CalibrationFile>} */
+  async #calibrate(method, task) {
+    const { engines, library, settings } = this.#bench;
+    // These may change while it is at it.
+    const { ground, widths } = this;
+    const { points } = settings.values;
+    const { network } = library;
+    this.#enter(task, "calibrating");
+    const pictures = await this.#pictures(ground);
+    task.check();
+    const { file, info } = await engines[method].call("calibrate", [pictures, points, widths], { assets: { network }, onProgress: (done) => task.progress(0.8 * done) });
+    task.check();
+    this.#enter(task, "running");
+    return library.keepCalibration(ground, file, info);
+  }
+
+  /** @param {Task} task @param {string} phase */
+  #enter(task, phase) {
+    task.phase = phase;
+    this.#bench.changed();
+  }
+
+  /** What is calibrated on. @param {Ground} ground */
+  async #pictures({ source }) {
+    if (source !== "image" && source !== "images") return this.patches(CALIBRATED, 2);
+    const { samples } = this.#bench;
+    const list = source === "image" && samples.current ? [samples.current] : samples.list;
+    return Promise.all(list.map(async (sample) => (await this.#bench.pair(sample)).low));
+  }
+
+  /** Optimized layers that have the present bits, made where they are not there. @param {Task} task @returns {Promise<OptimizedFile | undefined>} */
+  async optimizedFor(task) {
+    const { engines, library, settings } = this.#bench;
+    const bits = this.#bench.layerBits();
+    const known = this.optimized;
+    const full = bits.flat().every((width) => width === 32);
+    if (full || variantOf(known, bits)) return known;
+    const [options, points, { recipe }] = [settings.options("dfsq-opt"), settings.optimalPoints, settings.values];
+    const { network } = library;
+    this.#enter(task, "optimizing");
+    const pictures = await this.patches(OPTIMIZED, 3);
+    task.check();
+    const assets = { network, optimized: known };
+    const { file, info } = await engines["dfsq-opt"].call("optimize", [pictures, options, points, recipe], { assets, onProgress: (done) => task.progress(0.8 * done) });
+    task.check();
+    this.#enter(task, "running");
+    return library.keepOptimized(file, info);
+  }
+
+  /** Patches to measure layers on. */
+  measuredPatches() {
+    return this.patches(MEASURED, 9);
+  }
+
+  /** Patches of the bundled samples, or of the one size that the network takes. @param {number} side @param {number} step */
+  async patches(side, step) {
+    const { engines, sampleFiles } = this.#bench;
+    const { scale, size } = this.#bench.cost();
+    return patches(engines.images, await sampleFiles(), scale, size ?? [side, side], step);
+  }
+}

@@ -1,0 +1,95 @@
+// What to compute and how long it may take. Pure functions, no DOM.
+
+/** Methods that run the network, each in its own worker. */
+export const NETWORK_METHODS = ["fp32", "min-max", "dfsq", "dfsq-opt"];
+
+/** @type {Record<string, string>} */
+export const METHOD_NAMES = {
+  reference: "Reference",
+  bicubic: "Bicubic",
+  fp32: "Full precision",
+  "min-max": "Min-max",
+  dfsq: "DFSQ",
+  "dfsq-opt": "DFSQ-opt",
+};
+
+/** A region is chosen so that its run is likely to end within this many seconds. */
+const PATIENCE = 8;
+
+/** Regions offered, as sides in pixels of the dropped image. */
+const SIDES = [128, 192, 256, 384, 512, 768, 1024];
+
+/** Multiply-accumulates a second of one worker, until this browser has been measured. */
+export const TYPICAL_SPEED = 6e9;
+
+/** Of the 4 GiB that one worker's wasm can address. */
+const MEMORY_LIMIT = 3.2e9;
+/** What a worker takes beside activations: the network's weights several times over, the program, pictures. */
+const MEMORY_BASE = 0.3e9;
+
+/**
+ * @typedef {{width: number, height: number}} Size
+ * @typedef {Size & {x: number, y: number}} Region in pixels of the dropped image
+ * @typedef {object} Cost what estimates are made of
+ * @property {string} mode
+ * @property {number} scale
+ * @property {number} macsPerPixel of the network's input
+ * @property {number} bytesPerPixel of activations, likewise
+ * @property {number} speed in multiply-accumulates a second
+ * @property {[number, number] | null | undefined} [size] height and width of the input where the network takes no other
+ */
+
+/** Network input pixels of a region. @param {Size} region @param {Cost} cost */
+function inputPixels({ width, height }, { mode, scale }) {
+  return (width * height) / (mode === "benchmark" ? scale * scale : 1);
+}
+
+/** Seconds that a region is likely to take. @param {Size} region @param {Cost} cost */
+export function seconds(region, cost) {
+  return (inputPixels(region, cost) * cost.macsPerPixel) / cost.speed;
+}
+
+/** Whether a region's run is likely to fit in memory. @param {Size} region @param {Cost} cost */
+export function fits(region, cost) {
+  return inputPixels(region, cost) * cost.bytesPerPixel + MEMORY_BASE < MEMORY_LIMIT;
+}
+
+/** Whether a region's run ends in good time. @param {Size} region @param {Cost} cost */
+export function isQuick(region, cost) {
+  return seconds(region, cost) <= PATIENCE && fits(region, cost);
+}
+
+/** The sizes of regions to offer beside the whole image. @param {Size} image @param {Cost} cost @returns {Size[]} */
+export function sizes(image, cost) {
+  const { size, mode, scale } = cost;
+  if (size) {
+    const factor = mode === "benchmark" ? scale : 1;
+    return [{ width: size[1] * factor, height: size[0] * factor }];
+  }
+  return SIDES.filter((side) => side < Math.max(image.width, image.height)).map((side) => ({ width: side, height: side }));
+}
+
+/** The region of this size in the middle of the image, or around a point. @param {Size} image @param {Size} size @param {{x: number, y: number}} [centre] @returns {Region} */
+export function region({ width, height }, size, centre = { x: width / 2, y: height / 2 }) {
+  const [w, h] = [Math.min(size.width, width), Math.min(size.height, height)];
+  const place = (/** @type {number} */ at, /** @type {number} */ part, /** @type {number} */ all) =>
+    Math.round(Math.min(Math.max(at - part / 2, 0), all - part));
+  return { x: place(centre.x, w, width), y: place(centre.y, h, height), width: w, height: h };
+}
+
+/** @param {Size} image @returns {Region} */
+export const wholeOf = ({ width, height }) => ({ x: 0, y: 0, width, height });
+
+/** The largest region that ends in good time: the whole image where that does. @param {Size} image @param {Cost} cost @returns {Region} */
+export function suggestedRegion(image, cost) {
+  const candidates = sizes(image, cost).map((size) => region(image, size));
+  if (!cost.size && isQuick(image, cost)) return wholeOf(image);
+  return candidates.filter((r) => isQuick(r, cost)).at(-1) ?? candidates[0] ?? wholeOf(image);
+}
+
+/** A duration for people. @param {number} s */
+export function duration(s) {
+  if (s < 1) return "under 1 s";
+  if (s < 90) return `about ${Math.round(s)} s`;
+  return `about ${Math.round(s / 60)} min`;
+}

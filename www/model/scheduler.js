@@ -1,0 +1,264 @@
+// Decides what each worker is to do now. No DOM.
+//
+// `update` compares what is wanted with what is known and what is under way: it stops what is no longer wanted and starts
+// what is missing, each method by itself. It may be called at any time, and is after every change.
+import { cancelled, isCancelled } from "../engine/client.js";
+import { analysisKey, resultKey } from "./keys.js";
+import { variantOf } from "./library.js";
+import { NETWORK_METHODS } from "./plan.js";
+import { canonicalText } from "./settings.js";
+
+/**
+ * @typedef {import("./bench.js").Bench} Bench
+ * @typedef {import("./samples.js").Sample} Sample
+ * @typedef {import("./results.js").Result} Result
+ * @typedef {import("./tasks.js").Task} Task
+ * @typedef {import("../engine/client.js").Assets} Assets
+ */
+
+export class Scheduler {
+  #bench;
+  /** Whether the user stopped everything, until something is wanted again. */
+  #halted = false;
+  /** By what was wanted, why it cannot be had. @type {Map<string, Error>} */
+  #failures = new Map();
+  /** Keys of the distributions that the full-precision worker has. @type {Set<string>} */
+  #analyzed = new Set();
+  /** Keys of results that are being scored. @type {Set<string>} */
+  #scoring = new Set();
+
+  /** @param {Bench} bench */
+  constructor(bench) {
+    this.#bench = bench;
+    bench.engines.fp32.onStop = () => {
+      this.#analyzed.clear();
+      queueMicrotask(() => this.update());
+    };
+  }
+
+  /** Wants everything again, also what was stopped or has failed. */
+  resume() {
+    this.#halted = false;
+    this.#failures.clear();
+    this.update();
+  }
+
+  /** Goes on after something was changed. */
+  changed() {
+    this.#halted = false;
+    this.update();
+  }
+
+  /** Stops everything; what is done stays. */
+  stop() {
+    this.#halted = true;
+    for (const name of this.#bench.tasks.names) this.#stop(name);
+    this.#bench.changed();
+  }
+
+  /** @param {string} name */
+  #stop(name) {
+    this.#bench.tasks.drop(name);
+    // That worker decodes and downloads too, and is soon done.
+    if (name !== "images") this.#bench.engines[name].stop();
+  }
+
+  update() {
+    const { samples, library, loading } = this.#bench;
+    const sample = samples.current;
+    if (!sample || !library.network || loading || this.#halted) return;
+    for (const method of NETWORK_METHODS) this.#bring(method, sample);
+    this.#bring("images", sample);
+    this.#scoreAgainstFull(sample);
+  }
+
+  /** Has a worker do what is wanted of it now. @param {string} name @param {Sample} sample */
+  #bring(name, sample) {
+    const wish = this.#wish(name, sample);
+    const { tasks } = this.#bench;
+    const task = tasks.get(name);
+    if (task?.what === wish) return;
+    const done = name === "images" ? this.#hasSimple(sample) : Boolean(this.result(name, sample)) && (name !== "fp32" || this.isAnalyzed(sample));
+    // What is done in the background, or was asked for by itself, goes on where nothing else is wanted.
+    if (task && done && task.phase !== "running") return;
+    if (task) this.#stop(name);
+    if (!done && !this.#failures.has(wish)) return this.#start(name, wish, "running", (own) => this.#compute(name, sample, own));
+    if (name === "fp32") this.#analyzeOthers(sample);
+  }
+
+  /** @param {string} name @param {string} what @param {string} phase @param {(task: Task) => Promise<void>} work */
+  #start(name, what, phase, work) {
+    const { tasks } = this.#bench;
+    tasks
+      .run(name, what, phase, work)
+      .catch((error) => {
+        if (!isCancelled(error)) this.#failures.set(what, error);
+      })
+      .finally(() => {
+        this.update();
+        this.#bench.changed();
+      });
+  }
+
+  /** What a worker is to compute, as far as it is chosen. @param {string} name @param {Sample} sample */
+  #wish(name, sample) {
+    const { library, settings, making } = this.#bench;
+    const { points, recipe } = settings.values;
+    const { granularity, mean, normalization } = points;
+    /** @type {unknown[]} */
+    const chosen = [name, this.#bench.inputKey(sample), library.info?.sha256, settings.options(name)];
+    if (this.#usesCalibration(name)) chosen.push(points, making.ground);
+    if (name === "fp32") chosen.push(granularity, mean, normalization, normalization === "none" && making.ground);
+    if (name === "dfsq-opt") chosen.push(settings.optimalPoints, recipe);
+    return canonicalText(chosen);
+  }
+
+  /** Whether what a method computes depends on the calibration. @param {string} method */
+  #usesCalibration(method) {
+    return method === "dfsq" || (method === "min-max" && this.#bench.settings.values.minMaxRange === "static");
+  }
+
+  /** Why the present setting cannot be had from a method. @param {string} name */
+  failure(name) {
+    const sample = this.#bench.samples.current;
+    return sample && this.#failures.get(this.#wish(name, sample));
+  }
+
+  /** @param {string} method @param {Sample | undefined} [sample] @returns {Result | undefined} */
+  result(method, sample = this.#bench.samples.current) {
+    return sample && this.#bench.results.get(this.#key(method, sample));
+  }
+
+  /** Nothing where what the method needs has not been made. @param {string} method @param {Sample} sample */
+  #key(method, sample) {
+    const { library, making } = this.#bench;
+    const options = this.#bench.settings.options(method);
+    const key = (/** @type {{sha256: string} | undefined} */ made) => library.info && resultKey(this.#bench.inputKey(sample), library.info, options, made);
+    if (method === "dfsq-opt") {
+      const bits = this.#bench.layerBits();
+      if (bits.flat().every((width) => width === 32)) return key(undefined);
+      const variant = variantOf(making.optimized, bits);
+      return variant && key(variant);
+    }
+    if (!this.#usesCalibration(method)) return key(undefined);
+    const { calibration } = making;
+    return calibration && key(calibration);
+  }
+
+  /** What the distributions of a sample are kept under. @param {Sample} sample */
+  analysisKey(sample) {
+    const { library, settings, making } = this.#bench;
+    return library.info && analysisKey(this.#bench.inputKey(sample), library.info, settings.values.points, making.calibration);
+  }
+
+  /** Whether the full-precision worker knows a sample's distributions. @param {Sample | undefined} sample */
+  isAnalyzed(sample) {
+    const key = sample && this.analysisKey(sample);
+    return key !== undefined && this.#analyzed.has(key);
+  }
+
+  /** Whether there is something to see that has not been computed, and can be. */
+  get incomplete() {
+    const sample = this.#bench.samples.current;
+    if (!sample) return false;
+    const missing = (/** @type {string} */ method) => !this.result(method)?.complete && !this.failure(method === "bicubic" ? "images" : method);
+    return (!this.isAnalyzed(sample) && !this.failure("fp32")) || ["bicubic", ...NETWORK_METHODS].some(missing);
+  }
+
+  /** @param {string} name @param {Sample} sample @param {Task} task */
+  async #compute(name, sample, task) {
+    const pair = await this.#bench.pair(sample);
+    task.check();
+    if (name === "images") return this.#computeSimple(sample, pair);
+    if (name === "fp32") return this.#analyze(sample, task);
+    const { making, engines, library, settings } = this.#bench;
+    const options = settings.options(name);
+    /** @type {Assets} */
+    const assets = { network: library.network };
+    if (this.#usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task);
+    if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task);
+    task.check();
+    // Known before it runs: settings may change meanwhile.
+    const key = this.#key(name, sample);
+    if (!key) throw new Error("what was made for this method is not what was asked for");
+    const { picture, score, layerDb, costs, seconds } = await engines[name].call("upscale", [pair.low, pair.reference, options], { assets, onProgress: (done) => task.progress(done) });
+    this.#bench.results.keep(key, { picture, score, layerDb, costs, seconds, complete: Boolean(pair.reference) });
+  }
+
+  /** @param {Sample} sample @param {Task} task */
+  async #analyze(sample, task) {
+    const { making, engines, library, settings } = this.#bench;
+    const { points } = settings.values;
+    const pair = await this.#bench.pair(sample);
+    /** @type {Assets} */
+    const assets = { network: library.network };
+    if (points.normalization === "none") assets.calibration = await making.calibrationFor("fp32", task);
+    task.check();
+    const [key, analysis] = [this.#key("fp32", sample), this.analysisKey(sample)];
+    if (!key || !analysis) throw cancelled();
+    await this.#forgetOthers(analysis);
+    const { picture, score, layerDb, costs, seconds } = await engines.fp32.call("analyze", [pair.low, pair.reference, analysis, points], { assets, onProgress: (done) => task.progress(done) });
+    this.#analyzed.add(analysis);
+    this.#bench.measured((pair.low.width * pair.low.height) / seconds);
+    this.#bench.results.keep(key, { picture, score, layerDb, costs, seconds, complete: true });
+  }
+
+  /** Has the worker forget the distributions of what is no longer looked at. @param {string} next what it will know */
+  async #forgetOthers(next) {
+    const open = this.#bench.samples.list.map((sample) => this.analysisKey(sample));
+    const keys = [...this.#analyzed].filter((key) => open.includes(key) && key !== next);
+    if (keys.length === this.#analyzed.size) return;
+    this.#analyzed = new Set(keys);
+    await this.#bench.engines.fp32.call("keepSamples", [keys]);
+  }
+
+  /** The distributions of the other samples, one after another. @param {Sample} sample */
+  #analyzeOthers(sample) {
+    const { samples, tasks } = this.#bench;
+    if (tasks.get("fp32")) return;
+    const what = (/** @type {Sample} */ other) => `distributions ${this.#wish("fp32", other)}`;
+    const next = samples.list.find((other) => other !== sample && !this.isAnalyzed(other) && !this.#failures.has(what(other)));
+    if (next) this.#start("fp32", what(next), "analyzing", (task) => this.#analyze(next, task));
+  }
+
+  /** Whether what no network computes is there. @param {Sample} sample */
+  #hasSimple(sample) {
+    const benchmark = this.#bench.settings.values.mode === "benchmark";
+    return Boolean(this.result("bicubic", sample) && (!benchmark || this.result("reference", sample)));
+  }
+
+  /** The reference, and interpolation. @param {Sample} sample @param {import("./pairs.js").Pair} pair */
+  async #computeSimple(sample, { low, reference }) {
+    const { engines, results } = this.#bench;
+    const [key, own] = [this.#key("bicubic", sample), this.#key("reference", sample)];
+    const { scale } = this.#bench.cost();
+    if (reference && own) results.keep(own, { picture: reference, complete: true });
+    this.#bench.changed();
+    const start = performance.now();
+    const picture = await engines.images.call("bicubic", [low, scale]);
+    const seconds = (performance.now() - start) / 1000;
+    const score = reference && (await engines.images.call("score", [picture, reference, scale]));
+    if (key) results.keep(key, { picture, seconds, score, complete: Boolean(reference) });
+  }
+
+  /** In upscale mode the full-precision output takes the place of the reference. @param {Sample} sample */
+  async #scoreAgainstFull(sample) {
+    const { engines, results, settings } = this.#bench;
+    const full = this.result("fp32", sample);
+    if (settings.values.mode !== "upscale" || !full) return;
+    for (const method of ["bicubic", ...NETWORK_METHODS]) {
+      const [key, result] = [this.#key(method, sample), this.result(method, sample)];
+      if (!key || !result || result.complete || this.#scoring.has(key)) continue;
+      this.#scoring.add(key);
+      try {
+        const score = await engines.images.call("score", [result.picture, full.picture, this.#bench.cost().scale]);
+        results.keep(key, { ...result, score, complete: true });
+      } catch (error) {
+        if (!isCancelled(error)) this.#failures.set(this.#wish(method, sample), /** @type {Error} */ (error));
+      } finally {
+        this.#scoring.delete(key);
+        this.#bench.changed();
+      }
+    }
+  }
+}

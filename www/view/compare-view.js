@@ -1,0 +1,213 @@
+// <compare-view>: pictures of the same size under one zoom and pan, as panes, as a pair, or with a slider between two.
+import { METHOD_NAMES } from "../model/plan.js";
+
+const MAX_ZOOM = 64;
+
+export class CompareView extends HTMLElement {
+  /** @type {Map<string, {pane: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement}>} */
+  #panes = new Map();
+  #size = { width: 1, height: 1 };
+  /** Zoom relative to fitting, and the point of the picture (0..1) in the middle of each pane. */
+  #camera = { zoom: 1, x: 0.5, y: 0.5 };
+  #shown = /** @type {string[]} */ ([]);
+  #divider = document.createElement("div");
+  /** @type {Map<number, {x: number, y: number}>} */
+  #pointers = new Map();
+
+  connectedCallback() {
+    for (const [method, name] of Object.entries(METHOD_NAMES)) {
+      const pane = document.createElement("figure");
+      pane.className = "pane";
+      pane.dataset.method = method;
+      const canvas = document.createElement("canvas");
+      canvas.dataset.testid = `canvas-${method}`;
+      canvas.width = canvas.height = 1;
+      canvas.role = "img";
+      canvas.ariaLabel = name;
+      const caption = document.createElement("figcaption");
+      const title = document.createElement("b");
+      title.textContent = name;
+      caption.append(title, " ", document.createElement("span"));
+      const share = document.createElement("div");
+      share.className = "share";
+      pane.append(canvas, caption, share);
+      this.append(pane);
+      this.#panes.set(method, { pane, canvas, caption });
+    }
+    this.#divider.className = "divider";
+    this.#divider.tabIndex = 0;
+    this.#divider.role = "slider";
+    this.#divider.ariaLabel = "Divider between left and right";
+    this.#divider.ariaValueMin = "0";
+    this.#divider.ariaValueMax = "100";
+    this.append(this.#divider);
+    this.#setSplit(50);
+    new ResizeObserver(() => this.#place()).observe(this);
+    this.addEventListener("pointerdown", (event) => this.#pointerDown(event));
+    this.addEventListener("pointermove", (event) => this.#pointerMove(event));
+    for (const end of ["pointerup", "pointercancel"]) this.addEventListener(end, (event) => this.#pointerUp(/** @type {PointerEvent} */ (event)));
+    this.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    this.addEventListener("dblclick", () => this.fit());
+    this.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** Arranges the panes: `view` is panes, pair or slider. @param {string} view @param {string[]} methods */
+  arrange(view, methods) {
+    this.dataset.view = view;
+    this.#shown = methods;
+    for (const [method, { pane }] of this.#panes) {
+      const at = methods.indexOf(method);
+      pane.classList.toggle("shown", at >= 0);
+      pane.classList.toggle("right", view === "slider" && at === 1);
+      pane.style.order = String(at);
+      pane.style.zIndex = view === "slider" ? String(at) : "";
+    }
+    this.#divider.style.zIndex = "3";
+    this.#place();
+  }
+
+  /** Sets the size of all pictures. Another size than before clears them and answers true. @param {number} width @param {number} height */
+  resize(width, height) {
+    if (this.#size.width === width && this.#size.height === height) return false;
+    this.#size = { width, height };
+    for (const { canvas } of this.#panes.values()) canvas.width = canvas.height = 1;
+    this.#place();
+    return true;
+  }
+
+  /** Draws a picture, or marks the pane as waiting for one. @param {string} method @param {ImageData | undefined} image */
+  draw(method, image) {
+    const entry = this.#panes.get(method);
+    if (!entry) return;
+    entry.pane.classList.toggle("stale", !image);
+    if (!image) return;
+    const { canvas } = entry;
+    if (canvas.width !== image.width) canvas.width = image.width;
+    if (canvas.height !== image.height) canvas.height = image.height;
+    canvas.getContext("2d")?.putImageData(image, 0, 0);
+  }
+
+  /** @param {string} method @param {string} text behind the method's name @param {boolean} failed whether it says why there is no picture */
+  caption(method, text, failed) {
+    const entry = this.#panes.get(method);
+    entry?.pane.classList.toggle("failed", failed);
+    const note = entry?.caption.lastElementChild;
+    if (note && note.textContent !== text) note.textContent = text;
+  }
+
+  /** @param {string} method @param {number} done share in 0..1 */
+  progress(method, done) {
+    this.#panes.get(method)?.pane.style.setProperty("--done", String(done));
+  }
+
+  fit() {
+    this.#camera = { zoom: 1, x: 0.5, y: 0.5 };
+    this.#place();
+  }
+
+  /** @param {number} factor @param {{x: number, y: number}} [at] a point in a pane, from its centre, in CSS pixels */
+  zoom(factor, at = { x: 0, y: 0 }) {
+    const before = this.#scale();
+    this.#camera.zoom = Math.min(Math.max(this.#camera.zoom * factor, 0.5), MAX_ZOOM);
+    const after = this.#scale();
+    // The point under the pointer stays there.
+    this.#move(at.x / before - at.x / after, at.y / before - at.y / after);
+  }
+
+  #paneSize() {
+    const pane = this.#panes.get(this.#shown[0])?.pane;
+    return { width: pane?.clientWidth || 1, height: pane?.clientHeight || 1 };
+  }
+
+  /** CSS pixels for one pixel of the picture. */
+  #scale() {
+    const { width, height } = this.#paneSize();
+    return Math.min(width / this.#size.width, height / this.#size.height) * this.#camera.zoom;
+  }
+
+  /** Moves the camera by pixels of the picture. @param {number} dx @param {number} dy */
+  #move(dx, dy) {
+    const clamp = (/** @type {number} */ v) => Math.min(Math.max(v, 0), 1);
+    this.#camera.x = clamp(this.#camera.x + dx / this.#size.width);
+    this.#camera.y = clamp(this.#camera.y + dy / this.#size.height);
+    this.#place();
+  }
+
+  #place() {
+    const { width, height } = this.#paneSize();
+    const scale = this.#scale();
+    this.style.setProperty("--s", String(scale));
+    this.style.setProperty("--x", `${width / 2 - this.#camera.x * this.#size.width * scale}px`);
+    this.style.setProperty("--y", `${height / 2 - this.#camera.y * this.#size.height * scale}px`);
+    this.classList.toggle("magnified", scale * devicePixelRatio >= 2);
+    this.dispatchEvent(new CustomEvent("camera", { detail: { scale, fitted: this.#camera.zoom === 1 } }));
+  }
+
+  /** @param {number} percent */
+  #setSplit(percent) {
+    const value = Math.min(Math.max(percent, 0), 100);
+    this.style.setProperty("--split", `${value}%`);
+    this.#divider.ariaValueNow = String(Math.round(value));
+  }
+
+  /** @param {PointerEvent} event */
+  #pointerDown(event) {
+    if (event.button !== 0) return;
+    this.setPointerCapture(event.pointerId);
+    this.#pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    this.classList.toggle("splitting", event.target === this.#divider);
+    this.classList.add("dragging");
+  }
+
+  /** @param {PointerEvent} event */
+  #pointerMove(event) {
+    const last = this.#pointers.get(event.pointerId);
+    if (!last) return;
+    const now = { x: event.clientX, y: event.clientY };
+    this.#pointers.set(event.pointerId, now);
+    if (this.classList.contains("splitting")) {
+      const box = this.getBoundingClientRect();
+      return this.#setSplit((100 * (now.x - box.left)) / box.width);
+    }
+    const scale = this.#scale();
+    const count = this.#pointers.size;
+    this.#move((last.x - now.x) / scale / count, (last.y - now.y) / scale / count);
+    const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
+    if (!other) return;
+    const distance = (/** @type {{x: number, y: number}} */ p) => Math.max(Math.hypot(p.x - other.x, p.y - other.y), 1);
+    this.zoom(distance(now) / distance(last));
+  }
+
+  /** @param {PointerEvent} event */
+  #pointerUp(event) {
+    this.#pointers.delete(event.pointerId);
+    if (this.#pointers.size === 0) this.classList.remove("dragging", "splitting");
+  }
+
+  /** @param {WheelEvent} event */
+  #wheel(event) {
+    event.preventDefault();
+    const pane = /** @type {HTMLElement} */ (event.target).closest(".pane") ?? this;
+    const box = pane.getBoundingClientRect();
+    const at = { x: event.clientX - box.left - box.width / 2, y: event.clientY - box.top - box.height / 2 };
+    this.zoom(Math.exp(-event.deltaY / (event.deltaMode ? 8 : 400)), at);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const onDivider = event.target === this.#divider;
+    /** @type {Record<string, [number, number]>} */
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const arrow = arrows[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (arrow && onDivider) this.#setSplit(Number(this.#divider.ariaValueNow) + 2 * (arrow[0] - arrow[1]));
+    else if (arrow) this.#move((arrow[0] * 60) / this.#scale(), (arrow[1] * 60) / this.#scale());
+    else if (event.key === "+" || event.key === "=") this.zoom(1.4);
+    else if (event.key === "-") this.zoom(1 / 1.4);
+    else if (event.key === "0") this.fit();
+    else return;
+    event.preventDefault();
+  }
+}
+
+customElements.define("compare-view", CompareView);

@@ -1,0 +1,154 @@
+// Files made of results.
+import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
+import { element } from "./dom.js";
+import { SAMPLES } from "./opening.js";
+
+/** @typedef {import("../model/bench.js").Bench} Bench */
+
+/** Hands a file to the user. @param {string} name @param {BlobPart} content @param {string} type */
+export function download(name, content, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** @param {Bench} bench */
+function rows({ samples, scheduler, settings }) {
+  const { mode, weightBits, activationBits, layerBits } = settings.values;
+  const mixed = Object.keys(layerBits).length > 0;
+  const bits = (/** @type {number} */ own) => (mixed ? "mixed" : own);
+  return samples.list.flatMap((sample) =>
+    ["bicubic", ...NETWORK_METHODS].flatMap((method) => {
+      const result = scheduler.result(method, sample);
+      if (!result) return [];
+      const quantized = NETWORK_METHODS.includes(method) && method !== "fp32";
+      return [
+        {
+          image: sample.name,
+          region: sample.region,
+          mode,
+          against: mode === "benchmark" ? "reference" : "fp32",
+          method,
+          weightBits: quantized ? bits(weightBits) : 32,
+          activationBits: quantized ? bits(activationBits) : 32,
+          psnrY: result.score?.psnrY ?? null,
+          ssimY: result.score?.ssimY ?? null,
+          seconds: result.seconds ?? null,
+          modelBytes: result.costs?.totalBytes ?? (method === "bicubic" ? 0 : null),
+          bitOpsPerPixel: result.costs?.bitOpsPerPixel ?? null,
+          costs: result.costs,
+          options: settings.options(method),
+          layerDb: result.layerDb && quantized ? [...result.layerDb] : undefined,
+        },
+      ];
+    }),
+  );
+}
+
+/** One line for each sample and method at the present settings. @param {Bench} bench */
+function scoresCsv(bench) {
+  const columns = /** @type {const} */ (["image", "mode", "against", "method", "weightBits", "activationBits", "psnrY", "ssimY", "seconds", "modelBytes", "bitOpsPerPixel"]);
+  const quote = (/** @type {unknown} */ value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
+  const lines = rows(bench).map((row) => columns.map((column) => quote(row[column])).join(","));
+  return [columns.join(","), ...lines, ""].join("\r\n");
+}
+
+/** Settings, network, scores, and the chosen layer's distributions. @param {Bench} bench @param {import("./analyzer.js").Analyzer} analyzer */
+async function reportJson(bench, analyzer) {
+  const { inquiries, library, making, settings } = bench;
+  const { info } = library;
+  const report = {
+    network: info,
+    settings: settings.values,
+    methods: METHOD_NAMES,
+    results: rows(bench),
+    layerBits: info && Object.fromEntries(bench.layerBits().flatMap((bits, i) => (info.layers[i].quantized ? [[info.layers[i].name, bits]] : []))),
+    layerErrors: inquiries.layerErrors && { widths: inquiries.widths, layers: inquiries.layerErrors },
+    calibration: making.calibration && { sha256: making.calibration.sha256, settings: making.calibration.settings, source: making.calibration.source },
+    layer: info?.layers[analyzer.layer()]?.name,
+    channels: await analyzer.distributions(),
+  };
+  return JSON.stringify(report, null, 1);
+}
+
+/** All figures below each other in one file. @param {string[]} figures */
+function figuresFile(figures) {
+  let top = 0;
+  let widest = 0;
+  const parts = figures.map((text) => {
+    const [width, height] = ["width", "height"].map((name) => Number(new RegExp(`<svg[^>]*? ${name}="(\\d+)"`).exec(text)?.[1]));
+    const part = text.replace("<svg ", `<svg y="${top}" `);
+    top += height;
+    widest = Math.max(widest, width);
+    return part;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${widest}" height="${top}" viewBox="0 0 ${widest} ${top}">\n${parts.join("\n")}\n</svg>\n`;
+}
+
+/** The buttons that make files, and the link. */
+export class Exports {
+  #bench;
+  #analyzer;
+  #comparison;
+  #networks;
+  #errors;
+
+  /** @param {Bench} bench @param {import("./analyzer.js").Analyzer} analyzer @param {import("./comparison.js").Comparison} comparison @param {import("./network-picker.js").NetworkPicker} networks @param {import("./errors.js").Errors} errors */
+  constructor(bench, analyzer, comparison, networks, errors) {
+    this.#bench = bench;
+    this.#analyzer = analyzer;
+    this.#comparison = comparison;
+    this.#networks = networks;
+    this.#errors = errors;
+    const tell = (/** @type {unknown} */ error) => errors.tell(error);
+    element("export-png").onclick = () => this.#png().catch(tell);
+    element("export-csv").onclick = () => download(`${this.#name()}-scores.csv`, scoresCsv(bench), "text/csv");
+    element("export-json").onclick = () => reportJson(bench, analyzer).then((text) => download(`${this.#name()}-report.json`, text, "application/json"), tell);
+    element("export-svg").onclick = () => download(`${this.#name()}-figures.svg`, figuresFile(analyzer.figures()), "image/svg+xml");
+    element("share-link").onclick = () => this.#link();
+    for (const kind of /** @type {const} */ (["calibration", "optimized"])) {
+      element(`save-${kind}`).onclick = () => {
+        const file = bench.making[kind]?.file;
+        if (file) download(`${networks.id}.${kind}`, /** @type {BlobPart} */ (file), "application/octet-stream");
+      };
+    }
+  }
+
+  #name() {
+    return (this.#bench.samples.current?.name ?? "dfsq").replace(/\.[^.]*$/, "");
+  }
+
+  async #png() {
+    const { view, right } = this.#comparison.arrangement;
+    const method = view === "panes" ? "dfsq" : right;
+    const result = this.#bench.scheduler.result(method);
+    if (!result) return this.#errors.tell(new Error(`there is no ${METHOD_NAMES[method]} picture yet`));
+    download(`${this.#name()}-${method}.png`, await this.#bench.engines.images.call("encodePng", [result.picture]), "image/png");
+  }
+
+  async #link() {
+    const { samples, settings } = this.#bench;
+    const parts = { network: this.#networks.id, ...settings.toLink(), ...this.#comparison.arrangement };
+    const sample = SAMPLES.find((name) => samples.current?.name === `${name}.png`);
+    history.replaceState(null, "", `#${new URLSearchParams(sample ? { ...parts, sample } : parts)}`);
+    const button = element("share-link");
+    try {
+      await navigator.clipboard.writeText(location.href);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "The address bar has the link";
+    }
+    setTimeout(() => (button.textContent = "Copy link to these settings"), 2000);
+  }
+
+  draw() {
+    const { making, samples, scheduler } = this.#bench;
+    const some = Boolean(samples.current && NETWORK_METHODS.some((method) => scheduler.result(method)));
+    for (const id of ["export-png", "export-csv", "export-json"]) element(id).disabled = !some;
+    element("export-svg").disabled = !this.#analyzer.figures().length;
+    element("save-calibration").disabled = !making.calibration;
+    element("save-optimized").disabled = !making.optimized;
+  }
+}

@@ -1,0 +1,102 @@
+// Bits of single layers: by hand, or assigned under a budget from what each layer alone costs.
+import { find } from "./dom.js";
+
+/** @typedef {import("../model/bench.js").Bench} Bench */
+
+/** As PSNR of the output with this layer alone quantized. @param {number} error */
+const decibels = (error) => (error > 0 ? (-10 * Math.log10(error)).toFixed(1) : "∞");
+
+export class LayerBits {
+  #panel;
+  #bench;
+  /** What the table shows now. */
+  #shown = "";
+
+  /** @param {HTMLElement} panel @param {Bench} bench @param {import("./errors.js").Errors} errors */
+  constructor(panel, bench, errors) {
+    this.#panel = panel;
+    this.#bench = bench;
+    const { inquiries, settings } = bench;
+    find("tbody", panel).addEventListener("change", (/** @type {Event} */ event) => this.#chosen(/** @type {HTMLSelectElement} */ (event.target)));
+    find("[data-testid=reset-layers]", panel).onclick = () => settings.set({ layerBits: {} });
+    const tell = (/** @type {unknown} */ error) => errors.tell(error);
+    find("[data-testid=measure-layers]", panel).onclick = () => inquiries.measureLayers().catch(tell);
+    find("[data-testid=assign-bits]", panel).onclick = () => inquiries.assignBits(Number(find("[data-testid=average-bits]", panel).value)).catch(tell);
+    panel.addEventListener("toggle", () => this.draw());
+  }
+
+  /** @param {HTMLSelectElement} select */
+  #chosen(select) {
+    const { settings } = this.#bench;
+    const { weightBits, activationBits, layerBits } = settings.values;
+    const name = String(select.closest("tr")?.dataset.layer);
+    const pair = /** @type {[number, number]} */ ([...(layerBits[name] ?? [weightBits, activationBits])]);
+    pair[Number(select.dataset.operand)] = Number(select.value);
+    const { [name]: _, ...others } = layerBits;
+    const plain = pair[0] === weightBits && pair[1] === activationBits;
+    settings.set({ layerBits: plain ? others : { ...layerBits, [name]: pair } });
+  }
+
+  draw() {
+    const { inquiries, library, settings, tasks } = this.#bench;
+    const { weightBits, activationBits, layerBits } = settings.values;
+    const { layerErrors } = inquiries;
+    const count = Object.keys(layerBits).length;
+    find("summary .note", this.#panel).textContent = count ? `${count} set, ${this.#average()} bits on average` : "";
+    find("[data-testid=measure-layers]", this.#panel).disabled = !library.info || tasks.size > 0;
+    find("[data-testid=assign-bits]", this.#panel).disabled = !layerErrors;
+    find("[data-testid=reset-layers]", this.#panel).disabled = count === 0;
+    const now = JSON.stringify([library.info?.sha256, layerBits, weightBits, activationBits, layerErrors]);
+    if (now === this.#shown || !(/** @type {HTMLDetailsElement} */ (this.#panel).open)) return;
+    this.#shown = now;
+    const focused = /** @type {HTMLElement} */ (document.activeElement)?.dataset?.at;
+    const rows = (library.info?.layers ?? []).flatMap((layer, index) => (layer.quantized ? [this.#row(layer.name, index)] : []));
+    find("tbody", this.#panel).replaceChildren(...rows);
+    if (focused) find(`[data-at="${CSS.escape(focused)}"]`, this.#panel)?.focus();
+  }
+
+  /** @param {string} name @param {number} index */
+  #row(name, index) {
+    const { inquiries, settings } = this.#bench;
+    const { weightBits, activationBits, layerBits } = settings.values;
+    const row = document.createElement("tr");
+    row.dataset.layer = name;
+    row.classList.toggle("differs", name in layerBits);
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = name;
+    head.title = name;
+    row.append(head);
+    const pair = layerBits[name] ?? [weightBits, activationBits];
+    for (const [operand, word] of ["weights", "activations"].entries()) {
+      const select = document.createElement("select");
+      select.ariaLabel = `Bits of the ${word} of ${name}`;
+      select.dataset.operand = String(operand);
+      select.dataset.at = `${name} ${operand}`;
+      select.append(...settings.defaults.bitWidths.map((width) => new Option(String(width), String(width), false, width === pair[operand])));
+      const cell = document.createElement("td");
+      cell.append(select);
+      row.append(cell);
+    }
+    const measured = inquiries.layerErrors?.find(({ layer }) => layer === index);
+    for (const [i] of inquiries.widths.entries()) {
+      const cell = document.createElement("td");
+      cell.textContent = measured ? decibels(measured.errors[i]) : "–";
+      row.append(cell);
+    }
+    return row;
+  }
+
+  /** Of the weights of all quantized layers. */
+  #average() {
+    const bits = this.#bench.layerBits();
+    let [sum, total] = [0, 0];
+    for (const [i, layer] of (this.#bench.library.info?.layers ?? []).entries()) {
+      if (!layer.quantized) continue;
+      const weights = (layer.inputs * layer.outputs * layer.kernel[0] * layer.kernel[1]) / layer.groups;
+      sum += weights * bits[i][0];
+      total += weights;
+    }
+    return (sum / total).toFixed(2);
+  }
+}

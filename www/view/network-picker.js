@@ -1,0 +1,109 @@
+// The list of networks, the one in use, and what is said of it.
+import { describe, fetchNetwork, listNetworks } from "../model/networks.js";
+import { element, say } from "./dom.js";
+
+/** @typedef {import("../model/bench.js").Bench} Bench */
+
+const RULES = { "residual-blocks": "convolutions of the residual blocks", "dense-blocks": "dense blocks and feature fusion", general: "all but the first convolution, up to the upsampler" };
+
+/** What is said of where points come from. */
+const SOURCES = {
+  shipped: "",
+  image: "No calibration came with this network: its points are chosen on the dropped image itself.",
+  images: "Its points are chosen on your images.",
+  patches: "Its points are chosen on patches of the bundled samples.",
+  file: "Its points are those of your file.",
+};
+
+export class NetworkPicker {
+  /** @type {import("../model/networks.js").Entry[]} */
+  #networks = [];
+  /** Counts choices: only the last one counts. */
+  #choices = 0;
+  #select = element("network");
+  #bench;
+  #errors;
+  #status;
+
+  /** @param {Bench} bench @param {import("./errors.js").Errors} errors @param {import("./status.js").Status} status */
+  constructor(bench, errors, status) {
+    this.#bench = bench;
+    this.#errors = errors;
+    this.#status = status;
+    this.#select.addEventListener("change", () => this.use(this.#select.value));
+  }
+
+  /** Fills the list and takes one of it. @param {string | null} wanted its id */
+  async start(wanted) {
+    this.#networks = await listNetworks();
+    this.#select.append(...this.#networks.map((network) => new Option(describe(network), network.id)));
+    await this.use(this.#networks.find(({ id }) => id === wanted)?.id ?? this.#networks[0].id);
+  }
+
+  /** The id of the network in use. */
+  get id() {
+    const known = this.#networks.find(({ sha256 }) => sha256 === this.#bench.library.info?.sha256);
+    return known?.id ?? "foreign";
+  }
+
+  /** Downloads and uses a bundled network. @param {string} id */
+  async use(id) {
+    const entry = this.#networks.find((network) => network.id === id) ?? this.#networks[0];
+    const choice = ++this.#choices;
+    const current = () => choice === this.#choices;
+    this.#errors.clear();
+    try {
+      const files = await fetchNetwork(this.#bench.engines.images, entry, (done, total) => current() && this.#progress(entry.name, done, total));
+      if (current()) await this.#bench.setNetwork(files);
+    } catch (error) {
+      if (current()) this.#errors.tell(error, entry.name);
+    }
+    if (current()) this.#progress("", 0, 0);
+    this.#show();
+  }
+
+  /** The bytes are shown, but a screen reader is told the name only. @param {string} name @param {number} done @param {number} total */
+  #progress(name, done, total) {
+    const share = element("download");
+    share.textContent = name ? `${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB` : "";
+    this.#status.note(name ? `Loading ${name}…` : "");
+  }
+
+  /** Uses a network that the user brought. One that is among the bundled ones gets what came with that. @param {Uint8Array} bytes @param {string} name of its file */
+  async bring(bytes, name) {
+    // One that cannot be used fails here, and what is being fetched comes nevertheless.
+    await this.#bench.setNetwork({ network: { bytes } });
+    this.#choices++;
+    this.#progress("", 0, 0);
+    this.#select.querySelector("[data-foreign]")?.remove();
+    const known = this.#networks.find(({ id }) => id === this.id);
+    if (known) {
+      await this.#bench.setNetwork(await fetchNetwork(this.#bench.engines.images, known));
+    } else {
+      const option = new Option(this.#bench.library.info?.name ?? name, "foreign", true, true);
+      option.dataset.foreign = "";
+      this.#select.append(option);
+    }
+    this.#show();
+  }
+
+  /** Makes the list show the network in use, also after another could not be loaded. */
+  #show() {
+    if (this.#bench.library.info) this.#select.value = this.id;
+    if (this.id !== "foreign") this.#select.querySelector("[data-foreign]")?.remove();
+  }
+
+  draw() {
+    const { library, making } = this.#bench;
+    if (!library.info) return;
+    const { convention, parameters, layers, rule } = library.info;
+    const quantized = layers.filter((layer) => layer.quantized).length;
+    const parts = [
+      `Enlarges ${convention.scale}×; ${(parameters / 1e6).toFixed(2)} million parameters. Quantized: ${quantized} of ${layers.length} convolutions (${RULES[rule]}).`,
+    ];
+    if (convention.size) parts.push(`It takes pictures of ${convention.size[1]} × ${convention.size[0]} pixels only.`);
+    if (convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${convention.assumed.join("; ")}.`);
+    if (making.calibration) parts.push(SOURCES[making.calibration.source]);
+    say(element("network-note"), parts.filter(Boolean).join(" "));
+  }
+}

@@ -1,0 +1,86 @@
+// Files that the user brings, by what they are.
+import { fetchBytes } from "../engine/downloads.js";
+import { element } from "./dom.js";
+import { listenForFiles } from "./files.js";
+
+/** @typedef {import("../model/bench.js").Bench} Bench */
+
+export const SAMPLES = ["parrot", "lighthouse", "bikes"];
+
+/** Files of the bundled samples. @returns {Promise<Uint8Array[]>} */
+export const sampleFiles = () => Promise.all(SAMPLES.map((name) => fetchBytes(`samples/${name}.png`)));
+
+const LARGEST_FILE = 512 * 2 ** 20;
+
+export class Opening {
+  #bench;
+  #errors;
+  #status;
+  /** What a file is, by its name, in the order in which they are taken: an image is meant for the network beside it. @type {{ending: RegExp, take: (file: File, bytes: Uint8Array) => Promise<void>}[]} */
+  #kinds;
+
+  /** @param {Bench} bench @param {import("./errors.js").Errors} errors @param {import("./status.js").Status} status @param {import("./network-picker.js").NetworkPicker} networks */
+  constructor(bench, errors, status, networks) {
+    this.#bench = bench;
+    this.#errors = errors;
+    this.#status = status;
+    this.#kinds = [
+      { ending: /\.onnx$/i, take: (file, bytes) => networks.bring(bytes, file.name) },
+      { ending: /\.calibration$/i, take: (_, bytes) => bench.loadCalibration(bytes) },
+      { ending: /\.optimized$/i, take: (_, bytes) => bench.loadOptimized(bytes) },
+      { ending: /(?:)/, take: (file, bytes) => bench.addImage(file.name, bytes) },
+    ];
+    listenForFiles(element("drop-hint"), (files) => this.open(files), (why) => errors.tell(new Error(why)));
+    for (const id of ["network-file", "image-file"]) element(id).addEventListener("change", (/** @type {Event} */ event) => this.#chosen(event));
+    element("samples").append(...SAMPLES.map((name) => this.#sampleButton(name)));
+  }
+
+  /** @param {Event} event */
+  #chosen(event) {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    const files = [...(input.files ?? [])];
+    // So that choosing the same file again is noticed.
+    input.value = "";
+    this.open(files);
+  }
+
+  /** @param {string} name */
+  #sampleButton(name) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.testid = `sample-${name}`;
+    const image = Object.assign(new Image(96, 96), { src: `samples/${name}.png`, alt: "" });
+    const label = document.createElement("span");
+    label.textContent = name;
+    button.append(image, label);
+    button.onclick = () => this.openSample(name);
+    return button;
+  }
+
+  /** @param {string} name */
+  async openSample(name) {
+    try {
+      await this.open([new File([/** @type {BlobPart} */ (await fetchBytes(`samples/${name}.png`))], `${name}.png`)]);
+    } catch (error) {
+      this.#errors.tell(error, name);
+    }
+  }
+
+  /** What is wrong with one file keeps no other from being opened. @param {Iterable<File>} files */
+  async open(files) {
+    this.#errors.clear();
+    const rank = (/** @type {File} */ file) => this.#kinds.findIndex(({ ending }) => ending.test(file.name));
+    for (const file of [...files].sort((a, b) => rank(a) - rank(b))) {
+      try {
+        if (file.size > LARGEST_FILE) throw new Error(`the file has ${(file.size / 2 ** 20).toFixed(0)} MB, more than 512`);
+        this.#status.note(`Opening ${file.name}…`);
+        await this.#kinds[rank(file)].take(file, new Uint8Array(await file.arrayBuffer()));
+      } catch (error) {
+        this.#errors.tell(error, file.name);
+      } finally {
+        this.#status.note("");
+      }
+    }
+    this.#bench.changed();
+  }
+}

@@ -1,0 +1,39 @@
+// The table under the pictures.
+import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
+import { tableRow } from "./table.js";
+
+/** @typedef {import("../model/bench.js").Bench} Bench */
+/** @typedef {import("../model/settings.js").Values} Values */
+
+/** Bits of weights and activations. @param {Values} values @param {string} method */
+export function bitsText({ weightBits, activationBits, layerBits }, method) {
+  if (method === "fp32") return "32 / 32";
+  if (!NETWORK_METHODS.includes(method)) return "–";
+  return Object.keys(layerBits).length ? "mixed" : `${weightBits} / ${activationBits}`;
+}
+
+/** @param {number | undefined} value @param {number} digits */
+export function decimal(value, digits) {
+  if (value === undefined || Number.isNaN(value)) return "–";
+  return Number.isFinite(value) ? value.toFixed(digits) : "∞";
+}
+
+/** Draws the table of scores. @param {Bench} bench @param {HTMLTableElement} table */
+export function drawScores(bench, table) {
+  const { scheduler, settings } = bench;
+  const against = settings.values.mode === "benchmark" ? "the reference image" : "the full-precision output";
+  if (table.caption) table.caption.textContent = `Scores on luma against ${against}, border of ${bench.cost().scale} pixels left out`;
+  const rows = ["fp32", "dfsq-opt", "dfsq", "min-max", "bicubic"].map((method) => {
+    const result = scheduler.result(method);
+    const size = result?.costs ? (result.costs.totalBytes / 1000).toFixed(0) : result && method === "bicubic" ? "0" : "–";
+    const cells = [
+      bitsText(settings.values, method),
+      [`psnr-${method}`, decimal(result?.score?.psnrY, 3)],
+      [`ssim-${method}`, decimal(result?.score?.ssimY, 4)],
+      [`time-${method}`, decimal(result?.seconds, 2)],
+      [`size-${method}`, size],
+    ];
+    return tableRow(METHOD_NAMES[method], /** @type {(string | [string, string])[]} */ (cells), method);
+  });
+  table.tBodies[0].replaceChildren(...rows);
+}

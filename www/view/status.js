@@ -1,0 +1,68 @@
+// What is going on: the status line, the bar, Run and Cancel, and the state of the page.
+import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
+import { element, say } from "./dom.js";
+import { bitsText } from "./score-table.js";
+
+/** @typedef {import("../model/bench.js").Bench} Bench */
+
+export class Status {
+  #bench;
+  #errors;
+  /** What is said while something loads. */
+  #note = "";
+
+  /** @param {Bench} bench @param {import("./errors.js").Errors} errors */
+  constructor(bench, errors) {
+    this.#bench = bench;
+    this.#errors = errors;
+    element("run").onclick = () => bench.run();
+    element("cancel").onclick = () => bench.stop();
+  }
+
+  /** Says what is being loaded, until another word or nothing. @param {string} note */
+  note(note) {
+    this.#note = note;
+    this.draw();
+  }
+
+  get #state() {
+    const { library, loading, samples, scheduler, tasks } = this.#bench;
+    if (tasks.size) return "running";
+    if (this.#errors.any) return "error";
+    if (!library.info || loading || this.#note) return "loading";
+    return samples.current && !scheduler.incomplete ? "done" : "ready";
+  }
+
+  draw() {
+    const { library, loading, samples, scheduler, tasks } = this.#bench;
+    const state = this.#state;
+    /** @type {HTMLElement} */ (document.querySelector("main")).dataset.state = state;
+    const failed = NETWORK_METHODS.some((method) => scheduler.failure(method));
+    element("run").disabled = !library.info || loading > 0 || !samples.current || tasks.size > 0 || !(scheduler.incomplete || failed);
+    element("cancel").disabled = tasks.size === 0;
+    this.drawProgress();
+    say(element("status"), this.#text(state));
+  }
+
+  drawProgress() {
+    const { scheduler, tasks } = this.#bench;
+    const done = (/** @type {string} */ name) => tasks.get(name)?.done ?? (scheduler.result(name) ? 1 : 0);
+    element("progress").value = tasks.size ? NETWORK_METHODS.reduce((sum, name) => sum + done(name), 0) / NETWORK_METHODS.length : 0;
+  }
+
+  /** @param {string} state */
+  #text(state) {
+    const { samples, scheduler, settings, tasks } = this.#bench;
+    const sample = samples.current;
+    if (state === "loading") return this.#note || "Loading the network…";
+    if (!sample && !tasks.size) return "Ready. Drop an image.";
+    if (tasks.isAt("measuring")) return "Measuring what each layer costs at each width…";
+    if (tasks.isAt("studying")) return "Comparing ways to choose points…";
+    if (tasks.isAt("calibrating")) return "Choosing quantization points…";
+    if (tasks.isAt("optimizing")) return `Optimizing the network for ${bitsText(settings.values, "dfsq-opt")} bits, and running ${sample?.name}`;
+    if (state === "running" && !scheduler.incomplete) return "Analyzing the other images…";
+    if (state === "running") return `Running ${NETWORK_METHODS.filter((name) => tasks.get(name)).map((name) => METHOD_NAMES[name]).join(", ") || "Bicubic"} on ${sample?.name}`;
+    if (state === "error") return "Stopped by an error.";
+    return sample && state === "done" ? `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}` : "Ready to run.";
+  }
+}
