@@ -7,6 +7,8 @@ cache=${DFSQ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dfsq}
 tools=$cache/tools
 wasm_target=wasm32-unknown-unknown
 wasm_pack_version=0.15.1
+cargo_deny_version=0.20.2
+wasm_limit=3000000 # bytes of the program when compressed
 export PATH=$tools/bin:$PATH
 
 usage() {
@@ -16,8 +18,10 @@ usage: ./build.sh [command]
   (none)   set up what is missing, build, serve the page and print its address
   build    set up what is missing and build the page into www/
   serve    serve www/ on a free port of 127.0.0.1
-  test     run every test: native, wasm in a browser, the page in a browser, conversion of checkpoints
-  check    formatting, lints for host and wasm32, documentation, page scripts
+  test     check, then every test: native, wasm in a browser, the page's model, the page in a browser, conversion of
+           checkpoints
+  check    formatting, lints for host and wasm32, documentation, types of the page's scripts, the program's size,
+           licences and sources of dependencies
   bench    measure speed natively (see benches/)
   help     print this
 
@@ -112,6 +116,7 @@ cargo_tool() {
 }
 
 setup_wasm_bindgen() { cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)" 1 3; }
+setup_cargo_deny() { cargo_tool cargo-deny "$cargo_deny_version" 0 4 --locked; }
 setup_wasm_pack() { cargo_tool wasm-pack "$wasm_pack_version" 0 1 --locked; }
 
 setup_browser() {
@@ -180,59 +185,71 @@ PYTHON
 }
 
 check() {
+  local size
   setup_rust
+  setup_wasm_bindgen
   setup_page_tests
+  setup_cargo_deny
   say "formatting"
   cargo fmt --check
   say "lints for the host and for $wasm_target (about 3 minutes the first time)"
   # By its own name: `cargo clippy` would take rustup's, which lacks what Debian's compiler has.
   cargo-clippy clippy --quiet --release --all-targets -- -D warnings
   cargo-clippy clippy --quiet --release --lib --tests --target "$wasm_target" -- -D warnings
+  # The library alone, as a program without a command line uses it.
+  cargo-clippy clippy --quiet --release --lib --no-default-features -- -D warnings
   say "documentation"
   RUSTDOCFLAGS="-D warnings" cargo doc --quiet --release --no-deps
   say "types of the page's scripts"
+  build
   tests/e2e/node_modules/.bin/tsc -p tests/e2e/jsconfig.json
+  size=$(gzip -c www/pkg/dfsq_bg.wasm | wc -c)
+  [ "$size" -le "$wasm_limit" ] || die "the program has $size bytes when compressed, more than $wasm_limit"
+  say "licences, bans and sources of dependencies"
+  cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
 }
 
 # count PATTERN FILE: the sum of the numbers that follow or precede the pattern, as sed extracts them.
 count() { sed -nE "s/$1/\1/p" "$2" | awk '{ n += $1 } END { print n + 0 }'; }
 
 run_tests() {
-  local log native wasm page converted
-  setup_rust
-  setup_wasm_bindgen
+  local log native wasm model page converted
+  check
   setup_wasm_pack
   setup_browser
-  setup_page_tests
   setup_python
   log=$(mktemp -d)
 
-  say "native tests (about 5 minutes the first time)"
-  cargo test --release 2>&1 | tee "$log/native" | grep -vE '^test .* ok$|^$'
+  say "native tests, with overflow checks and debug assertions (about 5 minutes the first time)"
+  cargo test --release --config profile.release.package.dfsq.overflow-checks=true \
+    --config profile.release.package.dfsq.debug-assertions=true 2>&1 | tee "$log/native" | grep -vE '^test .* ok$|^$'
+  cargo build --quiet --release
+  say "the page's model"
+  node --test --test-reporter=spec tests/unit/*.test.js 2>&1 | tee "$log/model"
   say "tests in the browser: wasm-pack test --headless --chrome"
-  build
   wasm-pack test --headless --chrome --chromedriver "$(command -v chromedriver)" --mode no-install --release 2>&1 |
     tee "$log/wasm" | grep -E '^test result|FAIL|panicked|error' || true
   grep -q 'test result: FAILED\|^error' "$log/wasm" && { cat "$log/wasm"; die "a test in the browser failed"; }
   say "the page in $BROWSER"
   DFSQ=$(realpath "${CARGO_TARGET_DIR:-target}")/release/dfsq
   export DFSQ
-  (cd tests/e2e && node --test --test-reporter=spec page.test.js) 2>&1 | tee "$log/page"
+  (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=spec ./*.test.js) 2>&1 | tee "$log/page"
 
   say "conversion of published checkpoints"
   (cd onnx && "$python" -B test_convert.py) 2>&1 | tee "$log/converted"
 
   native=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/native")
   wasm=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/wasm")
+  model=$(count '^ℹ pass ([0-9]+).*' "$log/model")
   page=$(count '^ℹ pass ([0-9]+).*' "$log/page")
   converted=$(count '^Ran ([0-9]+) tests? in.*' "$log/converted")
   rm -r "$log"
   # A suite that was skipped in silence must not look like success.
-  if [ "$native" = 0 ] || [ "$wasm" = 0 ] || [ "$page" = 0 ] || [ "$converted" = 0 ]; then
-    die "a kind of test ran no test: native $native, wasm $wasm, page $page, conversion $converted"
+  if [ "$native" = 0 ] || [ "$wasm" = 0 ] || [ "$model" = 0 ] || [ "$page" = 0 ] || [ "$converted" = 0 ]; then
+    die "a kind of test ran no test: native $native, wasm $wasm, model $model, page $page, conversion $converted"
   fi
-  say "native $native, wasm $wasm, page $page, conversion $converted"
-  echo "$((native + wasm + page + converted)) passed, 0 failed"
+  say "native $native, wasm $wasm, model $model, page $page, conversion $converted"
+  echo "$((native + wasm + model + page + converted)) passed, 0 failed"
 }
 
 case ${1:-all} in
