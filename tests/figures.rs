@@ -1,0 +1,83 @@
+//! Each figure compared whole with the one that was looked at and kept in `tests/golden`. After a wanted change:
+//! `UPDATE_GOLDENS=1 cargo test --release --test figures`, and look at what changed.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use dfsq::analysis::{ChannelSummary, HISTOGRAM_BINS};
+use dfsq::figures::{self, Chosen, Style};
+use dfsq::quant::UniversalSet;
+use std::path::Path;
+
+/// Channels of different places, widths and shapes, and one that is constant.
+fn channels() -> Vec<ChannelSummary> {
+    let one = |i: usize| {
+        let (place, spread) = ((i as f32 - 3.0) * 2.5, 1.0 + i as f32 * 1.75);
+        let five = [-1.0, -0.25, 0.0, 0.25, 1.0].map(|x| place + x * spread * if i == 5 { 0.0 } else { 1.0 });
+        let bell = |bin: usize| {
+            let x = (bin as i32 - HISTOGRAM_BINS as i32 / 2 + i as i32).unsigned_abs();
+            4000 / (1 + x * x)
+        };
+        ChannelSummary {
+            five,
+            mean: place,
+            range: spread,
+            histogram: (0..HISTOGRAM_BINS).map(bell).collect(),
+        }
+    };
+    (0..8).map(one).collect()
+}
+
+fn check(name: &str, drawn: dfsq::Result<String>) {
+    let drawn = drawn.unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).with_extension("svg");
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        std::fs::write(&path, &drawn).unwrap();
+    }
+    assert!(
+        drawn == std::fs::read_to_string(&path).unwrap(),
+        "{name} is drawn in another way than {}",
+        path.display()
+    );
+}
+
+#[test]
+fn channels_are_boxes_with_one_pointed_out() {
+    check("channels", figures::channels(&Style::default(), &channels(), 2));
+    let dark = Style { width: 700, height: 300, dark: true };
+    check("channels-dark", figures::channels(&dark, &channels(), 7));
+}
+
+#[test]
+fn samples_are_named_boxes() {
+    let channels = channels();
+    let rows: Vec<_> = ["parrot", "a photograph with a long name", "hats"]
+        .iter()
+        .zip(&channels[1..])
+        .map(|(name, channel)| ((*name).to_owned(), channel))
+        .collect();
+    check("samples", figures::samples(&Style::default(), &rows, 1));
+}
+
+#[test]
+fn a_histogram_has_the_points_of_three_methods() {
+    let grid: Vec<f32> = (0..16).map(|i| i as f32 - 8.0).collect();
+    let points = [[-1.0, -0.25, 0.0, 0.5].as_slice(), &[-0.5, 0.0, 0.0625, 1.0]];
+    check("histogram", figures::histogram(&Style::default(), &channels()[3], points, &grid));
+}
+
+#[test]
+fn the_universal_set_has_the_points_of_two_methods() {
+    let chosen = |every: usize| {
+        let universal = UniversalSet::of(Default::default()).values();
+        Chosen { points: universal.iter().step_by(every).map(|v| f64::from(*v)).collect(), universal }
+    };
+    check("universal-set", figures::universal_set(&Style::default(), &[chosen(25), chosen(40)]));
+}
+
+#[test]
+fn layers_are_lines_that_pass_over_one_not_measured() {
+    let line = |top: f64| (0..32).map(|i| top - f64::from(i % 5) * 1.5).collect::<Vec<_>>();
+    let mut dfsq = line(26.0);
+    dfsq[10] = f64::NAN;
+    check("layers", figures::layers(&Style::default(), [&line(30.0), &dfsq, &line(19.5)], 12));
+}
