@@ -8,7 +8,7 @@ tools=$cache/tools
 wasm_target=wasm32-unknown-unknown
 wasm_pack_version=0.15.1
 cargo_deny_version=0.20.2
-wasm_limit=3000000 # bytes of the program when compressed
+wasm_limit=2750000 # bytes of the program when compressed
 export PATH=$tools/bin:$PATH
 
 usage() {

@@ -69,11 +69,11 @@ impl<'n> Analyzer<'n> {
 }
 
 impl Observer for Analyzer<'_> {
+    fn taps(&self, layer: usize) -> bool {
+        self.network.layers()[layer].quantized
+    }
+
     fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
-        let layer = &self.network.layers()[tap.layer];
-        if !layer.quantized {
-            return Ok(());
-        }
         let pixels = (tap.values.len() / tap.channels).max(1);
         let normalizer = self.normalizers[tap.layer];
         let common = match self.granularity {

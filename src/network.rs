@@ -4,6 +4,7 @@
 //! quantizers are handed to each run, so changing them costs nothing in the graph.
 
 mod convention;
+mod engine;
 mod layers;
 mod memory;
 mod onnx;
@@ -18,7 +19,8 @@ use crate::{Error, Result};
 use convention::{PROBE_SIZE, Stated};
 use onnx::DeclaredInput;
 use ops::Port;
-use std::sync::{Arc, Mutex};
+use run::Form;
+use std::sync::{Arc, Mutex, OnceLock};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::Conv;
 use tract_onnx::tract_core::tract_data::knobs::KnobScope;
@@ -47,6 +49,10 @@ pub struct Network {
     layers: Vec<Layer>,
     /// By layer, `[out, in / groups, height, width]`.
     kernels: Vec<Arc<Tensor>>,
+    /// The graph for our own executor, or what that lacks: then tract runs the network.
+    graph: std::result::Result<engine::Graph, String>,
+    /// By layer, kernels and biases in full precision as our own executor takes them.
+    packed: OnceLock<Vec<Arc<engine::Kernels>>>,
     rule: Rule,
     convention: Convention,
     parameters: usize,
@@ -59,14 +65,28 @@ pub struct Network {
 
 /// A network optimized for one input size.
 pub struct Plan {
-    runnable: Arc<TypedSimplePlan>,
+    executor: Executor,
     /// Share of the multiply-accumulates that lie before each layer.
     progress: Vec<f32>,
     /// Of values that are alive at the same time.
     peak_bytes: usize,
 }
 
-/// From now on, networks compute without fused multiply-add on x86-64, as WebAssembly does. Then the same input gives
+enum Executor {
+    Own(engine::Plan),
+    Tract(Arc<TypedSimplePlan>),
+}
+
+/// What runs a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Ours: the same result, bit for bit, on every machine.
+    Own,
+    /// tract, which has every operator.
+    Tract,
+}
+
+/// From now on, networks that tract runs compute without fused multiply-add on x86-64, as WebAssembly does. Then the same input gives
 /// the same output, bit for bit, natively and in a browser; call it before the first network is loaded.
 ///
 /// A rounding error of 1e-7 decides between two quantization points for a few values in each layer, which later layers
@@ -130,6 +150,8 @@ impl Network {
             model,
             name: stated.name.clone(),
             kernels: Vec::new(),
+            graph: engine::Graph::new(graph, &layers),
+            packed: OnceLock::new(),
             positions: vec![1.0; layers.len()],
             layers,
             rule,
@@ -177,6 +199,9 @@ impl Network {
         self.convention = Convention { colour, ..self.convention.clone() };
 
         self.measure_layers(&self.typed(1, size)?, size)?;
+        if let Ok(Err(lacking)) = self.graph.as_ref().map(|graph| self.plan_own(graph, size)) {
+            self.graph = Err(lacking);
+        }
         let plan = self.plan(size)?;
         self.bytes_per_pixel = plan.peak_bytes as f64 / (height * width) as f64;
 
@@ -241,7 +266,7 @@ impl Network {
             .ok_or_else(|| Error::Network("a convolution changed its form when the network was read".into()))
     }
 
-    /// Reads kernels and biases, and each layer's share of the work.
+    /// Reads kernels and each layer's share of the work.
     fn measure_layers(&mut self, typed: &TypedModel, [height, width]: [usize; 2]) -> Result<()> {
         self.positions.clear();
         self.kernels.clear();
@@ -284,7 +309,19 @@ impl Network {
         Ok(plan)
     }
 
+    fn plan_own(&self, graph: &engine::Graph, size: [usize; 2]) -> std::result::Result<engine::Plan, String> {
+        engine::Plan::new(graph, &self.layers, size, self.convention.colour.channels())
+    }
+
     fn build(&self, batch: usize, size: [usize; 2]) -> Result<Plan> {
+        let work: Vec<f64> = (0..self.layers.len()).map(|layer| self.layer_macs(layer)).collect();
+        let total: f64 = work.iter().sum();
+        let progress = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total));
+        let progress = progress.map(|p| p as f32).collect();
+        if let Ok(graph) = &self.graph {
+            let plan = self.plan_own(graph, size).map_err(Error::Network)?;
+            return Ok(Plan { peak_bytes: plan.bytes(), executor: Executor::Own(plan), progress });
+        }
         let mut typed = self.typed(batch, size)?;
         for (layer, node) in self.convolutions(&typed)?.into_iter().enumerate() {
             insert_port(&mut typed, node, layer, self.layers[layer].outputs).map_err(unusable)?;
@@ -296,11 +333,8 @@ impl Network {
             .enter(|| typed.into_optimized())
             .and_then(|model| model.into_runnable())
             .map_err(unusable)?;
-        let work: Vec<f64> = (0..self.layers.len()).map(|layer| self.layer_macs(layer)).collect();
-        let total: f64 = work.iter().sum();
-        let progress = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total));
         let peak_bytes = memory::peak_bytes(runnable.model()).map_err(unusable)?;
-        Ok(Plan { runnable, progress: progress.map(|p| p as f32).collect(), peak_bytes })
+        Ok(Plan { executor: Executor::Tract(runnable), progress, peak_bytes })
     }
 
     /// The error for NaN or infinity in this channel.
@@ -321,8 +355,42 @@ impl Network {
     /// Makes weights for a run: kernels in the layer's own shape, and what is added to its bias, for each output
     /// channel or nothing.
     pub fn make_weights(&self, layer: usize, kernels: &[f32], bias_change: &[f32]) -> Result<Weights> {
+        if let Ok(graph) = &self.graph {
+            return Ok(Weights(Form::Own(Arc::new(graph.kernels(
+                &self.layers,
+                layer,
+                kernels,
+                bias_change,
+            )))));
+        }
         let kernels = Tensor::from_shape(self.kernels[layer].shape(), kernels).map_err(unusable)?;
-        Ok(Weights { kernels: kernels.into_arc_tensor(), bias_change: bias_change.to_vec() })
+        Ok(Weights(Form::Tract { kernels: kernels.into_arc_tensor(), bias_change: bias_change.to_vec() }))
+    }
+
+    /// The weights in full precision as our own executor takes them.
+    fn packed(&self, graph: &engine::Graph) -> Result<&[Arc<engine::Kernels>]> {
+        if let Some(packed) = self.packed.get() {
+            return Ok(packed);
+        }
+        let pack = |layer| Ok(Arc::new(graph.kernels(&self.layers, layer, self.kernels(layer)?, &[])));
+        let packed = (0..self.layers.len()).map(pack).collect::<Result<_>>()?;
+        Ok(self.packed.get_or_init(|| packed))
+    }
+
+    /// What runs the network.
+    pub fn engine(&self) -> Engine {
+        if self.graph.is_ok() { Engine::Own } else { Engine::Tract }
+    }
+
+    /// What our own engine lacks for this network, if tract runs it.
+    pub fn lacking(&self) -> Option<&str> {
+        self.graph.as_ref().err().map(String::as_str)
+    }
+
+    /// Lets tract run the network from now on: to compare with.
+    pub fn use_tract(&mut self) {
+        self.graph = Err("tract is asked for".into());
+        self.plans.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 
     /// What it takes for an image.

@@ -217,6 +217,10 @@ impl Observer for Both<'_> {
         self.1.progress(done)
     }
 
+    fn taps(&self, layer: usize) -> bool {
+        self.0.taps(layer)
+    }
+
     fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
         self.0.tap(tap)
     }

@@ -193,6 +193,10 @@ impl Observer for Gathering<'_> {
         !self.done
     }
 
+    fn taps(&self, layer: usize) -> bool {
+        self.statistics.group.contains(&layer)
+    }
+
     fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
         self.statistics.add(&tap)?;
         self.done = tap.layer + 1 == self.statistics.group.end;

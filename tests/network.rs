@@ -155,6 +155,10 @@ impl Observer for Watcher {
         Some(self.progress.len()) != self.cancel_at
     }
 
+    fn taps(&self, _: usize) -> bool {
+        true
+    }
+
     fn tap(&mut self, tap: Tap<'_>) -> dfsq::Result<()> {
         self.taps.push((tap.layer, tap.channels, tap.values[0]));
         Ok(())

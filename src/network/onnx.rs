@@ -4,8 +4,8 @@ use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use tract_onnx::prelude::Framework;
 
-pub use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
-use tract_onnx::pb::{TensorProto, attribute_proto, tensor_proto, tensor_shape_proto::dimension, type_proto};
+pub use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+use tract_onnx::pb::{attribute_proto, tensor_proto, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::tract_core::tract_data::prelude::f16;
 
 /// Largest network file that is opened: the paper's own RDN has 88 MB.
@@ -214,4 +214,16 @@ pub fn constant_dims(graph: &GraphProto) -> HashMap<&str, Vec<usize>> {
         .chain(constants)
         .map(|(name, t)| (name, t.dims.iter().map(|d| *d as usize).collect()))
         .collect()
+}
+
+/// The values of an f32 tensor.
+pub fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
+    if tensor.data_type != tensor_proto::DataType::Float as i32 {
+        return None;
+    }
+    Some(if tensor.raw_data.is_empty() {
+        tensor.float_data.clone()
+    } else {
+        tensor.raw_data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    })
 }

@@ -1,7 +1,8 @@
 //! Running a plan: weights and quantizers are put in place and the layers' inputs shown on the way.
 
+use super::engine::{self, Visitor};
 use super::ops::Port;
-use super::{Network, Plan, Planes, unusable};
+use super::{Executor, Network, Plan, Planes, unusable};
 use crate::quant::ActivationQuantizer;
 use crate::{Error, Result};
 use multiversion::multiversion;
@@ -19,19 +20,25 @@ pub struct LayerQuantization {
 
 /// Kernels in the layer's shape, and what is added to its bias, ready for a run.
 #[derive(Clone)]
-pub struct Weights {
-    pub(super) kernels: Arc<Tensor>,
-    pub(super) bias_change: Vec<f32>,
+pub struct Weights(pub(super) Form);
+
+/// As what runs them takes them.
+#[derive(Clone)]
+pub(super) enum Form {
+    Own(Arc<engine::Kernels>),
+    Tract { kernels: Arc<Tensor>, bias_change: Vec<f32> },
 }
 
 impl Weights {
     /// Puts them in the place of a port's kernels and bias.
     fn replace(&self, port: &mut TVec<TValue>) -> TractResult<()> {
-        port[1] = self.kernels.clone().into_tvalue();
-        if !self.bias_change.is_empty() {
+        // Weights are made for the engine that runs the network.
+        let Form::Tract { kernels, bias_change } = &self.0 else { return Ok(()) };
+        port[1] = kernels.clone().into_tvalue();
+        if !bias_change.is_empty() {
             let mut bias = port.remove(2).into_tensor();
             for (bias, change) in
-                bias.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?.iter_mut().zip(&self.bias_change)
+                bias.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?.iter_mut().zip(bias_change)
             {
                 *bias += change;
             }
@@ -85,6 +92,12 @@ pub trait Observer {
         true
     }
 
+    /// Whether to see the input of this layer.
+    fn taps(&self, layer: usize) -> bool {
+        let _ = layer;
+        false
+    }
+
     /// A layer's input in passing.
     fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
         let _ = tap;
@@ -116,7 +129,20 @@ impl Network {
         observer: &mut dyn Observer,
     ) -> Result<(Planes, Vec<QuantizationError>)> {
         let mut errors = vec![QuantizationError::default(); self.layers.len()];
-        let outputs = run_ports(plan, &[input], &mut |layer, mut port| {
+        let runnable = match (&plan.executor, &self.graph) {
+            (Executor::Tract(runnable), _) => runnable,
+            (Executor::Own(_), Err(_)) => {
+                return Err(Error::Network("its plan is for another engine".into()));
+            }
+            (Executor::Own(own), Ok(graph)) => {
+                let packed = self.packed(graph)?;
+                let mut running =
+                    Running { network: self, plan, packed, layers, observer, errors: &mut errors };
+                let mut outputs = graph.run(own, &self.layers, &[input], &mut running)?;
+                return Ok((outputs.remove(0), errors));
+            }
+        };
+        let outputs = run_ports(runnable, &[input], &mut |layer, mut port| {
             if !observer.progress(plan.progress[layer]) {
                 return Err(Error::Cancelled.into());
             }
@@ -147,7 +173,21 @@ impl Network {
         let Some(first) = inputs.first() else { return Ok(()) };
         let plan = self.batch_plan(inputs.len(), [first.height, first.width])?;
         let mut left = self.layers.iter().filter(|l| l.quantized).count();
-        let result = run_ports(&plan, inputs, &mut |layer, mut port| {
+        let runnable = match (&plan.executor, &self.graph) {
+            (Executor::Tract(runnable), _) => runnable,
+            (Executor::Own(_), Err(_)) => {
+                return Err(Error::Network("its plan is for another engine".into()));
+            }
+            (Executor::Own(own), Ok(graph)) => {
+                let packed = self.packed(graph)?;
+                let mut walking = Walking { network: self, packed, visit, weights: None, left };
+                return match graph.run(own, &self.layers, inputs, &mut walking) {
+                    Err(Error::Cancelled) if walking.left == 0 => Ok(()),
+                    other => other.map(|_| ()),
+                };
+            }
+        };
+        let result = run_ports(runnable, inputs, &mut |layer, mut port| {
             if !self.layers[layer].quantized {
                 return Ok(port);
             }
@@ -180,7 +220,13 @@ impl Network {
         observer: &mut dyn Observer,
     ) -> TractResult<TVec<TValue>> {
         let channels = self.layers[layer].inputs;
-        observer.tap(Tap { layer, channels, values: inputs[0].try_as_plain_ram()?.as_slice::<f32>()? })?;
+        if observer.taps(layer) {
+            observer.tap(Tap {
+                layer,
+                channels,
+                values: inputs[0].try_as_plain_ram()?.as_slice::<f32>()?,
+            })?;
+        }
         let Some(quantizer) = quantizer else { return Ok(inputs) };
         let original = inputs.remove(0);
         let measured = observer.measures_errors().then(|| original.clone());
@@ -197,9 +243,85 @@ impl Network {
     }
 }
 
+/// One image on our own engine.
+struct Running<'a> {
+    network: &'a Network,
+    plan: &'a Plan,
+    packed: &'a [Arc<engine::Kernels>],
+    layers: &'a [LayerQuantization],
+    observer: &'a mut dyn Observer,
+    errors: &'a mut [QuantizationError],
+}
+
+impl Visitor for Running<'_> {
+    type Error = Error;
+
+    fn begin(&mut self, layer: usize) -> Result<bool> {
+        if !self.observer.progress(self.plan.progress[layer]) {
+            return Err(Error::Cancelled);
+        }
+        Ok(self.observer.taps(layer) || self.layers.get(layer).is_some_and(|q| q.activation.is_some()))
+    }
+
+    fn visit(&mut self, layer: usize, _: [usize; 2], values: &mut [f32]) -> Result<()> {
+        let channels = self.network.layers[layer].inputs;
+        if self.observer.taps(layer) {
+            self.observer.tap(Tap { layer, channels, values })?;
+        }
+        let quantizer = self.layers.get(layer).and_then(|q| q.activation.as_ref());
+        let Some(quantizer) = quantizer else { return Ok(()) };
+        let original = self.observer.measures_errors().then(|| values.to_vec());
+        quantizer.apply(values, channels).map_err(|channel| self.network.non_finite(layer, channel.0))?;
+        if let Some(original) = original {
+            self.errors[layer] = quantization_error(&original, values);
+        }
+        Ok(())
+    }
+
+    fn kernels(&mut self, layer: usize) -> Arc<engine::Kernels> {
+        match self.layers.get(layer).and_then(|q| q.weights.as_ref()) {
+            Some(Weights(Form::Own(kernels))) => kernels.clone(),
+            _ => self.packed[layer].clone(),
+        }
+    }
+}
+
+/// A batch on our own engine, as far as the last quantized layer.
+struct Walking<'a> {
+    network: &'a Network,
+    packed: &'a [Arc<engine::Kernels>],
+    visit: &'a mut dyn FnMut(Visit<'_>) -> Result<Option<Weights>>,
+    /// What the visitor wants the present layer to take.
+    weights: Option<Weights>,
+    /// Quantized layers to come.
+    left: usize,
+}
+
+impl Visitor for Walking<'_> {
+    type Error = Error;
+
+    fn begin(&mut self, layer: usize) -> Result<bool> {
+        Ok(self.network.layers[layer].quantized)
+    }
+
+    fn visit(&mut self, layer: usize, size: [usize; 2], values: &mut [f32]) -> Result<()> {
+        self.weights = (self.visit)(Visit { layer, size, values })?;
+        self.left -= 1;
+        // What comes after the last of them nobody sees.
+        if self.left == 0 { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    fn kernels(&mut self, layer: usize) -> Arc<engine::Kernels> {
+        match self.weights.take() {
+            Some(Weights(Form::Own(kernels))) => kernels,
+            _ => self.packed[layer].clone(),
+        }
+    }
+}
+
 /// Runs a batch. `port` gets every layer's input, kernels and bias, and answers with what the layer is to take.
 fn run_ports(
-    plan: &Plan,
+    runnable: &Arc<TypedSimplePlan>,
     inputs: &[Planes],
     port: &mut dyn FnMut(usize, TVec<TValue>) -> TractResult<TVec<TValue>>,
 ) -> Result<TVec<TValue>> {
@@ -207,7 +329,7 @@ fn run_ports(
     let values: Vec<f32> = inputs.iter().flat_map(|planes| planes.values.iter().copied()).collect();
     let tensor = Tensor::from_shape(&[inputs.len(), channels, height, width], &values).map_err(unusable)?;
     drop(values);
-    let mut state = plan.runnable.spawn().map_err(unusable)?;
+    let mut state = runnable.spawn().map_err(unusable)?;
     let outputs = state.run_plan_with_eval(tvec!(tensor.into_tvalue()), |context, op_state, node, inputs| {
         match node.op_as::<Port>() {
             Some(at) => port(at.layer, inputs),

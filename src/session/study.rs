@@ -61,10 +61,11 @@ impl Observer for OneChannel<'_> {
         !self.seen && self.progress.progress(done)
     }
 
+    fn taps(&self, layer: usize) -> bool {
+        layer == self.layer
+    }
+
     fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
-        if tap.layer != self.layer {
-            return Ok(());
-        }
         let group = (tap.values.len() / self.groups).max(1);
         let values = tap.values.chunks_exact(group).nth(self.channel).unwrap_or_default();
         if let Some(norm) = self.normalizer.measure(values) {

@@ -31,7 +31,7 @@ fn image(name: &str, channels: i64, size: Option<[i64; 2]>) -> ValueInfoProto {
     ValueInfoProto { name: name.into(), r#type: Some(r#type), ..Default::default() }
 }
 
-fn integer(name: &str, i: i64) -> AttributeProto {
+pub fn integer(name: &str, i: i64) -> AttributeProto {
     AttributeProto {
         name: name.into(),
         r#type: attribute_proto::AttributeType::Int as i32,
@@ -45,6 +45,15 @@ pub fn integers(name: &str, ints: &[i64]) -> AttributeProto {
         name: name.into(),
         r#type: attribute_proto::AttributeType::Ints as i32,
         ints: ints.to_vec(),
+        ..Default::default()
+    }
+}
+
+pub fn string(name: &str, text: &str) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: attribute_proto::AttributeType::String as i32,
+        s: text.as_bytes().to_vec(),
         ..Default::default()
     }
 }
@@ -125,13 +134,7 @@ impl Builder {
     }
 
     pub fn shuffle(self, input: &str, output: &str) -> Self {
-        let mode = AttributeProto {
-            name: "mode".into(),
-            r#type: attribute_proto::AttributeType::String as i32,
-            s: b"CRD".to_vec(),
-            ..Default::default()
-        };
-        self.node("DepthToSpace", &[input], output, vec![integer("blocksize", 2), mode])
+        self.node("DepthToSpace", &[input], output, vec![integer("blocksize", 2), string("mode", "CRD")])
     }
 
     /// Stores every tensor as f16, with a Cast back to f32.
@@ -152,6 +155,12 @@ impl Builder {
             });
         }
         self.graph.node.splice(..0, casts);
+        self
+    }
+
+    /// Makes another tensor than "sr" the output.
+    pub fn output(mut self, name: &str) -> Self {
+        self.graph.output = vec![image(name, 3, None)];
         self
     }
 

@@ -20,7 +20,7 @@ const PATIENCE = 8;
 const SIDES = [128, 192, 256, 384, 512, 768, 1024];
 
 /** Multiply-accumulates a second of one worker, until this browser has been measured. */
-export const TYPICAL_SPEED = 6e9;
+export const TYPICAL_SPEED = 20e9;
 
 /** Of the 4 GiB that one worker's wasm can address. */
 const MEMORY_LIMIT = 3.2e9;

@@ -1,0 +1,219 @@
+//! Convolutions, in batches of output pixels. Lanes are output channels, and every sum runs over taps and input channels in
+//! one order without fused multiply-add, so that the result is the same, bit for bit, whatever the vectors' width.
+
+use super::graph::{Geometry, Shuffle};
+use super::matrix::{self, Panels};
+use super::plan::{Place, Shape};
+use super::winograd;
+use crate::network::Layer;
+use fearless_simd::{Level, Simd, dispatch};
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Tap by tap.
+    Direct,
+    /// F(4x4, 3x3): 36 products for 16 outputs instead of 144.
+    Winograd,
+}
+
+/// Fewest input channels for which transforms pay.
+const WINOGRAD_INPUTS: usize = 8;
+
+impl Algorithm {
+    /// The same on every machine.
+    pub fn of(layer: &Layer, geometry: &Geometry) -> Self {
+        let plain = layer.groups == 1 && geometry.strides == [1, 1] && geometry.dilations == [1, 1];
+        if plain && layer.kernel == [3, 3] && layer.inputs >= WINOGRAD_INPUTS {
+            Algorithm::Winograd
+        } else {
+            Algorithm::Direct
+        }
+    }
+}
+
+/// A layer's weights in the order in which they are read.
+#[derive(Debug, Clone)]
+pub struct Kernels {
+    pub algorithm: Algorithm,
+    /// By group; one for each transformed tap or all taps below each other.
+    panels: Vec<Panels>,
+    pub bias: Vec<f32>,
+}
+
+impl Kernels {
+    /// From `[out, in / groups, height, width]` and one bias an output. A shuffled layer has its outputs pixel by pixel.
+    pub fn new(
+        layer: &Layer,
+        geometry: &Geometry,
+        shuffle: Option<Shuffle>,
+        kernels: &[f32],
+        bias: &[f32],
+    ) -> Self {
+        let (inputs, outputs) = (layer.inputs / layer.groups, layer.outputs / layer.groups);
+        let taps = layer.kernel[0] * layer.kernel[1];
+        let order: Vec<usize> = match shuffle {
+            None => (0..layer.outputs).collect(),
+            Some(shuffle) => {
+                let parts = shuffle.side * shuffle.side;
+                let channels = layer.outputs / parts;
+                (0..layer.outputs).map(|at| shuffle.source(at / channels, at % channels, channels)).collect()
+            }
+        };
+        let algorithm = Algorithm::of(layer, geometry);
+        let panels = match algorithm {
+            Algorithm::Winograd => {
+                let transformed: Vec<[f32; winograd::POINTS]> =
+                    kernels.as_chunks::<9>().0.iter().map(winograd::transform_kernel).collect();
+                let panel =
+                    |point| Panels::new(inputs, outputs, |i, o| transformed[order[o] * inputs + i][point]);
+                (0..winograd::POINTS).map(panel).collect()
+            }
+            Algorithm::Direct => {
+                let weight =
+                    |i: usize, o: usize| kernels[(order[o] * inputs + i % inputs) * taps + i / inputs];
+                let group = |g: usize| Panels::new(taps * inputs, outputs, |i, o| weight(i, g * outputs + o));
+                (0..layer.groups).map(group).collect()
+            }
+        };
+        Kernels { algorithm, panels, bias: order.iter().map(|o| bias[*o]).collect() }
+    }
+}
+
+/// A convolution of one image.
+pub struct Convolution<'a> {
+    pub layer: &'a Layer,
+    pub geometry: &'a Geometry,
+    pub kernels: &'a Kernels,
+    /// The buffer that holds the input, and where.
+    pub input: (&'a [f32], Place),
+    /// Before a shuffle.
+    pub output: Shape,
+}
+
+/// Memory for one batch.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// Transformed inputs, and their products with the kernels.
+    transformed: Vec<f32>,
+    products: Vec<f32>,
+    /// The batch's outputs, pixel by pixel.
+    pub lines: Vec<f32>,
+    /// Row and column of each of them; those beyond the image are to be left.
+    pub positions: Vec<[usize; 2]>,
+}
+
+/// Values between the transformed inputs of one point and those of the next: a cache line, without which all points of a
+/// tile may fall into the same few places of the cache.
+const APART: usize = 16;
+
+/// Values that a batch's scratch memory should hold at most: a part of the second-level cache.
+const BATCH_VALUES: usize = 1 << 17;
+
+impl Convolution<'_> {
+    /// Number of batches.
+    pub fn batches(&self) -> usize {
+        match self.kernels.algorithm {
+            Algorithm::Winograd => self.tiles().div_ceil(self.tiles_per_batch()),
+            Algorithm::Direct => self.output.pixels().div_ceil(self.pixels_per_batch()),
+        }
+    }
+
+    fn tiles(&self) -> usize {
+        self.output.height.div_ceil(winograd::TILE) * self.output.width.div_ceil(winograd::TILE)
+    }
+
+    fn tiles_per_batch(&self) -> usize {
+        let values = winograd::POINTS * self.layer.inputs.max(self.output.channels);
+        (BATCH_VALUES / values / matrix::ROWS).clamp(1, 8) * matrix::ROWS
+    }
+
+    fn pixels_per_batch(&self) -> usize {
+        (BATCH_VALUES / self.output.channels / matrix::ROWS).clamp(1, 64) * matrix::ROWS
+    }
+
+    /// Computes one batch, without bias.
+    pub fn compute(&self, level: Level, batch: usize, scratch: &mut Scratch) {
+        scratch.positions.clear();
+        let columns = self.output.width;
+        match self.kernels.algorithm {
+            Algorithm::Winograd => {
+                let (first, across) = (batch * self.tiles_per_batch(), columns.div_ceil(winograd::TILE));
+                let last = self.tiles().min(first + self.tiles_per_batch());
+                for tile in first..last {
+                    let (top, left) = (tile / across * winograd::TILE, tile % across * winograd::TILE);
+                    let inside = (0..winograd::TILE * winograd::TILE)
+                        .map(|i| [top + i / winograd::TILE, left + i % winograd::TILE]);
+                    scratch.positions.extend(inside);
+                }
+                dispatch!(level, simd => self.winograd(simd, scratch));
+            }
+            Algorithm::Direct => {
+                let first = batch * self.pixels_per_batch();
+                let last = self.output.pixels().min(first + self.pixels_per_batch());
+                scratch.positions.extend((first..last).map(|pixel| [pixel / columns, pixel % columns]));
+                dispatch!(level, simd => self.direct(simd, scratch));
+            }
+        }
+    }
+
+    /// Index of the first channel of the input that the upper left tap meets.
+    #[inline(always)]
+    fn start(&self, [y, x]: [usize; 2]) -> usize {
+        let (place, [top, left, ..]) = (&self.input.1, self.geometry.pads);
+        let [down, right] = self.geometry.strides;
+        place.origin + y * down * place.row + x * right * place.pixel - top * place.row - left * place.pixel
+    }
+
+    #[inline(always)]
+    fn winograd<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
+        let Scratch { transformed, products, lines, positions } = scratch;
+        let (inputs, outputs) = (self.layer.inputs, self.output.channels);
+        let across = positions.len() / (winograd::TILE * winograd::TILE);
+        let padded = self.kernels.panels[0].columns();
+        let (input_stride, product_stride) = (across * inputs + APART, across * padded + APART);
+        transformed.resize(winograd::POINTS * input_stride, 0.0);
+        products.resize(winograd::POINTS * product_stride, 0.0);
+        lines.resize(positions.len() * outputs, 0.0);
+        let (buffer, place) = self.input;
+        for tile in 0..across {
+            let start = self.start(positions[tile * winograd::TILE * winograd::TILE]);
+            let source = winograd::Source { values: &buffer[start..], row: place.row, pixel: place.pixel };
+            winograd::transform_input(simd, &source, inputs, &mut transformed[tile * inputs..], input_stride);
+        }
+        let points = transformed.chunks_exact(input_stride).zip(products.chunks_exact_mut(product_stride));
+        for ((rows, products), panels) in points.zip(&self.kernels.panels) {
+            let row = |at: usize| &rows[at * inputs..][..inputs];
+            matrix::multiply(simd, across, |at, _| row(at), 1, panels, products);
+        }
+        for (tile, lines) in lines.chunks_exact_mut(winograd::TILE * winograd::TILE * outputs).enumerate() {
+            winograd::transform_output(simd, &products[tile * padded..], product_stride, outputs, lines);
+        }
+    }
+
+    #[inline(always)]
+    fn direct<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
+        let Scratch { products, lines, positions, .. } = scratch;
+        let groups = self.layer.groups;
+        let (inputs, outputs) = (self.layer.inputs / groups, self.output.channels / groups);
+        let (buffer, place) = self.input;
+        let [height, width] = self.layer.kernel;
+        let [down, right] = self.geometry.dilations;
+        lines.resize(positions.len() * self.output.channels, 0.0);
+        for (group, panels) in self.kernels.panels.iter().enumerate() {
+            let padded = panels.columns();
+            products.resize(positions.len() * padded, 0.0);
+            let row = |at: usize, tap: usize| {
+                let offset =
+                    tap / width * down * place.row + tap % width * right * place.pixel + group * inputs;
+                &buffer[self.start(positions[at]) + offset..][..inputs]
+            };
+            matrix::multiply(simd, positions.len(), row, height * width, panels, products);
+            for (line, products) in
+                lines.chunks_exact_mut(self.output.channels).zip(products.chunks_exact(padded))
+            {
+                line[group * outputs..][..outputs].copy_from_slice(&products[..outputs]);
+            }
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! An ONNX graph as the steps that the engine has, with what can be done in the same pass joined.
+
+use crate::network::Layer;
+use crate::network::onnx::{self, GraphProto, NodeProto, TensorProto};
+use std::collections::HashMap;
+
+/// Index of a value: the image, or what a step makes.
+pub type Value = usize;
+
+/// What a step does to its inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    /// The convolution of this layer; `shuffle` writes its output as DepthToSpace would.
+    Convolution { layer: usize, geometry: Geometry, shuffle: Option<Shuffle> },
+    /// Nothing, before what is done to every value.
+    Copy,
+    /// DepthToSpace by itself.
+    DepthToSpace(Shuffle),
+    /// Every pixel so many times in both directions: Resize to the nearest.
+    Repeat(usize),
+    /// Channels one after another.
+    Concat,
+}
+
+/// How a convolution's kernel moves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Geometry {
+    /// Rows and columns from one output to the next.
+    pub strides: [usize; 2],
+    /// Rows and columns from one tap of the kernel to the next.
+    pub dilations: [usize; 2],
+    /// Zeros above, left, below and right.
+    pub pads: [usize; 4],
+}
+
+impl Geometry {
+    /// Rows or columns of the output. None where the kernel does not fit.
+    pub fn output(&self, axis: usize, input: usize, kernel: usize) -> Option<usize> {
+        let reach = (kernel - 1) * self.dilations[axis] + 1;
+        let room = (input + self.pads[axis] + self.pads[axis + 2]).checked_sub(reach)?;
+        Some(room / self.strides[axis] + 1)
+    }
+}
+
+/// Channels to pixels: a block of `side` x `side` pixels from `side`² times as many channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shuffle {
+    /// Pixels along a side of the block.
+    pub side: usize,
+    /// Whether the channels of one pixel lie apart (CRD) or together (DCR).
+    pub channel_first: bool,
+}
+
+impl Shuffle {
+    /// The channel that becomes channel `channel` of `channels` at pixel `part` of the block, row by row.
+    pub fn source(&self, part: usize, channel: usize, channels: usize) -> usize {
+        if self.channel_first { channel * self.side * self.side + part } else { part * channels + channel }
+    }
+}
+
+/// What is done to every value of a step's output, in this order. Lists have one entry, or one a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Post {
+    /// Negative values become 0.
+    Relu,
+    /// Negative values are multiplied.
+    Leaky(Vec<f32>),
+    /// Values are kept within these limits.
+    Clip(f32, f32),
+    Add(Vec<f32>),
+    Multiply(Vec<f32>),
+    Divide(Vec<f32>),
+    AddValue(Value),
+    SubtractValue(Value),
+    MultiplyValue(Value),
+}
+
+impl Post {
+    fn value(&self) -> Option<Value> {
+        match self {
+            Post::AddValue(v) | Post::SubtractValue(v) | Post::MultiplyValue(v) => Some(*v),
+            _ => None,
+        }
+    }
+
+    /// The same for every channel, whatever their order.
+    fn is_even(&self) -> bool {
+        match self {
+            Post::Relu | Post::Clip(..) => true,
+            Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
+                list.len() == 1
+            }
+            _ => false,
+        }
+    }
+}
+
+/// One pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub operation: Operation,
+    pub inputs: Vec<Value>,
+    pub posts: Vec<Post>,
+    pub output: Value,
+}
+
+impl Step {
+    /// Every value that it reads.
+    pub fn reads(&self) -> impl Iterator<Item = Value> + '_ {
+        self.inputs.iter().copied().chain(self.posts.iter().filter_map(Post::value))
+    }
+}
+
+/// The steps in an order in which they can be computed. Value 0 is the image.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    pub steps: Vec<Step>,
+    pub values: usize,
+    pub output: Value,
+    /// By layer.
+    pub filters: Vec<Filter>,
+}
+
+/// What is known of a convolution besides its kernels.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    pub geometry: Geometry,
+    pub shuffle: Option<Shuffle>,
+    /// One for each output.
+    pub bias: Vec<f32>,
+}
+
+/// A tensor of the ONNX graph.
+enum Known {
+    Value(Value),
+    Constant { dims: Vec<usize>, values: Vec<f32> },
+}
+
+impl Graph {
+    /// Translates a graph that has passed [`onnx`]'s checks.
+    ///
+    /// # Errors
+    /// In words, what the engine does not have.
+    pub fn new(graph: &GraphProto, layers: &[Layer]) -> Result<Self, String> {
+        let mut reader =
+            Reader { layers, tensors: HashMap::new(), steps: Vec::new(), values: 1, biases: vec![] };
+        for tensor in &graph.initializer {
+            reader.constant(&tensor.name, tensor);
+        }
+        let image = graph.input.iter().find(|i| !reader.tensors.contains_key(&i.name));
+        let image = image.ok_or("no input")?;
+        reader.tensors.insert(image.name.clone(), Known::Value(0));
+        for node in &graph.node {
+            reader.node(node).map_err(|what| format!("{what} (node {})", onnx::node_name(node)))?;
+        }
+        if reader.biases.len() != layers.len() {
+            return Err("a convolution without constant kernels".into());
+        }
+        let output = reader.value(&graph.output.first().ok_or("no output")?.name)?;
+        let mut graph = Graph { steps: reader.steps, values: reader.values, output, filters: vec![] };
+        graph.join(layers);
+        // Joining moves no convolution, so that they are in the order of the layers.
+        let filter = |(step, bias): (&Step, Vec<f32>)| match step.operation {
+            Operation::Convolution { geometry, shuffle, .. } => Some(Filter { geometry, shuffle, bias }),
+            _ => None,
+        };
+        let convolutions =
+            graph.steps.iter().filter(|step| matches!(step.operation, Operation::Convolution { .. }));
+        graph.filters = convolutions.zip(reader.biases).filter_map(filter).collect();
+        Ok(graph)
+    }
+
+    /// Does what is done to every value where the values are made, and DepthToSpace in a convolution's last store.
+    fn join(&mut self, layers: &[Layer]) {
+        let mut at = 0;
+        while at < self.steps.len() {
+            if self.joined(at, layers) {
+                self.steps.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Gives a step's work to one before it, where nobody else reads what that one makes.
+    fn joined(&mut self, at: usize, layers: &[Layer]) -> bool {
+        let step = self.steps[at].clone();
+        let shuffle = match step.operation {
+            Operation::Copy => None,
+            Operation::DepthToSpace(shuffle) if step.posts.is_empty() => Some(shuffle),
+            _ => return false,
+        };
+        // The last of the values that it reads: all others exist by then.
+        let made = |value: Value| self.steps[..at].iter().position(|before| before.output == value);
+        let Some((value, maker)) = step.reads().filter_map(|v| Some((v, made(v)?))).max_by_key(|(_, at)| *at)
+        else {
+            return false;
+        };
+        let readers = self.steps.iter().flat_map(Step::reads).filter(|read| *read == value).count();
+        if readers != 1 || value == self.output || step.inputs.len() != 1 {
+            return false;
+        }
+        let posts = match (step.inputs[0] == value, &step.posts[..]) {
+            (true, posts) => posts.to_vec(),
+            // a + b and a * b, of which b is made later.
+            (false, [Post::AddValue(_)]) => vec![Post::AddValue(step.inputs[0])],
+            (false, [Post::MultiplyValue(_)]) => vec![Post::MultiplyValue(step.inputs[0])],
+            (false, [Post::SubtractValue(_)]) => {
+                vec![Post::Multiply(vec![-1.0]), Post::AddValue(step.inputs[0])]
+            }
+            _ => return false,
+        };
+        let before = &mut self.steps[maker];
+        match (&mut before.operation, shuffle) {
+            (Operation::Concat, _) => return false,
+            // What is done to the pixels after a shuffle reads other values and channels than before it.
+            (Operation::Convolution { shuffle: Some(_), .. }, None) if !posts.iter().all(Post::is_even) => {
+                return false;
+            }
+            (Operation::Convolution { layer, shuffle: inside @ None, .. }, Some(_))
+                // A shuffle mixes the outputs of several groups.
+                if layers[*layer].groups == 1 && before.posts.iter().all(Post::is_even) =>
+            {
+                *inside = shuffle;
+            }
+            (_, Some(_)) => return false,
+            (_, None) => {}
+        }
+        before.posts.extend(posts);
+        before.output = step.output;
+        true
+    }
+}
+
+struct Reader<'l> {
+    layers: &'l [Layer],
+    tensors: HashMap<String, Known>,
+    steps: Vec<Step>,
+    values: usize,
+    /// Of the convolutions so far.
+    biases: Vec<Vec<f32>>,
+}
+
+impl Reader<'_> {
+    fn constant(&mut self, name: &str, tensor: &TensorProto) {
+        if let Some(values) = onnx::floats(tensor) {
+            let dims = tensor.dims.iter().map(|d| *d as usize).collect();
+            self.tensors.insert(name.to_owned(), Known::Constant { dims, values });
+        }
+    }
+
+    fn value(&self, name: &str) -> Result<Value, String> {
+        match self.tensors.get(name) {
+            Some(Known::Value(value)) => Ok(*value),
+            _ => Err(format!("{name} is no image")),
+        }
+    }
+
+    /// A constant that applies to every value, or to every channel.
+    fn list(&self, name: &str) -> Result<Option<Vec<f32>>, String> {
+        match self.tensors.get(name) {
+            Some(Known::Value(_)) => Ok(None),
+            Some(Known::Constant { dims, values }) => {
+                let by_channel = match dims[..] {
+                    [1, c, 1, 1] | [c, 1, 1] => c == values.len(),
+                    _ => values.len() == 1,
+                };
+                if by_channel {
+                    Ok(Some(values.clone()))
+                } else {
+                    Err(format!("a constant of shape {dims:?}"))
+                }
+            }
+            None => Err(format!("the tensor {name}")),
+        }
+    }
+
+    fn push(&mut self, node: &NodeProto, operation: Operation, inputs: Vec<Value>, posts: Vec<Post>) {
+        let output = self.values;
+        self.values += 1;
+        self.steps.push(Step { operation, inputs, posts, output });
+        self.tensors.insert(node.output[0].clone(), Known::Value(output));
+    }
+
+    fn node(&mut self, node: &NodeProto) -> Result<(), String> {
+        let input = |at: usize| node.input.get(at).map(String::as_str).filter(|name| !name.is_empty());
+        let first = input(0).unwrap_or_default();
+        let int = |name: &str, otherwise: i64| onnx::int_attribute(node, name).unwrap_or(otherwise);
+        let float = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| a.f);
+        let text = |name: &str| node.attribute.iter().find(|a| a.name == name).map_or(&b""[..], |a| &a.s[..]);
+        if node.output.len() != 1 {
+            return Err(format!("{} with {} outputs", node.op_type, node.output.len()));
+        }
+        match node.op_type.as_str() {
+            "Constant" => {
+                let tensor = node.attribute.iter().find(|a| a.name == "value").and_then(|a| a.t.as_ref());
+                self.constant(&node.output[0], tensor.ok_or("Constant without a tensor")?);
+            }
+            "Identity" => {
+                let value = self.value(first)?;
+                self.tensors.insert(node.output[0].clone(), Known::Value(value));
+            }
+            "Conv" => self.convolution(node)?,
+            "Relu" => self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Relu]),
+            "LeakyRelu" => {
+                let slope = Post::Leaky(vec![float("alpha").unwrap_or(0.01)]);
+                self.push(node, Operation::Copy, vec![self.value(first)?], vec![slope]);
+            }
+            "PRelu" => {
+                let slopes = self.list(input(1).unwrap_or_default())?.ok_or("PRelu with computed slopes")?;
+                self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Leaky(slopes)]);
+            }
+            "Clip" => {
+                let limit = |at: usize, name: &str, otherwise: f32| match input(at) {
+                    Some(tensor) => match self.list(tensor)?.as_deref() {
+                        Some([limit]) => Ok(*limit),
+                        _ => Err("Clip with computed limits".to_owned()),
+                    },
+                    None => Ok(float(name).unwrap_or(otherwise)),
+                };
+                let (low, high) = (limit(1, "min", f32::MIN)?, limit(2, "max", f32::MAX)?);
+                self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Clip(low, high)]);
+            }
+            "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node)?,
+            "Concat" if int("axis", 1) == 1 => {
+                let inputs = node.input.iter().map(|name| self.value(name)).collect::<Result<_, _>>()?;
+                self.push(node, Operation::Concat, inputs, vec![]);
+            }
+            "DepthToSpace" => {
+                let side = usize::try_from(int("blocksize", 0)).ok().filter(|side| (1..=16).contains(side));
+                let shuffle = Shuffle {
+                    side: side.ok_or("DepthToSpace with an impossible block size")?,
+                    channel_first: text("mode") == b"CRD",
+                };
+                self.push(node, Operation::DepthToSpace(shuffle), vec![self.value(first)?], vec![]);
+            }
+            "Resize" => {
+                let floor = text("mode") == b"nearest"
+                    && text("nearest_mode") == b"floor"
+                    && text("coordinate_transformation_mode") == b"asymmetric";
+                let scales = match input(2).map(|name| self.tensors.get(name)) {
+                    Some(Some(Known::Constant { values, .. })) => values.clone(),
+                    _ => vec![],
+                };
+                match scales[..] {
+                    [1.0, 1.0, y, x]
+                        if floor
+                            && input(3).is_none()
+                            && y == x
+                            && y.fract() == 0.0
+                            && (1.0..=16.0).contains(&y) =>
+                    {
+                        self.push(node, Operation::Repeat(y as usize), vec![self.value(first)?], vec![]);
+                    }
+                    _ => return Err("this kind of Resize".into()),
+                }
+            }
+            other => return Err(other.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn convolution(&mut self, node: &NodeProto) -> Result<(), String> {
+        let index = self.biases.len();
+        let layer = self.layers.get(index).filter(|layer| layer.name == onnx::node_name(node));
+        let layer = layer.ok_or("a convolution without constant kernels")?;
+        let list = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| &a.ints[..]);
+        let two = |name: &str| match list(name) {
+            Some(&[y, x]) => Ok([y as usize, x as usize]),
+            None => Ok([1, 1]),
+            _ => Err(format!("the attribute {name}")),
+        };
+        let automatic =
+            node.attribute.iter().find(|a| a.name == "auto_pad").map_or(&b"NOTSET"[..], |a| &a.s[..]);
+        if automatic != b"NOTSET" {
+            return Err("padding that is not stated".into());
+        }
+        let pads = match list("pads") {
+            Some(&[top, left, bottom, right]) => [top, left, bottom, right].map(|pad| pad as usize),
+            None => [0; 4],
+            _ => return Err("the attribute pads".into()),
+        };
+        if list("kernel_shape").is_some_and(|sides| sides != layer.kernel.map(|side| side as i64)) {
+            return Err("a kernel of another shape than stated".into());
+        }
+        let geometry = Geometry { strides: two("strides")?, dilations: two("dilations")?, pads };
+        let operation = Operation::Convolution { layer: index, geometry, shuffle: None };
+        let bias = match node.input.get(2).filter(|name| !name.is_empty()).map(|name| self.tensors.get(name))
+        {
+            None => vec![0.0; layer.outputs],
+            Some(Some(Known::Constant { values, .. })) if values.len() == layer.outputs => values.clone(),
+            Some(_) => return Err("a computed bias".into()),
+        };
+        self.biases.push(bias);
+        self.push(node, operation, vec![self.value(&node.input[0])?], vec![]);
+        Ok(())
+    }
+
+    fn arithmetic(&mut self, node: &NodeProto) -> Result<(), String> {
+        let [a, b] = &node.input[..] else {
+            return Err(format!("{} of other than two inputs", node.op_type));
+        };
+        let (listed_a, listed_b) = (self.list(a)?, self.list(b)?);
+        let negated = |list: Vec<f32>| list.into_iter().map(|v| -v).collect();
+        let (input, posts) = match (node.op_type.as_str(), listed_a, listed_b) {
+            ("Add", None, None) => (a, vec![Post::AddValue(self.value(b)?)]),
+            ("Sub", None, None) => (a, vec![Post::SubtractValue(self.value(b)?)]),
+            ("Mul", None, None) => (a, vec![Post::MultiplyValue(self.value(b)?)]),
+            ("Add", None, Some(list)) => (a, vec![Post::Add(list)]),
+            ("Add", Some(list), None) => (b, vec![Post::Add(list)]),
+            ("Sub", None, Some(list)) => (a, vec![Post::Add(negated(list))]),
+            ("Sub", Some(list), None) => (b, vec![Post::Multiply(vec![-1.0]), Post::Add(list)]),
+            ("Mul", None, Some(list)) => (a, vec![Post::Multiply(list)]),
+            ("Mul", Some(list), None) => (b, vec![Post::Multiply(list)]),
+            ("Div", None, Some(list)) => (a, vec![Post::Divide(list)]),
+            (op, ..) => return Err(format!("{op} of these inputs")),
+        };
+        let input = self.value(input)?;
+        self.push(node, Operation::Copy, vec![input], posts);
+        Ok(())
+    }
+}

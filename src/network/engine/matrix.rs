@@ -1,0 +1,137 @@
+//! The matrix product that all convolutions come down to.
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, f32x4};
+
+/// Columns that are computed at once: what two accumulators of the widest common vectors hold.
+const WIDE: usize = if cfg!(target_arch = "wasm32") { 8 } else { 16 };
+/// Columns of what is left.
+const NARROW: usize = 4;
+/// Rows that are computed at once; a batch should have a multiple of it. Measured: with more, browsers run out of registers.
+pub const ROWS: usize = if cfg!(target_arch = "wasm32") { 5 } else { 12 };
+
+/// The right-hand matrix, in panels of a few columns, each row by row.
+#[derive(Debug, Clone)]
+pub struct Panels {
+    rows: usize,
+    wide: Vec<f32>,
+    narrow: Vec<f32>,
+}
+
+impl Panels {
+    /// From `value(row, column)`; what is beyond the last column is zero.
+    pub fn new(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f32) -> Self {
+        let left = columns % WIDE;
+        let narrow = if left > WIDE - NARROW { 0 } else { left.div_ceil(NARROW) };
+        let wide = (columns - (narrow * NARROW).min(left)).div_ceil(WIDE);
+        let pack = |first: usize, panels: usize, width: usize| {
+            let mut packed = Vec::with_capacity(panels * rows * width);
+            for panel in 0..panels {
+                for row in 0..rows {
+                    packed.extend((0..width).map(|column| {
+                        let column = first + panel * width + column;
+                        if column < columns { value(row, column) } else { 0.0 }
+                    }));
+                }
+            }
+            packed
+        };
+        Panels { rows, wide: pack(0, wide, WIDE), narrow: pack(wide * WIDE, narrow, NARROW) }
+    }
+
+    /// Columns with those that fill the last panel.
+    pub fn columns(&self) -> usize {
+        (self.wide.len() + self.narrow.len()) / self.rows
+    }
+}
+
+/// `products[row][column] = sum of left[row][i] * panels[i][column]`, in the order of i, which runs through all taps;
+/// `left(row, tap)` are a row's values of one tap.
+#[inline(always)]
+pub fn multiply<'a, S: Simd>(
+    simd: S,
+    rows: usize,
+    left: impl Fn(usize, usize) -> &'a [f32],
+    taps: usize,
+    panels: &Panels,
+    products: &mut [f32],
+) {
+    let stride = panels.columns();
+    let wide = panels.wide.chunks_exact(panels.rows * WIDE);
+    let first_narrow = wide.len() * WIDE;
+    for (index, panel) in wide.enumerate() {
+        let products = &mut products[index * WIDE..];
+        // Constants: one of these remains.
+        if S::f32s::LEN >= WIDE {
+            column::<S, S::f32s, 12, 1>(simd, rows, &left, taps, panel, products, stride);
+        } else if S::f32s::LEN * 2 == WIDE {
+            if cfg!(target_arch = "wasm32") {
+                column::<S, S::f32s, 5, 2>(simd, rows, &left, taps, panel, products, stride);
+            } else {
+                column::<S, S::f32s, 6, 2>(simd, rows, &left, taps, panel, products, stride);
+            }
+        } else {
+            column::<S, f32x4<S>, 3, { WIDE / 4 }>(simd, rows, &left, taps, panel, products, stride);
+        }
+    }
+    for (index, panel) in panels.narrow.chunks_exact(panels.rows * NARROW).enumerate() {
+        let products = &mut products[first_narrow + index * NARROW..];
+        column::<S, f32x4<S>, 6, 1>(simd, rows, &left, taps, panel, products, stride);
+    }
+}
+
+/// One panel: all rows, `ROWS` at a time.
+#[inline(always)]
+fn column<'a, S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    rows: usize,
+    left: &impl Fn(usize, usize) -> &'a [f32],
+    taps: usize,
+    panel: &[f32],
+    products: &mut [f32],
+    stride: usize,
+) {
+    let mut row = 0;
+    while row + ROWS <= rows {
+        block::<S, V, ROWS, VECTORS>(simd, row, left, taps, panel, &mut products[row * stride..], stride);
+        row += ROWS;
+    }
+    while row < rows {
+        block::<S, V, 1, VECTORS>(simd, row, left, taps, panel, &mut products[row * stride..], stride);
+        row += 1;
+    }
+}
+
+#[inline(always)]
+fn block<'a, S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    first: usize,
+    left: &impl Fn(usize, usize) -> &'a [f32],
+    taps: usize,
+    panel: &[f32],
+    products: &mut [f32],
+    stride: usize,
+) {
+    let width = VECTORS * V::LEN;
+    let mut sums = [[V::splat(simd, 0.0); VECTORS]; ROWS];
+    for (tap, panel) in panel.chunks_exact(panel.len() / taps).enumerate() {
+        let rows: [&[f32]; ROWS] = std::array::from_fn(|row| left(first + row, tap));
+        let length = panel.len() / width;
+        let rows = rows.map(|row| &row[..length]);
+        for (i, weights) in panel.chunks_exact(width).enumerate() {
+            let weights: [V; VECTORS] =
+                std::array::from_fn(|j| V::from_slice(simd, &weights[j * V::LEN..][..V::LEN]));
+            for row in 0..ROWS {
+                let value = V::splat(simd, rows[row][i]);
+                for j in 0..VECTORS {
+                    sums[row][j] += value * weights[j];
+                }
+            }
+        }
+    }
+    for row in 0..ROWS {
+        for j in 0..VECTORS {
+            sums[row][j].store_slice(&mut products[row * stride + j * V::LEN..][..V::LEN]);
+        }
+    }
+}

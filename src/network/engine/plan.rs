@@ -1,0 +1,279 @@
+//! Where every value of a graph lies for one image size: buffers with a border of zeros, used again when what they held
+//! is no longer read. Concatenated channels are written side by side from the start, so that joining them costs nothing.
+
+use super::convolution::Algorithm;
+use super::graph::{Geometry, Graph, Operation, Post, Step, Value};
+use crate::network::Layer;
+
+/// Rows, columns and channels of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+impl Shape {
+    pub fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// A buffer: rows of pixels of channels, with a border of zeros around them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    pub shape: Shape,
+    /// Rows above and columns on the left.
+    before: usize,
+    /// Rows below and columns on the right.
+    after: usize,
+}
+
+impl Frame {
+    fn columns(&self) -> usize {
+        self.before + self.shape.width + self.after
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        (self.before + self.shape.height + self.after) * self.columns() * self.shape.channels
+    }
+
+    /// Makes the border zero; what is inside stays.
+    pub fn clear_border(&self, buffer: &mut [f32]) {
+        let Shape { channels, height, width } = self.shape;
+        let row = self.columns() * channels;
+        buffer[..self.before * row].fill(0.0);
+        for line in buffer[self.before * row..].chunks_exact_mut(row).take(height) {
+            line[..self.before * channels].fill(0.0);
+            line[(self.before + width) * channels..].fill(0.0);
+        }
+        buffer[(self.before + height) * row..self.len()].fill(0.0);
+    }
+
+    /// Where `channels` of its channels lie, from this one on.
+    fn place(&self, slot: usize, channel: usize, channels: usize) -> Place {
+        let (pixel, row) = (self.shape.channels, self.columns() * self.shape.channels);
+        let origin = self.before * (row + pixel) + channel;
+        Place { slot, origin, row, pixel, shape: Shape { channels, ..self.shape } }
+    }
+
+    fn grow(&mut self, [before, after]: [usize; 2]) {
+        self.before = self.before.max(before);
+        self.after = self.after.max(after);
+    }
+}
+
+/// Where a value lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the buffer.
+    pub slot: usize,
+    /// Index of the first channel of the upper left pixel.
+    pub origin: usize,
+    /// From one row to the next.
+    pub row: usize,
+    /// From one pixel to the next.
+    pub pixel: usize,
+    pub shape: Shape,
+}
+
+/// Places for all values of a graph, for one image size.
+#[derive(Debug)]
+pub struct Plan {
+    pub places: Vec<Place>,
+    /// Number of values in each buffer.
+    pub slots: Vec<usize>,
+    /// By step, the buffers whose borders must be cleared before it.
+    pub clear: Vec<Vec<(usize, Frame)>>,
+    /// By step, the buffer for a quantized copy of a convolution's input, which is no slot.
+    pub copies: Vec<Option<Frame>>,
+}
+
+/// A buffer while it is planned.
+struct Root {
+    frame: Frame,
+    /// Steps that write first and read last; the image is there before step 0.
+    first: usize,
+    last: usize,
+}
+
+impl Plan {
+    /// # Errors
+    /// In words, what the engine cannot do.
+    pub fn new(
+        graph: &Graph,
+        layers: &[Layer],
+        [height, width]: [usize; 2],
+        channels: usize,
+    ) -> Result<Self, String> {
+        let shapes = shapes(graph, layers, Shape { channels, height, width })?;
+        let (root_of, channel) = side_by_side(graph, &shapes);
+        let mut roots: Vec<Root> = shapes
+            .iter()
+            .map(|shape| Root {
+                frame: Frame { shape: *shape, before: 0, after: 0 },
+                first: usize::MAX,
+                last: 0,
+            })
+            .collect();
+        roots[root_of[0]].first = 0;
+        roots[root_of[graph.output]].last = graph.steps.len();
+        let mut copies = Vec::new();
+        for (at, step) in graph.steps.iter().enumerate() {
+            let root = &mut roots[root_of[step.output]];
+            root.first = root.first.min(at);
+            root.last = root.last.max(at);
+            step.reads().for_each(|value| roots[root_of[value]].last = roots[root_of[value]].last.max(at));
+            copies.push(match step.operation {
+                Operation::Convolution { layer, geometry, .. } => {
+                    let shape = shapes[step.inputs[0]];
+                    let border = border(&geometry, &layers[layer], shape);
+                    roots[root_of[step.inputs[0]]].frame.grow(border);
+                    let [before, after] = border;
+                    Some(Frame { shape, before, after })
+                }
+                _ => None,
+            });
+        }
+        let mut plan = Plan { places: vec![], slots: vec![], clear: vec![vec![]; graph.steps.len()], copies };
+        let slot_of = plan.share(&roots, &root_of);
+        plan.places = (0..graph.values)
+            .map(|value| {
+                let root = root_of[value];
+                roots[root].frame.place(slot_of[root], channel[value], shapes[value].channels)
+            })
+            .collect();
+        Ok(plan)
+    }
+
+    /// Finds a buffer for each root, the largest of those that are free.
+    fn share(&mut self, roots: &[Root], root_of: &[usize]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..roots.len())
+            .filter(|root| root_of[*root] == *root && roots[*root].first != usize::MAX)
+            .collect();
+        order.sort_by_key(|root| roots[*root].first);
+        let mut slot_of = vec![0; roots.len()];
+        let mut busy_until: Vec<usize> = Vec::new();
+        for root in order {
+            let Root { frame, first, last } = &roots[root];
+            let free = (0..self.slots.len())
+                .filter(|slot| busy_until[*slot] < *first)
+                .max_by_key(|slot| self.slots[*slot]);
+            let slot = free.unwrap_or_else(|| {
+                self.slots.push(0);
+                busy_until.push(0);
+                self.slots.len() - 1
+            });
+            self.slots[slot] = self.slots[slot].max(frame.len());
+            busy_until[slot] = *last;
+            slot_of[root] = slot;
+            if let Some(clear) = self.clear.get_mut(*first) {
+                clear.push((slot, *frame));
+            }
+        }
+        slot_of
+    }
+
+    /// Bytes of all buffers, with the largest input of a convolution as planes and copied back.
+    pub fn bytes(&self) -> usize {
+        let copy = self.copies.iter().flatten().map(Frame::len).max().unwrap_or(0);
+        (self.slots.iter().sum::<usize>() + 2 * copy) * size_of::<f32>()
+    }
+
+    /// Where a quantized copy of a convolution's input lies.
+    pub fn copy_place(&self, step: usize) -> Option<(Frame, Place)> {
+        self.copies[step].map(|frame| (frame, frame.place(usize::MAX, 0, frame.shape.channels)))
+    }
+}
+
+/// Rows and columns of zeros that a convolution reads before and after its input.
+fn border(geometry: &Geometry, layer: &Layer, shape: Shape) -> [usize; 2] {
+    let [top, left, bottom, right] = geometry.pads;
+    let after = match Algorithm::of(layer, geometry) {
+        Algorithm::Direct => bottom.max(right),
+        // Whole tiles are read, also where they stand over.
+        Algorithm::Winograd => {
+            let beyond = |pads: usize, before: usize, side: usize| {
+                ((side + pads).saturating_sub(2).div_ceil(4) * 4 + 2).saturating_sub(before + side)
+            };
+            beyond(top + bottom, top, shape.height).max(beyond(left + right, left, shape.width))
+        }
+    };
+    [top.max(left), after]
+}
+
+/// The shape of every value.
+fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, String> {
+    let mut shapes = vec![image; graph.values];
+    for Step { operation, inputs, posts, output } in &graph.steps {
+        let input = shapes[*inputs.first().ok_or("a step without input")?];
+        let shape = match operation {
+            Operation::Copy => input,
+            Operation::Repeat(times) => {
+                Shape { height: input.height * times, width: input.width * times, ..input }
+            }
+            Operation::DepthToSpace(shuffle) => shuffled(input, shuffle.side)?,
+            Operation::Concat => {
+                let parts: Vec<Shape> = inputs.iter().map(|value| shapes[*value]).collect();
+                if parts.iter().any(|part| (part.height, part.width) != (input.height, input.width)) {
+                    return Err("Concat of images of several sizes".into());
+                }
+                Shape { channels: parts.iter().map(|part| part.channels).sum(), ..input }
+            }
+            Operation::Convolution { layer, geometry, shuffle } => {
+                let layer = &layers[*layer];
+                let side = |axis: usize, length| {
+                    geometry.output(axis, length, layer.kernel[axis]).filter(|l| *l > 0)
+                };
+                let sides = side(0, input.height).zip(side(1, input.width));
+                let (height, width) = sides.ok_or("a kernel that is larger than its input")?;
+                if input.channels != layer.inputs {
+                    return Err(format!("{} of {} channels", layer.name, input.channels));
+                }
+                let shape = Shape { channels: layer.outputs, height, width };
+                shuffle.map_or(Ok(shape), |shuffle| shuffled(shape, shuffle.side))?
+            }
+        };
+        for post in posts {
+            let fits = match post {
+                Post::AddValue(v) | Post::SubtractValue(v) | Post::MultiplyValue(v) => shapes[*v] == shape,
+                Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
+                    list.len() == 1 || list.len() == shape.channels
+                }
+                Post::Relu | Post::Clip(..) => true,
+            };
+            if !fits {
+                return Err("arithmetic of values of several shapes".into());
+            }
+        }
+        shapes[*output] = shape;
+    }
+    Ok(shapes)
+}
+
+fn shuffled(shape: Shape, side: usize) -> Result<Shape, String> {
+    let Shape { channels, height, width } = shape;
+    if !channels.is_multiple_of(side * side) {
+        return Err(format!("DepthToSpace of {channels} channels into blocks of {side} x {side}"));
+    }
+    Ok(Shape { channels: channels / (side * side), height: height * side, width: width * side })
+}
+
+/// For every value, the value whose buffer it lies in (itself, or a concatenation), and from which channel on.
+fn side_by_side(graph: &Graph, shapes: &[Shape]) -> (Vec<Value>, Vec<usize>) {
+    let (mut root, mut channel): (Vec<Value>, Vec<usize>) =
+        ((0..graph.values).collect(), vec![0; graph.values]);
+    // The last first, so that a concatenation knows where it lies itself.
+    for step in graph.steps.iter().rev().filter(|step| step.operation == Operation::Concat) {
+        let mut at = channel[step.output];
+        for input in &step.inputs {
+            // The image comes from outside, and what is already in another concatenation is copied.
+            if root[*input] == *input && *input != 0 && *input != graph.output {
+                (root[*input], channel[*input]) = (root[step.output], at);
+            }
+            at += shapes[*input].channels;
+        }
+    }
+    (root, channel)
+}

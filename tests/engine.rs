@@ -1,0 +1,202 @@
+//! Our own engine against tract: the bundled networks, and small ones with everything that it has.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{Builder, integer, integers, string};
+use dfsq::network::{Engine, Network, Planes};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+fn noise(channels: usize, [height, width]: [usize; 2], range: f32) -> Planes {
+    let mut rng = fastrand::Rng::with_seed((height * width) as u64);
+    let values = (0..channels * height * width).map(|_| rng.f32() * range).collect();
+    Planes { channels, height, width, values }
+}
+
+fn run(network: &Network, size: [usize; 2]) -> Planes {
+    let convention = network.convention();
+    let input = noise(convention.colour.channels(), size, convention.range);
+    network.run(&network.plan(size).unwrap(), input, &[], &mut ()).unwrap().0
+}
+
+/// PSNR in dB of two outputs, with the range as the peak.
+fn psnr(a: &Planes, b: &Planes, range: f32) -> f64 {
+    assert_eq!((a.channels, a.height, a.width), (b.channels, b.height, b.width));
+    let square = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
+    let mse = a.values.iter().zip(&b.values).map(square).sum::<f64>() / a.values.len() as f64;
+    10.0 * (f64::from(range).powi(2) / mse).log10()
+}
+
+fn runs_as_on_tract(bytes: &[u8], sizes: &[[usize; 2]]) {
+    let own = Network::load(bytes).unwrap();
+    assert_eq!((own.engine(), own.lacking()), (Engine::Own, None));
+    let mut tract = Network::load(bytes).unwrap();
+    tract.use_tract();
+    assert_eq!(tract.engine(), Engine::Tract);
+    for size in sizes {
+        let psnr = psnr(&run(&own, *size), &run(&tract, *size), own.convention().range);
+        assert!(psnr > 110.0, "{size:?}: {psnr} dB");
+    }
+}
+
+/// Kernels of this shape with values that keep what passes through at about the same size.
+fn kernels(builder: Builder, name: &str, dims: [i64; 4], seed: u64) -> Builder {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let fan_in = (dims[1] * dims[2] * dims[3]) as f32;
+    let values: Vec<f32> =
+        (0..dims.iter().product()).map(|_| (rng.f32() * 2.0 - 1.0) * 1.7 / fan_in.sqrt()).collect();
+    let bias: Vec<f32> = (0..dims[0]).map(|_| rng.f32() * 0.2 - 0.1).collect();
+    builder.tensor(&format!("{name}.weight"), &dims, &values).tensor(
+        &format!("{name}.bias"),
+        &[dims[0]],
+        &bias,
+    )
+}
+
+/// A convolution: `[out, in / groups, height, width]`, groups, stride, dilation; the size stays where the stride is 1.
+fn conv(
+    net: Builder,
+    input: &str,
+    name: &str,
+    dims: [i64; 4],
+    [groups, stride, dilation]: [i64; 3],
+) -> Builder {
+    let pads = [dims[2], dims[3], dims[2], dims[3]].map(|side| side / 2 * dilation);
+    let attributes = vec![
+        integers("pads", &pads),
+        integers("strides", &[stride; 2]),
+        integers("dilations", &[dilation; 2]),
+        integer("group", groups),
+    ];
+    let inputs = [input, &format!("{name}.weight"), &format!("{name}.bias")];
+    kernels(net, name, dims, dims.iter().sum::<i64>() as u64).node("Conv", &inputs, name, attributes)
+}
+
+const PLAIN: [i64; 3] = [1, 1, 1];
+
+/// Channels that fill no block, kernels of several shapes, values that are read several times, and every operator that
+/// keeps the size.
+fn varied() -> Vec<u8> {
+    let slopes: Vec<f32> = (0..20).map(|i| i as f32 / 40.0).collect();
+    let mut net =
+        conv(Builder::new(3), "lr", "a", [13, 3, 3, 3], PLAIN).node("LeakyRelu", &["a"], "a.leaky", vec![]);
+    net = conv(net, "a.leaky", "b", [20, 13, 3, 3], PLAIN).tensor("slopes", &[20, 1, 1], &slopes).node(
+        "PRelu",
+        &["b", "slopes"],
+        "b.prelu",
+        vec![],
+    );
+    net = conv(net, "a.leaky", "c", [7, 13, 5, 5], PLAIN).node(
+        "Concat",
+        &["b.prelu", "c"],
+        "bc",
+        vec![integer("axis", 1)],
+    );
+    net = conv(net, "bc", "d", [12, 27, 1, 1], PLAIN);
+    net = conv(net, "bc", "e", [12, 9, 3, 3], [3, 1, 1]).node("Mul", &["d", "e"], "de", vec![]);
+    net = conv(net, "de", "f", [12, 12, 3, 3], [1, 1, 2])
+        .node("Sub", &["d", "f"], "df", vec![])
+        .tensor("low", &[], &[-0.75])
+        .tensor("high", &[], &[0.875])
+        .node("Clip", &["df", "low", "high"], "clipped", vec![])
+        .node("Concat", &["clipped", "f", "b.prelu"], "all", vec![integer("axis", 1)])
+        .node("Concat", &["all", "d"], "more", vec![integer("axis", 1)]);
+    net = conv(net, "more", "g", [16, 56, 1, 3], PLAIN).node("Add", &["g", "g"], "twice", vec![]);
+    net = conv(net, "twice", "up", [12, 16, 3, 3], PLAIN).shuffle("up", "shuffled").node(
+        "Relu",
+        &["shuffled"],
+        "bright",
+        vec![],
+    );
+    conv(net, "bright", "tail", [3, 3, 3, 3], PLAIN)
+        .tensor("offset", &[1, 3, 1, 1], &[0.1, 0.2, 0.3])
+        .tensor("two", &[], &[2.0])
+        .node("Sub", &["tail", "offset"], "from", vec![])
+        .node("Div", &["from", "two"], "half", vec![])
+        .node("Identity", &["half"], "sr", vec![])
+        .metadata("scale", "2")
+        .metadata("input_range", "0..1")
+        .build()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn every_operator_and_shape_runs_as_on_tract() {
+    runs_as_on_tract(&varied(), &[[1, 1], [1, 9], [9, 1], [4, 4], [7, 5], [13, 31], [16, 40]]);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn strides_and_repeated_pixels_run_as_on_tract() {
+    let mut net = conv(Builder::new(1), "lr", "half", [9, 1, 3, 3], [1, 2, 1])
+        .tensor("scales", &[4], &[1.0, 1.0, 4.0, 4.0])
+        .node(
+            "Resize",
+            &["half", "", "scales"],
+            "large",
+            vec![
+                string("mode", "nearest"),
+                string("nearest_mode", "floor"),
+                string("coordinate_transformation_mode", "asymmetric"),
+            ],
+        );
+    net = conv(net, "large", "sr", [1, 9, 3, 3], PLAIN);
+    runs_as_on_tract(&net.metadata("input_range", "0..1").build(), &[[8, 8], [6, 14]]);
+}
+
+/// Not against tract 0.23.9, which computes a constant minus an image wrongly (onnxruntime agrees with us).
+#[wasm_bindgen_test(unsupported = test)]
+fn groups_and_a_constant_minus_an_image_are_what_they_say() {
+    let net = |dims: [i64; 4], groups: i64, spread: bool, minus: bool| {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let mut dense = vec![0.0; 12 * 12 * 9];
+        let grouped: Vec<f32> = (0..12 * 4 * 9).map(|_| rng.f32() - 0.5).collect();
+        for (at, value) in grouped.iter().enumerate() {
+            let (output, input, tap) = (at / 36, at / 9 % 4, at % 9);
+            dense[(output * 12 + output / 4 * 4 + input) * 9 + tap] = *value;
+        }
+        let attributes = vec![integers("pads", &[1; 4]), integer("group", groups)];
+        let net = conv(Builder::new(3), "lr", "a", [12, 3, 3, 3], PLAIN)
+            .tensor("kernels", &dims, if spread { &dense } else { &grouped })
+            .node("Conv", &["a", "kernels"], "b", attributes)
+            .tensor("c", &[], &[0.25])
+            .tensor("minus", &[], &[-1.0]);
+        let net = if minus {
+            net.node("Sub", &["c", "b"], "d", vec![])
+        } else {
+            net.node("Mul", &["b", "minus"], "negative", vec![]).node("Add", &["negative", "c"], "d", vec![])
+        };
+        let bytes = net.shuffle("d", "sr").metadata("scale", "2").metadata("input_range", "0..1").build();
+        run(&Network::load(&bytes).unwrap(), [9, 6])
+    };
+    let wanted = net([12, 12, 3, 3], 1, true, false);
+    let found = psnr(&net([12, 4, 3, 3], 3, false, false), &wanted, 1.0);
+    assert!(found > 110.0, "{found} dB");
+    assert_eq!(net([12, 12, 3, 3], 1, true, true), wanted);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_it_lacks_is_named_and_left_to_tract() {
+    let net = common::small_edsr().node("Sigmoid", &["sr"], "squashed", vec![]);
+    let net = net.node("Identity", &["squashed"], "out", vec![]).output("out");
+    let network = Network::load(&net.metadata("input_range", "0..1").build()).unwrap();
+    assert_eq!((network.engine(), network.lacking()), (Engine::Tract, Some("Sigmoid (node squashed)")));
+    assert!(run(&network, [5, 6]).values.iter().all(|v| (0.5..1.0).contains(v)));
+}
+
+/// Browsers and processors of all kinds compute the same bits.
+#[wasm_bindgen_test(unsupported = test)]
+fn the_result_is_the_same_on_every_machine() {
+    let output = run(&Network::load(&varied()).unwrap(), [23, 18]);
+    let fold = |hash: u64, value: &f32| (hash ^ u64::from(value.to_bits())).wrapping_mul(0x0100_0000_01b3);
+    let hash = output.values.iter().fold(0xcbf2_9ce4_8422_2325, fold);
+    assert_eq!(hash, 0x5a06_0b73_c422_b49a, "{hash:#x}");
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn bundled_networks_run_as_on_tract() {
+    for name in ["edsr_x2", "rdn_x2", "edsr_x4", "rdn_x4"] {
+        let bytes = std::fs::read(format!("{}/onnx/{name}.onnx", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        runs_as_on_tract(&bytes, &[[1, 1], [1, 9], [7, 5], [16, 16], [31, 23]]);
+    }
+}
