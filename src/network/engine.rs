@@ -5,6 +5,7 @@ mod convolution;
 mod graph;
 mod matrix;
 mod plan;
+mod reader;
 mod winograd;
 
 pub use convolution::Kernels;

@@ -2,7 +2,8 @@
 
 use super::engine::{self, Visitor};
 use super::ops::Port;
-use super::{Executor, Network, Plan, Planes, unusable};
+use super::plan::{Executor, Plan};
+use super::{Network, Planes, unusable};
 use crate::quant::ActivationQuantizer;
 use crate::{Error, Result};
 use multiversion::multiversion;

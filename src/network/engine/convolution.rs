@@ -108,7 +108,7 @@ pub struct Scratch {
 const APART: usize = 16;
 
 /// Values that a batch's scratch memory should hold at most: a part of the second-level cache.
-const BATCH_VALUES: usize = 1 << 17;
+const BATCH_VALUES: usize = if cfg!(target_arch = "wasm32") { 1 << 16 } else { 1 << 17 };
 
 impl Convolution<'_> {
     /// Number of batches.

@@ -1,0 +1,205 @@
+//! ONNX nodes as steps of the engine.
+
+use super::graph::{Geometry, Operation, Post, Shuffle, Step, Value};
+use crate::network::Layer;
+use crate::network::onnx::{self, NodeProto, TensorProto};
+use std::collections::HashMap;
+
+/// A tensor of the ONNX graph.
+pub enum Known {
+    Value(Value),
+    Constant { dims: Vec<usize>, values: Vec<f32> },
+}
+
+/// Translates nodes one after another.
+pub struct Reader<'l> {
+    pub layers: &'l [Layer],
+    pub tensors: HashMap<String, Known>,
+    pub steps: Vec<Step>,
+    pub values: usize,
+    /// Of the convolutions so far.
+    pub biases: Vec<Vec<f32>>,
+}
+
+impl Reader<'_> {
+    /// Keeps a tensor, if it holds f32.
+    pub fn constant(&mut self, name: &str, tensor: &TensorProto) {
+        if let Some(values) = onnx::floats(tensor) {
+            let dims = tensor.dims.iter().map(|d| *d as usize).collect();
+            self.tensors.insert(name.to_owned(), Known::Constant { dims, values });
+        }
+    }
+
+    /// The image of this name, or what a step makes.
+    pub fn value(&self, name: &str) -> Result<Value, String> {
+        match self.tensors.get(name) {
+            Some(Known::Value(value)) => Ok(*value),
+            _ => Err(format!("{name} is no image")),
+        }
+    }
+
+    /// A constant that applies to every value, or to every channel.
+    fn list(&self, name: &str) -> Result<Option<Vec<f32>>, String> {
+        match self.tensors.get(name) {
+            Some(Known::Value(_)) => Ok(None),
+            Some(Known::Constant { dims, values }) => {
+                let by_channel = match dims[..] {
+                    [1, c, 1, 1] | [c, 1, 1] => c == values.len(),
+                    _ => values.len() == 1,
+                };
+                if by_channel {
+                    Ok(Some(values.clone()))
+                } else {
+                    Err(format!("a constant of shape {dims:?}"))
+                }
+            }
+            None => Err(format!("the tensor {name}")),
+        }
+    }
+
+    fn push(&mut self, node: &NodeProto, operation: Operation, inputs: Vec<Value>, posts: Vec<Post>) {
+        let output = self.values;
+        self.values += 1;
+        self.steps.push(Step { operation, inputs, posts, output });
+        self.tensors.insert(node.output[0].clone(), Known::Value(output));
+    }
+
+    /// Adds what a node does.
+    pub fn node(&mut self, node: &NodeProto) -> Result<(), String> {
+        let input = |at: usize| node.input.get(at).map(String::as_str).filter(|name| !name.is_empty());
+        let first = input(0).unwrap_or_default();
+        let int = |name: &str, otherwise: i64| onnx::int_attribute(node, name).unwrap_or(otherwise);
+        let float = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| a.f);
+        let text = |name: &str| node.attribute.iter().find(|a| a.name == name).map_or(&b""[..], |a| &a.s[..]);
+        if node.output.len() != 1 {
+            return Err(format!("{} with {} outputs", node.op_type, node.output.len()));
+        }
+        match node.op_type.as_str() {
+            "Constant" => {
+                let tensor = node.attribute.iter().find(|a| a.name == "value").and_then(|a| a.t.as_ref());
+                self.constant(&node.output[0], tensor.ok_or("Constant without a tensor")?);
+            }
+            "Identity" => {
+                let value = self.value(first)?;
+                self.tensors.insert(node.output[0].clone(), Known::Value(value));
+            }
+            "Conv" => self.convolution(node)?,
+            "Relu" => self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Relu]),
+            "LeakyRelu" => {
+                let slope = Post::Leaky(vec![float("alpha").unwrap_or(0.01)]);
+                self.push(node, Operation::Copy, vec![self.value(first)?], vec![slope]);
+            }
+            "PRelu" => {
+                let slopes = self.list(input(1).unwrap_or_default())?.ok_or("PRelu with computed slopes")?;
+                self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Leaky(slopes)]);
+            }
+            "Clip" => {
+                let limit = |at: usize, name: &str, otherwise: f32| match input(at) {
+                    Some(tensor) => match self.list(tensor)?.as_deref() {
+                        Some([limit]) => Ok(*limit),
+                        _ => Err("Clip with computed limits".to_owned()),
+                    },
+                    None => Ok(float(name).unwrap_or(otherwise)),
+                };
+                let (low, high) = (limit(1, "min", f32::MIN)?, limit(2, "max", f32::MAX)?);
+                self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Clip(low, high)]);
+            }
+            "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node)?,
+            "Concat" if int("axis", 1) == 1 => {
+                let inputs = node.input.iter().map(|name| self.value(name)).collect::<Result<_, _>>()?;
+                self.push(node, Operation::Concat, inputs, vec![]);
+            }
+            "DepthToSpace" => {
+                let side = usize::try_from(int("blocksize", 0)).ok().filter(|side| (1..=16).contains(side));
+                let shuffle = Shuffle {
+                    side: side.ok_or("DepthToSpace with an impossible block size")?,
+                    channel_first: text("mode") == b"CRD",
+                };
+                self.push(node, Operation::DepthToSpace(shuffle), vec![self.value(first)?], vec![]);
+            }
+            "Resize" => {
+                let floor = text("mode") == b"nearest"
+                    && text("nearest_mode") == b"floor"
+                    && text("coordinate_transformation_mode") == b"asymmetric";
+                let scales = match input(2).map(|name| self.tensors.get(name)) {
+                    Some(Some(Known::Constant { values, .. })) => values.clone(),
+                    _ => vec![],
+                };
+                match scales[..] {
+                    [1.0, 1.0, y, x]
+                        if floor
+                            && input(3).is_none()
+                            && y == x
+                            && y.fract() == 0.0
+                            && (1.0..=16.0).contains(&y) =>
+                    {
+                        self.push(node, Operation::Repeat(y as usize), vec![self.value(first)?], vec![]);
+                    }
+                    _ => return Err("this kind of Resize".into()),
+                }
+            }
+            other => return Err(other.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn convolution(&mut self, node: &NodeProto) -> Result<(), String> {
+        let index = self.biases.len();
+        let layer = self.layers.get(index).filter(|layer| layer.name == onnx::node_name(node));
+        let layer = layer.ok_or("a convolution without constant kernels")?;
+        let list = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| &a.ints[..]);
+        let two = |name: &str| match list(name) {
+            Some(&[y, x]) => Ok([y as usize, x as usize]),
+            None => Ok([1, 1]),
+            _ => Err(format!("the attribute {name}")),
+        };
+        let automatic =
+            node.attribute.iter().find(|a| a.name == "auto_pad").map_or(&b"NOTSET"[..], |a| &a.s[..]);
+        if automatic != b"NOTSET" {
+            return Err("padding that is not stated".into());
+        }
+        let pads = match list("pads") {
+            Some(&[top, left, bottom, right]) => [top, left, bottom, right].map(|pad| pad as usize),
+            None => [0; 4],
+            _ => return Err("the attribute pads".into()),
+        };
+        if list("kernel_shape").is_some_and(|sides| sides != layer.kernel.map(|side| side as i64)) {
+            return Err("a kernel of another shape than stated".into());
+        }
+        let geometry = Geometry { strides: two("strides")?, dilations: two("dilations")?, pads };
+        let operation = Operation::Convolution { layer: index, geometry, shuffle: None };
+        let bias = match node.input.get(2).filter(|name| !name.is_empty()).map(|name| self.tensors.get(name))
+        {
+            None => vec![0.0; layer.outputs],
+            Some(Some(Known::Constant { values, .. })) if values.len() == layer.outputs => values.clone(),
+            Some(_) => return Err("a computed bias".into()),
+        };
+        self.biases.push(bias);
+        self.push(node, operation, vec![self.value(&node.input[0])?], vec![]);
+        Ok(())
+    }
+
+    fn arithmetic(&mut self, node: &NodeProto) -> Result<(), String> {
+        let [a, b] = &node.input[..] else {
+            return Err(format!("{} of other than two inputs", node.op_type));
+        };
+        let (listed_a, listed_b) = (self.list(a)?, self.list(b)?);
+        let negated = |list: Vec<f32>| list.into_iter().map(|v| -v).collect();
+        let (input, posts) = match (node.op_type.as_str(), listed_a, listed_b) {
+            ("Add", None, None) => (a, vec![Post::AddValue(self.value(b)?)]),
+            ("Sub", None, None) => (a, vec![Post::SubtractValue(self.value(b)?)]),
+            ("Mul", None, None) => (a, vec![Post::MultiplyValue(self.value(b)?)]),
+            ("Add", None, Some(list)) => (a, vec![Post::Add(list)]),
+            ("Add", Some(list), None) => (b, vec![Post::Add(list)]),
+            ("Sub", None, Some(list)) => (a, vec![Post::Add(negated(list))]),
+            ("Sub", Some(list), None) => (b, vec![Post::Multiply(vec![-1.0]), Post::Add(list)]),
+            ("Mul", None, Some(list)) => (a, vec![Post::Multiply(list)]),
+            ("Mul", Some(list), None) => (b, vec![Post::Multiply(list)]),
+            ("Div", None, Some(list)) => (a, vec![Post::Divide(list)]),
+            (op, ..) => return Err(format!("{op} of these inputs")),
+        };
+        let input = self.value(input)?;
+        self.push(node, Operation::Copy, vec![input], posts);
+        Ok(())
+    }
+}
