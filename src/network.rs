@@ -121,7 +121,7 @@ impl Network {
             model,
             name: stated.name.clone(),
             kernels: Vec::new(),
-            graph: engine::Graph::new(graph, &layers),
+            graph: engine::read(graph, &layers),
             packed: OnceLock::new(),
             positions: vec![1.0; layers.len()],
             layers,

@@ -11,6 +11,7 @@ mod winograd;
 pub use convolution::Kernels;
 pub use graph::Graph;
 pub use plan::Plan;
+pub use reader::read;
 
 use super::{Layer, Planes};
 use convolution::{Convolution, Scratch};

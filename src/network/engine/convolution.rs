@@ -1,36 +1,12 @@
 //! Convolutions, in batches of output pixels. Lanes are output channels, and every sum runs over taps and input channels in
 //! one order without fused multiply-add, so that the result is the same, bit for bit, whatever the vectors' width.
 
-use super::graph::{Geometry, Shuffle};
+use super::graph::{Algorithm, Geometry, Shuffle};
 use super::matrix::{self, Panels};
 use super::plan::{Place, Shape};
 use super::winograd;
 use crate::network::Layer;
 use fearless_simd::{Level, Simd, dispatch};
-
-/// How a convolution is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// Tap by tap.
-    Direct,
-    /// F(4x4, 3x3): 36 products for 16 outputs instead of 144.
-    Winograd,
-}
-
-/// Fewest input channels for which transforms pay.
-const WINOGRAD_INPUTS: usize = 8;
-
-impl Algorithm {
-    /// The same on every machine.
-    pub fn of(layer: &Layer, geometry: &Geometry) -> Self {
-        let plain = layer.groups == 1 && geometry.strides == [1, 1] && geometry.dilations == [1, 1];
-        if plain && layer.kernel == [3, 3] && layer.inputs >= WINOGRAD_INPUTS {
-            Algorithm::Winograd
-        } else {
-            Algorithm::Direct
-        }
-    }
-}
 
 /// A layer's weights in the order in which they are read.
 #[derive(Debug, Clone)]

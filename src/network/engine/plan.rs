@@ -1,8 +1,7 @@
 //! Where every value of a graph lies for one image size: buffers with a border of zeros, used again when what they held
 //! is no longer read. Concatenated channels are written side by side from the start, so that joining them costs nothing.
 
-use super::convolution::Algorithm;
-use super::graph::{Geometry, Graph, Operation, Post, Step, Value};
+use super::graph::{Algorithm, Geometry, Graph, Operation, Post, Step, Value};
 use crate::network::Layer;
 
 /// Rows, columns and channels of a value.

@@ -1,29 +1,61 @@
 //! ONNX nodes as steps of the engine.
 
-use super::graph::{Geometry, Operation, Post, Shuffle, Step, Value};
+use super::graph::{Filter, Geometry, Graph, Operation, Post, Shuffle, Step, Value};
 use crate::network::Layer;
-use crate::network::onnx::{self, NodeProto, TensorProto};
+use crate::network::onnx::{self, GraphProto, NodeProto, TensorProto};
 use std::collections::HashMap;
 
+/// Translates a graph that has passed [`onnx`]'s checks.
+///
+/// # Errors
+/// In words, what the engine does not have.
+pub fn read(graph: &GraphProto, layers: &[Layer]) -> Result<Graph, String> {
+    let mut reader = Reader { layers, tensors: HashMap::new(), steps: Vec::new(), values: 1, biases: vec![] };
+    for tensor in &graph.initializer {
+        reader.constant(&tensor.name, tensor);
+    }
+    let image = graph.input.iter().find(|i| !reader.tensors.contains_key(&i.name));
+    let image = image.ok_or("no input")?;
+    reader.tensors.insert(image.name.clone(), Known::Value(0));
+    for node in &graph.node {
+        reader.node(node).map_err(|what| format!("{what} (node {})", onnx::node_name(node)))?;
+    }
+    if reader.biases.len() != layers.len() {
+        return Err("a convolution without constant kernels".into());
+    }
+    let output = reader.value(&graph.output.first().ok_or("no output")?.name)?;
+    let mut graph = Graph { steps: reader.steps, values: reader.values, output, filters: vec![] };
+    graph.join(layers);
+    // Joining moves no convolution, so that they are in the order of the layers.
+    let filter = |(step, bias): (&Step, Vec<f32>)| match step.operation {
+        Operation::Convolution { geometry, shuffle, .. } => Some(Filter { geometry, shuffle, bias }),
+        _ => None,
+    };
+    let convolutions =
+        graph.steps.iter().filter(|step| matches!(step.operation, Operation::Convolution { .. }));
+    graph.filters = convolutions.zip(reader.biases).filter_map(filter).collect();
+    Ok(graph)
+}
+
 /// A tensor of the ONNX graph.
-pub enum Known {
+enum Known {
     Value(Value),
     Constant { dims: Vec<usize>, values: Vec<f32> },
 }
 
 /// Translates nodes one after another.
-pub struct Reader<'l> {
-    pub layers: &'l [Layer],
-    pub tensors: HashMap<String, Known>,
-    pub steps: Vec<Step>,
-    pub values: usize,
+struct Reader<'l> {
+    layers: &'l [Layer],
+    tensors: HashMap<String, Known>,
+    steps: Vec<Step>,
+    values: usize,
     /// Of the convolutions so far.
-    pub biases: Vec<Vec<f32>>,
+    biases: Vec<Vec<f32>>,
 }
 
 impl Reader<'_> {
     /// Keeps a tensor, if it holds f32.
-    pub fn constant(&mut self, name: &str, tensor: &TensorProto) {
+    fn constant(&mut self, name: &str, tensor: &TensorProto) {
         if let Some(values) = onnx::floats(tensor) {
             let dims = tensor.dims.iter().map(|d| *d as usize).collect();
             self.tensors.insert(name.to_owned(), Known::Constant { dims, values });
@@ -65,7 +97,7 @@ impl Reader<'_> {
     }
 
     /// Adds what a node does.
-    pub fn node(&mut self, node: &NodeProto) -> Result<(), String> {
+    fn node(&mut self, node: &NodeProto) -> Result<(), String> {
         let input = |at: usize| node.input.get(at).map(String::as_str).filter(|name| !name.is_empty());
         let first = input(0).unwrap_or_default();
         let int = |name: &str, otherwise: i64| onnx::int_attribute(node, name).unwrap_or(otherwise);
