@@ -8,6 +8,7 @@ tools=$cache/tools
 wasm_target=wasm32-unknown-unknown
 wasm_pack_version=0.15.1
 cargo_deny_version=0.20.2
+onnxruntime_web_version=1.30.0
 wasm_limit=2750000 # bytes of the program when compressed
 export PATH=$tools/bin:$PATH
 
@@ -22,7 +23,9 @@ usage: ./build.sh [command]
            checkpoints
   check    formatting, lints for host and wasm32, documentation, types of the page's scripts, the program's size,
            licences and sources of dependencies
-  bench    measure speed natively (see benches/)
+  bench    measure speed natively (benches/speed.rs)
+  bench web
+           measure it in a headless browser, beside onnxruntime-web (benches/web.mjs)
   help     print this
 
 Tools are kept in ~/.cache/dfsq (or $DFSQ_CACHE) and installed only when missing.
@@ -184,6 +187,18 @@ except KeyboardInterrupt:
 PYTHON
 }
 
+bench_web() {
+  build
+  setup_page_tests
+  setup_browser
+  if [ ! -d "$tools/onnxruntime-web-$onnxruntime_web_version" ]; then
+    say "installing onnxruntime-web $onnxruntime_web_version (about 20 seconds)"
+    npm install --silent --no-audit --no-fund --prefix "$tools/onnxruntime-web-$onnxruntime_web_version" \
+      "onnxruntime-web@$onnxruntime_web_version"
+  fi
+  ORT=$tools/onnxruntime-web-$onnxruntime_web_version/node_modules/onnxruntime-web/dist node benches/web.mjs
+}
+
 check() {
   local size
   setup_rust
@@ -230,6 +245,8 @@ run_tests() {
   wasm-pack test --headless --chrome --chromedriver "$(command -v chromedriver)" --mode no-install --release 2>&1 |
     tee "$log/wasm" | grep -E '^test result|FAIL|panicked|error' || true
   grep -q 'test result: FAILED\|^error' "$log/wasm" && { cat "$log/wasm"; die "a test in the browser failed"; }
+  # A file of tests without wasm_bindgen_test_configure! is passed over with a word of advice.
+  grep -q 'wasm_bindgen_test_configure!' "$log/wasm" && { cat "$log/wasm"; die "a file of tests was not run in the browser"; }
   say "the page in $BROWSER"
   DFSQ=$(realpath "${CARGO_TARGET_DIR:-target}")/release/dfsq
   export DFSQ
@@ -258,7 +275,13 @@ case ${1:-all} in
   serve) serve ;;
   test) run_tests ;;
   check) check ;;
-  bench) setup_rust; cargo bench ;;
+  bench)
+    case ${2:-native} in
+      native) setup_rust; cargo bench ;;
+      web) bench_web ;;
+      *) usage >&2; die "there is no bench $2" ;;
+    esac
+    ;;
   help | -h | --help) usage ;;
   *) usage >&2; die "there is no command $1" ;;
 esac

@@ -57,7 +57,7 @@ fn activations(criterion: &mut Criterion) {
     }
 }
 
-/// On 64 x 64 pixels plain tract takes the same convolutions as we do; from 128 columns on it takes others.
+/// Our own engine beside plain tract, which uses fused multiply-add here.
 fn forward(criterion: &mut Criterion) {
     for (name, bytes, calibration) in [
         (

@@ -8,6 +8,9 @@ use common::{Builder, integer, integers, string};
 use dfsq::network::{Engine, Network, Planes};
 use wasm_bindgen_test::wasm_bindgen_test;
 
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
 fn noise(channels: usize, [height, width]: [usize; 2], range: f32) -> Planes {
     let mut rng = fastrand::Rng::with_seed((height * width) as u64);
     let values = (0..channels * height * width).map(|_| rng.f32() * range).collect();

@@ -39,6 +39,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "{} parameters, {:.0} multiply-accumulates per input pixel, rule {:?}",
         info.parameters, info.macs_per_pixel, info.rule
     )?;
+    if let Some(lacking) = session.network().lacking() {
+        writeln!(out, "runs on tract, slower: our own engine lacks {lacking}")?;
+    }
     for width in [BitWidth::FULL].into_iter().chain(BitWidth::quantized()) {
         let options = Options {
             method: Method::Dfsq,

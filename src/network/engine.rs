@@ -144,10 +144,7 @@ impl Run {
             }
             None => Shape { channels, height, width },
         };
-        let batches = {
-            let convolution = self.convolution(place, output, work);
-            convolution.batches()
-        };
+        let batches = self.convolution(place, output, work).batches();
         for batch in 0..batches {
             self.convolution(place, output, work).compute(level, batch, scratch);
             dispatch!(level, simd => self.store(simd, plan, step, work, output, scratch));
@@ -276,36 +273,30 @@ impl Run {
 /// Pixels that are turned at a time, so that both sides stay in the cache.
 const STRIP: usize = 64;
 
+/// Stretches of a place's rows: the index of the first pixel in a plane and in the buffer, and the number of pixels.
+fn strips(place: Place) -> impl Iterator<Item = (usize, usize, usize)> {
+    let Shape { height, width, .. } = place.shape;
+    let strip =
+        move |y, x| (y * width + x, place.origin + y * place.row + x * place.pixel, STRIP.min(width - x));
+    (0..height).flat_map(move |y| (0..width).step_by(STRIP).map(move |x| strip(y, x)))
+}
+
 /// Planes `[channels, height * width]` into a place.
 fn interleave(planes: &[f32], buffer: &mut [f32], place: Place) {
-    let Shape { height, width, .. } = place.shape;
-    for y in 0..height {
-        for first in (0..width).step_by(STRIP) {
-            let count = STRIP.min(width - first);
-            let start = place.origin + y * place.row + first * place.pixel;
-            for (channel, plane) in planes.chunks_exact(height * width).enumerate() {
-                let values = &plane[y * width + first..][..count];
-                let targets = buffer[start + channel..].iter_mut().step_by(place.pixel);
-                targets.zip(values).for_each(|(target, value)| *target = *value);
-            }
+    for (pixel, start, count) in strips(place) {
+        for (channel, plane) in planes.chunks_exact(place.shape.pixels()).enumerate() {
+            let targets = buffer[start + channel..].iter_mut().step_by(place.pixel);
+            targets.zip(&plane[pixel..][..count]).for_each(|(target, value)| *target = *value);
         }
     }
 }
 
 /// A place into planes.
 fn separate(buffer: &[f32], place: Place, planes: &mut [f32]) {
-    let Shape { height, width, .. } = place.shape;
-    for y in 0..height {
-        for first in (0..width).step_by(STRIP) {
-            let count = STRIP.min(width - first);
-            let start = place.origin + y * place.row + first * place.pixel;
-            for (channel, plane) in planes.chunks_exact_mut(height * width).enumerate() {
-                let values = buffer[start + channel..].iter().step_by(place.pixel);
-                plane[y * width + first..][..count]
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(target, value)| *target = *value);
-            }
+    for (pixel, start, count) in strips(place) {
+        for (channel, plane) in planes.chunks_exact_mut(place.shape.pixels()).enumerate() {
+            let values = buffer[start + channel..].iter().step_by(place.pixel);
+            plane[pixel..][..count].iter_mut().zip(values).for_each(|(target, value)| *target = *value);
         }
     }
 }

@@ -27,8 +27,9 @@ pub(super) enum Executor {
     Tract(Arc<TypedSimplePlan>),
 }
 
-/// From now on, networks that tract runs compute without fused multiply-add on x86-64, as WebAssembly does. Then the same input gives
-/// the same output, bit for bit, natively and in a browser; call it before the first network is loaded.
+/// From now on, networks that tract runs compute without fused multiply-add on x86-64, as WebAssembly does. Then the same
+/// input gives the same output, bit for bit, natively and in a browser, as it always does on our own engine; call it
+/// before the first network is loaded.
 ///
 /// A rounding error of 1e-7 decides between two quantization points for a few values in each layer, which later layers
 /// enlarge: without this, scores at 4 bits were seen to differ by 0.02 dB.

@@ -130,13 +130,9 @@ impl Network {
         observer: &mut dyn Observer,
     ) -> Result<(Planes, Vec<QuantizationError>)> {
         let mut errors = vec![QuantizationError::default(); self.layers.len()];
-        let runnable = match (&plan.executor, &self.graph) {
-            (Executor::Tract(runnable), _) => runnable,
-            (Executor::Own(_), Err(_)) => {
-                return Err(Error::Network("its plan is for another engine".into()));
-            }
-            (Executor::Own(own), Ok(graph)) => {
-                let packed = self.packed(graph)?;
+        let runnable = match self.executor(plan)? {
+            Ready::Tract(runnable) => runnable,
+            Ready::Own(graph, own, packed) => {
                 let mut running =
                     Running { network: self, plan, packed, layers, observer, errors: &mut errors };
                 let mut outputs = graph.run(own, &self.layers, &[input], &mut running)?;
@@ -174,13 +170,9 @@ impl Network {
         let Some(first) = inputs.first() else { return Ok(()) };
         let plan = self.batch_plan(inputs.len(), [first.height, first.width])?;
         let mut left = self.layers.iter().filter(|l| l.quantized).count();
-        let runnable = match (&plan.executor, &self.graph) {
-            (Executor::Tract(runnable), _) => runnable,
-            (Executor::Own(_), Err(_)) => {
-                return Err(Error::Network("its plan is for another engine".into()));
-            }
-            (Executor::Own(own), Ok(graph)) => {
-                let packed = self.packed(graph)?;
+        let runnable = match self.executor(&plan)? {
+            Ready::Tract(runnable) => runnable,
+            Ready::Own(graph, own, packed) => {
                 let mut walking = Walking { network: self, packed, visit, weights: None, left };
                 return match graph.run(own, &self.layers, inputs, &mut walking) {
                     Err(Error::Cancelled) if walking.left == 0 => Ok(()),
@@ -209,6 +201,15 @@ impl Network {
         match result {
             Err(Error::Cancelled) if left == 0 => Ok(()),
             other => other.map(|_| ()),
+        }
+    }
+
+    /// What runs this plan, which must have been made since the engine was chosen.
+    fn executor<'a>(&'a self, plan: &'a Plan) -> Result<Ready<'a>> {
+        match (&plan.executor, &self.graph) {
+            (Executor::Tract(runnable), _) => Ok(Ready::Tract(runnable)),
+            (Executor::Own(own), Ok(graph)) => Ok(Ready::Own(graph, own, self.packed(graph)?)),
+            (Executor::Own(_), Err(_)) => Err(Error::Network("its plan is for another engine".into())),
         }
     }
 
@@ -242,6 +243,12 @@ impl Network {
         inputs.insert(0, quantized.into_tvalue());
         Ok(inputs)
     }
+}
+
+/// What a run needs of plan and network.
+enum Ready<'a> {
+    Own(&'a engine::Graph, &'a engine::Plan, &'a [Arc<engine::Kernels>]),
+    Tract(&'a Arc<TypedSimplePlan>),
 }
 
 /// One image on our own engine.
