@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release --example quantize`
 
+use dfsq::quant::points::Scaled;
 use dfsq::quant::{Histogram, Normalization, PointSets, PointSettings};
 
 fn main() -> dfsq::Result<()> {
@@ -16,7 +17,7 @@ fn main() -> dfsq::Result<()> {
         let points = PointSets::new(settings.word_sets, vec![chosen]);
 
         let mut quantized = values.clone();
-        norm.quantize(&mut quantized, &points.points()[0], &norm);
+        Scaled::new(&points.points()[0], norm, &norm).apply(&mut quantized);
         let noise: f64 = values.iter().zip(&quantized).map(|(x, q)| f64::from(x - q).powi(2)).sum();
         let signal: f64 = values.iter().map(|x| f64::from(*x).powi(2)).sum();
         println!("{:?}: {:?}", settings.selection, points.values(0));

@@ -15,7 +15,7 @@ mod run;
 pub use convention::{Colour, Convention, Properties};
 pub use layers::{Layer, Rule};
 pub use plan::{Plan, round_as_browsers_do};
-pub use run::{LayerQuantization, Observer, QuantizationError, Tap, Visit, Weights};
+pub use run::{LayerQuantization, Observer, Tap, Visit, Weights};
 
 use crate::{Error, Result};
 use convention::{PROBE_SIZE, Stated};
@@ -61,6 +61,7 @@ pub struct Network {
 
 /// What runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
 pub enum Engine {
     /// Ours: the same result, bit for bit, on every machine.
     Own,
@@ -309,7 +310,7 @@ impl Network {
 
     /// Lets tract run the network from now on: to compare with.
     pub fn use_tract(&mut self) {
-        self.graph = Err("tract is asked for".into());
+        self.graph = Err("tract was asked for".into());
         self.plans.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 

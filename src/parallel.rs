@@ -14,6 +14,18 @@ mod threads {
     ) -> Result<Vec<R>, E> {
         items.par_iter().map(work).collect()
     }
+
+    pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+        items.par_iter().map(work).collect()
+    }
+
+    pub fn for_each_mut<T: Send>(items: &mut [T], work: impl Fn(usize, &mut T) + Sync + Send) {
+        items.par_iter_mut().enumerate().for_each(|(index, item)| work(index, item));
+    }
+
+    pub fn threads() -> usize {
+        rayon::current_num_threads()
+    }
 }
 
 #[cfg(not(all(feature = "cli", not(target_arch = "wasm32"))))]
@@ -25,10 +37,22 @@ mod threads {
     pub fn try_map<T, R, E>(items: &[T], work: impl Fn(&T) -> Result<R, E>) -> Result<Vec<R>, E> {
         items.iter().map(work).collect()
     }
+
+    pub fn map<T, R>(items: &[T], work: impl Fn(&T) -> R) -> Vec<R> {
+        items.iter().map(work).collect()
+    }
+
+    pub fn for_each_mut<T>(items: &mut [T], work: impl Fn(usize, &mut T)) {
+        items.iter_mut().enumerate().for_each(|(index, item)| work(index, item));
+    }
+
+    pub fn threads() -> usize {
+        1
+    }
 }
 
 pub use threads::Shared;
-pub(crate) use threads::try_map;
+pub(crate) use threads::{for_each_mut, map, threads, try_map};
 
 /// Told of the share of a longer work that is done, in 0..1, by whichever thread did it.
 pub trait Progress: Shared {

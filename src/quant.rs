@@ -2,6 +2,7 @@
 //!
 //! All of them map f32 to f32: they *simulate* low-bit arithmetic by quantizing and dequantizing.
 
+mod activation;
 pub mod compensate;
 pub mod exact;
 pub mod histogram;
@@ -15,15 +16,18 @@ pub mod recipe;
 pub mod settings;
 mod shortest_path;
 pub mod subset;
+mod summary;
 pub mod uniform;
 pub mod universal_set;
 
+pub use activation::{ActivationQuantizer, Mapping, QuantizationError};
 pub use histogram::Histogram;
 pub use normalize::{Granularity, MeanMode, Normalization, NormalizationMode, Normalizer};
 pub use point_sets::PointSets;
 pub use points::Points;
 pub use recipe::Recipe;
 pub use settings::PointSettings;
+pub use summary::Summary;
 pub use uniform::UniformGrid;
 pub use universal_set::{UniversalSet, WordSets};
 
@@ -98,78 +102,6 @@ pub trait Quantizer {
     }
 }
 
-/// How the inputs of one layer are quantized.
-#[derive(Debug, Clone)]
-pub enum ActivationQuantizer {
-    /// DFSQ (paper, eq. 1 to 5): each channel is normalized on the fly and mapped to its own points.
-    Subset {
-        /// One set of points a channel, or a single one for all of them together.
-        points: Vec<Points>,
-        /// In front of the points.
-        normalizer: Normalizer,
-        /// Bits of the means and ranges that points are de-normalized with.
-        denormalization_bits: BitWidth,
-    },
-    /// One uniform grid over the minimum and maximum of this very input.
-    DynamicMinMax(BitWidth),
-    /// One uniform grid over a calibrated range.
-    StaticMinMax(UniformGrid),
-}
-
 /// A NaN or infinite value in this channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NonFiniteChannel(pub usize);
-
-impl ActivationQuantizer {
-    /// Quantizes and dequantizes `values` in place, shape `[channels, values.len() / channels]`.
-    ///
-    /// # Errors
-    /// [`NonFiniteChannel`] for NaN or infinity; `values` is then partly quantized.
-    pub fn apply(&self, values: &mut [f32], channels: usize) -> Result<(), NonFiniteChannel> {
-        let pixels = values.len() / channels.max(1);
-        if pixels == 0 {
-            return Ok(());
-        }
-        match self {
-            ActivationQuantizer::Subset { points, normalizer, denormalization_bits } => {
-                let group = (values.len() / points.len().max(1)).max(1);
-                let rounded = match (denormalization_bits, normalizer) {
-                    (&BitWidth::FULL, _) | (_, Normalizer::Fixed(_)) => None,
-                    (bits, _) => Some(rounded(values, group, normalizer, *bits)?),
-                };
-                for (c, (channel, points)) in values.chunks_exact_mut(group).zip(points).enumerate() {
-                    let norm = normalizer.measure(channel).ok_or(NonFiniteChannel(c))?;
-                    norm.quantize(channel, points, rounded.as_ref().map_or(&norm, |all| &all[c]));
-                }
-            }
-            ActivationQuantizer::DynamicMinMax(bits) => {
-                let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-                for (c, channel) in values.chunks_exact(pixels).enumerate() {
-                    let (l, h) = uniform::range(channel).ok_or(NonFiniteChannel(c))?;
-                    (low, high) = (low.min(l), high.max(h));
-                }
-                UniformGrid::spanning(low, high, *bits).apply(values);
-            }
-            ActivationQuantizer::StaticMinMax(grid) => {
-                for (c, channel) in values.chunks_exact_mut(pixels).enumerate() {
-                    uniform::range(channel).ok_or(NonFiniteChannel(c))?;
-                    grid.apply(channel);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The rounded normalizations of all groups of values.
-fn rounded(
-    values: &[f32],
-    group: usize,
-    normalizer: &Normalizer,
-    bits: BitWidth,
-) -> Result<Vec<Normalization>, NonFiniteChannel> {
-    let measure = |(c, values)| normalizer.measure(values).ok_or(NonFiniteChannel(c));
-    let mut all: Vec<_> = values.chunks_exact(group).enumerate().map(measure).collect::<Result<_, _>>()?;
-    Normalization::round_all(&mut all, bits);
-    Ok(all)
-}

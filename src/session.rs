@@ -21,9 +21,10 @@ pub use study::{Choice, Study};
 use crate::analysis::{Analyzer, SampleAnalysis};
 use crate::calibration::Calibration;
 use crate::image_io::{self, Picture};
-use crate::network::{Network, Observer, Properties, QuantizationError, Tap};
+use crate::network::{Network, Observer, Properties, Tap};
 use crate::optimize::Targets;
 use crate::optimized::Optimized;
+use crate::quant::QuantizationError;
 use crate::quant::{PointSets, PointSettings, Recipe};
 use crate::statistics::Statistics;
 use crate::{Error, Result, hash};
@@ -67,6 +68,11 @@ impl Session {
         let optimized = Optimized::empty(hash.clone(), PointSettings::EXACT, Recipe::default());
         let network = Network::load_with(network, properties)?;
         Ok(Session { network, hash, calibration: None, optimized, statistics: None, targets: None })
+    }
+
+    /// Lets tract run the network from now on: to compare with.
+    pub fn use_tract(&mut self) {
+        self.network.use_tract();
     }
 
     /// Takes over a calibration file made for this network, or stays with the calibration before.

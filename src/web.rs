@@ -112,6 +112,13 @@ impl BrowserSession {
         to_js(&self.session.info())
     }
 
+    /// Lets tract run the network from now on: to compare with.
+    #[wasm_bindgen(js_name = useTract)]
+    pub fn use_tract(&mut self) {
+        self.session.use_tract();
+        self.prepared = None;
+    }
+
     /// Takes over a calibration file, or throws and stays with the calibration before.
     #[wasm_bindgen(js_name = loadCalibration)]
     pub fn load_calibration(&mut self, bytes: &[u8]) -> Result<JsNetworkInfo> {

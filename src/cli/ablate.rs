@@ -2,7 +2,7 @@
 
 use super::crops::Source;
 use super::eval;
-use super::options::{CropOptions, PointOptions, RecipeOptions, bit_width};
+use super::options::{CropOptions, NetworkFile, PointOptions, RecipeOptions, bit_width};
 use super::session::{self, uniform_bits};
 use anyhow::Result;
 use dfsq::quant::compensate::Rounding;
@@ -15,8 +15,8 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX network
-    model: PathBuf,
+    #[command(flatten)]
+    network: NetworkFile,
     #[command(flatten)]
     images: eval::Images,
     /// A folder of high-resolution images; everything is calibrated on random crops of them, shrunk
@@ -116,7 +116,7 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let mut session = session::open(&arguments.model)?;
+    let mut session = session::open(&arguments.network)?;
     let pairs = arguments.images.pairs()?;
     let mean = |session: &Session, options: &Options| -> Result<f64> {
         let scores = eval::scores(session, options, &pairs)?;

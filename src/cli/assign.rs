@@ -3,7 +3,7 @@
 use super::crops::Source;
 use super::crops::random_crops;
 use super::files;
-use super::options::{Quantization, bit_width};
+use super::options::{NetworkFile, Quantization, bit_width};
 use super::progress::Bar;
 use super::session;
 use anyhow::{Context, Result, ensure};
@@ -16,8 +16,8 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX network
-    model: PathBuf,
+    #[command(flatten)]
+    network: NetworkFile,
     /// A folder of high-resolution images; layers are measured on random crops of them, shrunk
     #[arg(long)]
     images: PathBuf,
@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     // Points for every width are needed, not only for those of --activation-bits.
     let all: Vec<Options> = widths.iter().map(uniform).collect();
-    let session = session::session(&arguments.model, &arguments.quantization, &all)?;
+    let session = session::session(&arguments.network, &arguments.quantization, &all)?;
     let layers = session.network().layers();
     let Quantization { crops, points, .. } = &arguments.quantization;
     let source = Source { images: &arguments.images, crops, seed: points.seed };

@@ -15,7 +15,7 @@ pub struct Arguments {
 }
 
 pub fn run(Arguments { making }: &Arguments) -> Result<()> {
-    let mut session = session::open(&making.model)?;
+    let mut session = session::open(&making.network)?;
     let widths: Vec<BitWidth> = BitWidth::quantized().collect();
     let source = Source { images: &making.images, crops: &making.crops, seed: making.points.seed };
     session::calibrate(&mut session, &source, &widths, making.points.settings(Selection::Kmeans))?;

@@ -1,6 +1,6 @@
 //! `dfsq eval`
 
-use super::options::Quantization;
+use super::options::{NetworkFile, Quantization};
 use super::{files, progress, session};
 use anyhow::{Result, ensure};
 use dfsq::metrics;
@@ -12,8 +12,8 @@ use std::time::Instant;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX network
-    model: PathBuf,
+    #[command(flatten)]
+    network: NetworkFile,
     #[command(flatten)]
     images: Images,
     #[command(flatten)]
@@ -73,12 +73,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
     let options = session::options(&arguments.quantization)?;
     let session =
-        session::session(&arguments.model, &arguments.quantization, std::slice::from_ref(&options))?;
+        session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
     let images = scores(&session, &options, &pairs)?;
 
     let mean = |value: fn(&ImageScore) -> f64| images.iter().map(value).sum::<f64>() / images.len() as f64;
     let report = Report {
-        model: files::stem(&arguments.model),
+        model: files::stem(&arguments.network.model),
         scale: session.network().convention().scale,
         method: options.method.id(),
         weight_bits: options.weight_bits.bits(),

@@ -1,23 +1,23 @@
 //! `dfsq inspect`
 
+use super::options::NetworkFile;
 use super::session;
 use anyhow::Result;
 use dfsq::quant::BitWidth;
 use dfsq::session::{Method, Options};
 use std::io::Write;
-use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX network
-    model: PathBuf,
+    #[command(flatten)]
+    network: NetworkFile,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let session = session::open(&arguments.model)?;
+    let session = session::open(&arguments.network)?;
     let info = session.info();
     // Unlike println, a closed pipe (`dfsq inspect … | head`) is then an error and not a panic.
     let mut out = std::io::stdout().lock();
@@ -39,7 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "{} parameters, {:.0} multiply-accumulates per input pixel, rule {:?}",
         info.parameters, info.macs_per_pixel, info.rule
     )?;
-    if let Some(lacking) = session.network().lacking() {
+    if let Some(lacking) = &info.lacking {
         writeln!(out, "runs on tract, slower: our own engine lacks {lacking}")?;
     }
     for width in [BitWidth::FULL].into_iter().chain(BitWidth::quantized()) {

@@ -1,12 +1,23 @@
 //! Options that several commands share: what clap reads, and nothing else.
 
 use clap::Args;
+use dfsq::network::Engine;
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{BitWidth, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, WordSets};
 use dfsq::session::{Method, MinMaxRange};
 use std::path::PathBuf;
+
+/// A network, and what runs it.
+#[derive(Args)]
+pub struct NetworkFile {
+    /// An ONNX network
+    pub model: PathBuf,
+    /// What runs it; without, our own engine where it has all operators
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
+}
 
 /// Options that choose the quantized network.
 #[derive(Args)]
@@ -132,8 +143,8 @@ impl RecipeOptions {
 /// What a command takes that makes a file from images.
 #[derive(Args)]
 pub struct Making {
-    /// An ONNX network
-    pub model: PathBuf,
+    #[command(flatten)]
+    pub network: NetworkFile,
     /// A folder of high-resolution images; what is made is made on random crops of them, shrunk
     #[arg(long)]
     pub images: PathBuf,

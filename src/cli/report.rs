@@ -1,11 +1,12 @@
 //! `dfsq report`
 
-use super::options::Quantization;
+use super::options::{NetworkFile, Quantization};
 use super::{files, progress, session};
 use anyhow::{Context, Result};
 use dfsq::analysis::{ChannelSummary, SampleAnalysis};
 use dfsq::figures::Style;
-use dfsq::network::{Layer, Observer, QuantizationError};
+use dfsq::network::{Layer, Observer};
+use dfsq::quant::QuantizationError;
 use dfsq::session::{Costs, FigureKind, FigureRequest, Method, Options, SampleName, Session, benchmark_pair};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -13,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX network
-    model: PathBuf,
+    #[command(flatten)]
+    network: NetworkFile,
     /// A folder of high-resolution images, which are shrunk and enlarged again
     #[arg(long)]
     images: PathBuf,
@@ -54,8 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let with = |method| Options { method, ..given.clone() };
     // What --calibration says is for the method that was asked for; the other's file is taken where it lies beside the network.
     let asked = if given.method == Method::DfsqOpt { Method::DfsqOpt } else { Method::Dfsq };
-    let mut session = session::session(&arguments.model, &arguments.quantization, &[with(asked)])?;
-    let beside = |ending| std::fs::read(arguments.model.with_extension(ending));
+    let mut session = session::session(&arguments.network, &arguments.quantization, &[with(asked)])?;
+    let beside = |ending| std::fs::read(arguments.network.model.with_extension(ending));
     if asked == Method::DfsqOpt {
         if let Ok(bytes) = beside("calibration") {
             session.load_calibration(&bytes)?;

@@ -1,20 +1,19 @@
 //! From options to a session that has what they need.
 
 use super::crops::{Source, random_crops};
-use super::options::{PointOptions, Quantization, RecipeOptions};
+use super::options::{NetworkFile, PointOptions, Quantization, RecipeOptions};
 use super::progress::Bar;
 use anyhow::{Context, Result, bail, ensure};
 use dfsq::hash::sha256;
-use dfsq::network::Properties;
+use dfsq::network::{Engine, Properties};
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, PointSettings, Recipe};
 use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Reads a network, with what a list beside it says of it.
-pub fn open(model: &Path) -> Result<Session> {
+pub fn open(NetworkFile { model, engine }: &NetworkFile) -> Result<Session> {
     let bytes = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
     let list = model.with_file_name("models.json");
     // A file of that name may be another program's.
@@ -26,7 +25,13 @@ pub fn open(model: &Path) -> Result<Session> {
         }
         Err(_) => Properties::new(),
     };
-    Session::load_with(&bytes, properties).with_context(|| model.display().to_string())
+    let mut session = Session::load_with(&bytes, properties).with_context(|| model.display().to_string())?;
+    match (engine, session.network().lacking()) {
+        (Some(Engine::Own), Some(lacking)) => bail!("{}: our own engine lacks {lacking}", model.display()),
+        (Some(Engine::Tract), _) => session.use_tract(),
+        _ => {}
+    }
+    Ok(session)
 }
 
 /// What a list like `onnx/models.json` says of this file.
@@ -67,8 +72,8 @@ pub fn options(asked: &Quantization) -> Result<Options> {
 }
 
 /// Loads the network and what all of these options, of one method, need: from a file, or made from a folder of images.
-pub fn session(model: &Path, asked: &Quantization, all: &[Options]) -> Result<Session> {
-    let mut session = open(model)?;
+pub fn session(network: &NetworkFile, asked: &Quantization, all: &[Options]) -> Result<Session> {
+    let mut session = open(network)?;
     let layers = session.network().layers();
     let variants = all.iter().map(|options| options.bits(layers)).collect::<dfsq::Result<Vec<_>>>()?;
     let Some(options) = all.first() else { return Ok(session) };
@@ -87,7 +92,7 @@ pub fn session(model: &Path, asked: &Quantization, all: &[Options]) -> Result<Se
         bail!("weights are compensated by --method dfsq-opt, also with --weights uniform");
     }
     let ending = if optimizes { "optimized" } else { "calibration" };
-    let path = asked.calibration.clone().unwrap_or_else(|| model.with_extension(ending));
+    let path = asked.calibration.clone().unwrap_or_else(|| network.model.with_extension(ending));
     if !needed || (asked.calibration.is_none() && !path.exists()) {
         return Ok(session);
     }

@@ -1,6 +1,6 @@
 //! `dfsq upscale`
 
-use super::options::Quantization;
+use super::options::{NetworkFile, Quantization};
 use super::progress::Bar;
 use super::{files, session};
 use anyhow::Result;
@@ -9,8 +9,8 @@ use std::time::Instant;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX network
-    model: PathBuf,
+    #[command(flatten)]
+    network: NetworkFile,
     /// The image to enlarge
     image: PathBuf,
     /// Where to write the result, as PNG
@@ -26,7 +26,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let options = session::options(&arguments.quantization)?;
     let session =
-        session::session(&arguments.model, &arguments.quantization, std::slice::from_ref(&options))?;
+        session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
     let prepared = session.prepare(&options)?;
     let picture = files::read(&arguments.image)?;
     let mut bar = Bar::new("upscaling");

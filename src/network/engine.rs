@@ -14,6 +14,8 @@ pub use plan::Plan;
 pub use reader::read;
 
 use super::{Layer, Planes};
+use crate::parallel;
+use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError, Summary};
 use convolution::{Convolution, Scratch};
 use fearless_simd::{Level, Simd, dispatch};
 use graph::{Filter, Geometry, Operation, Post, Shuffle, Step};
@@ -25,14 +27,38 @@ pub trait Visitor {
     /// Why a run stops.
     type Error;
 
-    /// A convolution is about to run. Whether the visitor wants to see, or change, its input.
-    fn begin(&mut self, layer: usize) -> Result<bool, Self::Error>;
+    /// A convolution is about to run. What the visitor wants of its input.
+    fn begin(&mut self, layer: usize) -> Result<Wish, Self::Error>;
 
-    /// The layer's input, `[images, channels, height * width]`. What is left here goes into the layer.
+    /// The layer's input, `[images, channels, height * width]`, where it was wished for.
     fn visit(&mut self, layer: usize, size: [usize; 2], inputs: &mut [f32]) -> Result<(), Self::Error>;
 
-    /// The weights that the layer takes now. Called once, after `visit`.
+    /// What is to quantize the layer's input.
+    fn quantizer(&self, layer: usize) -> Option<&ActivationQuantizer>;
+
+    /// Whether to measure what quantizers do.
+    fn measures_errors(&self) -> bool;
+
+    /// The layer's input was quantized; the error is empty unless it was to be measured.
+    fn quantized(
+        &mut self,
+        layer: usize,
+        result: Result<QuantizationError, NonFiniteChannel>,
+    ) -> Result<(), Self::Error>;
+
+    /// The weights that the layer takes now. Called once, at last.
     fn kernels(&mut self, layer: usize) -> Arc<Kernels>;
+}
+
+/// What a visitor wants of a convolution's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Not to see it.
+    Nothing,
+    /// To see it.
+    See,
+    /// To see it, and that what it leaves goes into the layer.
+    Change,
 }
 
 impl Graph {
@@ -53,42 +79,49 @@ impl Graph {
         images: &[Planes],
         visitor: &mut V,
     ) -> Result<Vec<Planes>, V::Error> {
-        let level = Level::new();
-        let mut runs: Vec<Run> = images.iter().map(|image| Run::new(plan, image)).collect();
-        let (mut scratch, mut planes) = (Scratch::default(), Vec::new());
+        let mut runs: Vec<Run> = images.iter().map(|image| Run::new(self, plan, image)).collect();
+        let mut scratches: Vec<Scratch> = (0..parallel::threads()).map(|_| Scratch::default()).collect();
+        let mut planes = Vec::new();
         for (at, step) in self.steps.iter().enumerate() {
             for run in &mut runs {
                 plan.clear[at].iter().for_each(|(slot, frame)| frame.clear_border(&mut run.slots[*slot]));
             }
-            match step.operation {
-                Operation::Convolution { layer, geometry, shuffle } => {
-                    let place = plan.places[step.inputs[0]];
-                    let mut copies = None;
-                    if visitor.begin(layer)? {
-                        let Shape { channels, height, width } = place.shape;
-                        let size = channels * height * width;
-                        planes.resize(runs.len() * size, 0.0);
-                        let each = runs.iter().zip(planes.chunks_exact_mut(size));
-                        each.for_each(|(run, planes)| separate(&run.slots[place.slot], place, planes));
-                        visitor.visit(layer, [height, width], &mut planes)?;
-                        copies = plan.copy_place(at).map(|(_, place)| place);
-                        let each = runs.iter_mut().zip(planes.chunks_exact(size));
-                        each.for_each(|(run, planes)| run.copy(plan, at, planes));
-                    }
-                    let kernels = visitor.kernels(layer);
-                    for run in &mut runs {
-                        let work = Work {
-                            layer: &layers[layer],
-                            geometry: &geometry,
-                            shuffle,
-                            kernels: &kernels,
-                            copy: copies,
-                        };
-                        run.convolve(level, plan, step, &work, &mut scratch);
-                    }
+            let Operation::Convolution { layer, geometry, shuffle } = step.operation else {
+                runs.iter_mut().for_each(|run| run.step(plan, step));
+                continue;
+            };
+            let wish = visitor.begin(layer)?;
+            if wish != Wish::Nothing {
+                let place = plan.places[step.inputs[0]];
+                let Shape { channels, height, width } = place.shape;
+                let size = channels * height * width;
+                planes.resize(runs.len() * size, 0.0);
+                let each = runs.iter().zip(planes.chunks_exact_mut(size));
+                each.for_each(|(run, planes)| separate(&run.slots[place.slot], place, planes));
+                visitor.visit(layer, [height, width], &mut planes)?;
+                if wish == Wish::Change {
+                    let each = runs.iter_mut().zip(planes.chunks_exact(size));
+                    each.for_each(|(run, planes)| run.copy(plan, at, planes));
                 }
-                _ => runs.iter_mut().for_each(|run| run.step(plan, step)),
             }
+            let mut copied = wish == Wish::Change;
+            if let Some(quantizer) = visitor.quantizer(layer) {
+                let measure = visitor.measures_errors();
+                let mut error = QuantizationError::default();
+                let result = runs.iter_mut().try_for_each(|run| {
+                    run.quantize(self, plan, at, quantizer, measure.then_some(&mut error))
+                });
+                visitor.quantized(layer, result.map(|()| error))?;
+                copied = true;
+            }
+            let work = Work {
+                layer: &layers[layer],
+                geometry: &geometry,
+                shuffle,
+                kernels: &visitor.kernels(layer),
+                copy: plan.copy_place(at).map(|(_, place)| place).filter(|_| copied),
+            };
+            runs.iter_mut().for_each(|run| run.convolve(plan, step, &work, &mut scratches));
         }
         Ok(runs.iter().map(|run| run.output(plan.places[self.output])).collect())
     }
@@ -104,17 +137,28 @@ struct Work<'a> {
     copy: Option<Place>,
 }
 
+impl Work<'_> {
+    /// Where a part of an output lies when pixels are shuffled.
+    #[inline(always)]
+    fn pixel(&self, [y, x]: [usize; 2], part: usize) -> [usize; 2] {
+        let side = self.shuffle.map_or(1, |shuffle| shuffle.side);
+        [y * side + part / side, x * side + part % side]
+    }
+}
+
 /// The buffers of one image.
 struct Run {
     slots: Vec<Vec<f32>>,
     /// The changed input of the present convolution.
     copy: Vec<f32>,
+    /// By value, of its channels, once a quantizer asked.
+    summaries: Vec<Option<Vec<Summary>>>,
 }
 
 impl Run {
-    fn new(plan: &Plan, image: &Planes) -> Self {
+    fn new(graph: &Graph, plan: &Plan, image: &Planes) -> Self {
         let slots = plan.slots.iter().map(|length| vec![0.0; *length]).collect();
-        let mut run = Run { slots, copy: Vec::new() };
+        let mut run = Run { slots, copy: Vec::new(), summaries: vec![None; graph.values] };
         let place = plan.places[0];
         interleave(&image.values, &mut run.slots[place.slot], place);
         run
@@ -128,6 +172,76 @@ impl Run {
         interleave(planes, &mut self.copy, place);
     }
 
+    /// Keeps the quantized input of a convolution, and adds to the error.
+    fn quantize(
+        &mut self,
+        graph: &Graph,
+        plan: &Plan,
+        step: usize,
+        quantizer: &ActivationQuantizer,
+        error: Option<&mut QuantizationError>,
+    ) -> Result<(), NonFiniteChannel> {
+        let input = graph.steps[step].inputs[0];
+        let Some((frame, _)) = plan.copy_place(step) else { return Ok(()) };
+        let summaries = self.summarize(graph, plan, input, plan.places[input]);
+        let mapping = quantizer.fit(&summaries)?;
+        self.copy.resize(frame.len().max(self.copy.len()), 0.0);
+        frame.clear_border(&mut self.copy);
+        let (place, source) = (plan.places[input], &self.slots[plan.places[input].slot]);
+        let mut rows: Vec<_> =
+            frame.rows(&mut self.copy).map(|row| (row, QuantizationError::default())).collect();
+        parallel::for_each_mut(&mut rows, |y, (quantized, row_error)| {
+            let channels = place.shape.channels;
+            let pixels = place.row_of(source, y).chunks(place.pixel).map(|pixel| &pixel[..channels]);
+            quantized
+                .chunks_exact_mut(channels)
+                .zip(pixels.clone())
+                .for_each(|(to, from)| to.copy_from_slice(from));
+            mapping.apply_pixels(quantized);
+            if error.is_some() {
+                quantized.chunks_exact(channels).zip(pixels).for_each(|(to, from)| row_error.add(from, to));
+            }
+        });
+        if let Some(error) = error {
+            rows.iter().for_each(|(_, row)| *error = error.with(row));
+        }
+        Ok(())
+    }
+
+    /// Of the channels of a value that lies here. What was joined of several is put together from these.
+    fn summarize(&mut self, graph: &Graph, plan: &Plan, value: usize, place: Place) -> Vec<Summary> {
+        if let Some(known) = &self.summaries[value] {
+            return known.clone();
+        }
+        let maker = graph.steps.iter().find(|step| step.output == value);
+        let summaries =
+            match maker.filter(|maker| maker.operation == Operation::Concat && maker.posts.is_empty()) {
+                Some(concat) => {
+                    let mut parts = Vec::with_capacity(place.shape.channels);
+                    for input in &concat.inputs {
+                        let shape = plan.places[*input].shape;
+                        let part = Place { origin: place.origin + parts.len(), shape, ..place };
+                        parts.extend(self.summarize(graph, plan, *input, part));
+                    }
+                    parts
+                }
+                None => {
+                    let rows: Vec<usize> = (0..place.shape.height).collect();
+                    let buffer = &self.slots[place.slot];
+                    let blocks = parallel::map(&rows.chunks(BLOCK).collect::<Vec<_>>(), |rows| {
+                        let rows = rows.iter().map(|y| place.row_of(buffer, *y));
+                        Summary::of_pixels(rows, place.shape.channels, place.pixel)
+                    });
+                    let empty = vec![Summary::EMPTY; place.shape.channels];
+                    blocks
+                        .iter()
+                        .fold(empty, |sum, block| sum.iter().zip(block).map(|(a, b)| a.with(b)).collect())
+                }
+            };
+        self.summaries[value] = Some(summaries.clone());
+        summaries
+    }
+
     fn output(&self, place: Place) -> Planes {
         let Shape { channels, height, width } = place.shape;
         let mut values = vec![0.0; channels * place.shape.pixels()];
@@ -135,7 +249,9 @@ impl Run {
         Planes { channels, height, width, values }
     }
 
-    fn convolve(&mut self, level: Level, plan: &Plan, step: &Step, work: &Work, scratch: &mut Scratch) {
+    /// One batch for each scratch memory at a time, which are then put in their places.
+    fn convolve(&mut self, plan: &Plan, step: &Step, work: &Work, scratches: &mut [Scratch]) {
+        let level = Level::new();
         let place = plan.places[step.inputs[0]];
         let Shape { channels, height, width } = plan.places[step.output].shape;
         let output = match work.shuffle {
@@ -145,9 +261,16 @@ impl Run {
             None => Shape { channels, height, width },
         };
         let batches = self.convolution(place, output, work).batches();
-        for batch in 0..batches {
-            self.convolution(place, output, work).compute(level, batch, scratch);
-            dispatch!(level, simd => self.store(simd, plan, step, work, output, scratch));
+        for first in (0..batches).step_by(scratches.len()) {
+            let count = scratches.len().min(batches - first);
+            let run = &*self;
+            parallel::for_each_mut(&mut scratches[..count], |index, scratch| {
+                run.convolution(place, output, work).compute(level, first + index, scratch);
+                dispatch!(level, simd => run.finish_batch(simd, plan, step, work, output, scratch));
+            });
+            for scratch in &scratches[..count] {
+                self.store(plan.places[step.output], work, output, scratch);
+            }
         }
     }
 
@@ -159,30 +282,39 @@ impl Run {
         Convolution { layer: work.layer, geometry: work.geometry, kernels: work.kernels, input, output }
     }
 
-    /// Adds the bias, does what is done to every value, and puts a batch in its place.
+    /// Adds the bias and does what is done to every value of a batch.
     #[inline(always)]
-    fn store<S: Simd>(
-        &mut self,
+    fn finish_batch<S: Simd>(
+        &self,
         _: S,
         plan: &Plan,
         step: &Step,
         work: &Work,
-        shape: Shape,
+        output: Shape,
         scratch: &mut Scratch,
     ) {
-        let place = plan.places[step.output];
-        let side = work.shuffle.map_or(1, |shuffle| shuffle.side);
-        let lines = scratch.lines.chunks_exact_mut(shape.channels);
-        for (line, [y, x]) in lines.zip(&scratch.positions) {
-            if *y >= shape.height || *x >= shape.width {
+        let channels = plan.places[step.output].shape.channels;
+        for (line, at) in scratch.lines.chunks_exact_mut(output.channels).zip(&scratch.positions) {
+            if !output.has(*at) {
                 continue;
             }
             line.iter_mut().zip(&work.kernels.bias).for_each(|(value, bias)| *value += bias);
-            for (part, line) in line.chunks_exact_mut(place.shape.channels).enumerate() {
-                let at = [y * side + part / side, x * side + part % side];
-                self.finish(plan, step, at, line);
-                let start = place.origin + at[0] * place.row + at[1] * place.pixel;
-                self.slots[place.slot][start..start + line.len()].copy_from_slice(line);
+            for (part, line) in line.chunks_exact_mut(channels).enumerate() {
+                self.finish(plan, step, work.pixel(*at, part), line);
+            }
+        }
+    }
+
+    /// Puts a finished batch in its place.
+    fn store(&mut self, place: Place, work: &Work, output: Shape, scratch: &Scratch) {
+        let slot = &mut self.slots[place.slot];
+        for (line, at) in scratch.lines.chunks_exact(output.channels).zip(&scratch.positions) {
+            if !output.has(*at) {
+                continue;
+            }
+            for (part, line) in line.chunks_exact(place.shape.channels).enumerate() {
+                let [y, x] = work.pixel(*at, part);
+                slot[place.origin + y * place.row + x * place.pixel..][..line.len()].copy_from_slice(line);
             }
         }
     }
@@ -269,6 +401,9 @@ impl Run {
         }
     }
 }
+
+/// Rows whose sums are made by themselves, on every machine.
+const BLOCK: usize = 16;
 
 /// Pixels that are turned at a time, so that both sides stay in the cache.
 const STRIP: usize = 64;

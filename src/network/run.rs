@@ -1,12 +1,11 @@
 //! Running a plan: weights and quantizers are put in place and the layers' inputs shown on the way.
 
-use super::engine::{self, Visitor};
+use super::engine::{self, Visitor, Wish};
 use super::ops::Port;
 use super::plan::{Executor, Plan};
 use super::{Network, Planes, unusable};
-use crate::quant::ActivationQuantizer;
+use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError};
 use crate::{Error, Result};
-use multiversion::multiversion;
 use std::sync::Arc;
 use tract_onnx::prelude::*;
 
@@ -67,22 +66,6 @@ pub struct Tap<'a> {
     pub channels: usize,
     /// The values, shape `[channels, height * width]`.
     pub values: &'a [f32],
-}
-
-/// What a layer's quantizer did to its input during one run.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct QuantizationError {
-    /// Sum of squared differences between input and quantized input.
-    pub noise: f64,
-    /// Sum of squares of the input.
-    pub signal: f64,
-}
-
-impl QuantizationError {
-    /// Signal-to-noise ratio in dB; infinite where quantization changed nothing.
-    pub fn decibels(&self) -> f64 {
-        if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }
-    }
 }
 
 /// What happens along a run.
@@ -238,7 +221,7 @@ impl Network {
         let values = view.as_slice_mut::<f32>()?;
         quantizer.apply(values, channels).map_err(|channel| self.non_finite(layer, channel.0))?;
         if let Some(original) = measured {
-            *error = quantization_error(original.try_as_plain_ram()?.as_slice::<f32>()?, values);
+            error.add(original.try_as_plain_ram()?.as_slice::<f32>()?, values);
         }
         inputs.insert(0, quantized.into_tvalue());
         Ok(inputs)
@@ -264,25 +247,31 @@ struct Running<'a> {
 impl Visitor for Running<'_> {
     type Error = Error;
 
-    fn begin(&mut self, layer: usize) -> Result<bool> {
+    fn begin(&mut self, layer: usize) -> Result<Wish> {
         if !self.observer.progress(self.plan.progress[layer]) {
             return Err(Error::Cancelled);
         }
-        Ok(self.observer.taps(layer) || self.layers.get(layer).is_some_and(|q| q.activation.is_some()))
+        Ok(if self.observer.taps(layer) { Wish::See } else { Wish::Nothing })
     }
 
     fn visit(&mut self, layer: usize, _: [usize; 2], values: &mut [f32]) -> Result<()> {
-        let channels = self.network.layers[layer].inputs;
-        if self.observer.taps(layer) {
-            self.observer.tap(Tap { layer, channels, values })?;
-        }
-        let quantizer = self.layers.get(layer).and_then(|q| q.activation.as_ref());
-        let Some(quantizer) = quantizer else { return Ok(()) };
-        let original = self.observer.measures_errors().then(|| values.to_vec());
-        quantizer.apply(values, channels).map_err(|channel| self.network.non_finite(layer, channel.0))?;
-        if let Some(original) = original {
-            self.errors[layer] = quantization_error(&original, values);
-        }
+        self.observer.tap(Tap { layer, channels: self.network.layers[layer].inputs, values })
+    }
+
+    fn quantizer(&self, layer: usize) -> Option<&ActivationQuantizer> {
+        self.layers.get(layer).and_then(|q| q.activation.as_ref())
+    }
+
+    fn measures_errors(&self) -> bool {
+        self.observer.measures_errors()
+    }
+
+    fn quantized(
+        &mut self,
+        layer: usize,
+        result: std::result::Result<QuantizationError, NonFiniteChannel>,
+    ) -> Result<()> {
+        self.errors[layer] = result.map_err(|channel| self.network.non_finite(layer, channel.0))?;
         Ok(())
     }
 
@@ -308,8 +297,8 @@ struct Walking<'a> {
 impl Visitor for Walking<'_> {
     type Error = Error;
 
-    fn begin(&mut self, layer: usize) -> Result<bool> {
-        Ok(self.network.layers[layer].quantized)
+    fn begin(&mut self, layer: usize) -> Result<Wish> {
+        Ok(if self.network.layers[layer].quantized { Wish::Change } else { Wish::Nothing })
     }
 
     fn visit(&mut self, layer: usize, size: [usize; 2], values: &mut [f32]) -> Result<()> {
@@ -317,6 +306,22 @@ impl Visitor for Walking<'_> {
         self.left -= 1;
         // What comes after the last of them nobody sees.
         if self.left == 0 { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    fn quantizer(&self, _: usize) -> Option<&ActivationQuantizer> {
+        None
+    }
+
+    fn measures_errors(&self) -> bool {
+        false
+    }
+
+    fn quantized(
+        &mut self,
+        _: usize,
+        _: std::result::Result<QuantizationError, NonFiniteChannel>,
+    ) -> Result<()> {
+        Ok(())
     }
 
     fn kernels(&mut self, layer: usize) -> Arc<engine::Kernels> {
@@ -345,25 +350,4 @@ fn run_ports(
         }
     });
     outputs.map_err(|e| e.downcast::<Error>().unwrap_or_else(unusable))
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn quantization_error(original: &[f32], quantized: &[f32]) -> QuantizationError {
-    // Eight running sums each, which the compiler vectorizes.
-    let (mut noise, mut signal) = ([0.0f64; 8], [0.0f64; 8]);
-    let mut add = |lane: usize, x: f32, q: f32| {
-        let (x, q) = (f64::from(x), f64::from(q));
-        noise[lane] += (q - x) * (q - x);
-        signal[lane] += x * x;
-    };
-    let ((xs, x_rest), (qs, q_rest)) = (original.as_chunks::<8>(), quantized.as_chunks::<8>());
-    for (x, q) in xs.iter().zip(qs) {
-        for lane in 0..8 {
-            add(lane, x[lane], q[lane]);
-        }
-    }
-    for (x, q) in x_rest.iter().zip(q_rest) {
-        add(0, *x, *q);
-    }
-    QuantizationError { noise: noise.iter().sum(), signal: signal.iter().sum() }
 }

@@ -1,7 +1,6 @@
 //! Per-sample, per-channel normalization (paper, eq. 1 and 3).
 
-use super::{BitWidth, Points, Quantizer, UniformGrid, uniform};
-use multiversion::multiversion;
+use super::{BitWidth, Quantizer, Summary, UniformGrid, uniform};
 use serde::{Deserialize, Serialize};
 
 /// Keeps the division defined for a constant channel (paper, eq. 1).
@@ -85,9 +84,14 @@ pub enum Normalizer {
 impl Normalizer {
     /// The normalization of one group of values; `None` if one is NaN or infinite.
     pub fn measure(&self, values: &[f32]) -> Option<Normalization> {
+        self.normalization(&Summary::of(values))
+    }
+
+    /// The normalization of one group of values of which this is known; `None` if one is NaN or infinite.
+    pub fn normalization(&self, summary: &Summary) -> Option<Normalization> {
         match *self {
-            Normalizer::Sample { subtract_mean } => Normalization::measure(values, subtract_mean),
-            Normalizer::Fixed(fixed) => uniform::range(values).map(|_| fixed),
+            Normalizer::Sample { subtract_mean } => Normalization::of(summary, subtract_mean),
+            Normalizer::Fixed(fixed) => summary.range().map(|_| fixed),
         }
     }
 }
@@ -104,8 +108,12 @@ pub struct Normalization {
 impl Normalization {
     /// Measures one channel; `None` if a value is NaN or infinite. An empty channel has mean 0.
     pub fn measure(channel: &[f32], subtract_mean: bool) -> Option<Self> {
-        let mean = if subtract_mean && !channel.is_empty() { mean(channel) } else { 0.0 };
-        let (low, high) = if channel.is_empty() { (mean, mean) } else { uniform::range(channel)? };
+        Self::of(&Summary::of(channel), subtract_mean)
+    }
+
+    fn of(summary: &Summary, subtract_mean: bool) -> Option<Self> {
+        let mean = if subtract_mean { summary.mean() } else { 0.0 };
+        let (low, high) = if summary.count == 0 { (mean, mean) } else { summary.range()? };
         let largest = (high - mean).max(mean - low);
         largest.is_finite().then_some(Normalization { mean, range: largest + EPSILON })
     }
@@ -128,16 +136,6 @@ impl Normalization {
         (x - self.mean) / self.range
     }
 
-    /// Replaces every value by the nearest point (eq. 3), de-normalized by `output`: this very normalization, or what it
-    /// was rounded to.
-    pub fn quantize(&self, channel: &mut [f32], points: &Points, output: &Normalization) {
-        let mut table = [0.0f32; 256];
-        for (slot, q) in table.iter_mut().zip(points.values()) {
-            *slot = q * output.range + output.mean;
-        }
-        points.map(channel, self, &table);
-    }
-
     /// Rounds means and ranges to `bits` each, on uniform grids over those of all channels of one sample: low-bit
     /// de-normalization (paper, section 5).
     pub fn round_all(all: &mut [Normalization], bits: BitWidth) {
@@ -154,22 +152,10 @@ impl Normalization {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn mean(channel: &[f32]) -> f32 {
-    let (chunks, rest) = channel.as_chunks::<8>();
-    let mut sums = [0.0f64; 8];
-    for chunk in chunks {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum += f64::from(*x);
-        }
-    }
-    let rest: f64 = rest.iter().map(|x| f64::from(*x)).sum();
-    ((sums.iter().sum::<f64>() + rest) / channel.len() as f64) as f32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quant::{Points, points::Scaled};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -187,7 +173,7 @@ mod tests {
         for channel in [vec![2.5; 9], vec![0.0; 4], vec![-7.0], vec![]] {
             let mut quantized = channel.clone();
             let norm = Normalization::measure(&channel, true).unwrap();
-            norm.quantize(&mut quantized, &zero, &norm);
+            Scaled::new(&zero, norm, &norm).apply(&mut quantized);
             assert_eq!(quantized, channel);
         }
     }

@@ -1,15 +1,18 @@
 //! A sorted set of quantization points with constant-time nearest-point search.
 
 use super::{Normalization, Quantizer};
-use multiversion::multiversion;
+use fearless_simd::{Level, dispatch};
 
 /// Most cells of the look-up table over [-1, 1]. Their width, 2^-10, is the least distance of two values of the 4-set
 /// universal set, so that no cell holds two midpoints of points chosen from it, and one comparison is enough.
 const MAX_CELLS: usize = 2048;
 const MIN_CELLS: usize = 32;
 
-/// Values that are searched for together, so that all but the look-up itself is vectorized.
-const BLOCK: usize = 256;
+/// Values that are normalized side by side.
+const LANES: usize = 8;
+/// Pixels, or so many times [`LANES`] values of a channel, that are searched for together: all but the look-up itself is
+/// vectorized.
+const STRIP: usize = 32;
 
 /// Up to 256 distinct quantization points, ascending, on the normalized axis [-1, 1].
 ///
@@ -29,9 +32,9 @@ pub struct Points {
 /// The cell of a value, of `2 * half`. Rounding keeps order and the cells' edges are exact, so a value can at most be taken
 /// for the lower edge of the cell above its own; what lies outside [-1, 1] falls into the outer cells.
 #[inline(always)]
-fn cell(y: f32, half: f32) -> usize {
+fn cell(y: f32, half: f32) -> i32 {
     // A float-to-integer `as` saturates; the bound is for the upper end.
-    (((y + 1.0) * half) as i32).clamp(0, 2 * half as i32 - 1) as usize
+    (((y + 1.0) * half) as i32).clamp(0, 2 * half as i32 - 1)
 }
 
 impl Points {
@@ -81,43 +84,90 @@ impl Points {
     /// Index of the point nearest to `y`; of two equally near, the lower. NaN gives the first point.
     #[inline]
     pub fn nearest(&self, y: f32) -> usize {
-        let mut index = self.first[cell(y, self.half())];
+        let mut index = self.first[cell(y, self.half()) as usize];
         for _ in 0..self.comparisons {
             index += u8::from(y > self.midpoints[usize::from(index)]);
         }
         usize::from(index)
     }
 
-    /// Replaces every `x` by `table[nearest(y)]`, with `y` the normalized `x`.
-    pub(super) fn map(&self, values: &mut [f32], norm: &Normalization, table: &[f32; 256]) {
-        for block in values.chunks_mut(BLOCK) {
-            let (mut ys, mut cells) = ([0.0f32; BLOCK], [0u16; BLOCK]);
-            find_cells(block, norm, self.half(), &mut ys, &mut cells);
-            if self.comparisons <= 1 {
-                for ((x, y), c) in block.iter_mut().zip(&ys).zip(&cells) {
-                    let index = self.first[usize::from(*c)];
-                    *x = table[usize::from(index + u8::from(*y > self.midpoints[usize::from(index)]))];
-                }
-            } else {
-                for (x, y) in block.iter_mut().zip(&ys) {
-                    *x = table[self.nearest(*y) % 256];
-                }
+    /// Replaces every place by `table[nearest(y)]`; given with its `y` and the cell of that.
+    #[inline(always)]
+    fn look_up<'v>(&self, table: &[f32; 256], places: impl Iterator<Item = (&'v mut f32, f32, i32)>) {
+        if self.comparisons <= 1 {
+            for (place, y, cell) in places {
+                let index = self.first[cell as usize];
+                *place = table[usize::from(index + u8::from(y > self.midpoints[usize::from(index)]))];
             }
+        } else {
+            places.for_each(|(place, y, _)| *place = table[self.nearest(y) % 256]);
         }
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn find_cells(
-    block: &[f32],
-    norm: &Normalization,
-    half: f32,
-    ys: &mut [f32; BLOCK],
-    cells: &mut [u16; BLOCK],
-) {
-    for ((x, y), c) in block.iter().zip(ys).zip(cells) {
-        *y = norm.normalize(*x);
-        *c = cell(*y, half) as u16;
+/// Points for one channel of one sample.
+pub struct Scaled<'p> {
+    points: &'p Points,
+    /// In front of the points.
+    input: Normalization,
+    /// The points, de-normalized.
+    table: [f32; 256],
+}
+
+impl<'p> Scaled<'p> {
+    /// Points between this normalization and `output`, the same or what it was rounded to.
+    pub fn new(points: &'p Points, input: Normalization, output: &Normalization) -> Self {
+        let mut table = [0.0; 256];
+        for (slot, q) in table.iter_mut().zip(points.values()) {
+            *slot = q * output.range + output.mean;
+        }
+        Scaled { points, input, table }
+    }
+
+    /// Replaces every value of a channel by the nearest point (paper, eq. 3).
+    pub fn apply(&self, channel: &mut [f32]) {
+        let whole = channel.len() - channel.len() % LANES;
+        let (lanes, rest) = channel.split_at_mut(whole);
+        dispatch!(Level::new(), _simd => {
+            apply_lanes([self; LANES], lanes, LANES);
+            apply_lanes([self], rest, 1);
+        });
+    }
+
+    /// Does so for all channels of pixels, `[pixels, channels]`, each with its own points.
+    pub fn apply_pixels(channels: &[Self], values: &mut [f32]) {
+        let (lanes, rest) = channels.as_chunks::<LANES>();
+        dispatch!(Level::new(), _simd => {
+            for (index, lanes) in lanes.iter().enumerate() {
+                apply_lanes(lanes.each_ref(), &mut values[index * LANES..], channels.len());
+            }
+            for (index, lane) in rest.iter().enumerate() {
+                apply_lanes([lane], &mut values[lanes.len() * LANES + index..], channels.len());
+            }
+        });
+    }
+}
+
+/// The first values of each pixel, each with its own points.
+#[inline(always)]
+fn apply_lanes<const LANES: usize>(lanes: [&Scaled; LANES], values: &mut [f32], pixel: usize) {
+    let mean = lanes.map(|lane| lane.input.mean);
+    let range = lanes.map(|lane| lane.input.range);
+    let half = lanes.map(|lane| lane.points.half());
+    for strip in values.chunks_mut(STRIP * pixel) {
+        let (mut ys, mut cells) = ([[0.0f32; LANES]; STRIP], [[0i32; LANES]; STRIP]);
+        for ((values, ys), cells) in strip.chunks(pixel).zip(&mut ys).zip(&mut cells) {
+            let Some(values) = values.first_chunk::<LANES>() else { break };
+            for lane in 0..LANES {
+                ys[lane] = (values[lane] - mean[lane]) / range[lane];
+                cells[lane] = cell(ys[lane], half[lane]);
+            }
+        }
+        for (lane, scaled) in lanes.iter().enumerate() {
+            let places = strip.iter_mut().skip(lane).step_by(pixel).zip(&ys).zip(&cells);
+            let places = places.map(|((place, ys), cells)| (place, ys[lane], cells[lane]));
+            scaled.points.look_up(&scaled.table, places);
+        }
     }
 }
 
@@ -152,15 +202,42 @@ mod tests {
                 let ys: Vec<f32> = (0..2000)
                     .map(|_| (rng.f32() * 2.4 - 1.2) * if rng.bool() { 1.0 } else { spread })
                     .collect();
-                let mut table = [0.0; 256];
-                table[..points.values.len()].copy_from_slice(&points.values);
+                let unit = Normalization { mean: 0.0, range: 1.0 };
                 let mut mapped = ys.clone();
-                points.map(&mut mapped, &Normalization { mean: 0.0, range: 1.0 }, &table);
+                Scaled::new(&points, unit, &unit).apply(&mut mapped);
                 for (y, q) in ys.iter().zip(mapped) {
                     let want = points.values[naive(&points.values, *y)];
                     assert!((q - y).abs() <= (want - y).abs() + 1e-7, "y {y}: {q} is farther than {want}");
                     assert_eq!(q, points.quantize_dequantize(*y));
                 }
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn pixels_are_mapped_as_channels_are() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        for channels in [1, 5, 8, 19] {
+            let sets: Vec<Points> = (0..channels)
+                .map(|_| Points::new((0..16).map(|_| rng.f32() * 2.0 - 1.0).collect()))
+                .collect();
+            let scaled: Vec<Scaled> = sets
+                .iter()
+                .map(|points| {
+                    let norm = Normalization { mean: rng.f32() - 0.5, range: rng.f32() + 0.1 };
+                    Scaled::new(points, norm, &norm)
+                })
+                .collect();
+            let values: Vec<f32> = (0..channels * 77).map(|_| rng.f32() * 2.0 - 1.0).collect();
+            let mut mapped = values.clone();
+            Scaled::apply_pixels(&scaled, &mut mapped);
+            for (channel, scaled) in scaled.iter().enumerate() {
+                let every = |values: &[f32]| -> Vec<f32> {
+                    values.iter().copied().skip(channel).step_by(channels).collect()
+                };
+                let mut alone = every(&values);
+                scaled.apply(&mut alone);
+                assert_eq!(every(&mapped), alone);
             }
         }
     }

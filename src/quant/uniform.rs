@@ -1,7 +1,7 @@
 //! Uniform quantization: min-max grids for activations and kernel-wise weights (paper, eq. 6 and 7).
 
-use super::{BitWidth, NonFiniteChannel, Quantizer};
-use multiversion::multiversion;
+use super::{BitWidth, NonFiniteChannel, Quantizer, Summary};
+use fearless_simd::{Level, dispatch};
 
 /// `2^b` equally spaced values: `x' = clamp(round((x - origin) / scale), first, first + steps) * scale + origin`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +60,7 @@ impl Quantizer for UniformGrid {
             return;
         }
         if (self.first.abs() + self.steps) < ROUNDS_BELOW {
-            snap_to_grid(values, self);
+            dispatch!(Level::new(), _simd => snap_to_grid(values, self));
         } else {
             // Codes beyond 2^22 need a range that is 2^14 times as far from 0 as it is wide.
             for x in values {
@@ -74,7 +74,7 @@ impl Quantizer for UniformGrid {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+#[inline(always)]
 fn snap_to_grid(values: &mut [f32], grid: &UniformGrid) {
     let last = grid.first + grid.steps;
     for x in values {
@@ -91,23 +91,8 @@ const ROUNDER: f32 = 12_582_912.0;
 const ROUNDS_BELOW: f32 = 4_194_304.0;
 
 /// Minimum and maximum; `None` if a value is NaN or infinite or there is none.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
 pub fn range(values: &[f32]) -> Option<(f32, f32)> {
-    // Eight lanes, which the compiler vectorizes. Zero times a finite value is zero, else NaN, which stays in the sum.
-    let (mut low, mut high, mut taint) = ([f32::INFINITY; 8], [f32::NEG_INFINITY; 8], [0.0f32; 8]);
-    let (chunks, rest) = values.as_chunks::<8>();
-    for chunk in chunks {
-        for i in 0..8 {
-            let v = chunk[i];
-            low[i] = if v < low[i] { v } else { low[i] };
-            high[i] = if v > high[i] { v } else { high[i] };
-            taint[i] += v * 0.0;
-        }
-    }
-    let all = || low.iter().chain(&high).chain(rest).copied().filter(|v| v.is_finite());
-    let finite = taint.iter().all(|t| *t == 0.0) && rest.iter().all(|v| v.is_finite());
-    let (low, high) = (all().fold(f32::INFINITY, f32::min), all().fold(f32::NEG_INFINITY, f32::max));
-    (finite && low <= high).then_some((low, high))
+    Summary::of(values).range()
 }
 
 /// Quantizes weights kernel by kernel (output channel by output channel), in place.

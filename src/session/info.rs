@@ -16,6 +16,8 @@ pub struct NetworkInfo {
     pub sha256: String,
     /// What the network takes for an image.
     pub convention: Convention,
+    /// What our own engine lacks for it, if tract runs it.
+    pub lacking: Option<String>,
     /// How the layers to quantize were chosen.
     pub rule: Rule,
     /// Every convolution.
@@ -89,6 +91,7 @@ impl Session {
             name: network.name().map(str::to_owned),
             sha256: self.hash.clone(),
             convention: network.convention().clone(),
+            lacking: network.lacking().map(str::to_owned),
             rule: network.rule(),
             layers: network.layers().to_vec(),
             parameters: network.parameters(),

@@ -4,8 +4,9 @@
 use super::types::*;
 use crate::image_io::Picture;
 use crate::metrics::Score;
-use crate::network::{Observer, QuantizationError};
+use crate::network::Observer;
 use crate::parallel::Progress;
+use crate::quant::QuantizationError;
 use crate::session::{Costs, Upscaled};
 use crate::{Error, Result};
 use js_sys::{Array, Float64Array, Function, Object, Reflect, Uint8Array};

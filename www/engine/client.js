@@ -119,6 +119,9 @@ class Line {
   }
 }
 
+/** The page's parameters are also the worker's. */
+const startWorker = () => new Worker(new URL(`worker.js${location.search}`, import.meta.url), { type: "module" });
+
 /** A worker that starts when it is first needed, and again after it was stopped. */
 export class Engine {
   /** @type {Line | undefined} */
@@ -129,7 +132,7 @@ export class Engine {
   onStop = () => {};
 
   /** @param {Promise<WebAssembly.Module | undefined>} module the program, or nothing for an engine that only compiles it @param {() => WorkerLike} [makeWorker] */
-  constructor(module, makeWorker = () => new Worker(new URL("worker.js", import.meta.url), { type: "module" })) {
+  constructor(module, makeWorker = startWorker) {
     this.#module = module;
     this.#makeWorker = makeWorker;
   }

@@ -20,6 +20,8 @@ const verbs = {
     session?.free();
     session = undefined;
     session = new dfsq.Session(bytes, properties);
+    // To compare: ?engine=tract
+    if (new URLSearchParams(self.location.search).get("engine") === "tract") session.useTract();
   },
 };
 

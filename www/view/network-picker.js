@@ -96,13 +96,14 @@ export class NetworkPicker {
   draw() {
     const { library, making } = this.#bench;
     if (!library.info) return;
-    const { convention, parameters, layers, rule } = library.info;
+    const { convention, parameters, layers, rule, lacking } = library.info;
     const quantized = layers.filter((layer) => layer.quantized).length;
     const parts = [
       `Enlarges ${convention.scale}×; ${(parameters / 1e6).toFixed(2)} million parameters. Quantized: ${quantized} of ${layers.length} convolutions (${RULES[rule]}).`,
     ];
     if (convention.size) parts.push(`It takes pictures of ${convention.size[1]} × ${convention.size[0]} pixels only.`);
     if (convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${convention.assumed.join("; ")}.`);
+    if (lacking) parts.push(`Run by tract, about four times slower than our own engine, which cannot: ${lacking}.`);
     if (making.calibration) parts.push(SOURCES[making.calibration.source]);
     say(element("network-note"), parts.filter(Boolean).join(" "));
   }

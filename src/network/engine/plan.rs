@@ -16,6 +16,11 @@ impl Shape {
     pub fn pixels(&self) -> usize {
         self.height * self.width
     }
+
+    /// Whether there is a pixel in this row and column.
+    pub fn has(&self, [y, x]: [usize; 2]) -> bool {
+        y < self.height && x < self.width
+    }
 }
 
 /// A buffer: rows of pixels of channels, with a border of zeros around them.
@@ -50,6 +55,14 @@ impl Frame {
         buffer[(self.before + height) * row..self.len()].fill(0.0);
     }
 
+    /// Its rows, `[width, channels]` each, without their border.
+    pub fn rows<'b>(&self, buffer: &'b mut [f32]) -> impl Iterator<Item = &'b mut [f32]> {
+        let Frame { before, shape: Shape { channels, height, width }, .. } = *self;
+        let row = self.columns() * channels;
+        let lines = buffer[before * row..].chunks_exact_mut(row).take(height);
+        lines.map(move |line| &mut line[before * channels..][..width * channels])
+    }
+
     /// Where `channels` of its channels lie, from this one on.
     fn place(&self, slot: usize, channel: usize, channels: usize) -> Place {
         let (pixel, row) = (self.shape.channels, self.columns() * self.shape.channels);
@@ -75,6 +88,13 @@ pub struct Place {
     /// From one pixel to the next.
     pub pixel: usize,
     pub shape: Shape,
+}
+
+impl Place {
+    /// A row, from the first channel of its first pixel to the last of its last; pixels are `pixel` values apart.
+    pub fn row_of<'b>(&self, buffer: &'b [f32], y: usize) -> &'b [f32] {
+        &buffer[self.origin + y * self.row..][..(self.shape.width - 1) * self.pixel + self.shape.channels]
+    }
 }
 
 /// Places for all values of a graph, for one image size.

@@ -1,0 +1,134 @@
+//! What quantizers must know of the values before they map the first of them.
+
+use fearless_simd::{Level, dispatch};
+
+/// Values that are looked at side by side.
+const LANES: usize = 8;
+
+/// Extremes and sum of one channel, or of several.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// Infinite while there is no value.
+    pub low: f32,
+    /// Minus infinite while there is no value.
+    pub high: f32,
+    /// Infinite or NaN where a value is.
+    pub sum: f64,
+    /// Number of values.
+    pub count: usize,
+}
+
+impl Summary {
+    /// Of no values.
+    pub const EMPTY: Summary = Summary { low: f32::INFINITY, high: f32::NEG_INFINITY, sum: 0.0, count: 0 };
+
+    /// Of one channel's values.
+    pub fn of(values: &[f32]) -> Self {
+        let mut lanes = [Summary::EMPTY; LANES];
+        dispatch!(Level::new(), _simd => add_pixels::<LANES>(&mut lanes, values, LANES));
+        let rest = values.as_chunks::<LANES>().1;
+        dispatch!(Level::new(), _simd => add_pixels::<1>(&mut lanes[..1], rest, 1));
+        lanes.iter().fold(Summary::EMPTY, Summary::with)
+    }
+
+    /// Of the first channels of pixels that are `pixel` values apart, row by row. Sums run from pixel to pixel, so that
+    /// they do not depend on the machine.
+    pub fn of_pixels<'r>(rows: impl Iterator<Item = &'r [f32]>, channels: usize, pixel: usize) -> Vec<Self> {
+        let mut summaries = vec![Summary::EMPTY; channels];
+        for row in rows {
+            dispatch!(Level::new(), _simd => {
+                let whole = channels - channels % LANES;
+                for first in (0..whole).step_by(LANES) {
+                    add_pixels::<LANES>(&mut summaries[first..], &row[first..], pixel);
+                }
+                for channel in whole..channels {
+                    add_pixels::<1>(&mut summaries[channel..], &row[channel..], pixel);
+                }
+            });
+        }
+        summaries
+    }
+
+    /// Both together.
+    pub fn with(self, other: &Self) -> Self {
+        Summary {
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
+            sum: self.sum + other.sum,
+            count: self.count + other.count,
+        }
+    }
+
+    /// Minimum and maximum; `None` if a value is NaN or infinite or there is none.
+    pub fn range(&self) -> Option<(f32, f32)> {
+        (self.sum.is_finite() && self.low <= self.high).then_some((self.low, self.high))
+    }
+
+    /// 0 if there is no value.
+    pub fn mean(&self) -> f32 {
+        if self.count == 0 { 0.0 } else { (self.sum / self.count as f64) as f32 }
+    }
+}
+
+/// Adds the first values of each pixel to as many summaries. What is left at the end and less than that is passed over.
+#[inline(always)]
+fn add_pixels<const LANES: usize>(summaries: &mut [Summary], values: &[f32], pixel: usize) {
+    let mut low: [f32; LANES] = std::array::from_fn(|lane| summaries[lane].low);
+    let mut high: [f32; LANES] = std::array::from_fn(|lane| summaries[lane].high);
+    let mut sum: [f64; LANES] = std::array::from_fn(|lane| summaries[lane].sum);
+    let mut count = 0;
+    for values in values.chunks(pixel).filter_map(|pixel| pixel.first_chunk::<LANES>()) {
+        for lane in 0..LANES {
+            let value = values[lane];
+            low[lane] = if value < low[lane] { value } else { low[lane] };
+            high[lane] = if value > high[lane] { value } else { high[lane] };
+            sum[lane] += f64::from(value);
+        }
+        count += 1;
+    }
+    for lane in 0..LANES {
+        let count = summaries[lane].count + count;
+        summaries[lane] = Summary { low: low[lane], high: high[lane], sum: sum[lane], count };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn noise(count: usize) -> Vec<f32> {
+        let mut rng = fastrand::Rng::with_seed(count as u64);
+        (0..count).map(|_| rng.f32() * 3.0 - 1.0).collect()
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn channels_of_pixels_are_summed_up_as_by_themselves() {
+        for channels in [1, 3, 8, 20] {
+            let rows = noise(14 * channels);
+            let found = Summary::of_pixels(rows.chunks(7 * channels), channels, channels);
+            for (channel, found) in found.iter().enumerate() {
+                let values: Vec<f32> = rows.iter().copied().skip(channel).step_by(channels).collect();
+                let of = Summary::of(&values);
+                assert_eq!((found.range(), found.count), (of.range(), 14));
+                assert!((found.sum - of.sum).abs() < 1e-12 && (of.mean() - found.mean()).abs() < 1e-6);
+                let naive = values.iter().copied().fold(f32::INFINITY, f32::min);
+                assert_eq!(of.range().map(|range| range.0), Some(naive));
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_not_finite_leaves_no_range() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in [0, 7, 8, 10] {
+                let mut values = noise(11);
+                values[at] = bad;
+                assert_eq!(Summary::of(&values).range(), None);
+            }
+        }
+        let both = [f32::MAX, f32::MAX, -f32::MAX];
+        assert_eq!(Summary::of(&both).range(), Some((-f32::MAX, f32::MAX)));
+        assert_eq!((Summary::of(&[]).range(), Summary::of(&[]).mean()), (None, 0.0));
+    }
+}
