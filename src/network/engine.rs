@@ -185,21 +185,26 @@ impl Run {
         let Some((frame, _)) = plan.copy_place(step) else { return Ok(()) };
         let summaries = self.summarize(graph, plan, input, plan.places[input]);
         let mapping = quantizer.fit(&summaries)?;
+        let pixel_mapping = mapping.of_pixels();
         self.copy.resize(frame.len().max(self.copy.len()), 0.0);
         frame.clear_border(&mut self.copy);
         let (place, source) = (plan.places[input], &self.slots[plan.places[input].slot]);
         let mut rows: Vec<_> =
             frame.rows(&mut self.copy).map(|row| (row, QuantizationError::default())).collect();
-        parallel::for_each_mut(&mut rows, |y, (quantized, row_error)| {
-            let channels = place.shape.channels;
-            let pixels = place.row_of(source, y).chunks(place.pixel).map(|pixel| &pixel[..channels]);
-            quantized
-                .chunks_exact_mut(channels)
-                .zip(pixels.clone())
-                .for_each(|(to, from)| to.copy_from_slice(from));
-            mapping.apply_pixels(quantized);
-            if error.is_some() {
-                quantized.chunks_exact(channels).zip(pixels).for_each(|(to, from)| row_error.add(from, to));
+        let channels = place.shape.channels;
+        parallel::for_each_mut(&mut rows, |y, (row, row_error)| {
+            let mut original = vec![0.0; STRIP * channels];
+            let mut pixels = place.row_of(source, y).chunks(place.pixel);
+            for strip in row.chunks_mut(STRIP * channels) {
+                let original = &mut original[..strip.len()];
+                for (to, from) in original.chunks_exact_mut(channels).zip(&mut pixels) {
+                    to.copy_from_slice(&from[..channels]);
+                }
+                strip.copy_from_slice(original);
+                pixel_mapping.apply(strip);
+                if error.is_some() {
+                    row_error.add(original, strip);
+                }
             }
         });
         if let Some(error) = error {
@@ -306,6 +311,7 @@ impl Run {
     }
 
     /// Puts a finished batch in its place.
+    #[inline(always)]
     fn store(&mut self, place: Place, work: &Work, output: Shape, scratch: &Scratch) {
         let slot = &mut self.slots[place.slot];
         for (line, at) in scratch.lines.chunks_exact(output.channels).zip(&scratch.positions) {

@@ -1,8 +1,12 @@
 //! How the inputs of a layer are quantized: measured first, then mapped channel by channel or pixel by pixel.
 
-use super::points::{Points, Scaled};
+use super::points::{PixelPoints, Points, Scaled};
 use super::{BitWidth, NonFiniteChannel, Normalization, Normalizer, Quantizer, Summary, UniformGrid};
-use fearless_simd::{Level, dispatch};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x8};
+
+/// Values whose errors are added up in f32 before they go into f64.
+const BLOCK: usize = 256;
 
 /// How the inputs of one layer are quantized.
 #[derive(Debug, Clone)]
@@ -89,14 +93,35 @@ impl Mapping<'_> {
         }
     }
 
-    /// Quantizes and dequantizes pixels with all their channels, `[pixels, channels]`.
-    pub fn apply_pixels(&self, values: &mut [f32]) {
+    /// The same for pixels with all their channels.
+    pub fn of_pixels(&self) -> PixelMapping<'_> {
         match self {
             Mapping::Points(groups) => match &groups[..] {
-                [all] => all.apply(values),
-                each => Scaled::apply_pixels(each, values),
+                [all] => PixelMapping::All(all),
+                each => PixelMapping::Each(PixelPoints::new(each)),
             },
-            Mapping::Grid(grid) => grid.apply(values),
+            Mapping::Grid(grid) => PixelMapping::Grid(*grid),
+        }
+    }
+}
+
+/// A [`Mapping`] for values that lie `[pixels, channels]`.
+pub enum PixelMapping<'m> {
+    /// The same points for all channels.
+    All(&'m Scaled<'m>),
+    /// By channel.
+    Each(PixelPoints<'m>),
+    /// The same grid for all channels.
+    Grid(UniformGrid),
+}
+
+impl PixelMapping<'_> {
+    /// Quantizes and dequantizes whole pixels.
+    pub fn apply(&self, values: &mut [f32]) {
+        match self {
+            PixelMapping::All(points) => points.apply(values),
+            PixelMapping::Each(points) => points.apply(values),
+            PixelMapping::Grid(grid) => grid.apply(values),
         }
     }
 }
@@ -123,28 +148,27 @@ impl QuantizationError {
 
     /// Counts values, and what they were quantized to.
     pub fn add(&mut self, originals: &[f32], quantized: &[f32]) {
-        dispatch!(Level::new(), _simd => self.add_lanes(originals, quantized));
+        dispatch!(Level::new(), simd => self.add_lanes(simd, originals, quantized));
     }
 
     #[inline(always)]
-    fn add_lanes(&mut self, originals: &[f32], quantized: &[f32]) {
-        // Eight running sums each, which the compiler vectorizes.
-        let (mut noise, mut signal) = ([0.0f64; 8], [0.0f64; 8]);
-        let mut add = |lane: usize, x: f32, q: f32| {
-            let (x, q) = (f64::from(x), f64::from(q));
-            noise[lane] += (q - x) * (q - x);
-            signal[lane] += x * x;
-        };
-        let ((xs, x_rest), (qs, q_rest)) = (originals.as_chunks::<8>(), quantized.as_chunks::<8>());
-        for (x, q) in xs.iter().zip(qs) {
-            for lane in 0..8 {
-                add(lane, x[lane], q[lane]);
+    fn add_lanes<S: Simd>(&mut self, simd: S, originals: &[f32], quantized: &[f32]) {
+        for (xs, qs) in originals.chunks(BLOCK).zip(quantized.chunks(BLOCK)) {
+            let (mut noise, mut signal) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
+            let ((xs, x_rest), (qs, q_rest)) = (xs.as_chunks::<8>(), qs.as_chunks::<8>());
+            for (x, q) in xs.iter().zip(qs) {
+                let (x, q) = (f32x8::from_slice(simd, x), f32x8::from_slice(simd, q));
+                noise += (q - x) * (q - x);
+                signal += x * x;
+            }
+            let sum = |lanes: f32x8<S>| lanes.as_slice().iter().map(|lane| f64::from(*lane)).sum::<f64>();
+            self.noise += sum(noise);
+            self.signal += sum(signal);
+            for (x, q) in x_rest.iter().zip(q_rest) {
+                let (x, q) = (f64::from(*x), f64::from(*q));
+                self.noise += (q - x) * (q - x);
+                self.signal += x * x;
             }
         }
-        for (x, q) in x_rest.iter().zip(q_rest) {
-            add(0, *x, *q);
-        }
-        self.noise += noise.iter().sum::<f64>();
-        self.signal += signal.iter().sum::<f64>();
     }
 }

@@ -1,7 +1,8 @@
 //! A sorted set of quantization points with constant-time nearest-point search.
 
 use super::{Normalization, Quantizer};
-use fearless_simd::{Level, dispatch};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x4, f32x8, i32x8};
 
 /// Most cells of the look-up table over [-1, 1]. Their width, 2^-10, is the least distance of two values of the 4-set
 /// universal set, so that no cell holds two midpoints of points chosen from it, and one comparison is enough.
@@ -10,6 +11,10 @@ const MIN_CELLS: usize = 32;
 
 /// Values that are normalized side by side.
 const LANES: usize = 8;
+/// Most points of a channel for which climbing from one to the next is faster than looking up.
+const FEW: usize = 16;
+/// Pixels that climb together.
+const SIDE_BY_SIDE: usize = 4;
 /// Pixels, or so many times [`LANES`] values of a channel, that are searched for together: all but the look-up itself is
 /// vectorized.
 const STRIP: usize = 32;
@@ -32,9 +37,16 @@ pub struct Points {
 /// The cell of a value, of `2 * half`. Rounding keeps order and the cells' edges are exact, so a value can at most be taken
 /// for the lower edge of the cell above its own; what lies outside [-1, 1] falls into the outer cells.
 #[inline(always)]
-fn cell(y: f32, half: f32) -> i32 {
+fn cell(y: f32, half: f32) -> usize {
     // A float-to-integer `as` saturates; the bound is for the upper end.
-    (((y + 1.0) * half) as i32).clamp(0, 2 * half as i32 - 1)
+    (((y + 1.0) * half) as i32).clamp(0, 2 * half as i32 - 1) as usize
+}
+
+/// [`cell`] of several finite values.
+#[inline(always)]
+fn cell_of_lanes<S: Simd>(y: f32x8<S>, half: f32x8<S>) -> i32x8<S> {
+    let last = i32x8::truncate_from(half * 2.0) - 1;
+    i32x8::truncate_from_precise((y + 1.0) * half).max(0).min(last)
 }
 
 impl Points {
@@ -84,24 +96,11 @@ impl Points {
     /// Index of the point nearest to `y`; of two equally near, the lower. NaN gives the first point.
     #[inline]
     pub fn nearest(&self, y: f32) -> usize {
-        let mut index = self.first[cell(y, self.half()) as usize];
+        let mut index = self.first[cell(y, self.half())];
         for _ in 0..self.comparisons {
             index += u8::from(y > self.midpoints[usize::from(index)]);
         }
         usize::from(index)
-    }
-
-    /// Replaces every place by `table[nearest(y)]`; given with its `y` and the cell of that.
-    #[inline(always)]
-    fn look_up<'v>(&self, table: &[f32; 256], places: impl Iterator<Item = (&'v mut f32, f32, i32)>) {
-        if self.comparisons <= 1 {
-            for (place, y, cell) in places {
-                let index = self.first[cell as usize];
-                *place = table[usize::from(index + u8::from(y > self.midpoints[usize::from(index)]))];
-            }
-        } else {
-            places.for_each(|(place, y, _)| *place = table[self.nearest(y) % 256]);
-        }
     }
 }
 
@@ -128,45 +127,142 @@ impl<'p> Scaled<'p> {
     pub fn apply(&self, channel: &mut [f32]) {
         let whole = channel.len() - channel.len() % LANES;
         let (lanes, rest) = channel.split_at_mut(whole);
-        dispatch!(Level::new(), _simd => {
-            apply_lanes([self; LANES], lanes, LANES);
-            apply_lanes([self], rest, 1);
-        });
+        dispatch!(Level::new(), simd => look_up(simd, [self; LANES], lanes, LANES));
+        rest.iter_mut().for_each(|value| *value = self.of(*value));
     }
 
-    /// Does so for all channels of pixels, `[pixels, channels]`, each with its own points.
-    pub fn apply_pixels(channels: &[Self], values: &mut [f32]) {
+    fn of(&self, value: f32) -> f32 {
+        self.table[self.points.nearest(self.input.normalize(value)) % 256]
+    }
+}
+
+/// Points for all channels of pixels, whose values lie side by side.
+pub struct PixelPoints<'s> {
+    lanes: Vec<Lanes<'s>>,
+    /// Channels that are left.
+    rest: &'s [Scaled<'s>],
+}
+
+impl<'s> PixelPoints<'s> {
+    /// One for each channel.
+    pub fn new(channels: &'s [Scaled<'s>]) -> Self {
         let (lanes, rest) = channels.as_chunks::<LANES>();
-        dispatch!(Level::new(), _simd => {
-            for (index, lanes) in lanes.iter().enumerate() {
-                apply_lanes(lanes.each_ref(), &mut values[index * LANES..], channels.len());
+        PixelPoints { lanes: lanes.iter().map(Lanes::new).collect(), rest }
+    }
+
+    /// Replaces every value of pixels, `[pixels, channels]`, by the nearest point of its channel.
+    pub fn apply(&self, values: &mut [f32]) {
+        let channels = self.lanes.len() * LANES + self.rest.len();
+        for (index, lanes) in self.lanes.iter().enumerate() {
+            let values = &mut values[index * LANES..];
+            dispatch!(Level::new(), simd => lanes.apply(simd, values, channels));
+        }
+        let first = self.lanes.len() * LANES;
+        for (index, scaled) in self.rest.iter().enumerate() {
+            values.iter_mut().skip(first + index).step_by(channels).for_each(|v| *v = scaled.of(*v));
+        }
+    }
+}
+
+/// Points for a few channels.
+struct Lanes<'s> {
+    scaled: &'s [Scaled<'s>; LANES],
+    /// Where all have few points, midpoints and the points above them, from the lowest on; else empty.
+    ladder: Vec<([f32; LANES], [f32; LANES])>,
+}
+
+impl<'s> Lanes<'s> {
+    fn new(scaled: &'s [Scaled<'s>; LANES]) -> Self {
+        let most = scaled.iter().map(|lane| lane.points.values.len()).max().unwrap_or(1);
+        let steps = if most <= FEW { most - 1 } else { 0 };
+        let rung = |at: usize| {
+            let midpoint = |lane: &Scaled| lane.points.midpoints.get(at).copied().unwrap_or(f32::INFINITY);
+            (scaled.each_ref().map(midpoint), scaled.each_ref().map(|lane| lane.table[at + 1]))
+        };
+        Lanes { scaled, ladder: (0..steps).map(rung).collect() }
+    }
+
+    /// The first values of each pixel; pixels are `pixel` values apart.
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, values: &mut [f32], pixel: usize) {
+        if self.ladder.is_empty() {
+            look_up(simd, self.scaled.each_ref(), values, pixel);
+        } else if S::f32s::LEN < LANES {
+            for first in (0..LANES).step_by(4) {
+                self.climb::<S, f32x4<S>>(simd, first, values, pixel);
             }
-            for (index, lane) in rest.iter().enumerate() {
-                apply_lanes([lane], &mut values[lanes.len() * LANES + index..], channels.len());
+        } else {
+            self.climb::<S, f32x8<S>>(simd, 0, values, pixel);
+        }
+    }
+
+    /// A vector's lanes, a few pixels at a time.
+    #[inline(always)]
+    fn climb<S: Simd, V: SimdFloat<S, Element = f32>>(
+        &self,
+        simd: S,
+        first: usize,
+        values: &mut [f32],
+        pixel: usize,
+    ) where
+        V::Mask: Select<V>,
+    {
+        let vector = |of: fn(&Scaled) -> f32| {
+            V::from_slice(simd, &self.scaled.each_ref().map(of)[first..first + V::LEN])
+        };
+        let (mean, range) = (vector(|lane| lane.input.mean), vector(|lane| lane.input.range));
+        let lowest = vector(|lane| lane.table[0]);
+        for block in values.chunks_mut(SIDE_BY_SIDE * pixel) {
+            // What is left over is done twice.
+            let count = block.len().div_ceil(pixel);
+            let at: [usize; SIDE_BY_SIDE] = std::array::from_fn(|i| i.min(count - 1) * pixel + first);
+            let ys = at.map(|at| (V::from_slice(simd, &block[at..at + V::LEN]) - mean) / range);
+            let mut found = [lowest; SIDE_BY_SIDE];
+            for (midpoints, points) in &self.ladder {
+                let midpoint = V::from_slice(simd, &midpoints[first..first + V::LEN]);
+                let point = V::from_slice(simd, &points[first..first + V::LEN]);
+                for i in 0..SIDE_BY_SIDE {
+                    found[i] = ys[i].simd_gt(midpoint).select(point, found[i]);
+                }
             }
-        });
+            for i in 0..SIDE_BY_SIDE {
+                found[i].store_slice(&mut block[at[i]..at[i] + V::LEN]);
+            }
+        }
     }
 }
 
 /// The first values of each pixel, each with its own points.
 #[inline(always)]
-fn apply_lanes<const LANES: usize>(lanes: [&Scaled; LANES], values: &mut [f32], pixel: usize) {
-    let mean = lanes.map(|lane| lane.input.mean);
-    let range = lanes.map(|lane| lane.input.range);
-    let half = lanes.map(|lane| lane.points.half());
+fn look_up<S: Simd>(simd: S, lanes: [&Scaled; LANES], values: &mut [f32], pixel: usize) {
+    let vector = |of: fn(&Scaled) -> f32| f32x8::simd_from(simd, lanes.map(of));
+    let (mean, range) = (vector(|lane| lane.input.mean), vector(|lane| lane.input.range));
+    let half = vector(|lane| lane.points.half());
+    let (mut ys, mut cells) = ([[0.0f32; LANES]; STRIP], [[0i32; LANES]; STRIP]);
     for strip in values.chunks_mut(STRIP * pixel) {
-        let (mut ys, mut cells) = ([[0.0f32; LANES]; STRIP], [[0i32; LANES]; STRIP]);
-        for ((values, ys), cells) in strip.chunks(pixel).zip(&mut ys).zip(&mut cells) {
-            let Some(values) = values.first_chunk::<LANES>() else { break };
-            for lane in 0..LANES {
-                ys[lane] = (values[lane] - mean[lane]) / range[lane];
-                cells[lane] = cell(ys[lane], half[lane]);
-            }
+        let pixels = strip.chunks(pixel).filter_map(|pixel| pixel.first_chunk::<LANES>());
+        let mut count = 0;
+        for ((values, ys), cells) in pixels.zip(&mut ys).zip(&mut cells) {
+            let y = (f32x8::from_slice(simd, values) - mean) / range;
+            y.store_slice(ys);
+            cell_of_lanes(y, half).store_slice(cells);
+            count += 1;
         }
-        for (lane, scaled) in lanes.iter().enumerate() {
-            let places = strip.iter_mut().skip(lane).step_by(pixel).zip(&ys).zip(&cells);
-            let places = places.map(|((place, ys), cells)| (place, ys[lane], cells[lane]));
-            scaled.points.look_up(&scaled.table, places);
+        for (lane, Scaled { points, table, .. }) in lanes.iter().enumerate() {
+            let searched = ys.iter().zip(&cells).take(count);
+            let places = strip[lane..].iter_mut().step_by(pixel);
+            if points.comparisons <= 1 {
+                let (first, midpoints) = (&points.first[..], &points.midpoints[..]);
+                for (place, (ys, cells)) in places.zip(searched) {
+                    let index = first[cells[lane] as usize];
+                    let above = ys[lane] > midpoints[usize::from(index)];
+                    *place = table[usize::from(index + u8::from(above))];
+                }
+            } else {
+                for (place, (ys, _)) in places.zip(searched) {
+                    *place = table[points.nearest(ys[lane]) % 256];
+                }
+            }
         }
     }
 }
@@ -230,7 +326,7 @@ mod tests {
                 .collect();
             let values: Vec<f32> = (0..channels * 77).map(|_| rng.f32() * 2.0 - 1.0).collect();
             let mut mapped = values.clone();
-            Scaled::apply_pixels(&scaled, &mut mapped);
+            PixelPoints::new(&scaled).apply(&mut mapped);
             for (channel, scaled) in scaled.iter().enumerate() {
                 let every = |values: &[f32]| -> Vec<f32> {
                     values.iter().copied().skip(channel).step_by(channels).collect()

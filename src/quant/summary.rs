@@ -1,6 +1,7 @@
 //! What quantizers must know of the values before they map the first of them.
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x8, f64x4};
 
 /// Values that are looked at side by side.
 const LANES: usize = 8;
@@ -25,9 +26,9 @@ impl Summary {
     /// Of one channel's values.
     pub fn of(values: &[f32]) -> Self {
         let mut lanes = [Summary::EMPTY; LANES];
-        dispatch!(Level::new(), _simd => add_pixels::<LANES>(&mut lanes, values, LANES));
-        let rest = values.as_chunks::<LANES>().1;
-        dispatch!(Level::new(), _simd => add_pixels::<1>(&mut lanes[..1], rest, 1));
+        let (whole, rest) = values.split_at(values.len() - values.len() % LANES);
+        dispatch!(Level::new(), simd => add_lanes(simd, &mut lanes, whole, LANES));
+        rest.iter().for_each(|value| lanes[0].add(*value));
         lanes.iter().fold(Summary::EMPTY, Summary::with)
     }
 
@@ -36,17 +37,23 @@ impl Summary {
     pub fn of_pixels<'r>(rows: impl Iterator<Item = &'r [f32]>, channels: usize, pixel: usize) -> Vec<Self> {
         let mut summaries = vec![Summary::EMPTY; channels];
         for row in rows {
-            dispatch!(Level::new(), _simd => {
-                let whole = channels - channels % LANES;
-                for first in (0..whole).step_by(LANES) {
-                    add_pixels::<LANES>(&mut summaries[first..], &row[first..], pixel);
-                }
-                for channel in whole..channels {
-                    add_pixels::<1>(&mut summaries[channel..], &row[channel..], pixel);
-                }
-            });
+            let (lanes, rest) = summaries.as_chunks_mut::<LANES>();
+            for (index, lanes) in lanes.iter_mut().enumerate() {
+                dispatch!(Level::new(), simd => add_lanes(simd, lanes, &row[index * LANES..], pixel));
+            }
+            for (index, summary) in rest.iter_mut().enumerate() {
+                let values = row.iter().skip(lanes.len() * LANES + index).step_by(pixel);
+                values.for_each(|value| summary.add(*value));
+            }
         }
         summaries
+    }
+
+    fn add(&mut self, value: f32) {
+        self.low = self.low.min(value);
+        self.high = self.high.max(value);
+        self.sum += f64::from(value);
+        self.count += 1;
     }
 
     /// Both together.
@@ -70,25 +77,28 @@ impl Summary {
     }
 }
 
-/// Adds the first values of each pixel to as many summaries. What is left at the end and less than that is passed over.
+/// Adds the first values of each pixel to as many summaries; pixels are `pixel` values apart.
 #[inline(always)]
-fn add_pixels<const LANES: usize>(summaries: &mut [Summary], values: &[f32], pixel: usize) {
-    let mut low: [f32; LANES] = std::array::from_fn(|lane| summaries[lane].low);
-    let mut high: [f32; LANES] = std::array::from_fn(|lane| summaries[lane].high);
-    let mut sum: [f64; LANES] = std::array::from_fn(|lane| summaries[lane].sum);
+fn add_lanes<S: Simd>(simd: S, summaries: &mut [Summary; LANES], values: &[f32], pixel: usize) {
+    let vector = |of: fn(&Summary) -> f32| f32x8::simd_from(simd, summaries.each_ref().map(of));
+    let (mut low, mut high) = (vector(|summary| summary.low), vector(|summary| summary.high));
+    let sum = summaries.each_ref().map(|summary| summary.sum);
+    let mut first = f64x4::from_slice(simd, &sum[..LANES / 2]);
+    let mut second = f64x4::from_slice(simd, &sum[LANES / 2..]);
     let mut count = 0;
     for values in values.chunks(pixel).filter_map(|pixel| pixel.first_chunk::<LANES>()) {
-        for lane in 0..LANES {
-            let value = values[lane];
-            low[lane] = if value < low[lane] { value } else { low[lane] };
-            high[lane] = if value > high[lane] { value } else { high[lane] };
-            sum[lane] += f64::from(value);
-        }
+        let values = f32x8::from_slice(simd, values);
+        // Comparisons pass over NaN, which stays in the sum.
+        low = values.simd_lt(low).select(values, low);
+        high = values.simd_gt(high).select(values, high);
+        let (left, right) = simd.widen_f32x8(values);
+        (first, second) = (first + left, second + right);
         count += 1;
     }
-    for lane in 0..LANES {
-        let count = summaries[lane].count + count;
-        summaries[lane] = Summary { low: low[lane], high: high[lane], sum: sum[lane], count };
+    for (lane, summary) in summaries.iter_mut().enumerate() {
+        let half = if lane < LANES / 2 { first } else { second };
+        let (low, high, sum) = (low[lane], high[lane], half[lane % (LANES / 2)]);
+        *summary = Summary { low, high, sum, count: summary.count + count };
     }
 }
 

@@ -78,8 +78,11 @@ impl Quantizer for UniformGrid {
 fn snap_to_grid(values: &mut [f32], grid: &UniformGrid) {
     let last = grid.first + grid.steps;
     for x in values {
-        // Clamping first is the same, since rounding keeps order and the limits are whole numbers.
-        let code = ((*x - grid.origin) / grid.scale).max(grid.first).min(last);
+        // Clamping first is the same, since rounding keeps order and the limits are whole numbers. Comparisons, because
+        // `max` and `min` are functions in WebAssembly.
+        let code = (*x - grid.origin) / grid.scale;
+        let code = if code > grid.first { code } else { grid.first };
+        let code = if code < last { code } else { last };
         *x = ((code + ROUNDER) - ROUNDER) * grid.scale + grid.origin;
     }
 }

@@ -10,6 +10,9 @@ const NARROW: usize = 4;
 /// Rows that are computed at once; a batch should have a multiple of it. Measured: with more, browsers run out of registers.
 pub const ROWS: usize = if cfg!(target_arch = "wasm32") { 5 } else { 12 };
 
+/// Rows of the right-hand matrix in a loop's body.
+const UNROLLED: usize = 4;
+
 /// The right-hand matrix, in panels of a few columns, each row by row.
 #[derive(Debug, Clone)]
 pub struct Panels {
@@ -118,20 +121,41 @@ fn block<'a, S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const V
         let rows: [&[f32]; ROWS] = std::array::from_fn(|row| left(first + row, tap));
         let length = panel.len() / width;
         let rows = rows.map(|row| &row[..length]);
-        for (i, weights) in panel.chunks_exact(width).enumerate() {
-            let weights: [V; VECTORS] =
-                std::array::from_fn(|j| V::from_slice(simd, &weights[j * V::LEN..][..V::LEN]));
-            for row in 0..ROWS {
-                let value = V::splat(simd, rows[row][i]);
-                for j in 0..VECTORS {
-                    sums[row][j] += value * weights[j];
-                }
+        let whole = rows.map(|row| row.as_chunks::<UNROLLED>().0);
+        let mut parts = panel.chunks_exact(UNROLLED * width);
+        for (i, weights) in parts.by_ref().enumerate() {
+            let values = whole.map(|row| row[i]);
+            for k in 0..UNROLLED {
+                let values = values.map(|row| row[k]);
+                step(simd, &mut sums, values, &weights[k * width..]);
             }
+        }
+        let done = length - length % UNROLLED;
+        for (i, weights) in parts.remainder().chunks_exact(width).enumerate() {
+            step(simd, &mut sums, rows.map(|row| row[done + i]), weights);
         }
     }
     for row in 0..ROWS {
         for j in 0..VECTORS {
             sums[row][j].store_slice(&mut products[row * stride + j * V::LEN..][..V::LEN]);
+        }
+    }
+}
+
+/// Adds the products of one value of each row with a panel's row.
+#[inline(always)]
+fn step<S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    sums: &mut [[V; VECTORS]; ROWS],
+    values: [f32; ROWS],
+    weights: &[f32],
+) {
+    let weights: [V; VECTORS] =
+        std::array::from_fn(|j| V::from_slice(simd, &weights[j * V::LEN..][..V::LEN]));
+    for row in 0..ROWS {
+        let value = V::splat(simd, values[row]);
+        for j in 0..VECTORS {
+            sums[row][j] += value * weights[j];
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The transforms of Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308), with the points 0, 1, -1, 2, -2.
 
-use fearless_simd::Simd;
 use fearless_simd::prelude::*;
+use fearless_simd::{Simd, f32x4};
+use std::array::from_fn;
 
 /// Outputs along a tile's side.
 pub const TILE: usize = 4;
@@ -10,6 +11,9 @@ const SIDE: usize = 6;
 /// Products for a tile and a pair of channels.
 pub const POINTS: usize = SIDE * SIDE;
 
+/// Lanes of the narrowest vectors.
+const LANES: usize = 4;
+
 /// Where a tile's inputs begin.
 pub struct Source<'a> {
     pub values: &'a [f32],
@@ -17,6 +21,14 @@ pub struct Source<'a> {
     pub row: usize,
     /// From one pixel to the next.
     pub pixel: usize,
+}
+
+impl Source<'_> {
+    /// From this channel on.
+    #[inline(always)]
+    fn from(&self, channel: usize) -> Self {
+        Source { values: &self.values[channel..], ..*self }
+    }
 }
 
 /// `G k Gᵀ` of a 3x3 kernel, computed in f64.
@@ -67,28 +79,54 @@ pub fn transform_input<S: Simd>(
     transformed: &mut [f32],
     stride: usize,
 ) {
-    for first in (0..channels).step_by(S::f32s::LEN) {
-        let count = (channels - first).min(S::f32s::LEN);
-        let mut half = [[S::f32s::splat(simd, 0.0); SIDE]; SIDE];
-        for x in 0..SIDE {
-            let column = std::array::from_fn(|y| {
-                let at = y * source.row + x * source.pixel + first;
-                load::<S>(simd, &source.values[at..at + count])
-            });
-            let column = input_line::<S, S::f32s>(column);
-            (0..SIDE).for_each(|y| half[y][x] = column[y]);
-        }
+    let mut first = 0;
+    while first + S::f32s::LEN <= channels {
+        input_vectors::<S, S::f32s>(simd, &source.from(first), &mut transformed[first..], stride);
+        first += S::f32s::LEN;
+    }
+    while first + LANES <= channels {
+        input_vectors::<S, f32x4<S>>(simd, &source.from(first), &mut transformed[first..], stride);
+        first += LANES;
+    }
+    // One channel at a time, in a lane of a vector.
+    for channel in first..channels {
+        let mut values = [0.0; POINTS * LANES];
         for y in 0..SIDE {
-            let line = input_line::<S, S::f32s>(half[y]);
             for x in 0..SIDE {
-                let at = (y * SIDE + x) * stride + first;
-                store::<S>(line[x], &mut transformed[at..at + count]);
+                values[(y * SIDE + x) * LANES] = source.values[y * source.row + x * source.pixel + channel];
             }
+        }
+        let single = Source { values: &values, row: SIDE * LANES, pixel: LANES };
+        let mut points = [0.0; POINTS * LANES];
+        input_vectors::<S, f32x4<S>>(simd, &single, &mut points, LANES);
+        for point in 0..POINTS {
+            transformed[point * stride + channel] = points[point * LANES];
         }
     }
 }
 
-/// Of one tile: from `products[p * stride + c]` to `lines[pixel * channels + c]`.
+/// The first channels of a tile, as many as a vector has.
+#[inline(always)]
+fn input_vectors<S: Simd, V: SimdFloat<S, Element = f32>>(
+    simd: S,
+    source: &Source,
+    transformed: &mut [f32],
+    stride: usize,
+) {
+    let half: [[V; SIDE]; SIDE] = from_fn(|x| {
+        input_line::<S, V>(from_fn(|y| {
+            V::from_slice(simd, &source.values[y * source.row + x * source.pixel..][..V::LEN])
+        }))
+    });
+    for y in 0..SIDE {
+        let line = input_line::<S, V>(from_fn(|x| half[x][y]));
+        for x in 0..SIDE {
+            line[x].store_slice(&mut transformed[(y * SIDE + x) * stride..][..V::LEN]);
+        }
+    }
+}
+
+/// Of one tile: from `products[p * stride + c]` to `lines[pixel * channels + c]`. Products are padded to whole vectors.
 #[inline(always)]
 pub fn transform_output<S: Simd>(
     simd: S,
@@ -97,42 +135,36 @@ pub fn transform_output<S: Simd>(
     channels: usize,
     lines: &mut [f32],
 ) {
-    for first in (0..channels).step_by(S::f32s::LEN) {
-        let count = (channels - first).min(S::f32s::LEN);
-        let mut half = [[S::f32s::splat(simd, 0.0); SIDE]; TILE];
-        for x in 0..SIDE {
-            let column = std::array::from_fn(|y| {
-                let at = (y * SIDE + x) * stride + first;
-                load::<S>(simd, &products[at..at + count])
-            });
-            let column = output_line::<S, S::f32s>(column);
-            (0..TILE).for_each(|y| half[y][x] = column[y]);
-        }
-        for y in 0..TILE {
-            let line = output_line::<S, S::f32s>(half[y]);
-            for x in 0..TILE {
-                let at = (y * TILE + x) * channels + first;
-                store::<S>(line[x], &mut lines[at..at + count]);
-            }
+    let whole = channels - channels % S::f32s::LEN;
+    for first in (0..whole).step_by(S::f32s::LEN) {
+        output_vectors::<S, S::f32s>(simd, &products[first..], stride, &mut lines[first..], channels);
+    }
+    for first in (whole..channels).step_by(LANES) {
+        let mut pixels = [0.0; TILE * TILE * LANES];
+        output_vectors::<S, f32x4<S>>(simd, &products[first..], stride, &mut pixels, LANES);
+        let count = LANES.min(channels - first);
+        for (line, pixel) in lines.chunks_exact_mut(channels).zip(pixels.chunks_exact(LANES)) {
+            line[first..first + count].copy_from_slice(&pixel[..count]);
         }
     }
 }
 
-/// As many values as there are, and zeros.
+/// The first channels of a tile, as many as a vector has.
 #[inline(always)]
-fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
-    if values.len() == S::f32s::LEN {
-        return S::f32s::from_slice(simd, values);
+fn output_vectors<S: Simd, V: SimdFloat<S, Element = f32>>(
+    simd: S,
+    products: &[f32],
+    stride: usize,
+    lines: &mut [f32],
+    pixel: usize,
+) {
+    let half: [[V; TILE]; SIDE] = from_fn(|x| {
+        output_line::<S, V>(from_fn(|y| V::from_slice(simd, &products[(y * SIDE + x) * stride..][..V::LEN])))
+    });
+    for y in 0..TILE {
+        let line = output_line::<S, V>(from_fn(|x| half[x][y]));
+        for x in 0..TILE {
+            line[x].store_slice(&mut lines[(y * TILE + x) * pixel..][..V::LEN]);
+        }
     }
-    let mut vector = S::f32s::splat(simd, 0.0);
-    values.iter().enumerate().for_each(|(lane, value)| vector[lane] = *value);
-    vector
-}
-
-#[inline(always)]
-fn store<S: Simd>(vector: S::f32s, values: &mut [f32]) {
-    if values.len() == S::f32s::LEN {
-        return vector.store_slice(values);
-    }
-    values.iter_mut().enumerate().for_each(|(lane, value)| *value = vector[lane]);
 }
