@@ -102,7 +102,9 @@ fn plus_plus(bins: &[(f64, f64)], clusters: usize, rng: &mut fastrand::Rng) -> V
         for i in stretch.clone() {
             let (count, mean) = bins[i];
             let distance = count * (mean - centre) * (mean - centre);
-            costs[i] = if centres.is_empty() { distance } else { costs[i].min(distance) };
+            // A comparison, because `min` is a function in WebAssembly.
+            let nearer = centres.is_empty() || distance < costs[i];
+            costs[i] = if nearer { distance } else { costs[i] };
         }
         for part in [chosen..stretch.end, stretch.start..chosen] {
             let cost = costs[part.clone()].iter().sum();

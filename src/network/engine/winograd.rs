@@ -2,7 +2,6 @@
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x4};
-use std::array::from_fn;
 
 /// Outputs along a tile's side.
 pub const TILE: usize = 4;
@@ -113,17 +112,32 @@ fn input_vectors<S: Simd, V: SimdFloat<S, Element = f32>>(
     transformed: &mut [f32],
     stride: usize,
 ) {
-    let half: [[V; SIDE]; SIDE] = from_fn(|x| {
-        input_line::<S, V>(from_fn(|y| {
-            V::from_slice(simd, &source.values[y * source.row + x * source.pixel..][..V::LEN])
-        }))
-    });
+    // Written out: as a loop it is not unrolled, and what is to stay in registers goes through memory.
+    let column = [
+        input_column::<S, V>(simd, source, 0),
+        input_column::<S, V>(simd, source, 1),
+        input_column::<S, V>(simd, source, 2),
+        input_column::<S, V>(simd, source, 3),
+        input_column::<S, V>(simd, source, 4),
+        input_column::<S, V>(simd, source, 5),
+    ];
     for y in 0..SIDE {
-        let line = input_line::<S, V>(from_fn(|x| half[x][y]));
+        let line = [column[0][y], column[1][y], column[2][y], column[3][y], column[4][y], column[5][y]];
+        let line = input_line::<S, V>(line);
         for x in 0..SIDE {
             line[x].store_slice(&mut transformed[(y * SIDE + x) * stride..][..V::LEN]);
         }
     }
+}
+
+/// `Bᵀ d` of one column of a tile.
+#[inline(always)]
+fn input_column<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, source: &Source, x: usize) -> [V; SIDE] {
+    let mut values = [V::splat(simd, 0.0); SIDE];
+    for y in 0..SIDE {
+        values[y] = V::from_slice(simd, &source.values[y * source.row + x * source.pixel..][..V::LEN]);
+    }
+    input_line::<S, V>(values)
 }
 
 /// Of one tile: from `products[p * stride + c]` to `lines[pixel * channels + c]`. Products are padded to whole vectors.
@@ -158,13 +172,34 @@ fn output_vectors<S: Simd, V: SimdFloat<S, Element = f32>>(
     lines: &mut [f32],
     pixel: usize,
 ) {
-    let half: [[V; TILE]; SIDE] = from_fn(|x| {
-        output_line::<S, V>(from_fn(|y| V::from_slice(simd, &products[(y * SIDE + x) * stride..][..V::LEN])))
-    });
+    let column = [
+        output_column::<S, V>(simd, products, stride, 0),
+        output_column::<S, V>(simd, products, stride, 1),
+        output_column::<S, V>(simd, products, stride, 2),
+        output_column::<S, V>(simd, products, stride, 3),
+        output_column::<S, V>(simd, products, stride, 4),
+        output_column::<S, V>(simd, products, stride, 5),
+    ];
     for y in 0..TILE {
-        let line = output_line::<S, V>(from_fn(|x| half[x][y]));
+        let line = [column[0][y], column[1][y], column[2][y], column[3][y], column[4][y], column[5][y]];
+        let line = output_line::<S, V>(line);
         for x in 0..TILE {
             line[x].store_slice(&mut lines[(y * TILE + x) * pixel..][..V::LEN]);
         }
     }
+}
+
+/// `Aᵀ m` of one column of a tile.
+#[inline(always)]
+fn output_column<S: Simd, V: SimdFloat<S, Element = f32>>(
+    simd: S,
+    products: &[f32],
+    stride: usize,
+    x: usize,
+) -> [V; TILE] {
+    let mut values = [V::splat(simd, 0.0); SIDE];
+    for y in 0..SIDE {
+        values[y] = V::from_slice(simd, &products[(y * SIDE + x) * stride..][..V::LEN]);
+    }
+    output_line::<S, V>(values)
 }

@@ -1,0 +1,336 @@
+//! The buffers of one image, and what the steps of a graph do to them.
+
+use super::convolution::{Convolution, Kernels, Scratch};
+use super::graph::{Geometry, Graph, Operation, Post, Shuffle, Step};
+use super::plan::{Place, Plan, Shape};
+use crate::network::{Layer, Planes};
+use crate::parallel;
+use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError, Summary};
+use fearless_simd::{Level, Simd, dispatch};
+
+/// One convolution of a run.
+pub struct Work<'a> {
+    pub layer: &'a Layer,
+    pub geometry: &'a Geometry,
+    pub shuffle: Option<Shuffle>,
+    pub kernels: &'a Kernels,
+    /// Where its input was copied to, if it was changed.
+    pub copy: Option<Place>,
+}
+
+impl Work<'_> {
+    /// Where a part of an output lies when pixels are shuffled.
+    #[inline(always)]
+    fn pixel(&self, [y, x]: [usize; 2], part: usize) -> [usize; 2] {
+        let side = self.shuffle.map_or(1, |shuffle| shuffle.side);
+        [y * side + part / side, x * side + part % side]
+    }
+}
+
+/// The buffers of one image.
+pub struct Run {
+    pub slots: Vec<Vec<f32>>,
+    /// The changed input of the present convolution.
+    copy: Vec<f32>,
+    /// By value, of its channels, once a quantizer asked.
+    summaries: Vec<Option<Vec<Summary>>>,
+}
+
+impl Run {
+    pub fn new(graph: &Graph, plan: &Plan, image: &Planes) -> Self {
+        let slots = plan.slots.iter().map(|length| vec![0.0; *length]).collect();
+        let mut run = Run { slots, copy: Vec::new(), summaries: vec![None; graph.values] };
+        let place = plan.places[0];
+        interleave(&image.values, &mut run.slots[place.slot], place);
+        run
+    }
+
+    /// Keeps the changed input of a convolution.
+    pub fn copy(&mut self, plan: &Plan, step: usize, planes: &[f32]) {
+        let Some((frame, place)) = plan.copy_place(step) else { return };
+        self.copy.resize(frame.len().max(self.copy.len()), 0.0);
+        frame.clear_border(&mut self.copy);
+        interleave(planes, &mut self.copy, place);
+    }
+
+    /// Keeps the quantized input of a convolution, and adds to the error.
+    pub fn quantize(
+        &mut self,
+        graph: &Graph,
+        plan: &Plan,
+        step: usize,
+        quantizer: &ActivationQuantizer,
+        error: Option<&mut QuantizationError>,
+    ) -> Result<(), NonFiniteChannel> {
+        let input = graph.steps[step].inputs[0];
+        let Some((frame, _)) = plan.copy_place(step) else { return Ok(()) };
+        let summaries = self.summarize(graph, plan, input, plan.places[input]);
+        let mapping = quantizer.fit(&summaries)?;
+        let pixel_mapping = mapping.of_pixels();
+        self.copy.resize(frame.len().max(self.copy.len()), 0.0);
+        frame.clear_border(&mut self.copy);
+        let (place, source) = (plan.places[input], &self.slots[plan.places[input].slot]);
+        let mut rows: Vec<_> =
+            frame.rows(&mut self.copy).map(|row| (row, QuantizationError::default())).collect();
+        let channels = place.shape.channels;
+        parallel::for_each_mut(&mut rows, |y, (row, row_error)| {
+            let mut original = vec![0.0; STRIP * channels];
+            let mut pixels = place.row_of(source, y).chunks(place.pixel);
+            for strip in row.chunks_mut(STRIP * channels) {
+                let original = &mut original[..strip.len()];
+                for (to, from) in original.chunks_exact_mut(channels).zip(&mut pixels) {
+                    to.copy_from_slice(&from[..channels]);
+                }
+                strip.copy_from_slice(original);
+                pixel_mapping.apply(strip);
+                if error.is_some() {
+                    row_error.add(original, strip);
+                }
+            }
+        });
+        if let Some(error) = error {
+            rows.iter().for_each(|(_, row)| *error = error.with(row));
+        }
+        Ok(())
+    }
+
+    /// Of the channels of a value that lies here. What was joined of several is put together from these.
+    fn summarize(&mut self, graph: &Graph, plan: &Plan, value: usize, place: Place) -> Vec<Summary> {
+        if let Some(known) = &self.summaries[value] {
+            return known.clone();
+        }
+        let maker = graph.steps.iter().find(|step| step.output == value);
+        let summaries =
+            match maker.filter(|maker| maker.operation == Operation::Concat && maker.posts.is_empty()) {
+                Some(concat) => {
+                    let mut parts = Vec::with_capacity(place.shape.channels);
+                    for input in &concat.inputs {
+                        let shape = plan.places[*input].shape;
+                        let part = Place { origin: place.origin + parts.len(), shape, ..place };
+                        parts.extend(self.summarize(graph, plan, *input, part));
+                    }
+                    parts
+                }
+                None => {
+                    let rows: Vec<usize> = (0..place.shape.height).collect();
+                    let buffer = &self.slots[place.slot];
+                    let blocks = parallel::map(&rows.chunks(BLOCK).collect::<Vec<_>>(), |rows| {
+                        let rows = rows.iter().map(|y| place.row_of(buffer, *y));
+                        Summary::of_pixels(rows, place.shape.channels, place.pixel)
+                    });
+                    let empty = vec![Summary::EMPTY; place.shape.channels];
+                    blocks
+                        .iter()
+                        .fold(empty, |sum, block| sum.iter().zip(block).map(|(a, b)| a.with(b)).collect())
+                }
+            };
+        self.summaries[value] = Some(summaries.clone());
+        summaries
+    }
+
+    pub fn output(&self, place: Place) -> Planes {
+        let Shape { channels, height, width } = place.shape;
+        let mut values = vec![0.0; channels * place.shape.pixels()];
+        separate(&self.slots[place.slot], place, &mut values);
+        Planes { channels, height, width, values }
+    }
+
+    /// One batch for each scratch memory at a time, which are then put in their places.
+    pub fn convolve(&mut self, plan: &Plan, step: &Step, work: &Work, scratches: &mut [Scratch]) {
+        let level = Level::new();
+        let place = plan.places[step.inputs[0]];
+        let Shape { channels, height, width } = plan.places[step.output].shape;
+        let output = match work.shuffle {
+            Some(Shuffle { side, .. }) => {
+                Shape { channels: channels * side * side, height: height / side, width: width / side }
+            }
+            None => Shape { channels, height, width },
+        };
+        let batches = self.convolution(place, output, work).batches();
+        for first in (0..batches).step_by(scratches.len()) {
+            let count = scratches.len().min(batches - first);
+            let run = &*self;
+            parallel::for_each_mut(&mut scratches[..count], |index, scratch| {
+                run.convolution(place, output, work).compute(level, first + index, scratch);
+                dispatch!(level, simd => run.finish_batch(simd, plan, step, work, output, scratch));
+            });
+            for scratch in &scratches[..count] {
+                self.store(plan.places[step.output], work, output, scratch);
+            }
+        }
+    }
+
+    fn convolution<'a>(&'a self, place: Place, output: Shape, work: &'a Work) -> Convolution<'a> {
+        let input = match work.copy {
+            Some(place) => (&self.copy[..], place),
+            None => (&self.slots[place.slot][..], place),
+        };
+        Convolution { layer: work.layer, geometry: work.geometry, kernels: work.kernels, input, output }
+    }
+
+    /// Adds the bias and does what is done to every value of a batch.
+    #[inline(always)]
+    fn finish_batch<S: Simd>(
+        &self,
+        _: S,
+        plan: &Plan,
+        step: &Step,
+        work: &Work,
+        output: Shape,
+        scratch: &mut Scratch,
+    ) {
+        let channels = plan.places[step.output].shape.channels;
+        for (line, at) in scratch.lines.chunks_exact_mut(output.channels).zip(&scratch.positions) {
+            if !output.has(*at) {
+                continue;
+            }
+            line.iter_mut().zip(&work.kernels.bias).for_each(|(value, bias)| *value += bias);
+            for (part, line) in line.chunks_exact_mut(channels).enumerate() {
+                self.finish(plan, step, work.pixel(*at, part), line);
+            }
+        }
+    }
+
+    /// Puts a finished batch in its place.
+    #[inline(always)]
+    fn store(&mut self, place: Place, work: &Work, output: Shape, scratch: &Scratch) {
+        let (slot, channels) = (&mut self.slots[place.slot], place.shape.channels);
+        let mut lines = &scratch.lines[..];
+        for run in scratch.positions.chunk_by(|[y, x], next| *next == [*y, *x + 1]) {
+            let (these, others) = lines.split_at(run.len() * output.channels);
+            lines = others;
+            let ([y, x], inside) = (run[0], output.width.saturating_sub(run[0][1]).min(run.len()));
+            if y >= output.height || inside == 0 {
+                continue;
+            }
+            let start = place.origin + y * place.row + x * place.pixel;
+            if work.shuffle.is_none() && place.pixel == channels {
+                // Pixels that are neighbours here are neighbours there.
+                slot[start..][..inside * channels].copy_from_slice(&these[..inside * channels]);
+                continue;
+            }
+            for (line, at) in these.chunks_exact(output.channels).zip(&run[..inside]) {
+                for (part, line) in line.chunks_exact(channels).enumerate() {
+                    let [y, x] = work.pixel(*at, part);
+                    slot[place.origin + y * place.row + x * place.pixel..][..channels].copy_from_slice(line);
+                }
+            }
+        }
+    }
+
+    /// What is done to one pixel of a step's output.
+    #[inline(always)]
+    fn finish(&self, plan: &Plan, step: &Step, [y, x]: [usize; 2], line: &mut [f32]) {
+        let each = |line: &mut [f32], list: &[f32], change: fn(&mut f32, f32)| match list {
+            [one] => line.iter_mut().for_each(|value| change(value, *one)),
+            many => line.iter_mut().zip(many).for_each(|(value, own)| change(value, *own)),
+        };
+        let other = |value: usize| {
+            let place = plan.places[value];
+            &self.slots[place.slot][place.origin + y * place.row + x * place.pixel..][..place.shape.channels]
+        };
+        for post in &step.posts {
+            match post {
+                // NaN stays.
+                Post::Relu => line.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
+                Post::Leaky(list) => each(line, list, |v, slope| *v = if *v < 0.0 { *v * slope } else { *v }),
+                Post::Clip(low, high) => line.iter_mut().for_each(|v| {
+                    let least = if *v < *low { *low } else { *v };
+                    *v = if least > *high { *high } else { least };
+                }),
+                Post::Add(list) => each(line, list, |v, other| *v += other),
+                Post::Multiply(list) => each(line, list, |v, other| *v *= other),
+                Post::Divide(list) => each(line, list, |v, other| *v /= other),
+                Post::AddValue(value) => line.iter_mut().zip(other(*value)).for_each(|(v, o)| *v += o),
+                Post::SubtractValue(value) => line.iter_mut().zip(other(*value)).for_each(|(v, o)| *v -= o),
+                Post::MultiplyValue(value) => line.iter_mut().zip(other(*value)).for_each(|(v, o)| *v *= o),
+            }
+        }
+    }
+
+    /// A step that is no convolution, pixel by pixel.
+    pub fn step(&mut self, plan: &Plan, step: &Step) {
+        let target = plan.places[step.output];
+        if step.operation == Operation::Concat {
+            let mut at = target.origin;
+            for input in &step.inputs {
+                let source = plan.places[*input];
+                if (source.slot, source.origin) != (target.slot, at) {
+                    let to = Place { origin: at, shape: source.shape, ..target };
+                    self.move_pixels(plan, step, to, |y, x| (source, y, x, 0, 1));
+                }
+                at += source.shape.channels;
+            }
+            return;
+        }
+        let source = plan.places[step.inputs[0]];
+        match step.operation {
+            Operation::Repeat(times) => {
+                self.move_pixels(plan, step, target, |y, x| (source, y / times, x / times, 0, 1))
+            }
+            Operation::DepthToSpace(shuffle) => self.move_pixels(plan, step, target, |y, x| {
+                let part = y % shuffle.side * shuffle.side + x % shuffle.side;
+                let first = shuffle.source(part, 0, target.shape.channels);
+                let stride = if shuffle.channel_first { shuffle.side * shuffle.side } else { 1 };
+                (source, y / shuffle.side, x / shuffle.side, first, stride)
+            }),
+            _ => self.move_pixels(plan, step, target, |y, x| (source, y, x, 0, 1)),
+        }
+    }
+
+    /// Fills a place from, for each pixel, `(place, row, column, first channel, distance of channels)`.
+    fn move_pixels(
+        &mut self,
+        plan: &Plan,
+        step: &Step,
+        target: Place,
+        from: impl Fn(usize, usize) -> (Place, usize, usize, usize, usize),
+    ) {
+        let mut line = vec![0.0; target.shape.channels];
+        for y in 0..target.shape.height {
+            for x in 0..target.shape.width {
+                let (source, row, column, first, stride) = from(y, x);
+                let start = source.origin + row * source.row + column * source.pixel + first;
+                let values = self.slots[source.slot][start..].iter().step_by(stride);
+                line.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
+                self.finish(plan, step, [y, x], &mut line);
+                let start = target.origin + y * target.row + x * target.pixel;
+                self.slots[target.slot][start..start + line.len()].copy_from_slice(&line);
+            }
+        }
+    }
+}
+
+/// Rows whose sums are made by themselves, on every machine.
+const BLOCK: usize = 16;
+
+/// Pixels that are turned at a time, so that both sides stay in the cache.
+const STRIP: usize = 64;
+
+/// Stretches of a place's rows: the index of the first pixel in a plane and in the buffer, and the number of pixels.
+fn strips(place: Place) -> impl Iterator<Item = (usize, usize, usize)> {
+    let Shape { height, width, .. } = place.shape;
+    let strip =
+        move |y, x| (y * width + x, place.origin + y * place.row + x * place.pixel, STRIP.min(width - x));
+    (0..height).flat_map(move |y| (0..width).step_by(STRIP).map(move |x| strip(y, x)))
+}
+
+/// Planes `[channels, height * width]` into a place.
+fn interleave(planes: &[f32], buffer: &mut [f32], place: Place) {
+    for (pixel, start, count) in strips(place) {
+        for (channel, plane) in planes.chunks_exact(place.shape.pixels()).enumerate() {
+            let targets = buffer[start + channel..].iter_mut().step_by(place.pixel);
+            targets.zip(&plane[pixel..][..count]).for_each(|(target, value)| *target = *value);
+        }
+    }
+}
+
+/// A place into planes.
+pub fn separate(buffer: &[f32], place: Place, planes: &mut [f32]) {
+    for (pixel, start, count) in strips(place) {
+        for (channel, plane) in planes.chunks_exact_mut(place.shape.pixels()).enumerate() {
+            let values = buffer[start + channel..].iter().step_by(place.pixel);
+            plane[pixel..][..count].iter_mut().zip(values).for_each(|(target, value)| *target = *value);
+        }
+    }
+}
