@@ -23,9 +23,11 @@ usage: ./build.sh [command]
            checkpoints
   check    formatting, lints for host and wasm32, documentation, types of the page's scripts, the program's size,
            licences and sources of dependencies
-  bench    measure speed natively (benches/speed.rs)
-  bench web
-           measure it in a headless browser, beside onnxruntime-web (benches/web.mjs)
+  bench    measure the speed of parts (benches/speed.rs)
+  bench native [NETWORK:ROWSxCOLUMNS ...]
+           measure it natively, beside onnxruntime for Python (benches/native.py)
+  bench web [NETWORK:ROWSxCOLUMNS ...]
+           measure it in a headless browser, beside tract and onnxruntime-web (benches/web.mjs)
   help     print this
 
 Tools are kept in ~/.cache/dfsq (or $DFSQ_CACHE) and installed only when missing.
@@ -196,7 +198,16 @@ bench_web() {
     npm install --silent --no-audit --no-fund --prefix "$tools/onnxruntime-web-$onnxruntime_web_version" \
       "onnxruntime-web@$onnxruntime_web_version"
   fi
-  ORT=$tools/onnxruntime-web-$onnxruntime_web_version/node_modules/onnxruntime-web/dist node benches/web.mjs
+  ORT=$tools/onnxruntime-web-$onnxruntime_web_version/node_modules/onnxruntime-web/dist \
+    ORT_VERSION=$onnxruntime_web_version node benches/web.mjs "$@"
+}
+
+bench_native() {
+  setup_rust
+  setup_python
+  "$python" -c "import PIL" 2>/dev/null || "$python" -m pip install --quiet --disable-pip-version-check pillow
+  cargo build --quiet --release
+  DFSQ=$(realpath "${CARGO_TARGET_DIR:-target}")/release/dfsq "$python" benches/native.py "$@"
 }
 
 check() {
@@ -276,9 +287,10 @@ case ${1:-all} in
   test) run_tests ;;
   check) check ;;
   bench)
-    case ${2:-native} in
-      native) setup_rust; cargo bench ;;
-      web) bench_web ;;
+    case ${2:-parts} in
+      parts) setup_rust; cargo bench ;;
+      native) bench_native "${@:3}" ;;
+      web) bench_web "${@:3}" ;;
       *) usage >&2; die "there is no bench $2" ;;
     esac
     ;;

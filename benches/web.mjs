@@ -1,16 +1,23 @@
-// Our engine beside onnxruntime-web, in turn, in one headless Chromium and on one thread each. ./build.sh bench web
+// Our engine beside tract and onnxruntime-web, in turn, in one headless Chromium and on one thread each.
+// ./build.sh bench web [NETWORK:ROWSxCOLUMNS ...]
 import { readFile } from "node:fs/promises";
 import http from "node:http";
 import { createRequire } from "node:module";
+import { cpus } from "node:os";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const { chromium } = createRequire(`${root}tests/e2e/`)("playwright-core");
 
-/** Network, rows and columns of its input. */
-const CASES = [["edsr_x2", 64, 64], ["edsr_x2", 61, 83], ["edsr_x2", 128, 128], ["rdn_x2", 64, 64], ["edsr_x4", 64, 64], ["rdn_x4", 64, 64]];
+const CASES = process.argv.slice(2);
+if (!CASES.length) {
+  for (const network of ["edsr_x2", "rdn_x2", "edsr_x4", "rdn_x4"]) {
+    for (const size of ["64x64", "61x83", "128x128", "256x256"]) CASES.push(`${network}:${size}`);
+  }
+}
 const RUNS = 5;
+const METHODS = ["fp32", "dfsq", "dfsq-opt", "min-max"];
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
 
 const server = http.createServer(async ({ url }, answer) => {
@@ -26,17 +33,31 @@ await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
 const browser = await chromium.launch({ executablePath: process.env.BROWSER, args: ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
 const page = await browser.newPage();
 await page.goto(`http://127.0.0.1:${server.address().port}/`);
-console.log(`Chromium ${browser.version()}; medians of ${RUNS} runs in ms, one thread each`);
-console.log("network, input: onnxruntime-web | full precision, dfsq, dfsq-opt, min-max | full precision / onnxruntime-web, dfsq / full precision");
+const cell = (/** @type {string | number} */ text) => `${text}`.padStart(10);
+console.log(`${cpus()[0]?.model}; Chromium ${browser.version()}, onnxruntime-web ${process.env.ORT_VERSION}; one thread each, medians of ${RUNS} runs in ms`);
+console.log(`(bests in brackets); GFLOP/s count direct convolution's operations. 4 bits, but for full precision.\n`);
+console.log(["network".padEnd(16), ...["ort", "tract", ...METHODS, "fp32/ort", "dfsq/fp32", "opt/fp32", "mm/fp32", "GFLOP/s"].map(cell)].join(""));
 try {
-  for (const [network, height, width] of CASES) console.log(await page.evaluate(measure, { network, height, width, runs: RUNS }));
+  for (const name of CASES) {
+    const [, network, height, width] = name.match(/^(.+):(\d+)x(\d+)$/) ?? [];
+    const { times, operations } = await page.evaluate(measure, { network, height: Number(height), width: Number(width), runs: RUNS, methods: METHODS });
+    const median = Object.fromEntries(Object.entries(times).map(([what, list]) => [what, list.sort((a, b) => a - b)[list.length >> 1] ?? NaN]));
+    const ratio = (/** @type {string} */ a, /** @type {string} */ b) => ((median[a] ?? NaN) / (median[b] ?? NaN)).toFixed(2);
+    const shown = Object.entries(times).map(([what, list]) => `${median[what]?.toFixed(0)} (${list[0]?.toFixed(0)})`);
+    const ratios = [ratio("fp32", "ort"), ...METHODS.slice(1).map((method) => ratio(method, "fp32")), (operations / (median.fp32 ?? NaN) / 1e6).toFixed(0)];
+    console.log([name.padEnd(16), ...[...shown, ...ratios].map(cell)].join(""));
+  }
 } finally {
   await browser.close();
   server.close();
 }
 
-/** In the page: runs everything in turn, and says the medians. */
-async function measure({ network, height, width, runs }) {
+/**
+ * In the page: runs everything in turn.
+ * @param {{network: string, height: number, width: number, runs: number, methods: string[]}} options
+ * @returns {Promise<{times: Record<string, number[]>, operations: number}>} milliseconds, and operations of a run
+ */
+async function measure({ network, height, width, runs, methods }) {
   const [ort, dfsq] = await Promise.all([import("/ort/ort.wasm.bundle.min.mjs"), import("/pkg/dfsq.js")]);
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = "/ort/";
@@ -47,12 +68,20 @@ async function measure({ network, height, width, runs }) {
   const level = (_, i) => (i * 7919) % 256;
   const picture = { width, height, rgba: new Uint8Array(4 * width * height).map(level) };
   const input = new ort.Tensor("float32", new Float32Array(3 * width * height).map(level), [1, 3, height, width]);
-  const work = { ort: () => peer.run({ [peer.inputNames[0]]: input }) };
-  for (const method of ["fp32", "dfsq", "dfsq-opt", "min-max"]) {
+  const open = () => {
     const session = new dfsq.Session(bytes, undefined);
     session.loadCalibration(calibration);
     session.loadOptimized(optimized);
-    work[method] = () => session.upscale(picture, undefined, { ...dfsq.defaults().options, method }, () => true);
+    return session;
+  };
+  const upscale = (session, method) => session.upscale(picture, undefined, { ...dfsq.defaults().options, method }, () => true);
+  const [session, tract] = [open(), open()];
+  tract.useTract();
+  const work = { ort: () => peer.run({ [peer.inputNames[0]]: input }), tract: () => upscale(tract, "fp32") };
+  for (const method of methods) {
+    // What was prepared for the last method is kept, no more.
+    const own = open();
+    work[method] = () => upscale(own, method);
   }
   const times = Object.fromEntries(Object.keys(work).map((name) => [name, []]));
   for (let run = 0; run <= runs; run++) {
@@ -63,7 +92,5 @@ async function measure({ network, height, width, runs }) {
       if (run > 0) times[name].push(performance.now() - start);
     }
   }
-  const [other, fp32, ...rest] = Object.values(times).map((list) => list.sort((a, b) => a - b)[list.length >> 1]);
-  const ratio = (a, b) => (a / b).toFixed(2);
-  return `${network}, ${height} x ${width}: ${other.toFixed(0)} | ${[fp32, ...rest].map((ms) => ms.toFixed(0)).join(", ")} | ${ratio(fp32, other)}, ${ratio(rest[0], fp32)}`;
+  return { times, operations: 2 * session.info().macsPerPixel * width * height };
 }
