@@ -28,6 +28,8 @@ usage: ./build.sh [command]
            measure it natively, beside onnxruntime for Python (benches/native.py)
   bench web [NETWORK:ROWSxCOLUMNS ...]
            measure it in a headless browser, beside tract and onnxruntime-web (benches/web.mjs)
+  bench memory [NETWORK:ROWSxCOLUMNS ...]
+           measure the memory that a run takes of a worker (benches/memory.mjs)
   help     print this
 
 Tools are kept in ~/.cache/dfsq (or $DFSQ_CACHE) and installed only when missing.
@@ -291,6 +293,7 @@ case ${1:-all} in
       parts) setup_rust; cargo bench ;;
       native) bench_native "${@:3}" ;;
       web) bench_web "${@:3}" ;;
+      memory) build; node benches/memory.mjs "${@:3}" ;;
       *) usage >&2; die "there is no bench $2" ;;
     esac
     ;;

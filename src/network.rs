@@ -310,7 +310,7 @@ impl Network {
 
     /// Lets tract run the network from now on: to compare with.
     pub fn use_tract(&mut self) {
-        self.graph = Err("tract was asked for".into());
+        self.graph = Err("nothing: tract was asked for".into());
         self.plans.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 

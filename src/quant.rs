@@ -4,6 +4,7 @@
 
 mod activation;
 pub mod compensate;
+mod error;
 pub mod exact;
 pub mod histogram;
 pub mod kernels;
@@ -20,11 +21,12 @@ mod summary;
 pub mod uniform;
 pub mod universal_set;
 
-pub use activation::{ActivationQuantizer, Mapping, QuantizationError};
+pub use activation::{ActivationQuantizer, Mapping};
+pub use error::QuantizationError;
 pub use histogram::Histogram;
 pub use normalize::{Granularity, MeanMode, Normalization, NormalizationMode, Normalizer};
 pub use point_sets::PointSets;
-pub use points::Points;
+pub use points::{Pixels, Points};
 pub use recipe::Recipe;
 pub use settings::PointSettings;
 pub use summary::Summary;

@@ -6,7 +6,7 @@
 use crate::calibration::LayerCalibration;
 use crate::network::{Layer, Observer, Tap};
 use crate::quant::histogram::TooManyValues;
-use crate::quant::{BitWidth, Histogram, Normalizer, PointSets, PointSettings, uniform};
+use crate::quant::{BitWidth, Histogram, Normalizer, PointSets, PointSettings, Summary};
 use crate::{Error, Result};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -77,17 +77,19 @@ impl LayerStatistics {
         let pixels = (values.len() / self.layer.inputs.max(1)).max(1);
         let name = &self.layer.name;
         let bad = |channel| Error::NonFinite { layer: name.clone(), channel };
-        let mut range = [f32::INFINITY, f32::NEG_INFINITY];
-        for (channel, values) in values.chunks_exact(pixels).enumerate() {
-            let (low, high) = uniform::range(values).ok_or_else(|| bad(channel))?;
-            range = [range[0].min(low), range[1].max(high)];
+        let summaries: Vec<Summary> = values.chunks_exact(pixels).map(Summary::of).collect();
+        if let Some(channel) = summaries.iter().position(|summary| summary.range().is_none()) {
+            return Err(bad(channel));
         }
-        self.extend(range, settings)?;
+        let whole = summaries.iter().fold(Summary::EMPTY, Summary::with);
+        self.extend([whole.low, whole.high], settings)?;
         let normalizer = settings.normalizer(self.layer.after_relu, self.range);
         let group = (values.len() / self.histograms.len().max(1)).max(1);
-        for (values, histogram) in values.chunks_exact(group).zip(&mut self.histograms) {
+        let groups = if self.histograms.len() == summaries.len() { &summaries } else { &vec![whole] };
+        for ((values, histogram), summary) in values.chunks_exact(group).zip(&mut self.histograms).zip(groups)
+        {
             // All values are finite, as seen above.
-            let Some(norm) = normalizer.measure(values) else { continue };
+            let Some(norm) = normalizer.normalization(summary) else { continue };
             histogram.add(values.iter().map(|x| norm.normalize(*x)))?;
         }
         Ok(())

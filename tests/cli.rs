@@ -195,6 +195,30 @@ fn report_optimizes_where_that_is_asked_for() {
 }
 
 #[test]
+fn the_engine_can_be_chosen() {
+    let folder = Folder::new("engine");
+    let run = |engine: &str| {
+        let upscale = words("upscale net.onnx hr/a.png --method min-max --min-max-range dynamic -o");
+        let output = format!("{engine}.png");
+        assert!(folder.run(&[&upscale[..], &[&output, "--engine", engine]].concat()).status.success());
+        dfsq::image_io::Picture::decode(&std::fs::read(folder.path(&output)).unwrap()).unwrap()
+    };
+    let farthest = run("own").rgba.iter().zip(run("tract").rgba).map(|(a, b)| a.abs_diff(b)).max();
+    assert!(farthest.is_some_and(|farthest| farthest <= 1), "{farthest:?}");
+    let lacking =
+        |rest: &str| folder.json(&words(&format!("inspect net.onnx --json {rest}")))["lacking"].clone();
+    assert!(lacking("").is_null() && lacking("--engine own").is_null());
+    assert!(lacking("--engine tract").as_str().unwrap().contains("asked for"));
+
+    let squashed = small_edsr().node("Sigmoid", &["sr"], "squashed", vec![]);
+    let squashed = squashed.node("Identity", &["squashed"], "out", vec![]).output("out");
+    std::fs::write(folder.path("squashed.onnx"), squashed.metadata("input_range", "0..1").build()).unwrap();
+    let refused = folder.run(&words("inspect squashed.onnx --engine own"));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("lacks Sigmoid (node squashed)"), "{said}");
+}
+
+#[test]
 fn inspect_tells_what_is_quantized() {
     let folder = Folder::new("inspect");
     let info = folder.json(&["inspect", "net.onnx", "--json"]);

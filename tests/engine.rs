@@ -6,6 +6,7 @@ mod common;
 
 use common::{Builder, integer, integers, string};
 use dfsq::network::{Engine, Network, Planes};
+use dfsq::session::{Method, MinMaxRange, Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[cfg(target_arch = "wasm32")]
@@ -184,6 +185,20 @@ fn what_it_lacks_is_named_and_left_to_tract() {
     let network = Network::load(&net.metadata("input_range", "0..1").build()).unwrap();
     assert_eq!((network.engine(), network.lacking()), (Engine::Tract, Some("Sigmoid (node squashed)")));
     assert!(run(&network, [5, 6]).values.iter().all(|v| (0.5..1.0).contains(v)));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_was_prepared_for_another_engine_is_refused_and_not_passed_over() {
+    let mut session = Session::load(&common::stated_edsr()).unwrap();
+    let options =
+        Options { method: Method::MinMax, min_max_range: MinMaxRange::Dynamic, ..Options::default() };
+    let prepared = session.prepare(&options).unwrap();
+    let picture = common::gradient(16, 16, 110);
+    session.upscale(&picture, &prepared, &mut ()).unwrap();
+    session.use_tract();
+    let refused = session.upscale(&picture, &prepared, &mut ()).err().unwrap().to_string();
+    assert!(refused.contains("prepare them again"), "{refused}");
+    session.upscale(&picture, &session.prepare(&options).unwrap(), &mut ()).unwrap();
 }
 
 /// Browsers and processors of all kinds compute the same bits.

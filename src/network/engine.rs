@@ -32,20 +32,31 @@ pub trait Visitor {
     fn begin(&mut self, layer: usize) -> Result<Wish, Self::Error>;
 
     /// The layer's input, `[images, channels, height * width]`, where it was wished for.
-    fn visit(&mut self, layer: usize, size: [usize; 2], inputs: &mut [f32]) -> Result<(), Self::Error>;
+    fn visit(&mut self, layer: usize, size: [usize; 2], inputs: &mut [f32]) -> Result<(), Self::Error> {
+        let _ = (layer, size, inputs);
+        Ok(())
+    }
 
     /// What is to quantize the layer's input.
-    fn quantizer(&self, layer: usize) -> Option<&ActivationQuantizer>;
+    fn quantizer(&self, layer: usize) -> Option<&ActivationQuantizer> {
+        let _ = layer;
+        None
+    }
 
     /// Whether to measure what quantizers do.
-    fn measures_errors(&self) -> bool;
+    fn measures_errors(&self) -> bool {
+        false
+    }
 
     /// The layer's input was quantized; the error is empty unless it was to be measured.
     fn quantized(
         &mut self,
         layer: usize,
         result: Result<QuantizationError, NonFiniteChannel>,
-    ) -> Result<(), Self::Error>;
+    ) -> Result<(), Self::Error> {
+        let _ = (layer, result);
+        Ok(())
+    }
 
     /// The weights that the layer takes now. Called once, at last.
     fn kernels(&mut self, layer: usize) -> Arc<Kernels>;

@@ -3,7 +3,7 @@
 use super::engine::{self, Visitor, Wish};
 use super::ops::Port;
 use super::plan::{Executor, Plan};
-use super::{Network, Planes, unusable};
+use super::{Engine, Network, Planes, unusable};
 use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -30,10 +30,14 @@ pub(super) enum Form {
 }
 
 impl Weights {
+    /// Whether they were made for the engine that runs the network.
+    fn fit(&self, engine: Engine) -> bool {
+        matches!((&self.0, engine), (Form::Own(_), Engine::Own) | (Form::Tract { .. }, Engine::Tract))
+    }
+
     /// Puts them in the place of a port's kernels and bias.
     fn replace(&self, port: &mut TVec<TValue>) -> TractResult<()> {
-        // Weights are made for the engine that runs the network.
-        let Form::Tract { kernels, bias_change } = &self.0 else { return Ok(()) };
+        let Form::Tract { kernels, bias_change } = &self.0 else { return Err(other_engine().into()) };
         port[1] = kernels.clone().into_tvalue();
         if !bias_change.is_empty() {
             let mut bias = port.remove(2).into_tensor();
@@ -112,6 +116,9 @@ impl Network {
         layers: &[LayerQuantization],
         observer: &mut dyn Observer,
     ) -> Result<(Planes, Vec<QuantizationError>)> {
+        if layers.iter().filter_map(|l| l.weights.as_ref()).any(|weights| !weights.fit(self.engine())) {
+            return Err(other_engine());
+        }
         let mut errors = vec![QuantizationError::default(); self.layers.len()];
         let runnable = match self.executor(plan)? {
             Ready::Tract(runnable) => runnable,
@@ -192,7 +199,7 @@ impl Network {
         match (&plan.executor, &self.graph) {
             (Executor::Tract(runnable), _) => Ok(Ready::Tract(runnable)),
             (Executor::Own(own), Ok(graph)) => Ok(Ready::Own(graph, own, self.packed(graph)?)),
-            (Executor::Own(_), Err(_)) => Err(Error::Network("its plan is for another engine".into())),
+            (Executor::Own(_), Err(_)) => Err(other_engine()),
         }
     }
 
@@ -226,6 +233,10 @@ impl Network {
         inputs.insert(0, quantized.into_tvalue());
         Ok(inputs)
     }
+}
+
+fn other_engine() -> Error {
+    Error::Network("plan or weights were prepared before its engine was changed: prepare them again".into())
 }
 
 /// What a run needs of plan and network.
@@ -306,22 +317,6 @@ impl Visitor for Walking<'_> {
         self.left -= 1;
         // What comes after the last of them nobody sees.
         if self.left == 0 { Err(Error::Cancelled) } else { Ok(()) }
-    }
-
-    fn quantizer(&self, _: usize) -> Option<&ActivationQuantizer> {
-        None
-    }
-
-    fn measures_errors(&self) -> bool {
-        false
-    }
-
-    fn quantized(
-        &mut self,
-        _: usize,
-        _: std::result::Result<QuantizationError, NonFiniteChannel>,
-    ) -> Result<()> {
-        Ok(())
     }
 
     fn kernels(&mut self, layer: usize) -> Arc<engine::Kernels> {

@@ -1,12 +1,12 @@
 //! How the inputs of a layer are quantized: measured first, then mapped channel by channel or pixel by pixel.
 
-use super::points::{PixelPoints, Points, Scaled};
-use super::{BitWidth, NonFiniteChannel, Normalization, Normalizer, Quantizer, Summary, UniformGrid};
-use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f32x8};
+use super::points::{PixelPoints, Pixels, Points, Scaled};
+use super::{
+    BitWidth, NonFiniteChannel, Normalization, Normalizer, QuantizationError, Quantizer, Summary, UniformGrid,
+};
 
-/// Values whose errors are added up in f32 before they go into f64.
-const BLOCK: usize = 256;
+/// Pixels that are mapped together: what belongs to them stays in the nearest cache.
+const STRIP: usize = 64;
 
 /// How the inputs of one layer are quantized.
 #[derive(Debug, Clone)]
@@ -116,59 +116,38 @@ pub enum PixelMapping<'m> {
 }
 
 impl PixelMapping<'_> {
-    /// Quantizes and dequantizes whole pixels.
-    pub fn apply(&self, values: &mut [f32]) {
-        match self {
-            PixelMapping::All(points) => points.apply(values),
-            PixelMapping::Each(points) => points.apply(values),
-            PixelMapping::Grid(grid) => grid.apply(values),
+    /// Quantizes and dequantizes whole pixels into `to`, `[pixels, channels]`, and adds to the error.
+    pub fn apply(
+        &self,
+        mut from: Pixels<'_>,
+        to: &mut [f32],
+        channels: usize,
+        mut error: Option<&mut QuantizationError>,
+    ) {
+        for to in to.chunks_mut(STRIP * channels) {
+            let (strip, rest) = from.split(STRIP);
+            from = rest;
+            let error = error.as_deref_mut();
+            match self {
+                PixelMapping::Each(points) => points.apply(strip, to, error),
+                PixelMapping::All(points) => copy_and(|to| points.apply(to), strip, to, channels, error),
+                PixelMapping::Grid(grid) => copy_and(|to| grid.apply(to), strip, to, channels, error),
+            }
         }
     }
 }
 
-/// What a layer's quantizer did to its input during one run.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct QuantizationError {
-    /// Sum of squared differences between input and quantized input.
-    pub noise: f64,
-    /// Sum of squares of the input.
-    pub signal: f64,
-}
-
-impl QuantizationError {
-    /// Signal-to-noise ratio in dB; infinite where quantization changed nothing.
-    pub fn decibels(&self) -> f64 {
-        if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }
-    }
-
-    /// Both together.
-    pub fn with(self, other: &Self) -> Self {
-        QuantizationError { noise: self.noise + other.noise, signal: self.signal + other.signal }
-    }
-
-    /// Counts values, and what they were quantized to.
-    pub fn add(&mut self, originals: &[f32], quantized: &[f32]) {
-        dispatch!(Level::new(), simd => self.add_lanes(simd, originals, quantized));
-    }
-
-    #[inline(always)]
-    fn add_lanes<S: Simd>(&mut self, simd: S, originals: &[f32], quantized: &[f32]) {
-        for (xs, qs) in originals.chunks(BLOCK).zip(quantized.chunks(BLOCK)) {
-            let (mut noise, mut signal) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
-            let ((xs, x_rest), (qs, q_rest)) = (xs.as_chunks::<8>(), qs.as_chunks::<8>());
-            for (x, q) in xs.iter().zip(qs) {
-                let (x, q) = (f32x8::from_slice(simd, x), f32x8::from_slice(simd, q));
-                noise += (q - x) * (q - x);
-                signal += x * x;
-            }
-            let sum = |lanes: f32x8<S>| lanes.as_slice().iter().map(|lane| f64::from(*lane)).sum::<f64>();
-            self.noise += sum(noise);
-            self.signal += sum(signal);
-            for (x, q) in x_rest.iter().zip(q_rest) {
-                let (x, q) = (f64::from(*x), f64::from(*q));
-                self.noise += (q - x) * (q - x);
-                self.signal += x * x;
-            }
-        }
+/// For what maps all channels alike, where they lie.
+fn copy_and(
+    map: impl FnOnce(&mut [f32]),
+    from: Pixels<'_>,
+    to: &mut [f32],
+    channels: usize,
+    error: Option<&mut QuantizationError>,
+) {
+    to.chunks_exact_mut(channels).zip(from.iter(channels)).for_each(|(to, from)| to.copy_from_slice(from));
+    map(to);
+    if let Some(error) = error {
+        error.add_pixels(from, to, channels);
     }
 }

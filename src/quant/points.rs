@@ -1,6 +1,6 @@
 //! A sorted set of quantization points with constant-time nearest-point search.
 
-use super::{Normalization, Quantizer};
+use super::{Normalization, QuantizationError, Quantizer};
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x4, f32x8, i32x8};
 
@@ -136,6 +136,28 @@ impl<'p> Scaled<'p> {
     }
 }
 
+/// Pixels of a row, in a buffer that may hold more than the channels that are meant.
+#[derive(Clone, Copy)]
+pub struct Pixels<'a> {
+    /// From the first channel of the first pixel on.
+    pub values: &'a [f32],
+    /// From one pixel to the next.
+    pub apart: usize,
+}
+
+impl<'a> Pixels<'a> {
+    /// So many pixels, and those after them.
+    pub fn split(self, pixels: usize) -> (Self, Self) {
+        let (these, others) = self.values.split_at((pixels * self.apart).min(self.values.len()));
+        (Pixels { values: these, ..self }, Pixels { values: others, ..self })
+    }
+
+    /// The first channels of each.
+    pub fn iter(self, channels: usize) -> impl Iterator<Item = &'a [f32]> {
+        self.values.chunks(self.apart).map(move |pixel| &pixel[..channels])
+    }
+}
+
 /// Points for all channels of pixels, whose values lie side by side.
 pub struct PixelPoints<'s> {
     lanes: Vec<Lanes<'s>>,
@@ -150,16 +172,24 @@ impl<'s> PixelPoints<'s> {
         PixelPoints { lanes: lanes.iter().map(Lanes::new).collect(), rest }
     }
 
-    /// Replaces every value of pixels, `[pixels, channels]`, by the nearest point of its channel.
-    pub fn apply(&self, values: &mut [f32]) {
+    /// Writes the nearest point of its channel for every value of pixels: `to` is `[pixels, channels]`.
+    pub fn apply(&self, from: Pixels<'_>, to: &mut [f32], mut error: Option<&mut QuantizationError>) {
         let channels = self.lanes.len() * LANES + self.rest.len();
         for (index, lanes) in self.lanes.iter().enumerate() {
-            let values = &mut values[index * LANES..];
-            dispatch!(Level::new(), simd => lanes.apply(simd, values, channels));
+            let first = index * LANES;
+            let from = Pixels { values: &from.values[first..], ..from };
+            let (to, error) = (&mut to[first..], error.as_deref_mut());
+            dispatch!(Level::new(), simd => lanes.apply(simd, from, to, channels, error));
         }
-        let first = self.lanes.len() * LANES;
         for (index, scaled) in self.rest.iter().enumerate() {
-            values.iter_mut().skip(first + index).step_by(channels).for_each(|v| *v = scaled.of(*v));
+            let channel = self.lanes.len() * LANES + index;
+            let values = from.values[channel..].iter().step_by(from.apart);
+            for (value, to) in values.zip(to[channel..].iter_mut().step_by(channels)) {
+                *to = scaled.of(*value);
+                if let Some(error) = error.as_deref_mut() {
+                    error.add_one(*value, *to);
+                }
+            }
         }
     }
 }
@@ -167,32 +197,48 @@ impl<'s> PixelPoints<'s> {
 /// Points for a few channels.
 struct Lanes<'s> {
     scaled: &'s [Scaled<'s>; LANES],
-    /// Where all have few points, midpoints and the points above them, from the lowest on; else empty.
+    /// Where all have few points, from the lowest on, midpoints and the bits in which the points on both sides differ; else
+    /// empty.
     ladder: Vec<([f32; LANES], [f32; LANES])>,
 }
 
 impl<'s> Lanes<'s> {
     fn new(scaled: &'s [Scaled<'s>; LANES]) -> Self {
         let most = scaled.iter().map(|lane| lane.points.values.len()).max().unwrap_or(1);
-        let steps = if most <= FEW { most - 1 } else { 0 };
+        let rungs = if most <= FEW { most - 1 } else { 0 };
         let rung = |at: usize| {
             let midpoint = |lane: &Scaled| lane.points.midpoints.get(at).copied().unwrap_or(f32::INFINITY);
-            (scaled.each_ref().map(midpoint), scaled.each_ref().map(|lane| lane.table[at + 1]))
+            let change = |lane: &Scaled| lane.table[at].to_bits() ^ lane.table[at + 1].to_bits();
+            (scaled.each_ref().map(midpoint), scaled.each_ref().map(|lane| f32::from_bits(change(lane))))
         };
-        Lanes { scaled, ladder: (0..steps).map(rung).collect() }
+        Lanes { scaled, ladder: (0..rungs).map(rung).collect() }
     }
 
-    /// The first values of each pixel; pixels are `pixel` values apart.
+    /// The first values of each pixel; those of `to` are `channels` apart.
     #[inline(always)]
-    fn apply<S: Simd>(&self, simd: S, values: &mut [f32], pixel: usize) {
+    fn apply<S: Simd>(
+        &self,
+        simd: S,
+        from: Pixels<'_>,
+        to: &mut [f32],
+        channels: usize,
+        error: Option<&mut QuantizationError>,
+    ) {
         if self.ladder.is_empty() {
-            look_up(simd, self.scaled.each_ref(), values, pixel);
+            let targets = to.chunks_mut(channels).zip(from.iter(LANES));
+            targets.for_each(|(to, from)| to[..LANES].copy_from_slice(from));
+            look_up(simd, self.scaled.each_ref(), to, channels);
+            if let Some(error) = error {
+                let pairs = from.iter(LANES).zip(to.chunks(channels).map(|to| &to[..LANES]));
+                error.add_block(simd, pairs);
+            }
         } else if S::f32s::LEN < LANES {
+            let mut error = error;
             for first in (0..LANES).step_by(4) {
-                self.climb::<S, f32x4<S>>(simd, first, values, pixel);
+                self.climb::<S, f32x4<S>>(simd, first, from, to, channels, error.as_deref_mut());
             }
         } else {
-            self.climb::<S, f32x8<S>>(simd, 0, values, pixel);
+            self.climb::<S, f32x8<S>>(simd, 0, from, to, channels, error);
         }
     }
 
@@ -202,32 +248,45 @@ impl<'s> Lanes<'s> {
         &self,
         simd: S,
         first: usize,
-        values: &mut [f32],
-        pixel: usize,
-    ) where
-        V::Mask: Select<V>,
-    {
+        from: Pixels<'_>,
+        to: &mut [f32],
+        channels: usize,
+        error: Option<&mut QuantizationError>,
+    ) {
         let vector = |of: fn(&Scaled) -> f32| {
             V::from_slice(simd, &self.scaled.each_ref().map(of)[first..first + V::LEN])
         };
         let (mean, range) = (vector(|lane| lane.input.mean), vector(|lane| lane.input.range));
-        let lowest = vector(|lane| lane.table[0]);
-        for block in values.chunks_mut(SIDE_BY_SIDE * pixel) {
+        let (lowest, zero) = (vector(|lane| lane.table[0]).to_bits(), V::splat(simd, 0.0));
+        let (mut noise, mut signal) = (zero, zero);
+        let blocks = from.values.chunks(SIDE_BY_SIDE * from.apart);
+        for (from_block, to) in blocks.zip(to.chunks_mut(SIDE_BY_SIDE * channels)) {
             // What is left over is done twice.
-            let count = block.len().div_ceil(pixel);
-            let at: [usize; SIDE_BY_SIDE] = std::array::from_fn(|i| i.min(count - 1) * pixel + first);
-            let ys = at.map(|at| (V::from_slice(simd, &block[at..at + V::LEN]) - mean) / range);
+            let count = to.len().div_ceil(channels);
+            let at: [usize; SIDE_BY_SIDE] = std::array::from_fn(|i| i.min(count - 1));
+            let xs = at.map(|at| V::from_slice(simd, &from_block[at * from.apart + first..][..V::LEN]));
+            let ys = xs.map(|x| (x - mean) / range);
             let mut found = [lowest; SIDE_BY_SIDE];
-            for (midpoints, points) in &self.ladder {
+            for (midpoints, changes) in &self.ladder {
                 let midpoint = V::from_slice(simd, &midpoints[first..first + V::LEN]);
-                let point = V::from_slice(simd, &points[first..first + V::LEN]);
+                let change = V::from_slice(simd, &changes[first..first + V::LEN]);
                 for i in 0..SIDE_BY_SIDE {
-                    found[i] = ys[i].simd_gt(midpoint).select(point, found[i]);
+                    found[i] ^= ys[i].simd_gt(midpoint).select(change, zero).to_bits();
                 }
             }
+            let found = found.map(V::from_bits);
             for i in 0..SIDE_BY_SIDE {
-                found[i].store_slice(&mut block[at[i]..at[i] + V::LEN]);
+                found[i].store_slice(&mut to[at[i] * channels + first..][..V::LEN]);
             }
+            if error.is_some() {
+                for (x, q) in xs.iter().zip(&found).take(count) {
+                    noise += (*q - *x) * (*q - *x);
+                    signal += *x * *x;
+                }
+            }
+        }
+        if let Some(error) = error {
+            error.add_sums(noise.as_slice(), signal.as_slice());
         }
     }
 }
@@ -313,9 +372,9 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn pixels_are_mapped_as_channels_are() {
         let mut rng = fastrand::Rng::with_seed(3);
-        for channels in [1, 5, 8, 19] {
+        for (channels, count) in [(1, 16), (5, 16), (8, 4), (19, 16), (19, 40)] {
             let sets: Vec<Points> = (0..channels)
-                .map(|_| Points::new((0..16).map(|_| rng.f32() * 2.0 - 1.0).collect()))
+                .map(|_| Points::new((0..count).map(|_| rng.f32() * 2.0 - 1.0).collect()))
                 .collect();
             let scaled: Vec<Scaled> = sets
                 .iter()
@@ -326,7 +385,13 @@ mod tests {
                 .collect();
             let values: Vec<f32> = (0..channels * 77).map(|_| rng.f32() * 2.0 - 1.0).collect();
             let mut mapped = values.clone();
-            PixelPoints::new(&scaled).apply(&mut mapped);
+            let mut error = QuantizationError::default();
+            let pixels = Pixels { values: &values, apart: channels };
+            PixelPoints::new(&scaled).apply(pixels, &mut mapped, Some(&mut error));
+            let mut expected = QuantizationError::default();
+            values.iter().zip(&mapped).for_each(|(x, q)| expected.add_one(*x, *q));
+            assert!((error.noise / expected.noise - 1.0).abs() < 1e-6);
+            assert!((error.signal / expected.signal - 1.0).abs() < 1e-6);
             for (channel, scaled) in scaled.iter().enumerate() {
                 let every = |values: &[f32]| -> Vec<f32> {
                     values.iter().copied().skip(channel).step_by(channels).collect()

@@ -122,8 +122,11 @@ mod tests {
                 let of = Summary::of(&values);
                 assert_eq!((found.range(), found.count), (of.range(), 14));
                 assert!((found.sum - of.sum).abs() < 1e-12 && (of.mean() - found.mean()).abs() < 1e-6);
-                let naive = values.iter().copied().fold(f32::INFINITY, f32::min);
-                assert_eq!(of.range().map(|range| range.0), Some(naive));
+                let mut sorted = values.clone();
+                sorted.sort_by(f32::total_cmp);
+                assert_eq!(of.range(), Some((sorted[0], sorted[13])));
+                let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / 14.0;
+                assert!((f64::from(of.mean()) - mean).abs() < 1e-6);
             }
         }
     }

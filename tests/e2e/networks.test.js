@@ -23,6 +23,21 @@ test("the four networks are offered with size and score, and the picture stays a
   assert.equal(await byId(page, "sample-select").locator("option:checked").textContent(), "waves-64x64.png");
 });
 
+test("?engine=tract runs networks on tract, says so, and scores the same", async () => {
+  const scores = [];
+  for (const query of ["", "?engine=tract"]) {
+    const page = await open(query);
+    await drop(page, await png(page, 64, 64));
+    await state(page, "done");
+    const note = await page.locator("#network-note").textContent();
+    assert.equal(/Run by tract/.test(note ?? ""), query !== "");
+    scores.push([await score(page, "psnr-fp32"), await score(page, "psnr-dfsq")]);
+    assert.deepEqual(page.complaints, []);
+  }
+  const [[own, ownDfsq], [tract, tractDfsq]] = scores;
+  assert.ok(Math.abs(own - tract) < 0.005 && Math.abs(ownDfsq - tractDfsq) < 0.1, JSON.stringify(scores));
+});
+
 test("a foreign network is understood, calibrated on the image, and said to be so", async () => {
   const page = await open();
   await drop(page, await png(page, 64, 64));

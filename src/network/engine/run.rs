@@ -5,7 +5,7 @@ use super::graph::{Geometry, Graph, Operation, Post, Shuffle, Step};
 use super::plan::{Place, Plan, Shape};
 use crate::network::{Layer, Planes};
 use crate::parallel;
-use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError, Summary};
+use crate::quant::{ActivationQuantizer, NonFiniteChannel, Pixels, QuantizationError, Summary};
 use fearless_simd::{Level, Simd, dispatch};
 
 /// One convolution of a run.
@@ -72,21 +72,10 @@ impl Run {
         let (place, source) = (plan.places[input], &self.slots[plan.places[input].slot]);
         let mut rows: Vec<_> =
             frame.rows(&mut self.copy).map(|row| (row, QuantizationError::default())).collect();
-        let channels = place.shape.channels;
+        let (channels, measure) = (place.shape.channels, error.is_some());
         parallel::for_each_mut(&mut rows, |y, (row, row_error)| {
-            let mut original = vec![0.0; STRIP * channels];
-            let mut pixels = place.row_of(source, y).chunks(place.pixel);
-            for strip in row.chunks_mut(STRIP * channels) {
-                let original = &mut original[..strip.len()];
-                for (to, from) in original.chunks_exact_mut(channels).zip(&mut pixels) {
-                    to.copy_from_slice(&from[..channels]);
-                }
-                strip.copy_from_slice(original);
-                pixel_mapping.apply(strip);
-                if error.is_some() {
-                    row_error.add(original, strip);
-                }
-            }
+            let pixels = Pixels { values: place.row_of(source, y), apart: place.pixel };
+            pixel_mapping.apply(pixels, row, channels, measure.then_some(row_error));
         });
         if let Some(error) = error {
             rows.iter().for_each(|(_, row)| *error = error.with(row));

@@ -14,22 +14,6 @@ impl Visitor for Plain {
         Ok(Wish::Nothing)
     }
 
-    fn visit(&mut self, _: usize, _: [usize; 2], _: &mut [f32]) -> Result<(), ()> {
-        Ok(())
-    }
-
-    fn quantizer(&self, _: usize) -> Option<&ActivationQuantizer> {
-        None
-    }
-
-    fn measures_errors(&self) -> bool {
-        false
-    }
-
-    fn quantized(&mut self, _: usize, _: Result<QuantizationError, NonFiniteChannel>) -> Result<(), ()> {
-        Ok(())
-    }
-
     fn kernels(&mut self, _: usize) -> Arc<Kernels> {
         self.0.clone()
     }
