@@ -58,25 +58,24 @@ try {
  * @returns {Promise<{times: Record<string, number[]>, operations: number}>} milliseconds, and operations of a run
  */
 async function measure({ network, height, width, runs, methods }) {
-  const [ort, dfsq] = await Promise.all([import("/ort/ort.wasm.bundle.min.mjs"), import("/pkg/dfsq.js")]);
+  const [ort, dfsq] = await Promise.all([import("/ort/ort.wasm.bundle.min.mjs"), import("/pkg/dfsq-tract.js")]);
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = "/ort/";
-  await dfsq.default({ module_or_path: "/pkg/dfsq_bg.wasm" });
+  await dfsq.default({ module_or_path: "/pkg/dfsq-tract_bg.wasm" });
   const load = async (ending) => new Uint8Array(await (await fetch(`/onnx/${network}.${ending}`)).arrayBuffer());
   const [bytes, calibration, optimized] = await Promise.all(["onnx", "calibration", "optimized"].map(load));
   const peer = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
   const level = (_, i) => (i * 7919) % 256;
   const picture = { width, height, rgba: new Uint8Array(4 * width * height).map(level) };
   const input = new ort.Tensor("float32", new Float32Array(3 * width * height).map(level), [1, 3, height, width]);
-  const open = () => {
-    const session = new dfsq.Session(bytes, undefined);
+  const open = (tract = false) => {
+    const session = new dfsq.Session(bytes, undefined, tract);
     session.loadCalibration(calibration);
     session.loadOptimized(optimized);
     return session;
   };
   const upscale = (session, method) => session.upscale(picture, undefined, { ...dfsq.defaults().options, method }, () => true);
-  const [session, tract] = [open(), open()];
-  tract.useTract();
+  const [session, tract] = [open(), open(true)];
   const work = { ort: () => peer.run({ [peer.inputNames[0]]: input }), tract: () => upscale(tract, "fp32") };
   for (const method of methods) {
     // What was prepared for the last method is kept, no more.

@@ -25,6 +25,9 @@ pub enum Error {
     /// The bytes are not an ONNX network that this program can run.
     #[error("cannot use this network: {0}")]
     Network(String),
+    /// The network has something that our own engine lacks, and must run there: it is asked for, or the program has no tract.
+    #[error("cannot use this network: our own engine lacks {0}")]
+    Lacking(String),
     /// A layer's input or weights hold NaN or infinity.
     #[error("layer {layer}, channel {channel}: a value is NaN or infinite")]
     NonFinite {
@@ -68,6 +71,7 @@ impl Error {
             Error::ImageTooSmall(_) => "image-too-small",
             Error::SizeMismatch(_) => "size-mismatch",
             Error::Network(_) => "network",
+            Error::Lacking(_) => "lacking",
             Error::NonFinite { .. } => "non-finite",
             Error::Option(_) => "option",
             Error::Calibration(_) => "calibration",

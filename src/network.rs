@@ -1,29 +1,33 @@
-//! Super-resolution networks: the only user of tract.
+//! Super-resolution networks: read, understood, and run.
 //!
-//! A network is parsed once. For every image size it is optimized once into a [`Plan`]; weights and activation
-//! quantizers are handed to each run, so changing them costs nothing in the graph.
+//! A network is read once. For every image size it is laid out once in a [`Plan`]; weights and activation quantizers are
+//! handed to each run, so changing them costs nothing there. Our own engine runs it; where that lacks an operator, `tract`
+//! does, in programs that were built with it.
 
 mod convention;
 mod engine;
 mod layers;
-mod memory;
 mod onnx;
-mod ops;
+mod own;
 mod plan;
 mod run;
+#[cfg(feature = "tract")]
+mod tract;
 
 pub use convention::{Colour, Convention, Properties};
 pub use layers::{Layer, Rule};
-pub use plan::{Plan, round_as_browsers_do};
+pub use plan::Plan;
 pub use run::{LayerQuantization, Observer, Tap, Visit, Weights};
+#[cfg(feature = "tract")]
+pub use tract::round_as_browsers_do;
 
 use crate::{Error, Result};
 use convention::{PROBE_SIZE, Stated};
+use layers::Found;
 use onnx::DeclaredInput;
+use own::Own;
 use run::Form;
-use std::sync::{Arc, Mutex, OnceLock};
-use tract_onnx::prelude::*;
-use tract_onnx::tract_core::ops::cnn::Conv;
+use std::sync::{Arc, Mutex};
 
 /// A batch of one: planar f32 values, shape `[channels, height, width]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,15 +44,11 @@ pub struct Planes {
 
 /// A network that was read and understood.
 pub struct Network {
-    model: InferenceModel,
     name: Option<String>,
     layers: Vec<Layer>,
     /// By layer, `[out, in / groups, height, width]`.
-    kernels: Vec<Arc<Tensor>>,
-    /// The graph for our own executor, or what that lacks: then tract runs the network.
-    graph: std::result::Result<engine::Graph, String>,
-    /// By layer, kernels and biases in full precision as our own executor takes them.
-    packed: OnceLock<Vec<Arc<engine::Kernels>>>,
+    kernels: Vec<Vec<f32>>,
+    runner: Runner,
     rule: Rule,
     convention: Convention,
     parameters: usize,
@@ -59,91 +59,105 @@ pub struct Network {
     plans: Mutex<Vec<([usize; 3], Arc<Plan>)>>,
 }
 
+enum Runner {
+    Own(Own),
+    #[cfg(feature = "tract")]
+    Tract(tract::Tract),
+}
+
 /// What runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
 pub enum Engine {
     /// Ours: the same result, bit for bit, on every machine.
     Own,
-    /// tract, which has every operator.
+    /// tract, which has more operators; not in every program.
     Tract,
+}
+
+impl Runner {
+    /// Our own engine where it has all that the network needs, unless one is asked for.
+    fn read(
+        model: &onnx::Model,
+        graph: &onnx::Graph,
+        layers: &[Layer],
+        channels: usize,
+        engine: Option<Engine>,
+    ) -> Result<Self> {
+        let lacking = match (engine, Own::read(graph, layers, channels)) {
+            (None | Some(Engine::Own), Ok(own)) => return Ok(Runner::Own(own)),
+            (Some(Engine::Own), Err(lacking)) => return Err(Error::Lacking(lacking)),
+            (None, Err(lacking)) => lacking,
+            (Some(Engine::Tract), _) => "nothing: tract was asked for".to_owned(),
+        };
+        #[cfg(feature = "tract")]
+        return Ok(Runner::Tract(tract::Tract::read(model, graph, lacking)?));
+        #[cfg(not(feature = "tract"))]
+        {
+            let _ = model;
+            Err(Error::Lacking(lacking))
+        }
+    }
 }
 
 /// Largest declared input that a network of one size may have.
 const MAX_FIXED_PIXELS: usize = 4 << 20;
 
-/// Says which node could not be used, and why, where tract's chain of causes names both.
-fn unusable(error: TractError) -> Error {
-    let links: Vec<String> = error.chain().map(|link| link.to_string()).collect();
-    // "Failed analyse for node #4 "name" Operator", with rules and passes of tract below.
-    let node = links.iter().find_map(|link| link.split_once("node #")?.1.split('"').nth(1));
-    let cause = links.last().map_or("", |link| link.lines().next().unwrap_or_default());
-    // tract's way to write a whole number.
-    let cause = cause.replace("Val(", "").replace(')', "");
-    Error::Network(match (node, links.len()) {
-        (Some(node), _) => format!("its node {node} does not fit what it is given: {cause}"),
-        (None, 0 | 1) => cause,
-        (None, count) => format!("{}: {cause}", links[count - 2]),
-    })
-}
-
 impl Network {
     /// Reads an ONNX network and finds out what it takes for an image.
     ///
     /// # Errors
-    /// [`Error::Network`] says what is wrong with it.
+    /// [`Error::Network`] says what is wrong with it, [`Error::Lacking`] what it has that cannot be run here.
     pub fn load(bytes: &[u8]) -> Result<Self> {
-        Self::load_with(bytes, Properties::new())
+        Self::load_with(bytes, Properties::new(), None)
     }
 
-    /// As [`Network::load`]; where the file is silent, `properties` are believed.
+    /// As [`Network::load`]; where the file is silent, `properties` are believed. `engine` is what must run it; otherwise
+    /// our own does, or where that lacks something, tract.
     ///
     /// # Errors
-    /// [`Error::Network`] says what is wrong with file or properties.
-    pub fn load_with(bytes: &[u8], mut properties: Properties) -> Result<Self> {
-        let proto = onnx::parse(bytes)?;
-        properties.extend(proto.metadata_props.iter().map(|p| (p.key.clone(), p.value.clone())));
+    /// As [`Network::load`], also for the properties.
+    pub fn load_with(bytes: &[u8], mut properties: Properties, engine: Option<Engine>) -> Result<Self> {
+        let model = onnx::parse(bytes)?;
+        properties.extend(model.metadata_props.iter().map(|p| (p.key.clone(), p.value.clone())));
         let stated = Stated::read(&properties)?;
-        let graph = proto.graph.as_ref().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
-        let (rule, layers) = layers::find(graph)?;
-        let parameters = graph
-            .initializer
-            .iter()
-            .filter(|t| t.dims.len() == 4 || t.dims.len() == 1)
-            .map(|t| t.dims.iter().product::<i64>() as usize)
-            .sum();
-        let model = tract_onnx::onnx()
-            .with_ignore_output_shapes(true)
-            .with_ignore_value_info(true)
-            .parse(&proto, None)
-            .map_err(unusable)?
-            .model;
+        let graph = model.graph.as_ref().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
+        let Found { rule, layers, kernels } = layers::find(graph)?;
+        let declared = DeclaredInput::of(graph);
+        let channels = stated.colour.map(Colour::channels).or(declared.channels).unwrap_or(layers[0].inputs);
+        let (colour, guessed) = match (stated.colour, channels) {
+            (Some(colour), _) => (colour, None),
+            (None, 1) => (Colour::Y, None),
+            (None, 3) => (Colour::Rgb, Some("colour order red, green, blue".to_owned())),
+            (None, other) => {
+                return Err(Error::Network(format!("its input has {other} channels, not 1 or 3")));
+            }
+        };
+        let lengths = graph.initializer.iter().filter(|t| t.dims.len() == 4 || t.dims.len() == 1);
+        let parameters = lengths.map(|t| t.dims.iter().product::<i64>() as usize).sum();
+        let runner = Runner::read(&model, graph, &layers, channels, engine)?;
         let mut network = Network {
-            model,
             name: stated.name.clone(),
-            kernels: Vec::new(),
-            graph: engine::read(graph, &layers),
-            packed: OnceLock::new(),
-            positions: vec![1.0; layers.len()],
             layers,
+            kernels,
+            runner,
             rule,
             convention: Convention {
                 scale: 1,
                 range: 1.0,
-                colour: Colour::Rgb,
-                mean: [0.0; 3],
+                colour,
+                mean: stated.mean.unwrap_or_default(),
                 size: None,
-                assumed: vec![],
+                assumed: guessed.into_iter().collect(),
             },
             parameters,
+            positions: vec![],
             bytes_per_pixel: 0.0,
             plans: Mutex::default(),
         };
-        let declared = DeclaredInput::of(graph);
-        let free = network.probe(&stated, declared.channels, PROBE_SIZE);
-        match (free, declared.size) {
+        match (network.probe(&stated, PROBE_SIZE), declared.size) {
             (Err(_), Some(size)) if size[0] * size[1] <= MAX_FIXED_PIXELS => {
-                network.probe(&stated, declared.channels, size)?;
+                network.probe(&stated, size)?;
                 network.convention.size = Some(size);
             }
             (free, _) => free?,
@@ -151,110 +165,47 @@ impl Network {
         Ok(network)
     }
 
-    /// Finds kernels, scale, range and each layer's share of the work by building and running a small plan.
-    fn probe(&mut self, stated: &Stated, declared_channels: Option<usize>, size: [usize; 2]) -> Result<()> {
-        let [height, width] = size;
-        let channels =
-            stated.colour.map(Colour::channels).or(declared_channels).unwrap_or(self.layers[0].inputs);
-        let mut assumed = Vec::new();
-        let colour = match (stated.colour, channels) {
-            (Some(colour), _) => colour,
-            (None, 1) => Colour::Y,
-            (None, 3) => {
-                assumed.push("colour order red, green, blue".to_owned());
-                Colour::Rgb
-            }
-            (None, other) => {
-                return Err(Error::Network(format!("its input has {other} channels, not 1 or 3")));
-            }
-        };
-        self.convention = Convention { colour, ..self.convention.clone() };
-
-        self.measure_layers(&self.typed(1, size)?, size)?;
-        if let Ok(Err(lacking)) = self.graph.as_ref().map(|graph| self.plan_own(graph, size)) {
-            self.graph = Err(lacking);
-        }
+    /// Finds scale, range and each layer's share of the work for a small picture, which is run where the file does not state
+    /// the range.
+    fn probe(&mut self, stated: &Stated, size: [usize; 2]) -> Result<()> {
+        let ([height, width], channels) = (size, self.convention.colour.channels());
         let plan = self.plan(size)?;
-        self.bytes_per_pixel = plan.peak_bytes as f64 / (height * width) as f64;
-
-        let picture = convention::probe_picture(channels, size);
-        let mut errors = Vec::new();
-        let ranges = stated.range.map_or(vec![1.0, 255.0], |range| vec![range]);
-        for range in &ranges {
-            let values = picture.iter().map(|v| v * range).collect();
-            let input = Planes { channels, height, width, values };
-            let (output, _) = self.run(&plan, input, &[], &mut ())?;
-            let scale = output.height / height;
-            let expected = (channels, scale * height, scale * width);
-            if scale == 0 || scale > 8 || (output.channels, output.height, output.width) != expected {
-                return Err(Error::Network(format!(
-                    "a {width} x {height} image gives {} channels of {} x {}, not an enlarged image",
-                    output.channels, output.width, output.height
-                )));
-            }
-            if stated.scale.is_some_and(|s| s != scale) {
-                return Err(Error::Network(format!(
-                    "it says it enlarges {} times, but does so {scale} times",
-                    stated.scale.unwrap_or(0)
-                )));
-            }
-            self.convention.scale = scale;
-            errors.push(convention::probe_error(&output.values, size, scale, *range, channels));
+        let pixels = (height * width) as f64;
+        self.positions = plan.areas.iter().map(|area| *area as f64 / pixels).collect();
+        self.bytes_per_pixel = plan.peak_bytes as f64 / pixels;
+        let scale = plan.output[1] / height;
+        if !(1..=8).contains(&scale) || plan.output != [channels, scale * height, scale * width] {
+            let [channels, rows, columns] = plan.output;
+            return Err(Error::Network(format!(
+                "a {width} x {height} image gives {channels} channels of {columns} x {rows}, not an enlarged image"
+            )));
         }
-        // A network for 0..1 may do well on 0..255 too, being nearly linear; the other way round it fails plainly.
-        self.convention.range = match (&ranges[..], &errors[..]) {
-            ([range], _) => *range,
-            (_, [one, full]) if *full < 0.5 * one => 255.0,
-            _ => 1.0,
+        match stated.scale {
+            Some(stated) if stated != scale => {
+                return Err(Error::Network(format!(
+                    "it says it enlarges {stated} times, but does so {scale} times"
+                )));
+            }
+            Some(_) => {}
+            None => self.convention.assumed.push(format!("scale {scale}, from its shapes")),
+        }
+        self.convention.scale = scale;
+        self.convention.range = match stated.range {
+            Some(range) => range,
+            None => {
+                let error = |range: f32| -> Result<f64> {
+                    let values =
+                        convention::probe_picture(channels, size).iter().map(|v| v * range).collect();
+                    let input = Planes { channels, height, width, values };
+                    let (output, _) = self.run(&plan, input, &[], &mut ())?;
+                    Ok(convention::probe_error(&output.values, size, scale, range, channels))
+                };
+                // A network for 0..1 may do well on 0..255 too, being nearly linear; the other way round it fails plainly.
+                let range = if error(255.0)? < 0.5 * error(1.0)? { 255.0 } else { 1.0 };
+                self.convention.assumed.push(format!("input range 0..{range}, from a trial run"));
+                range
+            }
         };
-        if stated.range.is_none() {
-            assumed.push(format!("input range 0..{}, from a trial run", self.convention.range));
-        }
-        if stated.scale.is_none() {
-            assumed.push(format!("scale {}, from a trial run", self.convention.scale));
-        }
-        self.convention.mean = stated.mean.unwrap_or_default();
-        self.convention.assumed = assumed;
-        Ok(())
-    }
-
-    /// The graph for so many inputs of one size, with shapes known and nothing optimized.
-    fn typed(&self, batch: usize, [height, width]: [usize; 2]) -> Result<TypedModel> {
-        let channels = self.convention.colour.channels();
-        self.model
-            .clone()
-            .with_input_fact(0, f32::fact([batch, channels, height, width]).into())
-            .and_then(|model| model.into_typed())
-            .map_err(unusable)
-    }
-
-    /// Node of each layer in the typed graph.
-    fn convolutions(&self, typed: &TypedModel) -> Result<Vec<usize>> {
-        let found = |layer: &Layer| typed.nodes().iter().find(|n| n.name == layer.name && n.op_is::<Conv>());
-        self.layers
-            .iter()
-            .map(|layer| found(layer).map(|n| n.id))
-            .collect::<Option<_>>()
-            .ok_or_else(|| Error::Network("a convolution changed its form when the network was read".into()))
-    }
-
-    /// Reads kernels and each layer's share of the work.
-    fn measure_layers(&mut self, typed: &TypedModel, [height, width]: [usize; 2]) -> Result<()> {
-        self.positions.clear();
-        self.kernels.clear();
-        for (node, layer) in self.convolutions(typed)?.into_iter().zip(&self.layers) {
-            let node = typed.node(node);
-            let kernel = typed.outlet_fact(node.inputs[1]).map_err(unusable)?.konst.clone();
-            let kernel = kernel.filter(|k| k.datum_type() == f32::datum_type() && k.len() == layer.weights());
-            self.kernels.push(
-                kernel.ok_or_else(|| {
-                    Error::Network(format!("the kernels of {} are not plain f32", layer.name))
-                })?,
-            );
-            let shape = node.outputs[0].fact.shape.as_concrete().unwrap_or(&[]);
-            let area: usize = shape.iter().skip(2).product();
-            self.positions.push(area as f64 / (height * width) as f64);
-        }
         Ok(())
     }
 
@@ -269,49 +220,38 @@ impl Network {
     }
 
     /// A layer's kernels in full precision, `[out, in / groups, height, width]`.
-    pub fn kernels(&self, layer: usize) -> Result<&[f32]> {
-        self.kernels[layer].try_as_plain_ram().and_then(|k| k.as_slice::<f32>()).map_err(unusable)
+    pub fn kernels(&self, layer: usize) -> &[f32] {
+        &self.kernels[layer]
     }
 
     /// Makes weights for a run: kernels in the layer's own shape, and what is added to its bias, for each output
     /// channel or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Network`] for another number of kernels.
     pub fn make_weights(&self, layer: usize, kernels: &[f32], bias_change: &[f32]) -> Result<Weights> {
-        if let Ok(graph) = &self.graph {
-            return Ok(Weights(Form::Own(Arc::new(graph.kernels(
-                &self.layers,
-                layer,
-                kernels,
-                bias_change,
-            )))));
+        if kernels.len() != self.layers[layer].weights() {
+            return Err(Error::Network(format!("{} weights for {}", kernels.len(), self.layers[layer].name)));
         }
-        let kernels = Tensor::from_shape(self.kernels[layer].shape(), kernels).map_err(unusable)?;
-        Ok(Weights(Form::Tract { kernels: kernels.into_arc_tensor(), bias_change: bias_change.to_vec() }))
-    }
-
-    /// The weights in full precision as our own executor takes them.
-    fn packed(&self, graph: &engine::Graph) -> Result<&[Arc<engine::Kernels>]> {
-        if let Some(packed) = self.packed.get() {
-            return Ok(packed);
-        }
-        let pack = |layer| Ok(Arc::new(graph.kernels(&self.layers, layer, self.kernels(layer)?, &[])));
-        let packed = (0..self.layers.len()).map(pack).collect::<Result<_>>()?;
-        Ok(self.packed.get_or_init(|| packed))
+        Ok(Weights(match &self.runner {
+            Runner::Own(own) => Form::Own(Arc::new(own.kernels(&self.layers, layer, kernels, bias_change))),
+            #[cfg(feature = "tract")]
+            Runner::Tract(_) => Form::Tract(tract::weights(&self.layers[layer], kernels, bias_change)?),
+        }))
     }
 
     /// What runs the network.
     pub fn engine(&self) -> Engine {
-        if self.graph.is_ok() { Engine::Own } else { Engine::Tract }
+        if self.lacking().is_none() { Engine::Own } else { Engine::Tract }
     }
 
     /// What our own engine lacks for this network, if tract runs it.
     pub fn lacking(&self) -> Option<&str> {
-        self.graph.as_ref().err().map(String::as_str)
-    }
-
-    /// Lets tract run the network from now on: to compare with.
-    pub fn use_tract(&mut self) {
-        self.graph = Err("nothing: tract was asked for".into());
-        self.plans.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        match &self.runner {
+            Runner::Own(_) => None,
+            #[cfg(feature = "tract")]
+            Runner::Tract(tract) => Some(&tract.lacking),
+        }
     }
 
     /// What it takes for an image.

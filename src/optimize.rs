@@ -50,7 +50,7 @@ impl Targets {
             let shape = &network.layers()[layer];
             if shape.same {
                 let window = Window { kernel: shape.kernel, size };
-                let kernels = matrix(network.kernels(layer)?, shape)?;
+                let kernels = matrix(network.kernels(layer), shape)?;
                 let images = values.chunks_exact(shape.inputs * size[0] * size[1]);
                 let outputs = |image| window.outputs(kernels, &window.lay_out(image, shape.inputs));
                 layers[layer] = images.map(outputs).collect();
@@ -106,7 +106,7 @@ impl Targets {
                 layers[layer] = Some(result);
                 return Ok(None);
             }
-            let own = network.kernels(layer)?;
+            let own = network.kernels(layer);
             let targets = &self.layers[layer];
             let compensated = if recipe.rounding == Rounding::Compensated && !targets.is_empty() {
                 check_size(shape)?;

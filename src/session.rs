@@ -21,7 +21,7 @@ pub use study::{Choice, Study};
 use crate::analysis::{Analyzer, SampleAnalysis};
 use crate::calibration::Calibration;
 use crate::image_io::{self, Picture};
-use crate::network::{Network, Observer, Properties, Tap};
+use crate::network::{Engine, Network, Observer, Properties, Tap};
 use crate::optimize::Targets;
 use crate::optimized::Optimized;
 use crate::quant::QuantizationError;
@@ -56,23 +56,18 @@ impl Session {
     /// # Errors
     /// [`Error::Network`] says what is wrong with it.
     pub fn load(network: &[u8]) -> Result<Self> {
-        Self::load_with(network, Properties::new())
+        Self::load_with(network, Properties::new(), None)
     }
 
-    /// As [`Session::load`]; where the file is silent, `properties` are believed.
+    /// As [`Session::load`]; where the file is silent, `properties` are believed. `engine` is what must run it.
     ///
     /// # Errors
-    /// [`Error::Network`] says what is wrong with it.
-    pub fn load_with(network: &[u8], properties: Properties) -> Result<Self> {
+    /// As [`Network::load_with`].
+    pub fn load_with(network: &[u8], properties: Properties, engine: Option<Engine>) -> Result<Self> {
         let hash = hash::sha256(network);
         let optimized = Optimized::empty(hash.clone(), PointSettings::EXACT, Recipe::default());
-        let network = Network::load_with(network, properties)?;
+        let network = Network::load_with(network, properties, engine)?;
         Ok(Session { network, hash, calibration: None, optimized, statistics: None, targets: None })
-    }
-
-    /// Lets tract run the network from now on: to compare with.
-    pub fn use_tract(&mut self) {
-        self.network.use_tract();
     }
 
     /// Takes over a calibration file made for this network, or stays with the calibration before.

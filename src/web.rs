@@ -10,6 +10,7 @@ pub mod types;
 use crate::analysis::SampleAnalysis;
 use crate::image_io::{self, Picture};
 use crate::mixed_precision::{self, LayerErrors};
+use crate::network::Engine;
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use crate::session::{self, Method, Options, Prepared};
 use crate::{Error, Result, hash, metrics};
@@ -99,24 +100,18 @@ pub struct BrowserSession {
 
 #[wasm_bindgen(js_class = Session)]
 impl BrowserSession {
-    /// Reads an ONNX network. `properties` say what the file does not.
+    /// Reads an ONNX network. `properties` say what the file does not; `tract` has tract run it, to compare with.
     #[wasm_bindgen(constructor)]
-    pub fn new(network: &[u8], properties: JsProperties) -> Result<BrowserSession> {
+    pub fn new(network: &[u8], properties: JsProperties, tract: Option<bool>) -> Result<BrowserSession> {
         let properties: Option<_> = from_js(properties)?;
-        let session = session::Session::load_with(network, properties.unwrap_or_default())?;
+        let engine = (tract == Some(true)).then_some(Engine::Tract);
+        let session = session::Session::load_with(network, properties.unwrap_or_default(), engine)?;
         Ok(BrowserSession { session, prepared: None, samples: HashMap::new() })
     }
 
     /// Facts about the network and what was learned about it.
     pub fn info(&self) -> Result<JsNetworkInfo> {
         to_js(&self.session.info())
-    }
-
-    /// Lets tract run the network from now on: to compare with.
-    #[wasm_bindgen(js_name = useTract)]
-    pub fn use_tract(&mut self) {
-        self.session.use_tract();
-        self.prepared = None;
     }
 
     /// Takes over a calibration file, or throws and stays with the calibration before.

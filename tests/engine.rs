@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Builder, integer, integers, string};
-use dfsq::network::{Engine, Network, Planes};
+use dfsq::network::{Engine, Network, Planes, Properties};
 use dfsq::session::{Method, MinMaxRange, Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -35,8 +35,7 @@ fn psnr(a: &Planes, b: &Planes, range: f32) -> f64 {
 fn runs_as_on_tract(bytes: &[u8], sizes: &[[usize; 2]]) {
     let own = Network::load(bytes).unwrap();
     assert_eq!((own.engine(), own.lacking()), (Engine::Own, None));
-    let mut tract = Network::load(bytes).unwrap();
-    tract.use_tract();
+    let tract = Network::load_with(bytes, Properties::new(), Some(Engine::Tract)).unwrap();
     assert_eq!(tract.engine(), Engine::Tract);
     for size in sizes {
         let psnr = psnr(&run(&own, *size), &run(&tract, *size), own.convention().range);
@@ -188,17 +187,16 @@ fn what_it_lacks_is_named_and_left_to_tract() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn what_was_prepared_for_another_engine_is_refused_and_not_passed_over() {
-    let mut session = Session::load(&common::stated_edsr()).unwrap();
+fn what_was_prepared_for_another_network_is_refused_and_not_passed_over() {
+    let open = |engine| Session::load_with(&common::stated_edsr(), Properties::new(), Some(engine)).unwrap();
+    let (own, tract) = (open(Engine::Own), open(Engine::Tract));
     let options =
         Options { method: Method::MinMax, min_max_range: MinMaxRange::Dynamic, ..Options::default() };
-    let prepared = session.prepare(&options).unwrap();
+    let prepared = own.prepare(&options).unwrap();
     let picture = common::gradient(16, 16, 110);
-    session.upscale(&picture, &prepared, &mut ()).unwrap();
-    session.use_tract();
-    let refused = session.upscale(&picture, &prepared, &mut ()).err().unwrap().to_string();
-    assert!(refused.contains("prepare them again"), "{refused}");
-    session.upscale(&picture, &session.prepare(&options).unwrap(), &mut ()).unwrap();
+    own.upscale(&picture, &prepared, &mut ()).unwrap();
+    let refused = tract.upscale(&picture, &prepared, &mut ()).err().unwrap().to_string();
+    assert!(refused.contains("those of another"), "{refused}");
 }
 
 /// Browsers and processors of all kinds compute the same bits.

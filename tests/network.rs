@@ -63,7 +63,7 @@ fn weights_may_be_stored_in_half_precision() {
     assert_eq!(other.parameters(), network.parameters());
     assert_eq!(names(&other), names(&network));
     for layer in 0..network.layers().len() {
-        assert_eq!(other.kernels(layer).unwrap(), network.kernels(layer).unwrap());
+        assert_eq!(other.kernels(layer), network.kernels(layer));
     }
     assert_eq!(other.convention(), network.convention());
 }

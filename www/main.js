@@ -1,6 +1,7 @@
 // The page: makes the bench and what shows it, and draws again after every change.
-import { Engine, compile } from "./engine/client.js";
+import { Engine, PROGRAMS, program } from "./engine/client.js";
 import { Bench, makeEngines } from "./model/bench.js";
+import { listNetworks } from "./model/networks.js";
 import { Settings } from "./model/settings.js";
 import { Analyzer } from "./view/analyzer.js";
 import { Bits } from "./view/bits.js";
@@ -64,12 +65,15 @@ function show(bench, link) {
 
 async function start() {
   const link = new URLSearchParams(location.hash.slice(1));
-  const program = compile();
-  const engines = makeEngines(() => new Engine(program));
+  const tract = new URLSearchParams(location.search).get("engine") === "tract";
+  const programs = PROGRAMS.slice(tract ? -1 : 0).map(program);
+  const engines = makeEngines(() => new Engine(programs));
   try {
-    const settings = new Settings(await engines.images.call("defaults"), link);
+    // Side by side: the list, the worker that fetches, and the one that will read what it fetched.
+    const [listed, defaults] = await Promise.all([listNetworks(), engines.images.call("defaults"), engines.fp32.call("defaults")]);
+    const settings = new Settings(defaults, link);
     const { networks, opening } = show(new Bench(engines, settings, sampleFiles), link);
-    await networks.start(link.get("network"));
+    await networks.start(listed, link.get("network"));
     const sample = link.get("sample");
     if (sample && SAMPLES.includes(sample)) await opening.openSample(sample);
   } catch (error) {

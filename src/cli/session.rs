@@ -5,7 +5,7 @@ use super::options::{NetworkFile, PointOptions, Quantization, RecipeOptions};
 use super::progress::Bar;
 use anyhow::{Context, Result, bail, ensure};
 use dfsq::hash::sha256;
-use dfsq::network::{Engine, Properties};
+use dfsq::network::Properties;
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, PointSettings, Recipe};
@@ -25,13 +25,7 @@ pub fn open(NetworkFile { model, engine }: &NetworkFile) -> Result<Session> {
         }
         Err(_) => Properties::new(),
     };
-    let mut session = Session::load_with(&bytes, properties).with_context(|| model.display().to_string())?;
-    match (engine, session.network().lacking()) {
-        (Some(Engine::Own), Some(lacking)) => bail!("{}: our own engine lacks {lacking}", model.display()),
-        (Some(Engine::Tract), _) => session.use_tract(),
-        _ => {}
-    }
-    Ok(session)
+    Session::load_with(&bytes, properties, *engine).with_context(|| model.display().to_string())
 }
 
 /// What a list like `onnx/models.json` says of this file.

@@ -1,6 +1,6 @@
 //! Which convolutions a network has, and which of them are quantized (paper, section 4.1).
 
-use super::onnx::{self, GraphProto, NodeProto};
+use super::onnx::{self, Graph, Node};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -62,20 +62,20 @@ pub enum Rule {
 const UPSAMPLERS: [&str; 4] = ["DepthToSpace", "Resize", "Upsample", "ConvTranspose"];
 
 /// The graph's nodes, and who makes which tensor.
-struct Graph<'a> {
-    nodes: &'a [NodeProto],
+struct Indexed<'a> {
+    nodes: &'a [Node],
     producer: HashMap<&'a str, usize>,
 }
 
-impl<'a> Graph<'a> {
-    fn new(graph: &'a GraphProto) -> Self {
+impl<'a> Indexed<'a> {
+    fn new(graph: &'a Graph) -> Self {
         let producer = graph
             .node
             .iter()
             .enumerate()
             .flat_map(|(i, node)| node.output.iter().map(move |output| (output.as_str(), i)))
             .collect();
-        Graph { nodes: &graph.node, producer }
+        Indexed { nodes: &graph.node, producer }
     }
 
     /// The node that computes this tensor, passing over Identity.
@@ -101,7 +101,7 @@ impl<'a> Graph<'a> {
     fn trunk_end(&self) -> usize {
         let upsampler = self.nodes.iter().position(|n| UPSAMPLERS.contains(&n.op_type.as_str()));
         let end = upsampler.unwrap_or(self.nodes.len());
-        let computed = |n: &NodeProto| n.input.iter().all(|i| self.source(i).is_some());
+        let computed = |n: &Node| n.input.iter().all(|i| self.source(i).is_some());
         let last_add = self.nodes[..end].iter().rposition(|n| n.op_type == "Add" && computed(n));
         let last_conv = || self.nodes[..end].iter().rposition(|n| n.op_type == "Conv");
         last_add.or_else(last_conv).unwrap_or(end)
@@ -162,21 +162,36 @@ impl<'a> Graph<'a> {
     }
 }
 
+/// The convolutions of a network.
+pub struct Found {
+    pub rule: Rule,
+    pub layers: Vec<Layer>,
+    /// By layer, `[out, in / groups, height, width]`.
+    pub kernels: Vec<Vec<f32>>,
+}
+
 /// Lists every convolution with constant kernels, in the graph's order.
 ///
 /// # Errors
-/// [`Error::Network`] if there is none.
-pub fn find(graph: &GraphProto) -> Result<(Rule, Vec<Layer>)> {
-    let indexed = Graph::new(graph);
+/// [`Error::Network`] if there is none, or one whose kernels are not f32.
+pub fn find(graph: &Graph) -> Result<Found> {
+    let indexed = Indexed::new(graph);
     let (rule, quantized) = indexed.quantized();
-    let dims = onnx::constant_dims(graph);
-    let mut layers = Vec::new();
+    let constants = onnx::constants(graph);
+    let (mut layers, mut kernels) = (Vec::new(), Vec::new());
     for (index, node) in graph.node.iter().enumerate() {
-        let Some(shape) = node.input.get(1).and_then(|kernel| dims.get(kernel.as_str())) else { continue };
-        let &[outputs, inputs_per_group, height, width] = shape.as_slice() else { continue };
+        let Some(tensor) = node.input.get(1).and_then(|kernel| constants.get(kernel.as_str())) else {
+            continue;
+        };
+        let shape: Vec<usize> = tensor.dims.iter().map(|d| *d as usize).collect();
+        let [outputs, inputs_per_group, height, width] = shape[..] else { continue };
         if node.op_type != "Conv" {
             continue;
         }
+        let values = onnx::floats(tensor).filter(|values| Some(values.len()) == onnx::length(tensor));
+        kernels.push(values.ok_or_else(|| {
+            Error::Network(format!("the kernels of {} are not plain f32", onnx::node_name(node)))
+        })?);
         let groups = onnx::int_attribute(node, "group").unwrap_or(1).max(1) as usize;
         let all = |name: &str, values: &[i64]| {
             let list = node.attribute.iter().find(|a| a.name == name);
@@ -203,5 +218,5 @@ pub fn find(graph: &GraphProto) -> Result<(Rule, Vec<Layer>)> {
     if layers.is_empty() {
         return Err(Error::Network("it has no two-dimensional convolution with constant kernels".into()));
     }
-    Ok((rule, layers))
+    Ok(Found { rule, layers, kernels })
 }

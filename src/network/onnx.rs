@@ -1,12 +1,13 @@
 //! Reading and checking an ONNX file before anything is built from it. The bytes are not trusted.
 
 use crate::{Error, Result};
+use half::f16;
+use prost::Message;
+use proto::{Attribute, Dimension};
+pub use proto::{Graph, Model, Node, Tensor};
 use std::collections::{HashMap, HashSet};
-use tract_onnx::prelude::Framework;
 
-pub use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
-use tract_onnx::pb::{attribute_proto, tensor_proto, tensor_shape_proto::dimension, type_proto};
-use tract_onnx::tract_core::tract_data::prelude::f16;
+mod proto;
 
 /// Largest network file that is opened: the paper's own RDN has 88 MB.
 const MAX_BYTES: usize = 512 << 20;
@@ -16,7 +17,7 @@ const MAX_NODES: usize = 20_000;
 ///
 /// # Errors
 /// [`Error::Network`] says what is wrong with the file.
-pub fn parse(bytes: &[u8]) -> Result<ModelProto> {
+pub fn parse(bytes: &[u8]) -> Result<Model> {
     if bytes.len() > MAX_BYTES {
         return Err(Error::Network(format!(
             "the file has {} MB, more than {}",
@@ -24,13 +25,12 @@ pub fn parse(bytes: &[u8]) -> Result<ModelProto> {
             MAX_BYTES >> 20
         )));
     }
-    let mut proto = tract_onnx::onnx()
-        .proto_model_for_read(&mut std::io::Cursor::new(bytes))
+    let mut model = Model::decode(bytes)
         .map_err(|_| Error::Network("the file is not an ONNX model, or is cut short".into()))?;
-    let graph = proto.graph.as_ref().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
+    let graph = model.graph.as_mut().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
     check(graph)?;
-    widen_half_precision(&mut proto)?;
-    Ok(proto)
+    widen_half_precision(graph)?;
+    Ok(model)
 }
 
 /// What a file says of the graph's input, `[1, channels, height, width]`.
@@ -40,17 +40,14 @@ pub struct DeclaredInput {
 }
 
 impl DeclaredInput {
-    pub fn of(graph: &GraphProto) -> Self {
+    pub fn of(graph: &Graph) -> Self {
         let shape = || {
             let input = graph.input.iter().find(|i| graph.initializer.iter().all(|t| t.name != i.name))?;
-            let type_proto::Value::TensorType(tensor) = input.r#type.as_ref()?.value.as_ref()?;
-            tensor.shape.as_ref()
+            input.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()
         };
-        let dimension = |axis: usize| match shape()?.dim.get(axis)?.value.as_ref()? {
-            dimension::Value::DimValue(length) => {
-                usize::try_from(*length).ok().filter(|l| (1..=1 << 16).contains(l))
-            }
-            dimension::Value::DimParam(_) => None,
+        let dimension = |axis: usize| {
+            let Dimension { dim_value, .. } = shape()?.dim.get(axis)?;
+            usize::try_from((*dim_value)?).ok().filter(|l| (1..=1 << 16).contains(l))
         };
         DeclaredInput { channels: dimension(1), size: dimension(2).zip(dimension(3)).map(|(h, w)| [h, w]) }
     }
@@ -58,19 +55,16 @@ impl DeclaredInput {
 
 /// Replaces every Cast of a stored f16 tensor to f32 by the f32 tensor: weights may be stored in half the bytes, and
 /// what follows sees constants.
-fn widen_half_precision(proto: &mut ModelProto) -> Result<()> {
-    let Some(graph) = &mut proto.graph else { return Ok(()) };
-    let half = tensor_proto::DataType::Float16 as i32;
+fn widen_half_precision(graph: &mut Graph) -> Result<()> {
     let stored: HashMap<String, usize> = (graph.initializer.iter().enumerate())
-        .filter(|(_, tensor)| tensor.data_type == half)
+        .filter(|(_, tensor)| tensor.data_type == Tensor::FLOAT16)
         .map(|(index, tensor)| (tensor.name.clone(), index))
         .collect();
-    let float = i64::from(tensor_proto::DataType::Float as i32);
     let mut nodes = Vec::with_capacity(graph.node.len());
     for node in std::mem::take(&mut graph.node) {
         let index = node.input.first().and_then(|input| stored.get(input));
         match (index, node.op_type.as_str(), int_attribute(&node, "to")) {
-            (Some(index), "Cast", Some(to)) if to == float && node.output.len() == 1 => {
+            (Some(index), "Cast", Some(to)) if to == i64::from(Tensor::FLOAT) && node.output.len() == 1 => {
                 let wide = widened(&graph.initializer[*index], node.output[0].clone())?;
                 graph.initializer.push(wide);
             }
@@ -79,18 +73,17 @@ fn widen_half_precision(proto: &mut ModelProto) -> Result<()> {
     }
     graph.node = nodes;
     let read: HashSet<&String> = graph.node.iter().flat_map(|node| &node.input).collect();
-    graph.initializer.retain(|tensor| tensor.data_type != half || read.contains(&tensor.name));
+    graph.initializer.retain(|tensor| tensor.data_type != Tensor::FLOAT16 || read.contains(&tensor.name));
     Ok(())
 }
 
-fn widened(tensor: &TensorProto, name: String) -> Result<TensorProto> {
+fn widened(tensor: &Tensor, name: String) -> Result<Tensor> {
     let bits: Vec<u16> = if tensor.raw_data.is_empty() {
         tensor.int32_data.iter().map(|bits| *bits as u16).collect()
     } else {
         tensor.raw_data.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
     };
-    let values = tensor.dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d as usize));
-    if values != Some(bits.len()) {
+    if length(tensor) != Some(bits.len()) {
         return Err(Error::Network(format!(
             "the tensor {} should have shape {:?} but stores {} values",
             tensor.name,
@@ -99,11 +92,11 @@ fn widened(tensor: &TensorProto, name: String) -> Result<TensorProto> {
         )));
     }
     let raw_data = bits.iter().flat_map(|bits| f16::from_bits(*bits).to_f32().to_le_bytes()).collect();
-    let data_type = tensor_proto::DataType::Float as i32;
-    Ok(TensorProto { name, data_type, raw_data, dims: tensor.dims.clone(), ..Default::default() })
+    let (data_type, dims) = (Tensor::FLOAT, tensor.dims.clone());
+    Ok(Tensor { name, data_type, raw_data, dims, ..Default::default() })
 }
 
-fn check(graph: &GraphProto) -> Result<()> {
+fn check(graph: &Graph) -> Result<()> {
     let fail = |message: String| Err(Error::Network(message));
     if graph.node.is_empty() {
         return fail("the graph is empty".into());
@@ -118,11 +111,10 @@ fn check(graph: &GraphProto) -> Result<()> {
         if tensor.dims.iter().any(|d| *d < 0 || *d > 1 << 24) {
             return fail(format!("the tensor {} has an impossible shape {:?}", tensor.name, tensor.dims));
         }
-        if tensor.data_type == tensor_proto::DataType::Float as i32 {
-            let values = tensor.dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d as usize));
+        if tensor.data_type == Tensor::FLOAT {
             let stored =
                 if tensor.raw_data.is_empty() { tensor.float_data.len() } else { tensor.raw_data.len() / 4 };
-            if values != Some(stored) {
+            if length(tensor) != Some(stored) {
                 return fail(format!(
                     "the tensor {} should have shape {:?} but stores {stored} values",
                     tensor.name, tensor.dims
@@ -138,17 +130,9 @@ fn check(graph: &GraphProto) -> Result<()> {
             graph.output.len()
         ));
     }
-    let known = tract_onnx::onnx().op_register.0;
     let mut defined = constants;
     defined.extend(graph.input.iter().map(|i| i.name.as_str()));
     for node in &graph.node {
-        if !known.contains_key(&node.op_type) {
-            return fail(format!(
-                "the operator {} (node {}) is not supported",
-                node.op_type,
-                node_name(node)
-            ));
-        }
         if let Some(missing) = node.input.iter().find(|i| !i.is_empty() && !defined.contains(i.as_str())) {
             return fail(format!(
                 "node {} reads {missing}, which nothing before it computes",
@@ -171,7 +155,7 @@ fn check(graph: &GraphProto) -> Result<()> {
 }
 
 /// tract indexes these lists by axis without looking at their length.
-fn check_conv(node: &NodeProto) -> Result<()> {
+fn check_conv(node: &Node) -> Result<()> {
     let lists = [("kernel_shape", 2, 1), ("strides", 2, 1), ("dilations", 2, 1), ("pads", 4, 0)];
     if !(1..=1 << 16).contains(&int_attribute(node, "group").unwrap_or(1)) {
         return Err(Error::Network(format!("the attribute group of {} is out of range", node_name(node))));
@@ -192,33 +176,32 @@ fn check_conv(node: &NodeProto) -> Result<()> {
 }
 
 /// The node's name, or its first output's where it has none (what tract calls it too).
-pub fn node_name(node: &NodeProto) -> String {
+pub fn node_name(node: &Node) -> String {
     if node.name.is_empty() { node.output.first().cloned().unwrap_or_default() } else { node.name.clone() }
 }
 
 /// An integer attribute.
-pub fn int_attribute(node: &NodeProto, name: &str) -> Option<i64> {
-    node.attribute
-        .iter()
-        .find(|a| a.name == name && a.r#type == attribute_proto::AttributeType::Int as i32)
-        .map(|a| a.i)
+pub fn int_attribute(node: &Node, name: &str) -> Option<i64> {
+    node.attribute.iter().find(|a| a.name == name && a.r#type == Attribute::INT).map(|a| a.i)
 }
 
-/// Shapes of the initializers and of the outputs of Constant nodes.
-pub fn constant_dims(graph: &GraphProto) -> HashMap<&str, Vec<usize>> {
+/// The initializers and the outputs of Constant nodes.
+pub fn constants(graph: &Graph) -> HashMap<&str, &Tensor> {
     let initializers = graph.initializer.iter().map(|t| (t.name.as_str(), t));
     let constants = graph.node.iter().filter(|n| n.op_type == "Constant").filter_map(|n| {
         Some((n.output.first()?.as_str(), n.attribute.iter().find(|a| a.name == "value")?.t.as_ref()?))
     });
-    initializers
-        .chain(constants)
-        .map(|(name, t)| (name, t.dims.iter().map(|d| *d as usize).collect()))
-        .collect()
+    initializers.chain(constants).collect()
+}
+
+/// Number of values that a tensor should have.
+pub fn length(tensor: &Tensor) -> Option<usize> {
+    tensor.dims.iter().try_fold(1usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?))
 }
 
 /// The values of an f32 tensor.
-pub fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
-    if tensor.data_type != tensor_proto::DataType::Float as i32 {
+pub fn floats(tensor: &Tensor) -> Option<Vec<f32>> {
+    if tensor.data_type != Tensor::FLOAT {
         return None;
     }
     Some(if tensor.raw_data.is_empty() {

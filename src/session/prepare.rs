@@ -72,7 +72,7 @@ impl Session {
     ) -> Result<(LayerQuantization, Option<[Terms; 2]>)> {
         let layer = &self.network.layers()[index];
         let non_finite = |NonFiniteChannel(kernel)| self.network.non_finite(index, kernel);
-        let own = self.network.kernels(index)?;
+        let own = self.network.kernels(index);
         let (weights, weight_terms) = if weight_bits == BitWidth::FULL {
             (None, None)
         } else if options.weights == WeightGrid::Uniform {

@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { Engine } from "../../www/engine/client.js";
 import { FakeWorker, settle } from "./fakes.js";
 
-function makeEngine(module = Promise.resolve(undefined)) {
+function makeEngine(...programs) {
   const workers = [];
-  const engine = new Engine(module, () => {
+  const engine = new Engine(programs.length ? programs : [async () => undefined], () => {
     workers.push(new FakeWorker());
     return workers.at(-1);
   });
@@ -61,11 +61,12 @@ test("a file that is refused does not stay, and is not taken for the one before"
 
 test("a call that waits for the program is not sent to the next worker", async () => {
   let arrive;
-  const { engine, workers } = makeEngine(new Promise((resolve) => (arrive = resolve)));
+  const arrived = new Promise((resolve) => (arrive = resolve));
+  const { engine, workers } = makeEngine(() => arrived);
   const early = engine.call("upscale", ["early"]);
   engine.stop();
   const late = engine.call("upscale", ["late"]);
-  arrive("module");
+  arrive({ name: "program", module: "module" });
   await settle();
   workers[1].answer("start", {});
   await assert.rejects(early, cancelled);
@@ -74,6 +75,31 @@ test("a call that waits for the program is not sent to the next worker", async (
   assert.deepEqual(workers[1].sent.filter(({ method }) => method === "upscale").map(({ args }) => args), [["late"]]);
   workers[1].answer("upscale", { result: 1 });
   assert.equal(await late, 1);
+});
+
+test("a network that the first program lacks something for goes to the next, with all who wait for it", async () => {
+  const asked = [];
+  const program = (name) => async () => (asked.push(name), { name, module: name });
+  const { engine, workers } = makeEngine(program("small"), program("full"));
+  const lacking = { error: { kind: "lacking", message: "our own engine lacks Sigmoid" } };
+  const assets = { network: { bytes: 1 } };
+  const calls = [engine.call("info", [], { assets }), engine.call("upscale", [], { assets })];
+  await settle();
+  workers[0].answer("start", {});
+  await settle();
+  assert.deepEqual([asked, workers[0].methods], [["small"], ["start", "load", "info", "upscale"]]);
+  workers[0].answer("load", lacking);
+  await settle();
+  assert.deepEqual([asked, workers.length, workers[0].terminated], [["small", "full"], 2, true]);
+  workers[1].answer("start", {});
+  await settle();
+  for (const method of ["load", "info", "upscale"]) workers[1].answer(method, { result: method });
+  assert.deepEqual(await Promise.all(calls), ["info", "upscale"]);
+  // The last has no other to turn to.
+  const refused = engine.call("info", [], { assets: { network: { bytes: 2 } } });
+  await settle();
+  workers[1].answer("load", lacking);
+  await assert.rejects(refused, lacking.error);
 });
 
 test("answers of a worker that was ended are never seen", async () => {

@@ -6,6 +6,7 @@
  * @typedef {{file: Uint8Array}} MadeFile
  * @typedef {{network?: NetworkFile, calibration?: MadeFile, optimized?: MadeFile}} Assets what a worker must have for a call; told apart by identity
  * @typedef {{assets?: Assets, onProgress?: (done: number) => void}} CallOptions
+ * @typedef {{name: string, module: WebAssembly.Module}} Program the name of its files in pkg/
  * @typedef {{postMessage: (message: unknown) => void, terminate: () => void, onmessage: any, onerror: any}} WorkerLike
  */
 
@@ -23,6 +24,9 @@ export const cancelled = () => new EngineError("cancelled", "cancelled");
 /** @param {unknown} error */
 export const isCancelled = (error) => error instanceof EngineError && error.kind === "cancelled";
 
+/** What an error says where another program has what the network needs. */
+const LACKING = "lacking";
+
 /** Errors after which the wasm instance cannot be trusted: panics and memory that ran out. */
 const FATAL = ["RuntimeError", "RangeError", "InternalError"];
 
@@ -39,8 +43,8 @@ class Line {
   #onEnd;
   #ready;
 
-  /** @param {WorkerLike} worker @param {Promise<WebAssembly.Module | undefined>} module @param {(line: Line) => void} onEnd */
-  constructor(worker, module, onEnd) {
+  /** @param {WorkerLike} worker @param {Promise<Program | undefined>} program @param {(line: Line) => void} onEnd */
+  constructor(worker, program, onEnd) {
     this.#worker = worker;
     this.#onEnd = onEnd;
     worker.onmessage = (/** @type {MessageEvent} */ { data }) => this.#receive(data);
@@ -48,7 +52,7 @@ class Line {
       event.preventDefault();
       this.end(new EngineError("worker", event.message || "the worker could not be started"));
     };
-    this.#ready = module.then((program) => program && this.#send("start", [program]));
+    this.#ready = program.then((program) => program && this.#send("start", [program.name, program.module]));
     this.#ready.catch((error) => this.end(error));
   }
 
@@ -115,7 +119,7 @@ class Line {
     const words = fatal ? "the computation broke down, most likely for want of memory; try a smaller region" : error.message;
     const failure = new EngineError(fatal ? "fatal" : error.kind, words);
     entry.reject(failure);
-    if (fatal) this.end(failure);
+    if (fatal || error.kind === LACKING) this.end(failure);
   }
 }
 
@@ -126,14 +130,18 @@ const startWorker = () => new Worker(new URL(`worker.js${location.search}`, impo
 export class Engine {
   /** @type {Line | undefined} */
   #line;
-  #module;
+  #programs;
+  #chosen = 0;
   #makeWorker;
   /** Called whenever the worker, and all that it knew, is gone. */
   onStop = () => {};
 
-  /** @param {Promise<WebAssembly.Module | undefined>} module the program, or nothing for an engine that only compiles it @param {() => WorkerLike} [makeWorker] */
-  constructor(module, makeWorker = startWorker) {
-    this.#module = module;
+  /**
+   * @param {(() => Promise<Program | undefined>)[]} programs the first is used until a network needs the next; nothing for an engine that only compiles
+   * @param {() => WorkerLike} [makeWorker]
+   */
+  constructor(programs, makeWorker = startWorker) {
+    this.#programs = programs;
     this.#makeWorker = makeWorker;
   }
 
@@ -141,12 +149,19 @@ export class Engine {
    * Calls a verb of the worker (worker.js), of the wasm package, or of its session, which first gets the assets that it does not have.
    * @param {string} method @param {unknown[]} [args] @param {CallOptions} [options] @returns {Promise<any>}
    */
-  call(method, args = [], options = {}) {
-    this.#line ??= new Line(this.#makeWorker(), this.#module, (line) => {
+  async call(method, args = [], options = {}) {
+    const chosen = this.#chosen;
+    this.#line ??= new Line(this.#makeWorker(), this.#programs[chosen](), (line) => {
       if (this.#line === line) this.#line = undefined;
       this.onStop();
     });
-    return this.#line.call(method, args, options);
+    try {
+      return await this.#line.call(method, args, options);
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.kind !== LACKING || chosen + 1 === this.#programs.length) throw error;
+      this.#chosen = Math.max(this.#chosen, chosen + 1);
+      return this.call(method, args, options);
+    }
   }
 
   /** Ends the worker; what it was doing is rejected. */
@@ -159,15 +174,21 @@ export class Engine {
   }
 }
 
-/**
- * Fetches and compiles the wasm once for all workers. In a worker of its own: on the page's thread, taking in the
- * program's megabytes was its longest task (64 ms).
- * @returns {Promise<WebAssembly.Module>}
- */
-export async function compile() {
-  const compiler = new Engine(Promise.resolve(undefined));
+/** Without tract, and with it: four times as large, for networks with operators that our own engine lacks. */
+export const PROGRAMS = ["dfsq", "dfsq-tract"];
+
+/** Fetches and compiles a program when it is first needed, once for all workers. @param {string} name @returns {() => Promise<Program>} */
+export function program(name) {
+  /** @type {Promise<Program> | undefined} */
+  let compiled;
+  return () => (compiled ??= compile(name));
+}
+
+/** In a worker of its own: on the page's thread, taking in the program was its longest task. @param {string} name @returns {Promise<Program>} */
+async function compile(name) {
+  const compiler = new Engine([async () => undefined]);
   try {
-    return await compiler.call("compile", [new URL("../pkg/dfsq_bg.wasm", import.meta.url).href]);
+    return { name, module: await compiler.call("compile", [new URL(`../pkg/${name}_bg.wasm`, import.meta.url).href]) };
   } finally {
     compiler.stop();
   }

@@ -1,27 +1,33 @@
 // Runs one Session. Verbs are those of the wasm package: functions of the module, or methods of the session.
-import init, * as dfsq from "../pkg/dfsq.js";
 import { download } from "./downloads.js";
+
+/** @type {typeof import("../pkg/dfsq.js")} */
+let dfsq;
 
 /** @type {any} */
 let session;
+
+/** To compare: ?engine=tract */
+const TRACT = new URLSearchParams(self.location.search).get("engine") === "tract";
 
 /** @type {Record<string, Function>} */
 const verbs = {
   async compile(/** @type {string} */ url) {
     const response = await fetch(url);
-    if (!response.ok) throw new Error("the program (pkg/dfsq_bg.wasm) could not be loaded; was it built?");
+    if (!response.ok) throw new Error(`the program (${url}) could not be loaded; was it built?`);
     return WebAssembly.compileStreaming(response);
   },
-  start: (/** @type {WebAssembly.Module} */ module) => init({ module_or_path: module }).then(() => undefined),
+  async start(/** @type {string} */ name, /** @type {WebAssembly.Module} */ module) {
+    dfsq = await import(`../pkg/${name}.js`);
+    await dfsq.default({ module_or_path: module });
+  },
   download: (/** @type {string} */ url, /** @type {string} */ sha256, /** @type {(bytes: number) => void} */ progress) =>
     download(url, sha256, dfsq.sha256, progress),
   load(/** @type {import("./client.js").NetworkFile} */ { bytes, properties }) {
     // Two of them may be too much. The client has the file of the one before.
     session?.free();
     session = undefined;
-    session = new dfsq.Session(bytes, properties);
-    // To compare: ?engine=tract
-    if (new URLSearchParams(self.location.search).get("engine") === "tract") session.useTract();
+    session = new dfsq.Session(bytes, properties, TRACT);
   },
 };
 

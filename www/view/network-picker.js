@@ -1,5 +1,5 @@
 // The list of networks, the one in use, and what is said of it.
-import { describe, fetchNetwork, listNetworks } from "../model/networks.js";
+import { describe, fetchNetwork } from "../model/networks.js";
 import { element, say } from "./dom.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
@@ -33,9 +33,9 @@ export class NetworkPicker {
     this.#select.addEventListener("change", () => this.use(this.#select.value));
   }
 
-  /** Fills the list and takes one of it. @param {string | null} wanted its id */
-  async start(wanted) {
-    this.#networks = await listNetworks();
+  /** Fills the list and takes one of it. @param {import("../model/networks.js").Entry[]} listed @param {string | null} wanted its id */
+  async start(listed, wanted) {
+    this.#networks = listed;
     this.#select.append(...this.#networks.map((network) => new Option(describe(network), network.id)));
     await this.use(this.#networks.find(({ id }) => id === wanted)?.id ?? this.#networks[0].id);
   }

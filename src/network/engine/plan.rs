@@ -200,6 +200,18 @@ impl Plan {
         (self.slots.iter().sum::<usize>() + 2 * copy) * size_of::<f32>()
     }
 
+    /// By layer, output positions of the convolution.
+    pub fn areas(&self, graph: &Graph) -> Vec<usize> {
+        let area = |step: &Step| match step.operation {
+            Operation::Convolution { shuffle, .. } => {
+                let side = shuffle.map_or(1, |shuffle| shuffle.side);
+                Some(self.places[step.output].shape.pixels() / (side * side))
+            }
+            _ => None,
+        };
+        graph.steps.iter().filter_map(area).collect()
+    }
+
     /// Where a quantized copy of a convolution's input lies.
     pub fn copy_place(&self, step: usize) -> Option<(Frame, Place)> {
         self.copies[step].map(|frame| (frame, frame.place(usize::MAX, 0, frame.shape.channels)))

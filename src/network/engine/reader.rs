@@ -2,14 +2,14 @@
 
 use super::graph::{Filter, Geometry, Graph, Operation, Post, Shuffle, Step, Value};
 use crate::network::Layer;
-use crate::network::onnx::{self, GraphProto, NodeProto, TensorProto};
+use crate::network::onnx::{self, Node, Tensor};
 use std::collections::HashMap;
 
 /// Translates a graph that has passed [`onnx`]'s checks.
 ///
 /// # Errors
 /// In words, what the engine does not have.
-pub fn read(graph: &GraphProto, layers: &[Layer]) -> Result<Graph, String> {
+pub fn read(graph: &onnx::Graph, layers: &[Layer]) -> Result<Graph, String> {
     let mut reader = Reader { layers, tensors: HashMap::new(), steps: Vec::new(), values: 1, biases: vec![] };
     for tensor in &graph.initializer {
         reader.constant(&tensor.name, tensor);
@@ -55,7 +55,7 @@ struct Reader<'l> {
 
 impl Reader<'_> {
     /// Keeps a tensor, if it holds f32.
-    fn constant(&mut self, name: &str, tensor: &TensorProto) {
+    fn constant(&mut self, name: &str, tensor: &Tensor) {
         if let Some(values) = onnx::floats(tensor) {
             let dims = tensor.dims.iter().map(|d| *d as usize).collect();
             self.tensors.insert(name.to_owned(), Known::Constant { dims, values });
@@ -89,7 +89,7 @@ impl Reader<'_> {
         }
     }
 
-    fn push(&mut self, node: &NodeProto, operation: Operation, inputs: Vec<Value>, posts: Vec<Post>) {
+    fn push(&mut self, node: &Node, operation: Operation, inputs: Vec<Value>, posts: Vec<Post>) {
         let output = self.values;
         self.values += 1;
         self.steps.push(Step { operation, inputs, posts, output });
@@ -97,7 +97,7 @@ impl Reader<'_> {
     }
 
     /// Adds what a node does.
-    fn node(&mut self, node: &NodeProto) -> Result<(), String> {
+    fn node(&mut self, node: &Node) -> Result<(), String> {
         let input = |at: usize| node.input.get(at).map(String::as_str).filter(|name| !name.is_empty());
         let first = input(0).unwrap_or_default();
         let int = |name: &str, otherwise: i64| onnx::int_attribute(node, name).unwrap_or(otherwise);
@@ -175,7 +175,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn convolution(&mut self, node: &NodeProto) -> Result<(), String> {
+    fn convolution(&mut self, node: &Node) -> Result<(), String> {
         let index = self.biases.len();
         let layer = self.layers.get(index).filter(|layer| layer.name == onnx::node_name(node));
         let layer = layer.ok_or("a convolution without constant kernels")?;
@@ -211,7 +211,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn arithmetic(&mut self, node: &NodeProto) -> Result<(), String> {
+    fn arithmetic(&mut self, node: &Node) -> Result<(), String> {
         let [a, b] = &node.input[..] else {
             return Err(format!("{} of other than two inputs", node.op_type));
         };
