@@ -30,6 +30,12 @@ usage: ./build.sh [command]
            measure it in a headless browser, beside tract and onnxruntime-web (benches/web.mjs)
   bench memory [NETWORK:ROWSxCOLUMNS ...]
            measure the memory that a run takes of a worker (benches/memory.mjs)
+  bench tab [NETWORK:SIDE ...]
+           measure the memory of the whole browser while four methods run (benches/tab.mjs)
+  bench learning [NETWORK ...]
+           measure calibrating, optimizing and measuring layers (benches/learning.mjs)
+  bench growth [PICTURE.svg]
+           measure, and draw, how a run's time grows with pixels, features and blocks (benches/growth.mjs)
   help     print this
 
 Tools are kept in ~/.cache/dfsq (or $DFSQ_CACHE) and installed only when missing.
@@ -302,7 +308,8 @@ case ${1:-all} in
       parts) setup_rust; cargo bench ;;
       native) bench_native "${@:3}" ;;
       web) bench_web "${@:3}" ;;
-      memory) build; node benches/memory.mjs "${@:3}" ;;
+      memory | learning | growth) build; node "benches/$2.mjs" "${@:3}" ;;
+      tab) build; setup_page_tests; setup_browser; node benches/tab.mjs "${@:3}" ;;
       *) usage >&2; die "there is no bench $2" ;;
     esac
     ;;

@@ -1,8 +1,10 @@
 //! Speed of what runs per pixel, and of a whole forward pass beside plain tract. `./build.sh bench`
 #![allow(missing_docs, clippy::expect_used, reason = "a bench has no users and may panic")]
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use common::{Builder, integers};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dfsq::image_io::Picture;
+use dfsq::network::{Engine, Network, Planes, Properties};
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{
     ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, PointSettings, Points, UniversalSet,
@@ -12,6 +14,9 @@ use dfsq::session::{Method, Options, Session};
 use std::hint::black_box;
 use std::time::Duration;
 use tract_onnx::prelude::*;
+
+#[path = "../tests/common/mod.rs"]
+mod common;
 
 const SIDE: usize = 64;
 
@@ -54,6 +59,44 @@ fn activations(criterion: &mut Criterion) {
                 criterion::BatchSize::LargeInput,
             );
         });
+    }
+}
+
+/// A convolution between two small ones that make it a network of images.
+fn around(inputs: i64, outputs: i64, side: i64) -> Vec<u8> {
+    let mut builder = Builder::new(3).metadata("input_range", "0..1").metadata("scale", "1");
+    let mut rng = fastrand::Rng::with_seed(1);
+    let convolutions = [("before", "lr", 3, inputs, 1), ("middle", "before", inputs, outputs, side)];
+    for (name, from, inputs, outputs, side) in
+        convolutions.into_iter().chain([("sr", "middle", outputs, 3, 1)])
+    {
+        let (weight, dims) = (format!("{name}.weight"), [outputs, inputs, side, side]);
+        let values: Vec<f32> = (0..dims.iter().product()).map(|_| rng.f32() - 0.5).collect();
+        let pads = integers("pads", &[side / 2; 4]);
+        builder = builder.tensor(&weight, &dims, &values).node("Conv", &[from, &weight], name, vec![pads]);
+    }
+    builder.build()
+}
+
+/// Single convolutions of the shapes that networks have, on our own engine and on tract.
+fn convolutions(criterion: &mut Criterion) {
+    for (inputs, outputs, side) in
+        [(64, 64, 3), (64, 256, 3), (64, 32, 3), (160, 32, 3), (192, 64, 1), (384, 64, 1), (32, 32, 5)]
+    {
+        let mut group =
+            criterion.benchmark_group(format!("{side}x{side}, {inputs} to {outputs}, {SIDE} x {SIDE}"));
+        group
+            .sample_size(20)
+            .throughput(Throughput::Elements((inputs * outputs * side * side) as u64 * (SIDE * SIDE) as u64));
+        let bytes = around(inputs, outputs, side);
+        for engine in [Engine::Own, Engine::Tract] {
+            let network = Network::load_with(&bytes, Properties::new(), Some(engine)).expect("a network");
+            let plan = network.plan([SIDE, SIDE]).expect("a plan");
+            let input = Planes { channels: 3, height: SIDE, width: SIDE, values: vec![0.5; 3 * SIDE * SIDE] };
+            group.bench_function(format!("{engine:?}"), |bencher| {
+                bencher.iter(|| network.run(&plan, input.clone(), &[], &mut ()).map(black_box))
+            });
+        }
     }
 }
 
@@ -117,5 +160,5 @@ fn forward(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, activations, forward);
+criterion_group!(benches, activations, convolutions, forward);
 criterion_main!(benches);

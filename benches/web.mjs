@@ -7,6 +7,8 @@ import { cpus } from "node:os";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { product } from "./networks.mjs";
+
 const root = fileURLToPath(new URL("../", import.meta.url));
 const { chromium } = createRequire(`${root}tests/e2e/`)("playwright-core");
 
@@ -38,6 +40,8 @@ console.log(`${cpus()[0]?.model}; Chromium ${browser.version()}, onnxruntime-web
 console.log(`(bests in brackets); GFLOP/s count direct convolution's operations. 4 bits, but for full precision.\n`);
 console.log(["network".padEnd(16), ...["ort", "tract", ...METHODS, "fp32/ort", "dfsq/fp32", "opt/fp32", "mm/fp32", "GFLOP/s"].map(cell)].join(""));
 try {
+  const ceiling = await page.evaluate(multiply, { network: Array.from(product(576)), runs: 2 * RUNS });
+  console.log(`(the product of matrices alone: ${ceiling.toFixed(0)} GFLOP/s at best; 3x3 convolutions take a quarter of their multiplications)\n`);
   for (const name of CASES) {
     const [, network, height, width] = name.match(/^(.+):(\d+)x(\d+)$/) ?? [];
     const { times, operations } = await page.evaluate(measure, { network, height: Number(height), width: Number(width), runs: RUNS, methods: METHODS });
@@ -50,6 +54,25 @@ try {
 } finally {
   await browser.close();
   server.close();
+}
+
+/**
+ * In the page: the most operations a second that the matrix kernel reaches.
+ * @param {{network: number[], runs: number}} options @returns {Promise<number>} GFLOP/s
+ */
+async function multiply({ network, runs }) {
+  const dfsq = await import("/pkg/dfsq.js");
+  await dfsq.default({ module_or_path: "/pkg/dfsq_bg.wasm" });
+  const session = new dfsq.Session(Uint8Array.from(network), undefined);
+  const [width, height] = [120, 64];
+  const picture = { width, height, rgba: new Uint8Array(4 * width * height).fill(99) };
+  let best = Infinity;
+  for (let run = 0; run < runs; run++) {
+    const start = performance.now();
+    session.upscale(picture, undefined, { ...dfsq.defaults().options, method: "fp32" }, () => true);
+    best = Math.min(best, performance.now() - start);
+  }
+  return (2 * session.info().macsPerPixel * width * height) / best / 1e6;
 }
 
 /**

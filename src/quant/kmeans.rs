@@ -63,21 +63,23 @@ fn step(data: &Cumulative, centres: &mut [f64]) -> f64 {
         let (count, sum) = data.range(from, to);
         if count > 0.0 {
             centres[i] = sum / count;
-            farthest = farthest.max((centres[i] - old).abs());
+            // A comparison, because `max` is a function in WebAssembly.
+            let moved = (centres[i] - old).abs();
+            farthest = if moved > farthest { moved } else { farthest };
         }
         from = to;
     }
     farthest
 }
 
-/// Moves the centre nearest to 0 there, or adds one while there is room.
+/// Moves the centre nearest to 0 there, or adds one while there is room. Centres are and stay ascending.
 fn pin_zero(centres: &mut Vec<f64>, clusters: usize) {
-    let nearest = (0..centres.len()).min_by(|a, b| centres[*a].abs().total_cmp(&centres[*b].abs()));
-    match nearest {
+    let above = centres.partition_point(|centre| *centre < 0.0);
+    let around = [above.wrapping_sub(1), above].into_iter().filter(|i| *i < centres.len());
+    match around.min_by(|a, b| centres[*a].abs().total_cmp(&centres[*b].abs())) {
         Some(i) if centres.len() >= clusters || centres[i] == 0.0 => centres[i] = 0.0,
-        _ => centres.push(0.0),
+        _ => centres.insert(above, 0.0),
     }
-    centres.sort_by(f64::total_cmp);
 }
 
 /// k-means++: each next centre is drawn with probability proportional to its squared distance from those before.

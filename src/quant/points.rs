@@ -197,6 +197,9 @@ impl<'s> PixelPoints<'s> {
 /// Points for a few channels.
 struct Lanes<'s> {
     scaled: &'s [Scaled<'s>; LANES],
+    mean: [f32; LANES],
+    range: [f32; LANES],
+    lowest: [f32; LANES],
     /// Where all have few points, from the lowest on, midpoints and the bits in which the points on both sides differ; else
     /// empty.
     ladder: Vec<([f32; LANES], [f32; LANES])>,
@@ -211,7 +214,13 @@ impl<'s> Lanes<'s> {
             let change = |lane: &Scaled| lane.table[at].to_bits() ^ lane.table[at + 1].to_bits();
             (scaled.each_ref().map(midpoint), scaled.each_ref().map(|lane| f32::from_bits(change(lane))))
         };
-        Lanes { scaled, ladder: (0..rungs).map(rung).collect() }
+        Lanes {
+            scaled,
+            mean: scaled.each_ref().map(|lane| lane.input.mean),
+            range: scaled.each_ref().map(|lane| lane.input.range),
+            lowest: scaled.each_ref().map(|lane| lane.table[0]),
+            ladder: (0..rungs).map(rung).collect(),
+        }
     }
 
     /// The first values of each pixel; those of `to` are `channels` apart.
@@ -253,11 +262,9 @@ impl<'s> Lanes<'s> {
         channels: usize,
         error: Option<&mut QuantizationError>,
     ) {
-        let vector = |of: fn(&Scaled) -> f32| {
-            V::from_slice(simd, &self.scaled.each_ref().map(of)[first..first + V::LEN])
-        };
-        let (mean, range) = (vector(|lane| lane.input.mean), vector(|lane| lane.input.range));
-        let (lowest, zero) = (vector(|lane| lane.table[0]).to_bits(), V::splat(simd, 0.0));
+        let vector = |lanes: &[f32; LANES]| V::from_slice(simd, &lanes[first..first + V::LEN]);
+        let (mean, range) = (vector(&self.mean), vector(&self.range));
+        let (lowest, zero) = (vector(&self.lowest).to_bits(), V::splat(simd, 0.0));
         let (mut noise, mut signal) = (zero, zero);
         let blocks = from.values.chunks(SIDE_BY_SIDE * from.apart);
         for (from_block, to) in blocks.zip(to.chunks_mut(SIDE_BY_SIDE * channels)) {
@@ -268,8 +275,7 @@ impl<'s> Lanes<'s> {
             let ys = xs.map(|x| (x - mean) / range);
             let mut found = [lowest; SIDE_BY_SIDE];
             for (midpoints, changes) in &self.ladder {
-                let midpoint = V::from_slice(simd, &midpoints[first..first + V::LEN]);
-                let change = V::from_slice(simd, &changes[first..first + V::LEN]);
+                let (midpoint, change) = (vector(midpoints), vector(changes));
                 for i in 0..SIDE_BY_SIDE {
                     found[i] ^= ys[i].simd_gt(midpoint).select(change, zero).to_bits();
                 }
