@@ -65,8 +65,10 @@ impl ActivationQuantizer {
                 if own && *denormalization_bits != BitWidth::FULL {
                     Normalization::round_all(&mut outputs, *denormalization_bits);
                 }
-                let scaled = points.iter().zip(inputs).zip(outputs);
-                Mapping::Points(scaled.map(|((points, i), o)| Scaled::new(points, i, &o)).collect())
+                let scaled = points.iter().zip(inputs).zip(outputs).zip(groups);
+                Mapping::Points(
+                    scaled.map(|(((points, i), o), values)| Scaled::new(points, i, o, values)).collect(),
+                )
             }
             ActivationQuantizer::DynamicMinMax(bits) => {
                 Mapping::Grid(UniformGrid::spanning(whole.low, whole.high, *bits))

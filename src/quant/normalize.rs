@@ -173,7 +173,7 @@ mod tests {
         for channel in [vec![2.5; 9], vec![0.0; 4], vec![-7.0], vec![]] {
             let mut quantized = channel.clone();
             let norm = Normalization::measure(&channel, true).unwrap();
-            Scaled::new(&zero, norm, &norm).apply(&mut quantized);
+            Scaled::new(&zero, norm, norm, &Summary::of(&quantized)).apply(&mut quantized);
             assert_eq!(quantized, channel);
         }
     }

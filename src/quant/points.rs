@@ -1,8 +1,8 @@
 //! A sorted set of quantization points with constant-time nearest-point search.
 
-use super::{Normalization, QuantizationError, Quantizer};
+use super::{Normalization, QuantizationError, Quantizer, Summary};
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f32x4, f32x8, i32x8};
+use fearless_simd::{Level, Simd, dispatch, f32x4, f32x8, i16x8, i32x8};
 
 /// Most cells of the look-up table over [-1, 1]. Their width, 2^-10, is the least distance of two values of the 4-set
 /// universal set, so that no cell holds two midpoints of points chosen from it, and one comparison is enough.
@@ -109,18 +109,23 @@ pub struct Scaled<'p> {
     points: &'p Points,
     /// In front of the points.
     input: Normalization,
+    /// Behind them: the same, or what it was rounded to.
+    output: Normalization,
+    /// How far from 0 normalized values are.
+    farthest: f32,
     /// The points, de-normalized.
     table: [f32; 256],
 }
 
 impl<'p> Scaled<'p> {
-    /// Points between this normalization and `output`, the same or what it was rounded to.
-    pub fn new(points: &'p Points, input: Normalization, output: &Normalization) -> Self {
+    /// Points between two normalizations, for a channel with these extremes.
+    pub fn new(points: &'p Points, input: Normalization, output: Normalization, values: &Summary) -> Self {
         let mut table = [0.0; 256];
         for (slot, q) in table.iter_mut().zip(points.values()) {
             *slot = q * output.range + output.mean;
         }
-        Scaled { points, input, table }
+        let farthest = input.normalize(values.low).abs().max(input.normalize(values.high).abs());
+        Scaled { points, input, output, farthest, table }
     }
 
     /// Replaces every value of a channel by the nearest point (paper, eq. 3).
@@ -197,30 +202,12 @@ impl<'s> PixelPoints<'s> {
 /// Points for a few channels.
 struct Lanes<'s> {
     scaled: &'s [Scaled<'s>; LANES],
-    mean: [f32; LANES],
-    range: [f32; LANES],
-    lowest: [f32; LANES],
-    /// Where all have few points, from the lowest on, midpoints and the bits in which the points on both sides differ; else
-    /// empty.
-    ladder: Vec<([f32; LANES], [f32; LANES])>,
+    ladder: Option<Ladder>,
 }
 
 impl<'s> Lanes<'s> {
     fn new(scaled: &'s [Scaled<'s>; LANES]) -> Self {
-        let most = scaled.iter().map(|lane| lane.points.values.len()).max().unwrap_or(1);
-        let rungs = if most <= FEW { most - 1 } else { 0 };
-        let rung = |at: usize| {
-            let midpoint = |lane: &Scaled| lane.points.midpoints.get(at).copied().unwrap_or(f32::INFINITY);
-            let change = |lane: &Scaled| lane.table[at].to_bits() ^ lane.table[at + 1].to_bits();
-            (scaled.each_ref().map(midpoint), scaled.each_ref().map(|lane| f32::from_bits(change(lane))))
-        };
-        Lanes {
-            scaled,
-            mean: scaled.each_ref().map(|lane| lane.input.mean),
-            range: scaled.each_ref().map(|lane| lane.input.range),
-            lowest: scaled.each_ref().map(|lane| lane.table[0]),
-            ladder: (0..rungs).map(rung).collect(),
-        }
+        Lanes { scaled, ladder: Ladder::new(scaled.each_ref()) }
     }
 
     /// The first values of each pixel; those of `to` are `channels` apart.
@@ -233,59 +220,116 @@ impl<'s> Lanes<'s> {
         channels: usize,
         error: Option<&mut QuantizationError>,
     ) {
-        if self.ladder.is_empty() {
-            let targets = to.chunks_mut(channels).zip(from.iter(LANES));
-            targets.for_each(|(to, from)| to[..LANES].copy_from_slice(from));
-            look_up(simd, self.scaled.each_ref(), to, channels);
-            if let Some(error) = error {
-                let pairs = from.iter(LANES).zip(to.chunks(channels).map(|to| &to[..LANES]));
-                error.add_block(simd, pairs);
-            }
-        } else if S::f32s::LEN < LANES {
-            let mut error = error;
-            for first in (0..LANES).step_by(4) {
-                self.climb::<S, f32x4<S>>(simd, first, from, to, channels, error.as_deref_mut());
-            }
-        } else {
-            self.climb::<S, f32x8<S>>(simd, 0, from, to, channels, error);
+        if let Some(ladder) = &self.ladder {
+            return ladder.climb(simd, from, to, channels, error);
+        }
+        let targets = to.chunks_mut(channels).zip(from.iter(LANES));
+        targets.for_each(|(to, from)| to[..LANES].copy_from_slice(from));
+        look_up(simd, self.scaled.each_ref(), to, channels);
+        if let Some(error) = error {
+            let pairs = from.iter(LANES).zip(to.chunks(channels).map(|to| &to[..LANES]));
+            error.add_block(simd, pairs);
         }
     }
+}
 
-    /// A vector's lanes, a few pixels at a time.
+/// Few points a channel, all multiples of 1 / [`POINT_UNITS`], to be climbed from the lowest on in whole numbers of 16 bits.
+/// `y > m` for a midpoint `m = k / 2048` if and only if `ceil(2048 y) > k`, and 2048 y is exact: the result is that of
+/// [`Points::nearest`].
+struct Ladder {
+    mean: [f32; LANES],
+    /// Of the range, what [`MIDPOINT_UNITS`] make a whole of.
+    unit: [f32; LANES],
+    lowest: [i16; LANES],
+    /// Midpoints, and the bits in which the points on both sides differ.
+    rungs: Vec<([i16; LANES], [i16; LANES])>,
+    /// What points are de-normalized with.
+    output_unit: [f32; LANES],
+    output_mean: [f32; LANES],
+}
+
+/// What points of the 4-set universal set are whole multiples of the inverse of.
+const POINT_UNITS: f32 = 1024.0;
+/// And their midpoints.
+const MIDPOINT_UNITS: f32 = 2048.0;
+/// Farthest from 0 that a value may be, so that it fits into 16 bits in these units.
+const FARTHEST: f32 = 15.0;
+/// Added to a whole number of at most 22 bits, this makes its two's complement the low bits of the sum.
+const WHOLE: f32 = 12_582_912.0;
+
+impl Ladder {
+    /// Nothing where there are too many points, or others than such multiples, or values that are too far out.
+    fn new(scaled: [&Scaled<'_>; LANES]) -> Option<Self> {
+        let most = scaled.iter().map(|lane| lane.points.values.len()).max()?;
+        let fits = |value: &f32| (value * POINT_UNITS).fract() == 0.0 && value.abs() <= FARTHEST;
+        let all = scaled.iter().all(|lane| lane.farthest <= FARTHEST && lane.points.values.iter().all(fits));
+        if most > FEW || !all {
+            return None;
+        }
+        let point = |lane: &Scaled, at: usize| {
+            let values = &lane.points.values;
+            (values[at.min(values.len() - 1)] * POINT_UNITS) as i16
+        };
+        let rung = |at: usize| {
+            let midpoint = |lane: &Scaled| {
+                let inside = lane.points.midpoints.get(at).filter(|midpoint| midpoint.is_finite());
+                inside.map_or(i16::MAX, |midpoint| (midpoint * MIDPOINT_UNITS) as i16)
+            };
+            (scaled.map(midpoint), scaled.map(|lane| point(lane, at) ^ point(lane, at + 1)))
+        };
+        Some(Ladder {
+            mean: scaled.map(|lane| lane.input.mean),
+            unit: scaled.map(|lane| lane.input.range / MIDPOINT_UNITS),
+            lowest: scaled.map(|lane| point(lane, 0)),
+            rungs: (0..most - 1).map(rung).collect(),
+            output_unit: scaled.map(|lane| lane.output.range / POINT_UNITS),
+            output_mean: scaled.map(|lane| lane.output.mean),
+        })
+    }
+
+    /// A few pixels at a time.
     #[inline(always)]
-    fn climb<S: Simd, V: SimdFloat<S, Element = f32>>(
+    fn climb<S: Simd>(
         &self,
         simd: S,
-        first: usize,
         from: Pixels<'_>,
         to: &mut [f32],
         channels: usize,
         error: Option<&mut QuantizationError>,
     ) {
-        let vector = |lanes: &[f32; LANES]| V::from_slice(simd, &lanes[first..first + V::LEN]);
-        let (mean, range) = (vector(&self.mean), vector(&self.range));
-        let (lowest, zero) = (vector(&self.lowest).to_bits(), V::splat(simd, 0.0));
-        let (mut noise, mut signal) = (zero, zero);
+        let floats = |lanes: &[f32; LANES]| f32x8::from_slice(simd, lanes);
+        let wholes = |lanes: &[i16; LANES]| i16x8::from_slice(simd, lanes);
+        let (mean, unit) = (floats(&self.mean), floats(&self.unit));
+        let (output_mean, output_unit) = (floats(&self.output_mean), floats(&self.output_unit));
+        let lowest = wholes(&self.lowest);
+        let (mut noise, mut signal) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
         let blocks = from.values.chunks(SIDE_BY_SIDE * from.apart);
         for (from_block, to) in blocks.zip(to.chunks_mut(SIDE_BY_SIDE * channels)) {
             // What is left over is done twice.
             let count = to.len().div_ceil(channels);
             let at: [usize; SIDE_BY_SIDE] = std::array::from_fn(|i| i.min(count - 1));
-            let xs = at.map(|at| V::from_slice(simd, &from_block[at * from.apart + first..][..V::LEN]));
-            let ys = xs.map(|x| (x - mean) / range);
+            let xs = at.map(|at| f32x8::from_slice(simd, &from_block[at * from.apart..][..LANES]));
+            let ys = xs.map(|x| {
+                let (low, high) = (((x - mean) / unit).ceil() + WHOLE).split();
+                low.to_bits().narrow(high.to_bits()).bitcast::<i16x8<S>>()
+            });
             let mut found = [lowest; SIDE_BY_SIDE];
-            for (midpoints, changes) in &self.ladder {
-                let (midpoint, change) = (vector(midpoints), vector(changes));
+            for (midpoints, changes) in &self.rungs {
+                let (midpoint, change) = (wholes(midpoints), wholes(changes));
                 for i in 0..SIDE_BY_SIDE {
-                    found[i] ^= ys[i].simd_gt(midpoint).select(change, zero).to_bits();
+                    found[i] ^= ys[i].simd_gt(midpoint).to_vector() & change;
                 }
             }
-            let found = found.map(V::from_bits);
+            let qs = found.map(|point| {
+                let (low, high) = point.widen();
+                let point = f32x4::float_from(low).combine(f32x4::float_from(high));
+                point * output_unit + output_mean
+            });
             for i in 0..SIDE_BY_SIDE {
-                found[i].store_slice(&mut to[at[i] * channels + first..][..V::LEN]);
+                qs[i].store_slice(&mut to[at[i] * channels..][..LANES]);
             }
             if error.is_some() {
-                for (x, q) in xs.iter().zip(&found).take(count) {
+                for (x, q) in xs.iter().zip(&qs).take(count) {
                     noise += (*q - *x) * (*q - *x);
                     signal += *x * *x;
                 }
@@ -365,7 +409,7 @@ mod tests {
                     .collect();
                 let unit = Normalization { mean: 0.0, range: 1.0 };
                 let mut mapped = ys.clone();
-                Scaled::new(&points, unit, &unit).apply(&mut mapped);
+                Scaled::new(&points, unit, unit, &Summary::of(&ys)).apply(&mut mapped);
                 for (y, q) in ys.iter().zip(mapped) {
                     let want = points.values[naive(&points.values, *y)];
                     assert!((q - y).abs() <= (want - y).abs() + 1e-7, "y {y}: {q} is farther than {want}");
@@ -378,18 +422,24 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn pixels_are_mapped_as_channels_are() {
         let mut rng = fastrand::Rng::with_seed(3);
-        for (channels, count) in [(1, 16), (5, 16), (8, 4), (19, 16), (19, 40)] {
-            let sets: Vec<Points> = (0..channels)
-                .map(|_| Points::new((0..count).map(|_| rng.f32() * 2.0 - 1.0).collect()))
-                .collect();
-            let scaled: Vec<Scaled> = sets
-                .iter()
-                .map(|points| {
-                    let norm = Normalization { mean: rng.f32() - 0.5, range: rng.f32() + 0.1 };
-                    Scaled::new(points, norm, &norm)
-                })
-                .collect();
-            let values: Vec<f32> = (0..channels * 77).map(|_| rng.f32() * 2.0 - 1.0).collect();
+        for (channels, count, sets, spread) in
+            [(1, 16, 4, 1.0), (5, 16, 4, 1.0), (8, 4, 4, 1.0), (19, 16, 4, 1.0), (19, 40, 4, 1.0)]
+                .into_iter()
+                .chain([(24, 3, 2, 1.0), (16, 16, 3, 1.0), (16, 16, 4, 40.0)])
+        {
+            let universal = UniversalSet::of(WordSets::new(sets).unwrap()).values();
+            let mut draw =
+                || Points::new((0..count).map(|_| universal[rng.usize(..universal.len())]).collect());
+            let sets: Vec<Points> = (0..channels).map(|_| draw()).collect();
+            let values: Vec<f32> = (0..channels * 77).map(|_| (rng.f32() * 2.0 - 1.0) * spread).collect();
+            let every = |values: &[f32], channel: usize| -> Vec<f32> {
+                values.iter().copied().skip(channel).step_by(channels).collect()
+            };
+            let scale = |(channel, points)| {
+                let norm = Normalization { mean: rng.f32() - 0.5, range: rng.f32() + 0.1 };
+                Scaled::new(points, norm, norm, &Summary::of(&every(&values, channel)))
+            };
+            let scaled: Vec<Scaled> = sets.iter().enumerate().map(scale).collect();
             let mut mapped = values.clone();
             let mut error = QuantizationError::default();
             let pixels = Pixels { values: &values, apart: channels };
@@ -399,13 +449,30 @@ mod tests {
             assert!((error.noise / expected.noise - 1.0).abs() < 1e-6);
             assert!((error.signal / expected.signal - 1.0).abs() < 1e-6);
             for (channel, scaled) in scaled.iter().enumerate() {
-                let every = |values: &[f32]| -> Vec<f32> {
-                    values.iter().copied().skip(channel).step_by(channels).collect()
-                };
-                let mut alone = every(&values);
+                let mut alone = every(&values, channel);
                 scaled.apply(&mut alone);
-                assert_eq!(every(&mapped), alone);
+                assert_eq!(every(&mapped, channel), alone);
             }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn midpoints_and_their_neighbours_climb_to_the_nearest_point() {
+        let universal = UniversalSet::of(WordSets::REFERENCE).values();
+        let points = Points::new(universal.iter().copied().step_by(25).collect());
+        let near = |m: &f32| [m.next_down(), *m, m.next_up()];
+        let edges = [-1.0, -f32::MIN_POSITIVE, 0.0, f32::MIN_POSITIVE, 1.0];
+        let values: Vec<f32> =
+            points.midpoints.iter().filter(|m| m.is_finite()).flat_map(near).chain(edges).collect();
+        let unit = Normalization { mean: 0.0, range: 1.0 };
+        let scaled: Vec<Scaled> =
+            (0..LANES).map(|_| Scaled::new(&points, unit, unit, &Summary::of(&values))).collect();
+        assert!(Ladder::new(std::array::from_fn(|i| &scaled[i])).is_some());
+        let pixels: Vec<f32> = values.iter().flat_map(|value| [*value; LANES]).collect();
+        let mut mapped = pixels.clone();
+        PixelPoints::new(&scaled).apply(Pixels { values: &pixels, apart: LANES }, &mut mapped, None);
+        for (y, q) in pixels.iter().zip(mapped) {
+            assert_eq!(q, points.quantize_dequantize(*y), "{y}");
         }
     }
 
