@@ -3,7 +3,7 @@
 //! `cargo run --release --example quantize`
 
 use dfsq::quant::points::Scaled;
-use dfsq::quant::{Histogram, Normalization, PointSets, PointSettings};
+use dfsq::quant::{Histogram, Normalization, PointSets, PointSettings, Summary};
 
 fn main() -> dfsq::Result<()> {
     // Positive and skewed, as values after a ReLU are.
@@ -17,7 +17,7 @@ fn main() -> dfsq::Result<()> {
         let points = PointSets::new(settings.word_sets, vec![chosen]);
 
         let mut quantized = values.clone();
-        Scaled::new(&points.points()[0], norm, &norm).apply(&mut quantized);
+        Scaled::new(&points.points()[0], norm, norm, &Summary::of(&values)).apply(&mut quantized);
         let noise: f64 = values.iter().zip(&quantized).map(|(x, q)| f64::from(x - q).powi(2)).sum();
         let signal: f64 = values.iter().map(|x| f64::from(*x).powi(2)).sum();
         println!("{:?}: {:?}", settings.selection, points.values(0));

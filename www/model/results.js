@@ -3,8 +3,9 @@
 /**
  * @typedef {import("../pkg/dfsq.js").Picture} Picture
  * @typedef {import("../pkg/dfsq.js").Score} Score
- * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, costs?: import("../pkg/dfsq.js").Costs, score?: Score, complete: boolean}} Result
- * `complete` once it has been scored, or need not be
+ * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, costs?: import("../pkg/dfsq.js").Costs, score?: Score}} Result
+ * `score` is against the reference, where there is one
+ * @typedef {{score: Score | undefined}} Distance from the full-precision output; without a score where pictures are too small for one
  */
 
 /** Bytes of pictures kept for going back to a setting. */
@@ -13,6 +14,19 @@ const MOST_BYTES = 400e6;
 export class Results {
   /** @type {Map<string, Result>} */
   #results = new Map();
+
+  /** @type {Map<string, Distance>} */
+  #distances = new Map();
+
+  /** How far a result is from full precision, if that has been measured. @param {string | undefined} key @param {string | undefined} full */
+  distance(key, full) {
+    return this.#distances.get(`${key} ${full}`);
+  }
+
+  /** @param {string} key @param {string} full @param {Distance} distance */
+  keepDistance(key, full, distance) {
+    this.#distances.set(`${key} ${full}`, distance);
+  }
 
   /** @param {string | undefined} key */
   get(key) {

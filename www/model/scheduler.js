@@ -24,8 +24,8 @@ export class Scheduler {
   #failures = new Map();
   /** Keys of the distributions that the full-precision worker has. @type {Set<string>} */
   #analyzed = new Set();
-  /** Keys of results that are being scored. @type {Set<string>} */
-  #scoring = new Set();
+  /** Keys of results whose distance from full precision is being measured. @type {Set<string>} */
+  #comparing = new Set();
 
   /** @param {Bench} bench */
   constructor(bench) {
@@ -69,7 +69,7 @@ export class Scheduler {
     if (!sample || !library.network || loading || this.#halted) return;
     for (const method of NETWORK_METHODS) this.#bring(method, sample);
     this.#bring("images", sample);
-    this.#scoreAgainstFull(sample);
+    this.#compareWithFull(sample);
   }
 
   /** Has a worker do what is wanted of it now. @param {string} name @param {Sample} sample */
@@ -129,6 +129,17 @@ export class Scheduler {
     return sample && this.#bench.results.get(this.#key(method, sample));
   }
 
+  /** How far a method's result is from full precision. @param {string} method @param {Sample | undefined} [sample] */
+  distance(method, sample = this.#bench.samples.current) {
+    return sample && this.#bench.results.distance(this.#key(method, sample), this.#key("fp32", sample));
+  }
+
+  /** Against the reference; where there is none, against full precision. @param {string} method @param {Sample | undefined} [sample] */
+  score(method, sample = this.#bench.samples.current) {
+    const upscales = this.#bench.settings.values.mode === "upscale";
+    return upscales ? this.distance(method, sample)?.score : this.result(method, sample)?.score;
+  }
+
   /** Nothing where what the method needs has not been made. @param {string} method @param {Sample} sample */
   #key(method, sample) {
     const { library, making } = this.#bench;
@@ -161,7 +172,8 @@ export class Scheduler {
   get incomplete() {
     const sample = this.#bench.samples.current;
     if (!sample) return false;
-    const missing = (/** @type {string} */ method) => !this.result(method)?.complete && !this.failure(method === "bicubic" ? "images" : method);
+    const known = (/** @type {string} */ method) => this.result(method) && (method === "fp32" || this.distance(method) || !this.result("fp32"));
+    const missing = (/** @type {string} */ method) => !known(method) && !this.failure(method === "bicubic" ? "images" : method);
     return (!this.isAnalyzed(sample) && !this.failure("fp32")) || ["bicubic", ...NETWORK_METHODS].some(missing);
   }
 
@@ -182,7 +194,7 @@ export class Scheduler {
     const key = this.#key(name, sample);
     if (!key) throw new Error("what was made for this method is not what was asked for");
     const { picture, score, layerDb, costs, seconds } = await engines[name].call("upscale", [pair.low, pair.reference, options], { assets, onProgress: (done) => task.progress(done) });
-    this.#bench.results.keep(key, { picture, score, layerDb, costs, seconds, complete: Boolean(pair.reference) });
+    this.#bench.results.keep(key, { picture, score, layerDb, costs, seconds });
   }
 
   /** @param {Sample} sample @param {Task} task */
@@ -200,7 +212,7 @@ export class Scheduler {
     const { picture, score, layerDb, costs, seconds } = await engines.fp32.call("analyze", [pair.low, pair.reference, analysis, points], { assets, onProgress: (done) => task.progress(done) });
     this.#analyzed.add(analysis);
     this.#bench.measured((pair.low.width * pair.low.height) / seconds);
-    this.#bench.results.keep(key, { picture, score, layerDb, costs, seconds, complete: true });
+    this.#bench.results.keep(key, { picture, score, layerDb, costs, seconds });
   }
 
   /** Has the worker forget the distributions of what is no longer looked at. @param {string} next what it will know */
@@ -232,31 +244,30 @@ export class Scheduler {
     const { engines, results } = this.#bench;
     const [key, own] = [this.#key("bicubic", sample), this.#key("reference", sample)];
     const { scale } = this.#bench.cost();
-    if (reference && own) results.keep(own, { picture: reference, complete: true });
+    if (reference && own) results.keep(own, { picture: reference });
     this.#bench.changed();
     const start = performance.now();
     const picture = await engines.images.call("bicubic", [low, scale]);
     const seconds = (performance.now() - start) / 1000;
     const score = reference && (await engines.images.call("score", [picture, reference, scale]));
-    if (key) results.keep(key, { picture, seconds, score, complete: Boolean(reference) });
+    if (key) results.keep(key, { picture, seconds, score });
   }
 
-  /** In upscale mode the full-precision output takes the place of the reference. @param {Sample} sample */
-  async #scoreAgainstFull(sample) {
-    const { engines, results, settings } = this.#bench;
-    const full = this.result("fp32", sample);
-    if (settings.values.mode !== "upscale" || !full) return;
-    for (const method of ["bicubic", ...NETWORK_METHODS]) {
+  /** Measures how far the results that are there are from full precision. @param {Sample} sample */
+  async #compareWithFull(sample) {
+    const { engines, results } = this.#bench;
+    const [full, fullKey] = [this.result("fp32", sample), this.#key("fp32", sample)];
+    if (!full || !fullKey) return;
+    for (const method of ["bicubic", "min-max", "dfsq", "dfsq-opt"]) {
       const [key, result] = [this.#key(method, sample), this.result(method, sample)];
-      if (!key || !result || result.complete || this.#scoring.has(key)) continue;
-      this.#scoring.add(key);
+      if (!key || !result || results.distance(key, fullKey) || this.#comparing.has(key)) continue;
+      this.#comparing.add(key);
       try {
-        const score = await engines.images.call("score", [result.picture, full.picture, this.#bench.cost().scale]);
-        results.keep(key, { ...result, score, complete: true });
+        results.keepDistance(key, fullKey, { score: await engines.images.call("score", [result.picture, full.picture, this.#bench.cost().scale]) });
       } catch (error) {
         if (!isCancelled(error)) this.#failures.set(this.#wish(method, sample), /** @type {Error} */ (error));
       } finally {
-        this.#scoring.delete(key);
+        this.#comparing.delete(key);
         this.#bench.changed();
       }
     }

@@ -15,7 +15,7 @@ export class CompareView extends HTMLElement {
   #pointers = new Map();
 
   connectedCallback() {
-    for (const [method, name] of Object.entries(METHOD_NAMES)) {
+    for (const [method, name] of [...Object.entries(METHOD_NAMES), ["difference", "Difference"]]) {
       const pane = document.createElement("figure");
       pane.className = "pane";
       pane.dataset.method = method;
@@ -49,9 +49,10 @@ export class CompareView extends HTMLElement {
     this.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     this.addEventListener("dblclick", () => this.fit());
     this.addEventListener("keydown", (event) => this.#key(event));
+    for (const end of ["keyup", "blur"]) this.addEventListener(end, () => this.classList.remove("flicked"));
   }
 
-  /** Arranges the panes: `view` is panes, pair or slider. @param {string} view @param {string[]} methods */
+  /** Arranges the panes: `view` is panes, pair, slider or difference. @param {string} view @param {string[]} methods */
   arrange(view, methods) {
     this.dataset.view = view;
     this.#shown = methods;
@@ -75,16 +76,19 @@ export class CompareView extends HTMLElement {
     return true;
   }
 
-  /** Draws a picture, or marks the pane as waiting for one. @param {string} method @param {ImageData | undefined} image */
+  /** Draws a picture, or what was there before stays. @param {string} method @param {ImageData | undefined} image */
   draw(method, image) {
     const entry = this.#panes.get(method);
-    if (!entry) return;
-    entry.pane.classList.toggle("stale", !image);
-    if (!image) return;
+    if (!entry || !image) return;
     const { canvas } = entry;
     if (canvas.width !== image.width) canvas.width = image.width;
     if (canvas.height !== image.height) canvas.height = image.height;
     canvas.getContext("2d")?.putImageData(image, 0, 0);
+  }
+
+  /** Whether a pane shows something else until its own picture comes. @param {string} method @param {boolean} waiting */
+  waits(method, waiting) {
+    this.#panes.get(method)?.pane.classList.toggle("waiting", waiting);
   }
 
   /** @param {string} method @param {string} text behind the method's name @param {boolean} failed whether it says why there is no picture */
@@ -205,6 +209,7 @@ export class CompareView extends HTMLElement {
     else if (event.key === "+" || event.key === "=") this.zoom(1.4);
     else if (event.key === "-") this.zoom(1 / 1.4);
     else if (event.key === "0") this.fit();
+    else if (event.key.toLowerCase() === "f") this.classList.add("flicked");
     else return;
     event.preventDefault();
   }

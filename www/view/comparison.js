@@ -1,4 +1,5 @@
 // The pictures of the current sample in <compare-view>, with their captions, and what arranges them.
+import { difference, GAINS } from "../model/difference.js";
 import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
 import { element } from "./dom.js";
 import { bitsText, decimal } from "./score-table.js";
@@ -7,7 +8,7 @@ import { bitsText, decimal } from "./score-table.js";
 /** @typedef {import("./compare-view.js").CompareView} CompareView */
 
 const PANES = ["fp32", "dfsq-opt", "dfsq", "min-max"];
-const VIEWS = ["panes", "slider", "pair"];
+const VIEWS = ["panes", "slider", "pair", "difference"];
 
 /** @type {WeakMap<object, ImageData>} */
 const images = new WeakMap();
@@ -29,6 +30,8 @@ export class Comparison {
   #view;
   /** What each canvas shows now. @type {Map<string, object | undefined>} */
   #drawn = new Map();
+  /** Of which pictures, and how often enlarged, the difference is shown. @type {unknown[]} */
+  #differing = [];
   /** Sample and region that the view shows. */
   #place = "";
 
@@ -47,6 +50,8 @@ export class Comparison {
     }
     /** @type {HTMLInputElement} */ (document.querySelector(`[name=view][value="${wanted("view", VIEWS, "panes")}"]`)).checked = true;
     element("view").addEventListener("change", () => this.#arrange());
+    element("gain").append(...GAINS.map((gain) => new Option(`× ${gain}`, String(gain), gain === 8, gain === 8)));
+    element("gain").addEventListener("change", () => this.#drawDifference());
     element("zoom-in").onclick = () => view.zoom(1.4);
     element("zoom-out").onclick = () => view.zoom(1 / 1.4);
     element("zoom-fit").onclick = () => view.fit();
@@ -68,8 +73,10 @@ export class Comparison {
 
   #arrange() {
     const { view, left, right } = this.arrangement;
-    for (const side of ["left", "right"]) element(side).disabled = view === "panes";
-    this.#view.arrange(view, view === "panes" ? PANES : left === right ? [left] : [left, right]);
+    element("sides").hidden = view === "panes";
+    element("gain-field").hidden = view !== "difference";
+    this.#view.arrange(view, view === "panes" ? PANES : view === "difference" ? [view] : left === right ? [left] : [left, right]);
+    this.#drawDifference();
   }
 
   draw() {
@@ -88,11 +95,32 @@ export class Comparison {
     if (place !== this.#place) this.#view.fit();
     this.#place = place;
     for (const method of Object.keys(METHOD_NAMES)) {
-      const picture = scheduler.result(method)?.picture;
+      const own = scheduler.result(method)?.picture;
+      // Until a network has run, what can be had without it.
+      const picture = own ?? (NETWORK_METHODS.includes(method) ? scheduler.result("bicubic")?.picture : undefined);
       if (this.#drawn.get(method) !== picture || !this.#drawn.has(method)) this.#view.draw(method, picture && imageData(picture));
       this.#drawn.set(method, picture);
+      this.#view.waits(method, !own);
       this.#view.caption(method, this.#note(method), Boolean(scheduler.failure(method)));
     }
+    this.#drawDifference();
+  }
+
+  /** The right picture minus the left one. */
+  #drawDifference() {
+    const { view, left, right } = this.arrangement;
+    if (view !== "difference") return;
+    const { scheduler } = this.#bench;
+    const gain = Number(element("gain").value);
+    const [first, second] = [scheduler.result(left)?.picture, scheduler.result(right)?.picture];
+    const differing = [first, second, gain];
+    if (differing.every((part, i) => part === this.#differing[i]) && this.#drawn.has(view)) return;
+    this.#differing = differing;
+    const shown = first && second && difference(first, second, gain);
+    this.#view.draw(view, shown && imageData(shown));
+    this.#view.waits(view, !shown);
+    this.#view.caption(view, shown ? `${METHOD_NAMES[right]} minus ${METHOD_NAMES[left]}, × ${gain}` : "comes when both have run", false);
+    this.#drawn.set(view, shown);
   }
 
   drawProgress() {
@@ -105,8 +133,11 @@ export class Comparison {
     const failure = scheduler.failure(method);
     if (failure) return failure.message;
     const result = scheduler.result(method);
-    if (!result) return tasks.get(method) ? "running…" : "";
-    const text = NETWORK_METHODS.includes(method) && method !== "fp32" ? `${bitsText(settings.values, method)} bits` : "";
-    return [text, result.score ? `${decimal(result.score.psnrY, 2)} dB` : ""].filter(Boolean).join(" · ");
+    const quantized = NETWORK_METHODS.includes(method) && method !== "fp32";
+    const bits = quantized ? `${bitsText(settings.values, method)} bits` : "";
+    if (!result) return [bits, tasks.get(method) ? "running; bicubic until then" : ""].filter(Boolean).join(" · ");
+    const [score, distance] = [scheduler.score(method)?.psnrY, quantized ? scheduler.distance(method)?.score?.psnrY : undefined];
+    const parts = [bits, score !== undefined && `${decimal(score, 2)} dB`, distance !== undefined && distance !== score && `${decimal(distance, 1)} to full`];
+    return parts.filter(Boolean).join(" · ");
   }
 }

@@ -33,8 +33,9 @@ function rows({ samples, scheduler, settings }) {
           method,
           weightBits: quantized ? bits(weightBits) : 32,
           activationBits: quantized ? bits(activationBits) : 32,
-          psnrY: result.score?.psnrY ?? null,
-          ssimY: result.score?.ssimY ?? null,
+          psnrY: scheduler.score(method, sample)?.psnrY ?? null,
+          ssimY: scheduler.score(method, sample)?.ssimY ?? null,
+          psnrToFull: scheduler.distance(method, sample)?.score?.psnrY ?? null,
           seconds: result.seconds ?? null,
           modelBytes: result.costs?.totalBytes ?? (method === "bicubic" ? 0 : null),
           bitOpsPerPixel: result.costs?.bitOpsPerPixel ?? null,
@@ -49,7 +50,7 @@ function rows({ samples, scheduler, settings }) {
 
 /** One line for each sample and method at the present settings. @param {Bench} bench */
 function scoresCsv(bench) {
-  const columns = /** @type {const} */ (["image", "mode", "against", "method", "weightBits", "activationBits", "psnrY", "ssimY", "seconds", "modelBytes", "bitOpsPerPixel"]);
+  const columns = /** @type {const} */ (["image", "mode", "against", "method", "weightBits", "activationBits", "psnrY", "ssimY", "psnrToFull", "seconds", "modelBytes", "bitOpsPerPixel"]);
   const quote = (/** @type {unknown} */ value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
   const lines = rows(bench).map((row) => columns.map((column) => quote(row[column])).join(","));
   return [columns.join(","), ...lines, ""].join("\r\n");

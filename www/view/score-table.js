@@ -24,12 +24,13 @@ export function drawScores(bench, table) {
   const against = settings.values.mode === "benchmark" ? "the reference image" : "the full-precision output";
   if (table.caption) table.caption.textContent = `Scores on luma against ${against}, border of ${bench.cost().scale} pixels left out`;
   const rows = ["fp32", "dfsq-opt", "dfsq", "min-max", "bicubic"].map((method) => {
-    const result = scheduler.result(method);
+    const [result, score] = [scheduler.result(method), scheduler.score(method)];
     const size = result?.costs ? (result.costs.totalBytes / 1000).toFixed(0) : result && method === "bicubic" ? "0" : "–";
     const cells = [
       bitsText(settings.values, method),
-      [`psnr-${method}`, decimal(result?.score?.psnrY, 3)],
-      [`ssim-${method}`, decimal(result?.score?.ssimY, 4)],
+      [`psnr-${method}`, decimal(score?.psnrY, 3)],
+      [`ssim-${method}`, decimal(score?.ssimY, 4)],
+      [`full-${method}`, decimal(method === "fp32" ? undefined : scheduler.distance(method)?.score?.psnrY, 2)],
       [`time-${method}`, decimal(result?.seconds, 2)],
       [`size-${method}`, size],
     ];
