@@ -58,7 +58,7 @@ fn silent<J: JsCast>() -> J {
 }
 
 fn calibrated() -> Session {
-    let mut session = Session::new(&stated_edsr(), none()).unwrap();
+    let mut session = Session::new(&stated_edsr(), none(), None).unwrap();
     session.calibrate(list(&[picture(12, 10)]), json("{}"), json("[4, 2]"), silent()).unwrap();
     session
 }
@@ -176,7 +176,7 @@ fn a_network_is_optimized_measured_and_studied() {
     let made: JsValue =
         session.optimize(pictures(), options(), exact(), json("{}"), silent()).unwrap().into();
     run(&mut session).unwrap();
-    let mut another = Session::new(&stated_edsr(), none()).unwrap();
+    let mut another = Session::new(&stated_edsr(), none(), None).unwrap();
     another.load_optimized(&bytes(&made, "file")).unwrap();
     run(&mut another).unwrap();
 
@@ -203,7 +203,7 @@ fn a_network_is_optimized_measured_and_studied() {
 
 #[wasm_bindgen_test]
 fn a_network_that_is_none_is_an_error_with_a_kind() {
-    assert_eq!(kind(Session::new(b"text", none()).err().unwrap()), "network");
+    assert_eq!(kind(Session::new(b"text", none(), None).err().unwrap()), "network");
     assert_eq!(kind(calibrated().load_calibration(b"text").err().unwrap()), "calibration");
     assert_eq!(kind(calibrated().load_optimized(b"text").err().unwrap()), "optimized");
 }

@@ -82,8 +82,8 @@ impl Network {
     /// Returns the output and, where the observer measures them, what each layer's quantizer did.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] where a layer that is quantized meets NaN or infinity, [`Error::Cancelled`], and what the
-    /// observer returns.
+    /// [`Error::NonFinite`](crate::Error::NonFinite) where a layer that is quantized meets NaN or infinity,
+    /// [`Error::Cancelled`](crate::Error::Cancelled), and what the observer returns.
     pub fn run(
         &self,
         plan: &Plan,
