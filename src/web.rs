@@ -13,7 +13,7 @@ use crate::mixed_precision::{self, LayerErrors};
 use crate::network::Engine;
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use crate::session::{self, Method, Options, Prepared};
-use crate::{Error, Result, hash, metrics};
+use crate::{Error, Result, figures, hash, metrics};
 use convert::*;
 use std::collections::HashMap;
 use types::*;
@@ -88,6 +88,12 @@ pub fn assign_bits(layers: JsLayerErrors, widths: JsBitWidths, average_bits: f64
     let (layers, widths): (Vec<LayerErrors>, Vec<BitWidth>) = (from_js(layers)?, from_js(widths)?);
     let chosen = mixed_precision::assign(&layers, &widths, average_bits).unwrap_or_default();
     Ok(chosen.into_iter().map(|index| widths[index].bits()).collect())
+}
+
+/// Draws a picture's quality over bits, as SVG text.
+#[wasm_bindgen(js_name = qualityFigure)]
+pub fn quality_figure(request: JsQualityRequest) -> Result<String> {
+    figures::quality(&from_js(request)?)
 }
 
 /// A network in one worker, with what was prepared for the last run and the distributions of the samples seen.

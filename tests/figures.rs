@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dfsq::analysis::{ChannelSummary, HISTOGRAM_BINS};
-use dfsq::figures::{self, Chosen, Style};
+use dfsq::figures::{self, Chosen, QualityRequest, Style};
 use dfsq::quant::UniversalSet;
 use std::path::Path;
 
@@ -80,4 +80,19 @@ fn layers_are_lines_that_pass_over_one_not_measured() {
     let mut dfsq = line(26.0);
     dfsq[10] = f64::NAN;
     check("layers", figures::layers(&Style::default(), [&line(30.0), &dfsq, &line(19.5)], 12));
+}
+
+#[test]
+fn quality_over_bits_passes_over_what_is_not_known() {
+    let line = |top: f64| [6.0, 2.0, 0.5, 0.0, 0.0].map(|loss| top - loss).to_vec();
+    let mut dfsq = line(35.7);
+    dfsq[1] = f64::NAN;
+    let request = QualityRequest {
+        style: Style::default(),
+        widths: vec![2, 3, 4, 6, 8],
+        decibels: [line(35.8), dfsq, vec![f64::NAN; 5]],
+        full: 35.9,
+        selected: 2,
+    };
+    check("quality", figures::quality(&request));
 }

@@ -16,6 +16,7 @@ import { Exports } from "./view/exports.js";
 import { LayerBits } from "./view/layer-bits.js";
 import { NetworkPicker } from "./view/network-picker.js";
 import { Opening, SAMPLES, sampleFiles } from "./view/opening.js";
+import { QualityFigure } from "./view/quality.js";
 import { RegionPanel } from "./view/region.js";
 import { SampleList } from "./view/sample-list.js";
 import { drawScores } from "./view/score-table.js";
@@ -41,6 +42,7 @@ function show(bench, link) {
     new CalibrationButtons(bench),
     new Exports(bench, analyzer, comparison, networks, errors),
     new LayerBits(element("layer-bits"), bench, errors),
+    new QualityFigure(bench, errors),
     new RegionPanel(element("region"), bench),
     new SampleList(bench),
     new StudyTable(element("study-table"), bench, analyzer, errors),

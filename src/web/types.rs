@@ -60,6 +60,8 @@ extern "C" {
     pub type JsChannels;
     #[wasm_bindgen(typescript_type = "FigureRequest")]
     pub type JsFigureRequest;
+    #[wasm_bindgen(typescript_type = "QualityRequest")]
+    pub type JsQualityRequest;
     #[wasm_bindgen(typescript_type = "(done: number) => void")]
     pub type JsProgress;
 }

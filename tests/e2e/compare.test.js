@@ -160,3 +160,40 @@ test("one method that fails says so in its pane, and the others are there", asyn
   await state(page, "done");
   assert.deepEqual(page.complaints, []);
 });
+
+test("quality over bits is filled in, and a click on it switches to those bits", async () => {
+  const page = await open();
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const figure = byId(page, "figure-quality");
+  await figure.locator("svg").waitFor();
+  await byId(page, "fill-quality").click();
+  await page.waitForFunction(() => /** @type {any} */ (document.querySelector('[data-testid="figure-quality"] svg'))?.ariaLabel.match(/bits \d/g)?.length >= 15 && !document.querySelector('[data-testid="figure-quality"] svg').ariaLabel.includes("–"));
+  const spoken = await figure.locator("svg").getAttribute("aria-label");
+  const box = await figure.boundingBox();
+  await page.mouse.click(box.x + 0.2 * box.width, box.y + 0.5 * box.height);
+  await page.waitForFunction(() => document.querySelector('[data-testid="weight-bits"] input[value="2"]').checked);
+  await state(page, "done");
+  assert.ok(spoken.includes(`DFSQ: 2 bits ${(await score(page, "psnr-dfsq")).toFixed(2)}`), spoken);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("two pictures are shown as their difference, and every method says how far it is from full precision", async () => {
+  const page = await open("#view=difference&left=fp32&right=min-max");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  await page.locator("compare-view figcaption", { hasText: "Min-max minus Full precision, × 8" }).waitFor();
+  const spread = () =>
+    page.evaluate(() => {
+      const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('[data-testid="canvas-difference"]'));
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.reduce((sum, value, i) => (i % 4 === 3 ? sum : sum + Math.abs(value - 128)), 0);
+    });
+  const eight = await spread();
+  await byId(page, "gain").selectOption("16");
+  assert.ok(eight > 0 && (await spread()) > 1.3 * eight);
+  const [opt, minMax] = [await score(page, "full-dfsq-opt"), await score(page, "full-min-max")];
+  assert.ok(opt > minMax + 3, `${opt} against ${minMax}`);
+  assert.equal(await byId(page, "full-fp32").textContent(), "–");
+  assert.deepEqual(page.complaints, []);
+});

@@ -237,3 +237,33 @@ test("distributions that nobody looks at any more are forgotten", async () => {
   assert.equal(bench.engines.fp32.last("keepSamples").args[0].length, 0);
   assert.ok(bench.scheduler.isAnalyzed(bench.samples.current));
 });
+
+test("quality over bits is filled in for every width and method, and an optimized file grows by what it lacked", async () => {
+  const bench = await started();
+  const { quality } = bench;
+  const known = () => quality.decibels.map((line) => line.map((value) => !Number.isNaN(value)));
+  const only = [false, false, true, false, false];
+  assert.deepEqual([quality.widths, quality.selected, known()], [[2, 3, 4, 6, 8], 2, [only, only, only]]);
+  assert.ok(quality.canFill);
+  const filled = quality.fill();
+  assert.ok(quality.filling && !quality.canFill);
+  await filled;
+  await settle();
+  assert.ok(known().flat().every(Boolean) && bench.tasks.size === 0 && !quality.canFill);
+  assert.deepEqual([bench.engines["dfsq-opt"].count("optimize"), bench.engines.dfsq.count("upscale")], [4, 5]);
+  // What was filled in is there when it is chosen.
+  bench.settings.set({ weightBits: 2, activationBits: 2 });
+  await settle();
+  assert.deepEqual([quality.selected, bench.engines.dfsq.count("upscale")], [0, 5]);
+});
+
+test("a change of bits comes before what is being filled in", async () => {
+  const bench = await started();
+  bench.engines["min-max"].instead.upscale = never;
+  bench.quality.fill();
+  await settle();
+  bench.engines["min-max"].instead = {};
+  bench.settings.set({ weightBits: 3, activationBits: 3 });
+  await settle();
+  assert.ok(bench.scheduler.result("min-max") && !bench.scheduler.incomplete && bench.tasks.size === 0);
+});

@@ -7,9 +7,11 @@ import { Library } from "./library.js";
 import { Making } from "./making.js";
 import { Pairs } from "./pairs.js";
 import { NETWORK_METHODS, TYPICAL_SPEED } from "./plan.js";
+import { Quality } from "./quality.js";
 import { Results } from "./results.js";
 import { Samples } from "./samples.js";
 import { Scheduler } from "./scheduler.js";
+import { uniform } from "./settings.js";
 import { Tasks } from "./tasks.js";
 
 /**
@@ -44,6 +46,7 @@ export class Bench extends EventTarget {
     this.making = new Making(this);
     this.scheduler = new Scheduler(this);
     this.inquiries = new Inquiries(this);
+    this.quality = new Quality(this);
     let { mode } = settings.values;
     settings.addEventListener("change", () => {
       if (settings.values.mode !== mode) this.samples.fit(this.cost());
@@ -179,9 +182,9 @@ export class Bench extends EventTarget {
     this.speed = pixels * (this.library.info?.macsPerPixel ?? 0) || this.speed;
   }
 
-  /** Bits of weights and activations of every layer. @returns {[number, number][]} */
-  layerBits() {
-    const { weightBits, activationBits, layerBits } = this.settings.values;
+  /** Bits of weights and activations of every layer, as chosen or of one width. @param {number} [width] @returns {[number, number][]} */
+  layerBits(width) {
+    const { weightBits, activationBits, layerBits } = width === undefined ? this.settings.values : uniform(width);
     return (this.library.info?.layers ?? []).map(({ name, quantized }) => (quantized ? (layerBits[name] ?? [weightBits, activationBits]) : [32, 32]));
   }
 

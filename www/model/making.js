@@ -77,12 +77,13 @@ export class Making {
     const { ground, widths } = this;
     const { points } = settings.values;
     const { network } = library;
+    const { phase } = task;
     this.#enter(task, "calibrating");
     const pictures = await this.#pictures(ground);
     task.check();
     const { file, info } = await engines[method].call("calibrate", [pictures, points, widths], { assets: { network }, onProgress: (done) => task.progress(0.8 * done) });
     task.check();
-    this.#enter(task, "running");
+    this.#enter(task, phase);
     return library.keepCalibration(ground, file, info);
   }
 
@@ -100,14 +101,15 @@ export class Making {
     return Promise.all(list.map(async (sample) => (await this.#bench.pair(sample)).low));
   }
 
-  /** Optimized layers that have the present bits, made where they are not there. @param {Task} task @returns {Promise<OptimizedFile | undefined>} */
-  async optimizedFor(task) {
+  /** Optimized layers that have the present bits, or this width, made where they are not there. @param {Task} task @param {number} [width] @returns {Promise<OptimizedFile | undefined>} */
+  async optimizedFor(task, width) {
     const { engines, library, settings } = this.#bench;
-    const bits = this.#bench.layerBits();
+    const bits = this.#bench.layerBits(width);
+    const { phase } = task;
     const known = this.optimized;
     const full = bits.flat().every((width) => width === 32);
     if (full || variantOf(known, bits)) return known;
-    const [options, points, { recipe }] = [settings.options("dfsq-opt"), settings.optimalPoints, settings.values];
+    const [options, points, { recipe }] = [settings.options("dfsq-opt", width), settings.optimalPoints, settings.values];
     const { network } = library;
     this.#enter(task, "optimizing");
     const pictures = await this.patches(OPTIMIZED, 3);
@@ -115,7 +117,7 @@ export class Making {
     const assets = { network, optimized: known };
     const { file, info } = await engines["dfsq-opt"].call("optimize", [pictures, options, points, recipe], { assets, onProgress: (done) => task.progress(0.8 * done) });
     task.check();
-    this.#enter(task, "running");
+    this.#enter(task, phase);
     return library.keepOptimized(file, info);
   }
 

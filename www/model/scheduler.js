@@ -69,7 +69,7 @@ export class Scheduler {
     if (!sample || !library.network || loading || this.#halted) return;
     for (const method of NETWORK_METHODS) this.#bring(method, sample);
     this.#bring("images", sample);
-    this.#compareWithFull(sample);
+    this.compareWithFull(sample);
   }
 
   /** Has a worker do what is wanted of it now. @param {string} name @param {Sample} sample */
@@ -124,29 +124,29 @@ export class Scheduler {
     return sample && this.#failures.get(this.#wish(name, sample));
   }
 
-  /** @param {string} method @param {Sample | undefined} [sample] @returns {Result | undefined} */
-  result(method, sample = this.#bench.samples.current) {
-    return sample && this.#bench.results.get(this.#key(method, sample));
+  /** With the bits that are chosen, or of one width. @param {string} method @param {Sample | undefined} [sample] @param {number} [width] @returns {Result | undefined} */
+  result(method, sample = this.#bench.samples.current, width = undefined) {
+    return sample && this.#bench.results.get(this.#key(method, sample, width));
   }
 
-  /** How far a method's result is from full precision. @param {string} method @param {Sample | undefined} [sample] */
-  distance(method, sample = this.#bench.samples.current) {
-    return sample && this.#bench.results.distance(this.#key(method, sample), this.#key("fp32", sample));
+  /** How far a method's result is from full precision. @param {string} method @param {Sample | undefined} [sample] @param {number} [width] */
+  distance(method, sample = this.#bench.samples.current, width = undefined) {
+    return sample && this.#bench.results.distance(this.#key(method, sample, width), this.#key("fp32", sample));
   }
 
-  /** Against the reference; where there is none, against full precision. @param {string} method @param {Sample | undefined} [sample] */
-  score(method, sample = this.#bench.samples.current) {
+  /** Against the reference; where there is none, against full precision. @param {string} method @param {Sample | undefined} [sample] @param {number} [width] */
+  score(method, sample = this.#bench.samples.current, width = undefined) {
     const upscales = this.#bench.settings.values.mode === "upscale";
-    return upscales ? this.distance(method, sample)?.score : this.result(method, sample)?.score;
+    return upscales ? this.distance(method, sample, width)?.score : this.result(method, sample, width)?.score;
   }
 
-  /** Nothing where what the method needs has not been made. @param {string} method @param {Sample} sample */
-  #key(method, sample) {
+  /** Nothing where what the method needs has not been made. @param {string} method @param {Sample} sample @param {number} [width] */
+  #key(method, sample, width) {
     const { library, making } = this.#bench;
-    const options = this.#bench.settings.options(method);
+    const options = this.#bench.settings.options(method, width);
     const key = (/** @type {{sha256: string} | undefined} */ made) => library.info && resultKey(this.#bench.inputKey(sample), library.info, options, made);
     if (method === "dfsq-opt") {
-      const bits = this.#bench.layerBits();
+      const bits = this.#bench.layerBits(width);
       if (bits.flat().every((width) => width === 32)) return key(undefined);
       const variant = variantOf(making.optimized, bits);
       return variant && key(variant);
@@ -179,19 +179,23 @@ export class Scheduler {
 
   /** @param {string} name @param {Sample} sample @param {Task} task */
   async #compute(name, sample, task) {
+    if (name === "images") return this.#computeSimple(sample, await this.#bench.pair(sample));
+    return name === "fp32" ? this.#analyze(sample, task) : this.quantize(name, sample, task);
+  }
+
+  /** Runs a quantized method with the bits that are chosen, or of one width. @param {string} name @param {Sample} sample @param {Task} task @param {number} [width] */
+  async quantize(name, sample, task, width) {
     const pair = await this.#bench.pair(sample);
     task.check();
-    if (name === "images") return this.#computeSimple(sample, pair);
-    if (name === "fp32") return this.#analyze(sample, task);
     const { making, engines, library, settings } = this.#bench;
-    const options = settings.options(name);
+    const options = settings.options(name, width);
     /** @type {Assets} */
     const assets = { network: library.network };
     if (this.#usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task);
-    if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task);
+    if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task, width);
     task.check();
     // Known before it runs: settings may change meanwhile.
-    const key = this.#key(name, sample);
+    const key = this.#key(name, sample, width);
     if (!key) throw new Error("what was made for this method is not what was asked for");
     const { picture, score, layerDb, costs, seconds } = await engines[name].call("upscale", [pair.low, pair.reference, options], { assets, onProgress: (done) => task.progress(done) });
     this.#bench.results.keep(key, { picture, score, layerDb, costs, seconds });
@@ -253,13 +257,13 @@ export class Scheduler {
     if (key) results.keep(key, { picture, seconds, score });
   }
 
-  /** Measures how far the results that are there are from full precision. @param {Sample} sample */
-  async #compareWithFull(sample) {
+  /** Measures how far the results that are there are from full precision. @param {Sample} sample @param {number} [width] */
+  async compareWithFull(sample, width) {
     const { engines, results } = this.#bench;
     const [full, fullKey] = [this.result("fp32", sample), this.#key("fp32", sample)];
     if (!full || !fullKey) return;
     for (const method of ["bicubic", "min-max", "dfsq", "dfsq-opt"]) {
-      const [key, result] = [this.#key(method, sample), this.result(method, sample)];
+      const [key, result] = [this.#key(method, sample, width), this.result(method, sample, width)];
       if (!key || !result || results.distance(key, fullKey) || this.#comparing.has(key)) continue;
       this.#comparing.add(key);
       try {

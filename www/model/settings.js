@@ -28,6 +28,9 @@ export const CHOICES = [
   { name: "denormalization", of: "Both", label: "Mean and range in", values: [["32", "full precision"], ["8", "8 bits"], ["6", "6 bits"], ["4", "4 bits"]], path: ["denormalizationBits"] },
 ];
 
+/** The same bits of weights and activations of all layers. @param {number} width @returns {Pick<Values, "weightBits" | "activationBits" | "layerBits">} */
+export const uniform = (width) => ({ weightBits: width, activationBits: width, layerBits: {} });
+
 /** The value of a choice, as a select has it. @param {Values} values @param {string[]} path */
 export function valueOf(values, path) {
   return String(path.reduce((/** @type {any} */ at, key) => at[key], values));
@@ -77,9 +80,10 @@ export class Settings extends EventTarget {
     return valueOf(this.#values, path) === valueOf(this.#plain, path);
   }
 
-  /** What a run of a method depends on, and nothing else. @param {string} method @returns {Partial<Options>} */
-  options(method) {
-    const { weightBits, activationBits, layerBits, minMaxRange, weights, denormalizationBits } = this.#values;
+  /** What a run of a method depends on, and nothing else; `width` is for all layers in the place of the chosen bits. @param {string} method @param {number} [width] @returns {Partial<Options>} */
+  options(method, width) {
+    const { minMaxRange, weights, denormalizationBits } = this.#values;
+    const { weightBits, activationBits, layerBits } = width === undefined ? this.#values : uniform(width);
     const common = { method: /** @type {Options["method"]} */ (method), weightBits, activationBits, layerBits };
     if (method === "min-max") return { ...common, minMaxRange };
     if (method === "dfsq") return { ...common, weights, denormalizationBits };

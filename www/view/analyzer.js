@@ -1,14 +1,12 @@
 // The analyzer: layer and channel, and the figures that the full-precision worker draws of them.
 import { isCancelled } from "../engine/client.js";
-import { element } from "./dom.js";
+import { dark, element } from "./dom.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 /** @typedef {import("../pkg/dfsq.js").FigureRequest} FigureRequest */
 
 /** Height over width of every figure. */
 const ASPECT = 220 / 480;
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
 
 export class Analyzer {
   #layer = /** @type {HTMLSelectElement} */ (element("layer"));

@@ -52,11 +52,12 @@ export class Status {
 
   /** @param {string} state */
   #text(state) {
-    const { samples, scheduler, settings, tasks } = this.#bench;
+    const { quality, samples, scheduler, settings, tasks } = this.#bench;
     const sample = samples.current;
     if (state === "loading") return this.#note || "Loading the network…";
     if (!sample && !tasks.size) return "Ready. Drop an image.";
     if (tasks.isAt("measuring")) return "Measuring what each layer costs at each width…";
+    if (quality.filling) return "Running the other bit widths…";
     if (tasks.isAt("studying")) return "Comparing ways to choose points…";
     if (tasks.isAt("calibrating")) return "Choosing quantization points…";
     if (tasks.isAt("optimizing")) return `Optimizing the network for ${bitsText(settings.values, "dfsq-opt")} bits, and running ${sample?.name}`;

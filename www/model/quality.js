@@ -1,0 +1,74 @@
+// How good the current sample's pictures are at every bit width. No DOM.
+import { isCancelled } from "../engine/client.js";
+
+/** @typedef {import("./bench.js").Bench} Bench */
+
+/** In the order of the figure. */
+const METHODS = ["dfsq-opt", "dfsq", "min-max"];
+
+const whatOf = (/** @type {string} */ method) => `quality of ${method}`;
+
+export class Quality {
+  #bench;
+
+  /** @param {Bench} bench */
+  constructor(bench) {
+    this.#bench = bench;
+  }
+
+  /** Bits of weights and activations alike, ascending. */
+  get widths() {
+    return this.#bench.settings.defaults.bitWidths.filter((width) => width !== 32).reverse();
+  }
+
+  /** Index of the width that is looked at; -1 where bits are mixed. */
+  get selected() {
+    const { weightBits, activationBits, layerBits } = this.#bench.settings.values;
+    return weightBits === activationBits && !Object.keys(layerBits).length ? this.widths.indexOf(weightBits) : -1;
+  }
+
+  /** PSNR in dB by method and width; NaN where it is not known. */
+  get decibels() {
+    const { scheduler } = this.#bench;
+    return METHODS.map((method) => this.widths.map((width) => scheduler.score(method, undefined, width)?.psnrY ?? NaN));
+  }
+
+  /** Whether something can be filled in now: the present setting comes first. */
+  get canFill() {
+    const { samples, scheduler, tasks } = this.#bench;
+    return Boolean(samples.current) && !tasks.size && !scheduler.incomplete && this.decibels.flat().some(Number.isNaN);
+  }
+
+  /** Whether it is being filled in. */
+  get filling() {
+    return METHODS.some((method) => this.#bench.tasks.get(method)?.what === whatOf(method));
+  }
+
+  /** Runs every method at every width that is missing, side by side. */
+  async fill() {
+    const { samples, tasks } = this.#bench;
+    const sample = samples.current;
+    if (!sample) return;
+    const runs = METHODS.map((method) => tasks.run(method, whatOf(method), "filling", (task) => this.#fill(method, sample, task)));
+    const failed = (await Promise.allSettled(runs)).flatMap((run) => (run.status === "rejected" && !isCancelled(run.reason) ? [run.reason] : []));
+    if (failed.length) throw failed[0];
+  }
+
+  /** @param {string} method @param {import("./samples.js").Sample} sample @param {import("./tasks.js").Task} task */
+  async #fill(method, sample, task) {
+    const { scheduler } = this.#bench;
+    for (const width of this.widths) {
+      if (scheduler.result(method, sample, width)) continue;
+      await scheduler.quantize(method, sample, task, width);
+      task.check();
+      this.#bench.changed();
+    }
+  }
+
+  /** Measures what results of other widths still lack: without a reference, their distance from full precision. */
+  async compare() {
+    const { samples, scheduler } = this.#bench;
+    const sample = samples.current;
+    if (sample) await Promise.all(this.widths.map((width) => scheduler.compareWithFull(sample, width)));
+  }
+}
