@@ -170,8 +170,8 @@ test("quality over bits is filled in, and a click on it switches to those bits",
   await byId(page, "fill-quality").click();
   await page.waitForFunction(() => /** @type {any} */ (document.querySelector('[data-testid="figure-quality"] svg'))?.ariaLabel.match(/bits \d/g)?.length >= 15 && !document.querySelector('[data-testid="figure-quality"] svg').ariaLabel.includes("–"));
   const spoken = await figure.locator("svg").getAttribute("aria-label");
-  const box = await figure.boundingBox();
-  await page.mouse.click(box.x + 0.2 * box.width, box.y + 0.5 * box.height);
+  const { width, height } = await figure.boundingBox();
+  await figure.click({ position: { x: 0.2 * width, y: 0.5 * height } });
   await page.waitForFunction(() => document.querySelector('[data-testid="weight-bits"] input[value="2"]').checked);
   await state(page, "done");
   assert.ok(spoken.includes(`DFSQ: 2 bits ${(await score(page, "psnr-dfsq")).toFixed(2)}`), spoken);
