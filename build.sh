@@ -32,6 +32,8 @@ usage: ./build.sh [command]
            measure the memory that a run takes of a worker (benches/memory.mjs)
   bench tab [NETWORK:SIDE ...]
            measure the memory of the whole browser while four methods run (benches/tab.mjs)
+  bench start
+           measure how long the page takes to be ready (benches/start.mjs)
   bench learning [NETWORK ...]
            measure calibrating, optimizing and measuring layers (benches/learning.mjs)
   bench growth [PICTURE.svg]
@@ -309,7 +311,7 @@ case ${1:-all} in
       native) bench_native "${@:3}" ;;
       web) bench_web "${@:3}" ;;
       memory | learning | growth) build; node "benches/$2.mjs" "${@:3}" ;;
-      tab) build; setup_page_tests; setup_browser; node benches/tab.mjs "${@:3}" ;;
+      start | tab) build; setup_page_tests; setup_browser; node "benches/$2.mjs" "${@:3}" ;;
       *) usage >&2; die "there is no bench $2" ;;
     esac
     ;;

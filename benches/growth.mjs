@@ -2,7 +2,7 @@
 // ./build.sh bench growth [PICTURE.svg]
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { edsr } from "./networks.mjs";
+import { edsr } from "../tests/e2e/onnx.js";
 
 const www = new URL("../www/", import.meta.url);
 const dfsq = await import(new URL("pkg/dfsq.js", www).href);

@@ -7,7 +7,7 @@ import { cpus } from "node:os";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { product } from "./networks.mjs";
+import { product } from "../tests/e2e/onnx.js";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const { chromium } = createRequire(`${root}tests/e2e/`)("playwright-core");

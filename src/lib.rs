@@ -6,8 +6,7 @@
 //! # The way of an image
 //!
 //! A file is decoded by [`image_io`] into an 8-bit picture and from there into planes of numbers. [`network`] runs
-//! them through a graph in which every convolution's input and kernels pass a port, where a run puts its quantizers
-//! ([`quant`]) and whoever watches sees what passes: [`statistics`] to choose quantization points by, [`analysis`] to
+//! them; in front of every convolution a run puts its quantizers ([`quant`]) and whoever watches sees what passes: [`statistics`] to choose quantization points by, [`analysis`] to
 //! summarize distributions, which [`figures`] draws, [`optimize`] to fit weights. Coming out, the planes are a picture
 //! again, which [`metrics`] scores. [`session`] joins these for the two faces: the browser's (`web`) and the command line;
 //! what the network would cost in storage and arithmetic is counted there too, and [`mixed_precision`] spreads bits over

@@ -68,7 +68,8 @@ impl Network {
                 (Executor::Tract(runnable), areas, output, bytes)
             }
         };
-        let _ = batch;
+        #[cfg(not(feature = "tract"))]
+        let _ = batch; // Ours lays out each image by itself.
         let work = self.layers.iter().zip(&areas).map(|(layer, area)| layer.macs() as f64 * *area as f64);
         let work: Vec<f64> = work.collect();
         let total: f64 = work.iter().sum();

@@ -1,6 +1,8 @@
 //! How the inputs of a layer are quantized: measured first, then mapped channel by channel or pixel by pixel.
 
-use super::points::{PixelPoints, Pixels, Points, Scaled};
+use super::pixel_points::PixelPoints;
+use super::pixels::Pixels;
+use super::points::{Points, Scaled};
 use super::{
     BitWidth, NonFiniteChannel, Normalization, Normalizer, QuantizationError, Quantizer, Summary, UniformGrid,
 };

@@ -1,6 +1,6 @@
 //! What quantization does to values, in sums of squares.
 
-use super::points::Pixels;
+use super::pixels::Pixels;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x8};
 

@@ -88,7 +88,7 @@ export async function drop(page, ...files) {
   }, plain);
 }
 
-/** A PNG photograph of sorts: waves, edges and text, of this size. */
+/** A PNG photograph of sorts: waves, edges and bars, of this size; the same whatever fonts a machine has. */
 export async function png(page, width, height) {
   const base64 = await page.evaluate(([w, h]) => {
     const canvas = document.createElement("canvas");
@@ -101,8 +101,7 @@ export async function png(page, width, height) {
       image.data.set([wave, 255 - wave, (wave * 3) % 256, 255], 4 * i);
     }
     context.putImageData(image, 0, 0);
-    context.font = "20px sans-serif";
-    context.fillText("low bits", 6, 30);
+    for (let bar = 0; bar < 8; bar++) context.fillRect(6 + 5 * bar, 14 + 2 * (bar % 3), 2, 16 - 6 * (bar % 2));
     return canvas.toDataURL("image/png").split(",")[1];
   }, [width, height]);
   return { name: `waves-${width}x${height}.png`, type: "image/png", bytes: Buffer.from(base64, "base64") };

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { METHODS, another, byId, drop, file, open, optimizedLayers, png, score, setBits, start, state, stop } from "./browser.js";
+import { squashed } from "./onnx.js";
 
 before(start);
 after(stop);
@@ -36,6 +37,24 @@ test("?engine=tract runs networks on tract, says so, and scores the same", async
   }
   const [[own, ownDfsq], [tract, tractDfsq]] = scores;
   assert.ok(Math.abs(own - tract) < 0.005 && Math.abs(ownDfsq - tractDfsq) < 0.1, JSON.stringify(scores));
+});
+
+test("a network that our engine lacks an operator for is run by the program with tract, which is fetched only then", async () => {
+  const page = await open();
+  const fetched = [];
+  page.on("request", (request) => fetched.push(request.url().split("/").at(-1)));
+  await drop(page, { name: "squashed.onnx", type: "", bytes: squashed() });
+  await page.locator("#network-note").filter({ hasText: "our own engine lacks Sigmoid" }).waitFor();
+  assert.ok(fetched.includes("dfsq-tract_bg.wasm"));
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  assert.ok((await score(page, "psnr-fp32")) > 3);
+  const before = await score(page, "psnr-fp32");
+  await byId(page, "model-select").selectOption("edsr_x2");
+  await another(page, "psnr-fp32", before);
+  await state(page, "done");
+  assert.ok(await byId(page, "error").isHidden());
+  assert.deepEqual(page.complaints, []);
 });
 
 test("a foreign network is understood, calibrated on the image, and said to be so", async () => {

@@ -181,7 +181,12 @@ export const PROGRAMS = ["dfsq", "dfsq-tract"];
 export function program(name) {
   /** @type {Promise<Program> | undefined} */
   let compiled;
-  return () => (compiled ??= compile(name));
+  // One that could not be fetched is tried again when it is needed again.
+  return () =>
+    (compiled ??= compile(name).catch((error) => {
+      compiled = undefined;
+      throw error;
+    }));
 }
 
 /** In a worker of its own: on the page's thread, taking in the program was its longest task. @param {string} name @returns {Promise<Program>} */

@@ -58,17 +58,11 @@ export class Quality {
   async #fill(method, sample, task) {
     const { scheduler } = this.#bench;
     for (const width of this.widths) {
-      if (scheduler.result(method, sample, width)) continue;
-      await scheduler.quantize(method, sample, task, width);
+      if (!scheduler.result(method, sample, width)) await scheduler.quantize(method, sample, task, width);
       task.check();
+      // Without a reference, that is the score.
+      await scheduler.compareWithFull(sample, width);
       this.#bench.changed();
     }
-  }
-
-  /** Measures what results of other widths still lack: without a reference, their distance from full precision. */
-  async compare() {
-    const { samples, scheduler } = this.#bench;
-    const sample = samples.current;
-    if (sample) await Promise.all(this.widths.map((width) => scheduler.compareWithFull(sample, width)));
   }
 }

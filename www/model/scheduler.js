@@ -269,7 +269,10 @@ export class Scheduler {
       try {
         results.keepDistance(key, fullKey, { score: await engines.images.call("score", [result.picture, full.picture, this.#bench.cost().scale]) });
       } catch (error) {
-        if (!isCancelled(error)) this.#failures.set(this.#wish(method, sample), /** @type {Error} */ (error));
+        if (isCancelled(error)) continue;
+        // It would fail again.
+        results.keepDistance(key, fullKey, { score: undefined });
+        this.#failures.set(this.#wish(method, sample), /** @type {Error} */ (error));
       } finally {
         this.#comparing.delete(key);
         this.#bench.changed();

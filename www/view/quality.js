@@ -43,7 +43,6 @@ export class QualityFigure {
     element("fill-quality").disabled = !quality.canFill;
     const width = Math.round(this.#figure.clientWidth);
     if (!width || !samples.current) return;
-    quality.compare();
     const { widths, decibels, selected } = quality;
     const full = scheduler.score("fp32")?.psnrY ?? NaN;
     const style = { width, height: Math.round(width * ASPECT), dark: dark.matches };

@@ -1,4 +1,4 @@
-// Networks with random weights, as ONNX files, to measure what no bundled network shows. Protobuf by hand: a few fields only.
+// Networks with random weights, as ONNX files, to test and measure what no bundled network shows. Protobuf by hand: a few fields only.
 
 /** @param {number} value @returns {number[]} */
 const variable = (value) => (value > 127 ? [(value & 127) | 128, ...variable(value >>> 7)] : [value]);
@@ -71,4 +71,10 @@ export function edsr(blocks, features) {
 export function product(channels) {
   const writer = new Writer();
   return writer.file(writer.conv(writer.conv(writer.conv("image", 3, channels, 1), channels, channels, 1), channels, 3, 1));
+}
+
+/** One that ends in an operator that our own engine lacks, of values in 0..1. */
+export function squashed() {
+  const writer = new Writer();
+  return writer.file(writer.node("Identity", [writer.node("Sigmoid", [writer.conv(writer.conv("image", 3, 8, 3), 8, 3, 3)])]));
 }

@@ -1,0 +1,150 @@
+//! The nearest of few points, for several channels and pixels side by side.
+
+use super::QuantizationError;
+use super::pixels::Pixels;
+use super::points::{LANES, Scaled};
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, f32x4, f32x8, i16x8};
+
+/// Most points of a channel for which climbing from one to the next is faster than looking up.
+const FEW: usize = 16;
+/// Pixels that climb together.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Few points a channel, all multiples of 1 / [`POINT_UNITS`], to be climbed from the lowest on in whole numbers of 16 bits.
+/// `y > m` for a midpoint `m = k / 2048` if and only if `ceil(2048 y) > k`, and 2048 y is exact: the result is that of
+/// [`Points::nearest`].
+pub struct Ladder {
+    mean: [f32; LANES],
+    /// Of the range, what [`MIDPOINT_UNITS`] make a whole of.
+    unit: [f32; LANES],
+    lowest: [i16; LANES],
+    /// Midpoints, and the bits in which the points on both sides differ.
+    rungs: Vec<([i16; LANES], [i16; LANES])>,
+    /// What points are de-normalized with.
+    output_unit: [f32; LANES],
+    output_mean: [f32; LANES],
+}
+
+/// What points of the 4-set universal set are whole multiples of the inverse of.
+const POINT_UNITS: f32 = 1024.0;
+/// And their midpoints.
+const MIDPOINT_UNITS: f32 = 2048.0;
+/// Farthest from 0 that a value may be, so that it fits into 16 bits in these units.
+const FARTHEST: f32 = 15.0;
+/// Added to a whole number of at most 22 bits, this makes its two's complement the low bits of the sum.
+const WHOLE: f32 = 12_582_912.0;
+
+impl Ladder {
+    /// Nothing where there are too many points, or others than such multiples, or values that are too far out.
+    pub fn new(scaled: [&Scaled<'_>; LANES]) -> Option<Self> {
+        let most = scaled.iter().map(|lane| lane.points.values().len()).max()?;
+        let fits = |value: &f32| (value * POINT_UNITS).fract() == 0.0 && value.abs() <= FARTHEST;
+        let all =
+            scaled.iter().all(|lane| lane.farthest <= FARTHEST && lane.points.values().iter().all(fits));
+        if most > FEW || !all {
+            return None;
+        }
+        let point = |lane: &Scaled, at: usize| {
+            let values = lane.points.values();
+            (values[at.min(values.len() - 1)] * POINT_UNITS) as i16
+        };
+        let rung = |at: usize| {
+            let midpoint = |lane: &Scaled| {
+                let inside = lane.points.midpoints.get(at).filter(|midpoint| midpoint.is_finite());
+                inside.map_or(i16::MAX, |midpoint| (midpoint * MIDPOINT_UNITS) as i16)
+            };
+            (scaled.map(midpoint), scaled.map(|lane| point(lane, at) ^ point(lane, at + 1)))
+        };
+        Some(Ladder {
+            mean: scaled.map(|lane| lane.input.mean),
+            unit: scaled.map(|lane| lane.input.range / MIDPOINT_UNITS),
+            lowest: scaled.map(|lane| point(lane, 0)),
+            rungs: (0..most - 1).map(rung).collect(),
+            output_unit: scaled.map(|lane| lane.output.range / POINT_UNITS),
+            output_mean: scaled.map(|lane| lane.output.mean),
+        })
+    }
+
+    /// A few pixels at a time.
+    #[inline(always)]
+    pub fn climb<S: Simd>(
+        &self,
+        simd: S,
+        from: Pixels<'_>,
+        to: &mut [f32],
+        channels: usize,
+        error: Option<&mut QuantizationError>,
+    ) {
+        let floats = |lanes: &[f32; LANES]| f32x8::from_slice(simd, lanes);
+        let wholes = |lanes: &[i16; LANES]| i16x8::from_slice(simd, lanes);
+        let (mean, unit) = (floats(&self.mean), floats(&self.unit));
+        let (output_mean, output_unit) = (floats(&self.output_mean), floats(&self.output_unit));
+        let lowest = wholes(&self.lowest);
+        let (mut noise, mut signal) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
+        let blocks = from.values.chunks(SIDE_BY_SIDE * from.apart);
+        for (from_block, to) in blocks.zip(to.chunks_mut(SIDE_BY_SIDE * channels)) {
+            // What is left over is done twice.
+            let count = to.len().div_ceil(channels);
+            let at: [usize; SIDE_BY_SIDE] = std::array::from_fn(|i| i.min(count - 1));
+            let xs = at.map(|at| f32x8::from_slice(simd, &from_block[at * from.apart..][..LANES]));
+            let ys = xs.map(|x| {
+                let (low, high) = (((x - mean) / unit).ceil() + WHOLE).split();
+                low.to_bits().narrow(high.to_bits()).bitcast::<i16x8<S>>()
+            });
+            let mut found = [lowest; SIDE_BY_SIDE];
+            for (midpoints, changes) in &self.rungs {
+                let (midpoint, change) = (wholes(midpoints), wholes(changes));
+                for i in 0..SIDE_BY_SIDE {
+                    found[i] ^= ys[i].simd_gt(midpoint).to_vector() & change;
+                }
+            }
+            let qs = found.map(|point| {
+                let (low, high) = point.widen();
+                let point = f32x4::float_from(low).combine(f32x4::float_from(high));
+                point * output_unit + output_mean
+            });
+            for i in 0..SIDE_BY_SIDE {
+                qs[i].store_slice(&mut to[at[i] * channels..][..LANES]);
+            }
+            if error.is_some() {
+                for (x, q) in xs.iter().zip(&qs).take(count) {
+                    noise += (*q - *x) * (*q - *x);
+                    signal += *x * *x;
+                }
+            }
+        }
+        if let Some(error) = error {
+            error.add_sums(noise.as_slice(), signal.as_slice());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::{Normalization, Points, Quantizer, Summary, UniversalSet, WordSets};
+    use fearless_simd::{Level, dispatch};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn midpoints_and_their_neighbours_climb_to_the_nearest_point() {
+        let universal = UniversalSet::of(WordSets::REFERENCE).values();
+        let points = Points::new(universal.iter().copied().step_by(25).collect());
+        let near = |m: &f32| [m.next_down(), *m, m.next_up()];
+        let edges = [-1.0, -f32::MIN_POSITIVE, 0.0, f32::MIN_POSITIVE, 1.0];
+        let values: Vec<f32> =
+            points.midpoints.iter().filter(|m| m.is_finite()).flat_map(near).chain(edges).collect();
+        let unit = Normalization { mean: 0.0, range: 1.0 };
+        let scaled: Vec<Scaled> =
+            (0..LANES).map(|_| Scaled::new(&points, unit, unit, &Summary::of(&values))).collect();
+        let ladder = Ladder::new(std::array::from_fn(|i| &scaled[i])).unwrap();
+        let pixels: Vec<f32> = values.iter().flat_map(|value| [*value; LANES]).collect();
+        let mut mapped = pixels.clone();
+        let from = Pixels { values: &pixels, apart: LANES };
+        dispatch!(Level::new(), simd => ladder.climb(simd, from, &mut mapped, LANES, None));
+        for (y, q) in pixels.iter().zip(mapped) {
+            assert_eq!(q, points.quantize_dequantize(*y), "{y}");
+        }
+    }
+}

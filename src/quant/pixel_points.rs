@@ -1,0 +1,121 @@
+//! Pixels with all their channels, each value mapped to the nearest point of its channel.
+
+use super::QuantizationError;
+use super::ladder::Ladder;
+use super::pixels::Pixels;
+use super::points::{LANES, Scaled, look_up};
+use fearless_simd::{Level, Simd, dispatch};
+
+/// Points for all channels of pixels, whose values lie side by side.
+pub struct PixelPoints<'s> {
+    lanes: Vec<Lanes<'s>>,
+    /// Channels that are left.
+    rest: &'s [Scaled<'s>],
+}
+
+impl<'s> PixelPoints<'s> {
+    /// One for each channel.
+    pub fn new(channels: &'s [Scaled<'s>]) -> Self {
+        let (lanes, rest) = channels.as_chunks::<LANES>();
+        PixelPoints { lanes: lanes.iter().map(Lanes::new).collect(), rest }
+    }
+
+    /// Writes the nearest point of its channel for every value of pixels: `to` is `[pixels, channels]`.
+    pub fn apply(&self, from: Pixels<'_>, to: &mut [f32], mut error: Option<&mut QuantizationError>) {
+        let channels = self.lanes.len() * LANES + self.rest.len();
+        for (index, lanes) in self.lanes.iter().enumerate() {
+            let first = index * LANES;
+            let from = Pixels { values: &from.values[first..], ..from };
+            let (to, error) = (&mut to[first..], error.as_deref_mut());
+            dispatch!(Level::new(), simd => lanes.apply(simd, from, to, channels, error));
+        }
+        for (index, scaled) in self.rest.iter().enumerate() {
+            let channel = self.lanes.len() * LANES + index;
+            let values = from.values[channel..].iter().step_by(from.apart);
+            for (value, to) in values.zip(to[channel..].iter_mut().step_by(channels)) {
+                *to = scaled.of(*value);
+                if let Some(error) = error.as_deref_mut() {
+                    error.add_one(*value, *to);
+                }
+            }
+        }
+    }
+}
+
+/// Points for a few channels.
+struct Lanes<'s> {
+    scaled: &'s [Scaled<'s>; LANES],
+    ladder: Option<Ladder>,
+}
+
+impl<'s> Lanes<'s> {
+    fn new(scaled: &'s [Scaled<'s>; LANES]) -> Self {
+        Lanes { scaled, ladder: Ladder::new(scaled.each_ref()) }
+    }
+
+    /// The first values of each pixel; those of `to` are `channels` apart.
+    #[inline(always)]
+    fn apply<S: Simd>(
+        &self,
+        simd: S,
+        from: Pixels<'_>,
+        to: &mut [f32],
+        channels: usize,
+        error: Option<&mut QuantizationError>,
+    ) {
+        if let Some(ladder) = &self.ladder {
+            return ladder.climb(simd, from, to, channels, error);
+        }
+        let targets = to.chunks_mut(channels).zip(from.iter(LANES));
+        targets.for_each(|(to, from)| to[..LANES].copy_from_slice(from));
+        look_up(simd, self.scaled.each_ref(), to, channels);
+        if let Some(error) = error {
+            let pairs = from.iter(LANES).zip(to.chunks(channels).map(|to| &to[..LANES]));
+            error.add_block(simd, pairs);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::{Normalization, Points, Summary, UniversalSet, WordSets};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn pixels_are_mapped_as_channels_are() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        for (channels, count, sets, spread) in
+            [(1, 16, 4, 1.0), (5, 16, 4, 1.0), (8, 4, 4, 1.0), (19, 16, 4, 1.0), (19, 40, 4, 1.0)]
+                .into_iter()
+                .chain([(24, 3, 2, 1.0), (16, 16, 3, 1.0), (16, 16, 4, 40.0)])
+        {
+            let universal = UniversalSet::of(WordSets::new(sets).unwrap()).values();
+            let mut draw =
+                || Points::new((0..count).map(|_| universal[rng.usize(..universal.len())]).collect());
+            let sets: Vec<Points> = (0..channels).map(|_| draw()).collect();
+            let values: Vec<f32> = (0..channels * 77).map(|_| (rng.f32() * 2.0 - 1.0) * spread).collect();
+            let every = |values: &[f32], channel: usize| -> Vec<f32> {
+                values.iter().copied().skip(channel).step_by(channels).collect()
+            };
+            let scale = |(channel, points)| {
+                let norm = Normalization { mean: rng.f32() - 0.5, range: rng.f32() + 0.1 };
+                Scaled::new(points, norm, norm, &Summary::of(&every(&values, channel)))
+            };
+            let scaled: Vec<Scaled> = sets.iter().enumerate().map(scale).collect();
+            let mut mapped = values.clone();
+            let mut error = QuantizationError::default();
+            let pixels = Pixels { values: &values, apart: channels };
+            PixelPoints::new(&scaled).apply(pixels, &mut mapped, Some(&mut error));
+            let mut expected = QuantizationError::default();
+            values.iter().zip(&mapped).for_each(|(x, q)| expected.add_one(*x, *q));
+            assert!((error.noise / expected.noise - 1.0).abs() < 1e-6);
+            assert!((error.signal / expected.signal - 1.0).abs() < 1e-6);
+            for (channel, scaled) in scaled.iter().enumerate() {
+                let mut alone = every(&values, channel);
+                scaled.apply(&mut alone);
+                assert_eq!(every(&mapped, channel), alone);
+            }
+        }
+    }
+}
