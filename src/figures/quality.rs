@@ -26,7 +26,7 @@ pub struct QualityRequest {
 /// attribute `data-plot` of the SVG has the first and the last pixel of the axis.
 ///
 /// # Errors
-/// [`Error::Figure`] where it cannot be drawn.
+/// [`Error::Figure`](crate::Error::Figure) where it cannot be drawn.
 pub fn quality(request: &QualityRequest) -> Result<String> {
     let QualityRequest { style, widths, decibels, full, selected } = request;
     let palette = style.palette();
