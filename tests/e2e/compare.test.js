@@ -192,8 +192,24 @@ test("two pictures are shown as their difference, and every method says how far 
   const eight = await spread();
   await byId(page, "gain").selectOption("16");
   assert.ok(eight > 0 && (await spread()) > 1.3 * eight);
-  const [opt, minMax] = [await score(page, "full-dfsq-opt"), await score(page, "full-min-max")];
-  assert.ok(opt > minMax + 3, `${opt} against ${minMax}`);
+  for (const method of ["dfsq-opt", "min-max", "bicubic"]) {
+    const shown = await score(page, `full-${method}`);
+    const expected = await page.evaluate(psnrOfCanvases, ["fp32", method]);
+    assert.ok(Math.abs(shown - expected) < 0.01, `${method}: ${shown}, not ${expected}`);
+  }
   assert.equal(await byId(page, "full-fp32").textContent(), "–");
   assert.deepEqual(page.complaints, []);
 });
+
+/** In the page: PSNR on luma of two canvases, without a border of 2 pixels. */
+function psnrOfCanvases(methods) {
+  const [a, b] = methods.map((method) => {
+    const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="canvas-${method}"]`));
+    return canvas.getContext("2d").getImageData(2, 2, canvas.width - 4, canvas.height - 4).data;
+  });
+  let squares = 0;
+  for (let at = 0; at < a.length; at += 4) {
+    squares += ((65.481 * (a[at] - b[at]) + 128.553 * (a[at + 1] - b[at + 1]) + 24.966 * (a[at + 2] - b[at + 2])) / 255) ** 2;
+  }
+  return 10 * Math.log10(255 ** 2 / (squares / (a.length / 4)));
+}
