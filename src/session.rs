@@ -1,8 +1,10 @@
 //! The façade that page and command line share: a network with what was learned about it, ready to upscale pictures.
 
 mod calibrate;
+mod channel;
 mod costs;
 mod figure;
+mod held;
 mod info;
 mod layer_errors;
 mod optimize;
@@ -10,8 +12,10 @@ mod options;
 mod prepare;
 mod study;
 
+pub use channel::{ChannelRequest, ChannelView, MethodView, PointView};
 pub use costs::{Bytes, Costs, OperandMacs, Product};
-pub use figure::{FigureKind, FigureRequest, SampleName};
+pub use figure::{FigureKind, FigureRequest, HistogramChoice, SampleName};
+pub use held::HeldInputs;
 pub use info::{CalibrationInfo, NetworkInfo, OptimizationInfo, VariantInfo};
 pub use layer_errors::Reference;
 pub use options::{Method, MinMaxRange, Options, WeightGrid};
@@ -46,8 +50,9 @@ pub struct Session {
 pub struct Upscaled {
     /// The picture, `scale` times the input's width and height.
     pub picture: Picture,
-    /// What quantization did to each layer's input; all zero where it did nothing or the observer does not measure it.
-    pub errors: Vec<QuantizationError>,
+    /// By layer, what quantization did to each channel of its input; empty where it did nothing or the observer does not
+    /// measure it.
+    pub errors: Vec<Vec<QuantizationError>>,
 }
 
 impl Session {
@@ -140,7 +145,7 @@ impl Session {
         self.check_size(picture)?;
         let convention = self.network.convention();
         if prepared.options.method == Method::Bicubic {
-            let errors = vec![QuantizationError::default(); self.network.layers().len()];
+            let errors = vec![Vec::new(); self.network.layers().len()];
             return Ok(Upscaled { picture: image_io::upscale(picture, convention.scale), errors });
         }
         let plan = self.network.plan([picture.height, picture.width])?;

@@ -258,7 +258,7 @@ mod tests {
         let statistics = Statistics::new(&paper_rdn(), 0..18, PointSettings::default());
         assert!(statistics.bytes() < 8 << 20, "{}", statistics.bytes());
         let values: Vec<f32> = (0..64 * 100).map(|i| (i * 37 % 101) as f32).collect();
-        statistics.add(&Tap { layer: 0, channels: 64, values: &values }).unwrap();
+        statistics.add(&Tap { layer: 0, channels: 64, size: [10, 10], values: &values }).unwrap();
         assert!(statistics.bytes() < 16 << 20, "{}", statistics.bytes());
     }
 }

@@ -10,9 +10,9 @@ pub mod types;
 use crate::analysis::SampleAnalysis;
 use crate::image_io::{self, Picture};
 use crate::mixed_precision::{self, LayerErrors};
-use crate::network::Engine;
+use crate::network::{Engine, Planes};
 use crate::quant::{BitWidth, PointSettings, Recipe};
-use crate::session::{self, Method, Options, Prepared};
+use crate::session::{self, ChannelRequest, FigureRequest, HeldInputs, Method, Options, Prepared};
 use crate::{Error, Result, figures, hash, metrics};
 use convert::*;
 use std::collections::HashMap;
@@ -96,12 +96,25 @@ pub fn quality_figure(request: JsQualityRequest) -> Result<String> {
     figures::quality(&from_js(request)?)
 }
 
+/// Draws the noise of every layer, as SVG text.
+#[wasm_bindgen(js_name = layersFigure)]
+pub fn layers_figure(request: JsLayersRequest) -> Result<String> {
+    figures::layers(&from_js(request)?)
+}
+
+/// Draws the noise of every channel of every layer, as SVG text.
+#[wasm_bindgen(js_name = heatMapFigure)]
+pub fn heat_map_figure(request: JsHeatMapRequest) -> Result<String> {
+    figures::heat_map(&from_js(request)?)
+}
+
 /// A network in one worker, with what was prepared for the last run and the distributions of the samples seen.
 #[wasm_bindgen(js_name = Session)]
 pub struct BrowserSession {
     session: session::Session,
     prepared: Option<Prepared>,
     samples: HashMap<String, SampleAnalysis>,
+    held: HeldInputs,
 }
 
 #[wasm_bindgen(js_class = Session)]
@@ -112,7 +125,7 @@ impl BrowserSession {
         let properties: Option<_> = from_js(properties)?;
         let engine = (tract == Some(true)).then_some(Engine::Tract);
         let session = session::Session::load_with(network, properties.unwrap_or_default(), engine)?;
-        Ok(BrowserSession { session, prepared: None, samples: HashMap::new() })
+        Ok(BrowserSession { session, prepared: None, samples: HashMap::new(), held: HeldInputs::default() })
     }
 
     /// Facts about the network and what was learned about it.
@@ -184,19 +197,36 @@ impl BrowserSession {
         to_js(&self.session.layer_errors(&pictures, &options, &widths, &Reporter::new(progress))?)
     }
 
-    /// Compares the ways of choosing points of one channel, for this picture alone.
-    pub fn study(
-        &self,
+    /// Runs as far as a layer, whose input is then held under this key for [`BrowserSession::channel`],
+    /// [`BrowserSession::study`] and figures. Inputs that were not looked at for longest are given up for it.
+    #[wasm_bindgen(js_name = holdInput)]
+    pub fn hold_input(
+        &mut self,
         picture: &JsPicture,
+        key: String,
         layer: usize,
-        channel: usize,
-        bits: u8,
         progress: JsProgress,
-    ) -> Result<JsStudy> {
-        let (picture, bits) = (picture_from_js(picture)?, BitWidth::new(bits)?);
+    ) -> Result<()> {
+        if !self.held.touch(&key, layer) {
+            let picture = picture_from_js(picture)?;
+            let input = self.session.layer_input(&picture, layer, &mut Reporter::new(progress))?;
+            self.held.keep(key, layer, input);
+        }
+        Ok(())
+    }
+
+    /// Looks at one channel of a layer whose input is held under this key.
+    pub fn channel(&self, key: &str, request: JsChannelRequest) -> Result<JsChannelView> {
+        let request: ChannelRequest = from_js(request)?;
+        let input = self.held(key, request.layer)?;
+        channel_to_js(&self.session.channel(input, &request)?, [input.width, input.height])
+    }
+
+    /// Compares the ways of choosing points of one channel of a layer whose input is held under this key.
+    pub fn study(&self, key: &str, layer: usize, channel: usize, bits: u8) -> Result<JsStudy> {
+        let (input, bits) = (self.held(key, layer)?, BitWidth::new(bits)?);
         let settings = self.session.point_settings(Method::Dfsq);
-        let mut reporter = Reporter::new(progress);
-        to_js(&self.session.study(&picture, (layer, channel), bits, settings, &now, &mut reporter)?)
+        to_js(&self.session.study(input, (layer, channel), bits, settings, &now)?)
     }
 
     /// Enlarges a picture, and scores it where there is a reference. `progress` is called with numbers in 0..1.
@@ -212,11 +242,13 @@ impl BrowserSession {
             Some(prepared) => prepared,
             None => self.session.prepare(&options)?,
         };
-        let prepared = self.prepared.insert(prepared);
         let picture = picture_from_js(picture)?;
-        let upscaled = self.session.upscale(&picture, prepared, &mut Reporter::new(progress))?;
-        let (costs, seconds) = (self.session.costs(prepared)?, now() - start);
-        upscaled_to_js(&upscaled, self.score(&upscaled.picture, reference)?, &costs, seconds)
+        let upscaled = self.session.upscale(&picture, &prepared, &mut Reporter::new(progress))?;
+        let (costs, seconds) = (self.session.costs(&prepared)?, now() - start);
+        let score = self.score(&upscaled.picture, reference)?;
+        let result = upscaled_to_js(&upscaled, score, prepared.weight_errors(), &costs, seconds);
+        self.prepared = Some(prepared);
+        result
     }
 
     /// As [`BrowserSession::upscale`] in full precision. Keeps what is needed to draw distributions, under this key.
@@ -233,12 +265,13 @@ impl BrowserSession {
         let (upscaled, analysis) = self.session.analyze(&picture, from_js(settings)?, &mut reporter)?;
         self.samples.insert(key, analysis);
         let (costs, seconds) = (self.session.costs_of(&Options::full_precision())?, now() - start);
-        upscaled_to_js(&upscaled, self.score(&upscaled.picture, reference)?, &costs, seconds)
+        upscaled_to_js(&upscaled, self.score(&upscaled.picture, reference)?, &[], &costs, seconds)
     }
 
-    /// Forgets the distributions of all samples but these.
+    /// Forgets the distributions of all samples but these, and what is held of them.
     #[wasm_bindgen(js_name = keepSamples)]
     pub fn keep_samples(&mut self, keys: Vec<String>) {
+        self.held.retain(&keys);
         self.samples.retain(|key, _| keys.contains(key));
     }
 
@@ -250,12 +283,19 @@ impl BrowserSession {
 
     /// Draws a figure, as SVG text. Empty where the sample has not been analyzed.
     pub fn figure(&self, request: JsFigureRequest) -> Result<String> {
+        let request: FigureRequest = from_js(request)?;
         let find = |key: &str| self.samples.get(key);
-        self.session.figure(&from_js(request)?, &find)
+        let sample = request.samples.get(request.sample);
+        let held = sample.and_then(|sample| self.held.get(&sample.key, request.layer));
+        self.session.figure(&request, &find, held)
     }
 }
 
 impl BrowserSession {
+    fn held(&self, key: &str, layer: usize) -> Result<&Planes> {
+        self.held.get(key, layer).ok_or_else(|| Error::Option("this layer's input is not held".into()))
+    }
+
     /// Nothing where there is no reference, or less than a score needs.
     fn score(&self, picture: &Picture, reference: &JsValue) -> Result<Option<metrics::Score>> {
         if reference.is_undefined() || reference.is_null() {

@@ -196,7 +196,10 @@ fn a_network_is_optimized_measured_and_studied() {
     assert_eq!(assign(4.0), [4, 4]);
     assert!(assign(1.0).is_empty());
 
-    let study: JsValue = session.study(&picture(12, 10), 1, 0, 2, silent()).unwrap().into();
+    let study: JsValue = {
+        session.hold_input(&picture(12, 10), "a".into(), 1, silent()).unwrap();
+        session.study("a", 1, 0, 2).unwrap().into()
+    };
     assert_eq!((number(&study, "universal"), number(&study, "levels")), (377.0, 4.0));
     assert_eq!(get(&study, "choices").unchecked_into::<Array>().length(), 3);
 }

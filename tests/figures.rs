@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dfsq::analysis::{ChannelSummary, HISTOGRAM_BINS};
-use dfsq::figures::{self, Chosen, QualityRequest, Style};
+use dfsq::figures::{
+    self, ChannelHistogram, Chosen, HeatMapRequest, LayersRequest, QualityRequest, Rug, Style,
+};
 use dfsq::quant::UniversalSet;
 use std::path::Path;
 
@@ -42,9 +44,9 @@ fn check(name: &str, drawn: dfsq::Result<String>) {
 
 #[test]
 fn channels_are_boxes_with_one_pointed_out() {
-    check("channels", figures::channels(&Style::default(), &channels(), 2));
+    check("channels", figures::channels(&Style::default(), &channels(), &[0, 1, 2, 3, 4, 5, 6, 7], 2));
     let dark = Style { width: 700, height: 300, dark: true };
-    check("channels-dark", figures::channels(&dark, &channels(), 7));
+    check("channels-dark", figures::channels(&dark, &channels(), &[5, 7, 0, 3], 7));
 }
 
 #[test]
@@ -60,9 +62,22 @@ fn samples_are_named_boxes() {
 
 #[test]
 fn a_histogram_has_the_points_of_three_methods() {
-    let grid: Vec<f32> = (0..16).map(|i| i as f32 - 8.0).collect();
-    let points = [[-1.0, -0.25, 0.0, 0.5].as_slice(), &[-0.5, 0.0, 0.0625, 1.0]];
-    check("histogram", figures::histogram(&Style::default(), &channels()[3], points, &grid));
+    let grid: Vec<f64> = (0..16).map(|i| f64::from(i) / 4.0 - 2.0).collect();
+    let points = [vec![-1.0, -0.25, 0.0, 0.5], vec![-0.5, 0.0, 0.0625, 1.0], grid];
+    let channel = &channels()[3];
+    let of = |errors, decibels, raw| ChannelHistogram {
+        counts: &channel.histogram,
+        errors,
+        rugs: points.clone().map(|points| Rug { points, decibels }),
+        looked_at: 1,
+        normalization: [2.5, 50.0],
+        raw,
+        linear: raw,
+    };
+    check("histogram", figures::histogram(&Style::default(), &of(&[], None, false)));
+    let errors: Vec<f64> = (0..HISTOGRAM_BINS).map(|bin| (bin % 16) as f64 / 960.0).collect();
+    let wide = Style { width: 640, ..Style::default() };
+    check("histogram-raw", figures::histogram(&wide, &of(&errors, Some(24.1), true)));
 }
 
 #[test]
@@ -79,7 +94,24 @@ fn layers_are_lines_that_pass_over_one_not_measured() {
     let line = |top: f64| (0..32).map(|i| top - f64::from(i % 5) * 1.5).collect::<Vec<_>>();
     let mut dfsq = line(26.0);
     dfsq[10] = f64::NAN;
-    check("layers", figures::layers(&Style::default(), [&line(30.0), &dfsq, &line(19.5)], 12));
+    let wide = Style { width: 640, ..Style::default() };
+    let request = LayersRequest {
+        style: wide,
+        inputs: [line(30.0), dfsq, line(19.5)],
+        weights: [line(33.0), vec![], line(24.0)],
+        selected: 12,
+    };
+    check("layers", figures::layers(&request));
+}
+
+#[test]
+fn a_heat_map_shows_the_worst_of_channels_that_share_a_cell() {
+    let column = |channels: usize| -> Vec<f64> {
+        (0..channels).map(|i| 50.0 - (i % 7) as f64 * 5.0 - i as f64 / channels as f64 * 10.0).collect()
+    };
+    let decibels = vec![column(8), vec![], column(3), vec![f64::INFINITY; 4], column(640)];
+    let request = HeatMapRequest { style: Style::default(), decibels, scale: [10.0, 50.0], selected: [0, 5] };
+    check("heat-map", figures::heat_map(&request));
 }
 
 #[test]

@@ -10,7 +10,10 @@ use dfsq::network::Observer;
 use dfsq::parallel::Progress;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, Granularity, NormalizationMode, PointSettings, WordSets};
-use dfsq::session::{Method, MinMaxRange, OperandMacs, Options, Session, WeightGrid, benchmark_pair};
+use dfsq::session::{
+    ChannelRequest, ChannelView, Method, MinMaxRange, OperandMacs, Options, PointView, Session, Upscaled,
+    WeightGrid, benchmark_pair,
+};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[cfg(target_arch = "wasm32")]
@@ -40,6 +43,11 @@ fn calibrate(session: &mut Session, settings: PointSettings, pictures: &[Picture
 fn upscale(session: &Session, options: Options) -> Picture {
     let prepared = session.prepare(&options).unwrap();
     session.upscale(&picture(), &prepared, &mut ()).unwrap().picture
+}
+
+/// Squared errors of each layer's input.
+fn layer_noise(upscaled: &Upscaled) -> Vec<f64> {
+    upscaled.errors.iter().map(|channels| channels.iter().map(|channel| channel.noise).sum()).collect()
 }
 
 fn distance(a: &Picture, b: &Picture) -> f64 {
@@ -80,10 +88,10 @@ fn weights_and_activations_have_bits_of_their_own() {
     let activations = Options { activation_bits: BitWidth::new(2).unwrap(), ..full };
     let errors = |options| {
         let prepared = session.prepare(&options).unwrap();
-        session.upscale(&picture(), &prepared, &mut Measuring).unwrap().errors
+        layer_noise(&session.upscale(&picture(), &prepared, &mut Measuring).unwrap())
     };
-    assert!(errors(weights).iter().all(|e| e.noise == 0.0));
-    let noisy: Vec<bool> = errors(activations).iter().map(|e| e.noise > 0.0).collect();
+    assert!(errors(weights).iter().all(|noise| *noise == 0.0));
+    let noisy: Vec<bool> = errors(activations).iter().map(|noise| *noise > 0.0).collect();
     assert_eq!(noisy, [false, true, true, false, false, false]);
 }
 
@@ -244,13 +252,14 @@ fn layers_have_bits_of_their_own() {
         layer_bits: [(name.to_owned(), bits.map(|b| BitWidth::new(b).unwrap()))].into(),
         ..options(Method::Dfsq, 4)
     };
-    let noisy =
-        |options: &Options| -> Vec<bool> { run(options).errors.iter().map(|e| e.noise > 0.0).collect() };
+    let noisy = |options: &Options| -> Vec<bool> {
+        layer_noise(&run(options)).iter().map(|noise| *noise > 0.0).collect()
+    };
     assert_eq!(noisy(&single("block.conv1", [32, 32])), [false, false, true, false, false, false]);
     let (plain, same) = (run(&options(Method::Dfsq, 4)), run(&single("block.conv1", [4, 4])));
     assert_eq!(plain.picture, same.picture);
     let fewer = run(&single("block.conv1", [4, 2]));
-    assert!(fewer.errors[1].noise > plain.errors[1].noise);
+    assert!(layer_noise(&fewer)[1] > layer_noise(&plain)[1]);
     for name in ["head", "nothing"] {
         assert!(matches!(session.prepare(&single(name, [4, 4])), Err(Error::Option(_))), "{name}");
     }
@@ -306,7 +315,7 @@ fn coarse_denormalization_costs_quality() {
         |bits| Options { denormalization_bits: BitWidth::new(bits).unwrap(), ..options(Method::Dfsq, 8) };
     let noise = |bits| -> f64 {
         let prepared = session.prepare(&with(bits)).unwrap();
-        session.upscale(&picture(), &prepared, &mut Measuring).unwrap().errors.iter().map(|e| e.noise).sum()
+        layer_noise(&session.upscale(&picture(), &prepared, &mut Measuring).unwrap()).iter().sum()
     };
     assert!(noise(2) > noise(8) && noise(8) >= noise(32), "{} {} {}", noise(2), noise(8), noise(32));
     assert_eq!(upscale(&session, with(32)), upscale(&session, options(Method::Dfsq, 8)));
@@ -353,11 +362,12 @@ fn the_error_of_a_layer_alone_falls_with_its_bits() {
 #[wasm_bindgen_test(unsupported = test)]
 fn a_study_compares_selections_of_one_channel() {
     let session = calibrated();
+    let input = session.layer_input(&picture(), 1, &mut ()).unwrap();
     let study = |settings, channel, bits| {
         let bits = BitWidth::new(bits).unwrap();
         let time = std::cell::Cell::new(0.0);
         let clock = || time.replace(time.get() + 0.004);
-        session.study(&picture(), (1, channel), bits, settings, &clock, &mut ())
+        session.study(&input, (1, channel), bits, settings, &clock)
     };
     let small = PointSettings { word_sets: WordSets::new(2).unwrap(), ..PointSettings::default() };
     let result = study(small, 1, 2).unwrap();
@@ -371,7 +381,11 @@ fn a_study_compares_selections_of_one_channel() {
     let large = study(PointSettings::default(), 1, 4).unwrap();
     assert_eq!(large.choices[2].db, None, "too many to try");
     assert!(matches!(study(small, 3, 2), Err(Error::Option(_))));
-    // The run ends behind the layer, and can be stopped before.
+    assert!(matches!(study(small, 0, 32), Err(Error::Option(_))));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_run_for_a_layers_input_ends_behind_it_and_can_be_stopped_before() {
     struct Stopping(usize, usize);
     impl Observer for Stopping {
         fn progress(&mut self, _: f32) -> bool {
@@ -379,12 +393,49 @@ fn a_study_compares_selections_of_one_channel() {
             self.0 < self.1
         }
     }
+    let session = calibrated();
     let counted = |limit| {
         let mut counting = Stopping(0, limit);
-        let bits = BitWidth::new(2).unwrap();
-        let result = session.study(&picture(), (1, 1), bits, small, &|| 1.0, &mut counting);
+        let result = session.layer_input(&picture(), 1, &mut counting);
         (counting.0, result.is_ok())
     };
     assert_eq!((counted(99), counted(2)), ((2, true), (2, false)));
-    assert!(matches!(study(small, 0, 32), Err(Error::Option(_))));
+    assert!(matches!(session.layer_input(&picture(), 0, &mut ()), Err(Error::Option(_))));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_channel_looked_at_closely_is_what_a_run_does_there() {
+    let session = calibrated();
+    let options = options(Method::Dfsq, 2);
+    let prepared = session.prepare(&options).unwrap();
+    let errors = session.upscale(&picture(), &prepared, &mut Measuring).unwrap().errors;
+    // The first quantized layer gets the same input whether the others are quantized or not.
+    let input = session.layer_input(&picture(), 1, &mut ()).unwrap();
+    for (channel, error) in errors[1].iter().enumerate() {
+        let request = |points| ChannelRequest { layer: 1, channel, options: options.clone(), points };
+        let view = session.channel(&input, &request(None)).unwrap();
+        let own =
+            |view: &ChannelView| view.methods.iter().find(|m| m.method == Method::Dfsq).unwrap().clone();
+        assert!((own(&view).db - error.decibels()).abs() < 1e-3, "{} {}", own(&view).db, error.decibels());
+        assert_eq!(view.counts.iter().sum::<u32>() as usize, view.values.len());
+        let sum = |of: fn(&PointView) -> f64| own(&view).points.iter().map(of).sum::<f64>();
+        assert!(
+            (sum(|point| point.share) - 1.0).abs() < 1e-9 && (sum(|point| point.error) - 1.0).abs() < 1e-9
+        );
+        assert!((own(&view).errors.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        for PointView { value, words, .. } in own(&view).points {
+            let mean = f64::from(words.iter().sum::<f32>()) / words.len() as f64;
+            assert!((value.abs() - mean).abs() < 1e-7);
+        }
+        let distinct: std::collections::BTreeSet<u32> = view.quantized.iter().map(|q| q.to_bits()).collect();
+        assert!(distinct.len() <= 4);
+        // Points that were moved are used, from the universal set.
+        let moved = session.channel(&input, &request(Some(vec![-1.0, 0.013, 1.0]))).unwrap();
+        let places: Vec<f64> = own(&moved).points.iter().map(|point| point.value).collect();
+        assert_eq!((places[0], places[2], places.len()), (-1.0, 1.0, 3));
+        assert!((places[1] - 0.013).abs() < 0.004 && own(&moved).db != own(&view).db);
+        assert_eq!(moved.methods.len(), view.methods.len());
+    }
+    let bad = ChannelRequest { layer: 1, channel: 99, options, points: None };
+    assert!(matches!(session.channel(&input, &bad), Err(Error::Option(_))));
 }

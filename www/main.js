@@ -15,6 +15,7 @@ import { Errors } from "./view/errors.js";
 import { Exports } from "./view/exports.js";
 import { LayerBits } from "./view/layer-bits.js";
 import { NetworkPicker } from "./view/network-picker.js";
+import { NoisePanel } from "./view/noise.js";
 import { Opening, SAMPLES, sampleFiles } from "./view/opening.js";
 import { QualityFigure } from "./view/quality.js";
 import { RegionPanel } from "./view/region.js";
@@ -22,6 +23,7 @@ import { SampleList } from "./view/sample-list.js";
 import { drawScores } from "./view/score-table.js";
 import { Status } from "./view/status.js";
 import { StudyTable } from "./view/study.js";
+import { Tray } from "./view/tray.js";
 
 /** @param {Bench} bench @param {URLSearchParams} link */
 function show(bench, link) {
@@ -29,23 +31,28 @@ function show(bench, link) {
   const status = new Status(bench, errors);
   const networks = new NetworkPicker(bench, errors, status);
   const opening = new Opening(bench, errors, status, networks);
-  const analyzer = new Analyzer(bench, (error) => errors.tell(error));
-  const comparison = new Comparison(bench, /** @type {import("./view/compare-view.js").CompareView} */ (document.querySelector("compare-view")), link);
+  const view = /** @type {import("./view/compare-view.js").CompareView} */ (document.querySelector("compare-view"));
+  const failed = (/** @type {unknown} */ error) => errors.tell(error);
+  const analyzer = new Analyzer(bench, view, failed);
+  const noise = new NoisePanel(bench, failed);
+  const comparison = new Comparison(bench, view, link);
   const parts = [
     errors,
     status,
     networks,
     comparison,
     analyzer,
+    noise,
     new Bits(bench.settings),
     new Details(element("details"), bench.settings),
     new CalibrationButtons(bench),
-    new Exports(bench, analyzer, comparison, networks, errors),
+    new Exports(bench, { noise, analyzer }, comparison, networks, errors),
     new LayerBits(element("layer-bits"), bench, errors),
     new QualityFigure(bench, errors),
     new RegionPanel(element("region"), bench),
     new SampleList(bench),
-    new StudyTable(element("study-table"), bench, analyzer, errors),
+    new Tray(element("tray"), bench),
+    new StudyTable(element("study-table"), bench, errors),
     { draw: () => drawScores(bench, element("scores")) },
     { draw: () => drawCosts(bench, element("costs")) },
   ];

@@ -4,10 +4,12 @@ use super::options::{NetworkFile, Quantization};
 use super::{files, progress, session};
 use anyhow::{Context, Result};
 use dfsq::analysis::{ChannelSummary, SampleAnalysis};
-use dfsq::figures::Style;
+use dfsq::figures::{self, LayersRequest, Style};
 use dfsq::network::{Layer, Observer};
 use dfsq::quant::QuantizationError;
-use dfsq::session::{Costs, FigureKind, FigureRequest, Method, Options, SampleName, Session, benchmark_pair};
+use dfsq::session::{
+    Costs, FigureKind, FigureRequest, HistogramChoice, Method, Options, SampleName, Session, benchmark_pair,
+};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ struct Sample {
     analysis: SampleAnalysis,
     /// dB of every layer's input under dfsq-opt, DFSQ and min-max; empty where the method has nothing to go by.
     decibels: [Vec<f64>; 3],
+    /// And of its weights.
+    weight_decibels: [Vec<f64>; 3],
 }
 
 const METHODS: [Method; 3] = [Method::DfsqOpt, Method::Dfsq, Method::MinMax];
@@ -98,12 +102,15 @@ fn look(session: &Session, path: &Path, methods: &[Options; 3]) -> Result<Sample
     let (_, low) = benchmark_pair(&files::read(path)?, session.network().convention().scale)?;
     let (_, analysis) = session.analyze(&low, session.point_settings(Method::Dfsq), &mut ())?;
     let mut decibels = [const { Vec::new() }; 3];
-    for (options, decibels) in methods.iter().zip(&mut decibels) {
+    let mut weight_decibels = decibels.clone();
+    for ((options, decibels), of_weights) in methods.iter().zip(&mut decibels).zip(&mut weight_decibels) {
         let Ok(prepared) = session.prepare(options) else { continue };
         let errors = session.upscale(&low, &prepared, &mut Measuring)?.errors;
-        *decibels = errors.iter().map(QuantizationError::decibels).collect();
+        let of_layer = |channels: &Vec<_>| channels.iter().sum::<QuantizationError>().decibels();
+        *decibels = errors.iter().map(of_layer).collect();
+        *of_weights = prepared.weight_errors().iter().map(QuantizationError::decibels).collect();
     }
-    Ok(Sample { name: files::stem(path), analysis, decibels })
+    Ok(Sample { name: files::stem(path), analysis, decibels, weight_decibels })
 }
 
 fn quantized(session: &Session) -> impl Iterator<Item = (usize, &Layer)> {
@@ -167,17 +174,26 @@ fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<
     let Some(first) = samples.first() else { return Ok(Vec::new()) };
     let find = |key: &str| samples.get(key.parse::<usize>().ok()?).map(|sample| &sample.analysis);
     let name = |(key, s): (usize, &Sample)| SampleName { key: key.to_string(), name: s.name.clone() };
+    let style = Style { width: 640, height: 300, dark: false };
+    let pick = |all: &Vec<f64>| quantized(session).map(|(i, _)| *all.get(i).unwrap_or(&f64::NAN)).collect();
+    let lines = LayersRequest {
+        style,
+        inputs: first.decibels.each_ref().map(pick),
+        weights: first.weight_decibels.each_ref().map(pick),
+        selected: usize::MAX,
+    };
+    let mut drawn = vec![("layers.svg".to_owned(), figures::layers(&lines)?)];
     let mut request = FigureRequest {
-        kind: FigureKind::Layers,
-        style: Style { width: 640, height: 300, dark: false },
+        kind: FigureKind::Channels,
+        style,
         layer: quantized(session).next().map_or(0, |(index, _)| index),
         samples: samples.iter().enumerate().map(name).collect(),
         sample: 0,
         channel: 0,
         options: options.clone(),
-        decibels: first.decibels.clone(),
+        order: Vec::new(),
+        histogram: HistogramChoice::default(),
     };
-    let mut drawn = vec![("layers.svg".to_owned(), session.figure(&request, &find)?)];
     for (index, layer) in quantized(session) {
         let channels = &first.analysis.layers[index];
         let widest = (0..channels.len()).max_by(|a, b| channels[*a].range.total_cmp(&channels[*b].range));
@@ -190,7 +206,7 @@ fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<
             (FigureKind::UniversalSet, "universal-set"),
         ] {
             request.kind = kind;
-            drawn.push((format!("{name}-{what}.svg"), session.figure(&request, &find)?));
+            drawn.push((format!("{name}-{what}.svg"), session.figure(&request, &find, None)?));
         }
     }
     Ok(drawn)

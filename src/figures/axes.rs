@@ -1,4 +1,37 @@
-//! Axes that all figures have alike.
+//! Axes that all figures have alike, and where they lie.
+
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use std::fmt;
+
+/// Where a figure's axes lie.
+pub struct Plot {
+    /// Left, right, upper and lower end in pixels.
+    pixels: [i32; 4],
+    /// What stands at the left, right, lower and upper end.
+    values: [f64; 4],
+}
+
+impl Plot {
+    pub fn of<DB: DrawingBackend>(
+        chart: &ChartContext<'_, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>,
+    ) -> Self {
+        let (columns, rows) = chart.plotting_area().get_pixel_range();
+        let (x, y) = (chart.x_range(), chart.y_range());
+        Plot {
+            pixels: [columns.start, columns.end, rows.start, rows.end],
+            values: [x.start, x.end, y.start, y.end],
+        }
+    }
+}
+
+impl fmt::Display for Plot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [left, right, top, bottom] = self.pixels;
+        let [first, last, low, high] = self.values;
+        write!(f, "{left} {right} {top} {bottom} {first} {last} {low} {high}")
+    }
+}
 
 /// Axes with a title; `x` and `y` are the ranges, labels are drawn by the given formats.
 macro_rules! axes {

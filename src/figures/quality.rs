@@ -1,5 +1,6 @@
 //! A picture's quality over bits.
 
+use super::axes::Plot;
 use super::{Style, extent, fail, key, short, svg};
 use crate::Result;
 use plotters::prelude::*;
@@ -22,8 +23,7 @@ pub struct QualityRequest {
     pub selected: usize,
 }
 
-/// A picture's quality over bits: a line for each method, and full precision dashed. Widths stand side by side evenly; the
-/// attribute `data-plot` of the SVG has the first and the last pixel of the axis.
+/// A picture's quality over bits: a line for each method, and full precision dashed. Widths stand side by side evenly.
 ///
 /// # Errors
 /// [`Error::Figure`](crate::Error::Figure) where it cannot be drawn.
@@ -32,8 +32,7 @@ pub fn quality(request: &QualityRequest) -> Result<String> {
     let palette = style.palette();
     let y = extent(decibels.iter().flatten().copied().chain([*full]));
     let end = widths.len().max(1) as f64 - 0.5;
-    let mut plot = (0, 0);
-    let text = svg(style, |area| {
+    svg(style, |area| {
         let name = |x: &f64| {
             let width = widths.get(x.round().max(0.0) as usize).filter(|_| x.fract() == 0.0);
             width.map_or(String::new(), u8::to_string)
@@ -45,10 +44,6 @@ pub fn quality(request: &QualityRequest) -> Result<String> {
                 .y_labels(5)
                 .y_label_formatter(&short)
         });
-        plot = {
-            let (x, _) = chart.plotting_area().get_pixel_range();
-            (x.start, x.end)
-        };
         if *selected < widths.len() {
             let x = *selected as f64;
             let band =
@@ -76,7 +71,7 @@ pub fn quality(request: &QualityRequest) -> Result<String> {
         for (name, colour, left) in keys {
             area.draw_text(name, &key(&colour), (right - left, 4)).map_err(fail)?;
         }
-        area.draw_text("full", &key(&palette.ink), (right - 68, 4)).map_err(fail)
-    })?;
-    Ok(text.replacen("<svg ", &format!("<svg data-plot=\"{} {}\" ", plot.0, plot.1), 1))
+        area.draw_text("full", &key(&palette.ink), (right - 68, 4)).map_err(fail)?;
+        Ok(Plot::of(&chart))
+    })
 }

@@ -48,11 +48,11 @@ pub trait Visitor {
         false
     }
 
-    /// The layer's input was quantized; the error is empty unless it was to be measured.
+    /// The layer's input was quantized; the errors of its channels are empty unless they were to be measured.
     fn quantized(
         &mut self,
         layer: usize,
-        result: Result<QuantizationError, NonFiniteChannel>,
+        result: Result<Vec<QuantizationError>, NonFiniteChannel>,
     ) -> Result<(), Self::Error> {
         let _ = (layer, result);
         Ok(())
@@ -118,12 +118,11 @@ impl Graph {
             }
             let mut copied = wish == Wish::Change;
             if let Some(quantizer) = visitor.quantizer(layer) {
-                let measure = visitor.measures_errors();
-                let mut error = QuantizationError::default();
-                let result = runs.iter_mut().try_for_each(|run| {
-                    run.quantize(self, plan, at, quantizer, measure.then_some(&mut error))
-                });
-                visitor.quantized(layer, result.map(|()| error))?;
+                let measured = if visitor.measures_errors() { layers[layer].inputs } else { 0 };
+                let mut errors = vec![QuantizationError::default(); measured];
+                let mut runs = runs.iter_mut();
+                let result = runs.try_for_each(|run| run.quantize(self, plan, at, quantizer, &mut errors));
+                visitor.quantized(layer, result.map(|()| errors))?;
                 copied = true;
             }
             let work = Work {

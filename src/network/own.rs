@@ -58,7 +58,7 @@ impl Own {
         input: Planes,
         layers: &[LayerQuantization],
         observer: &mut dyn Observer,
-        errors: &mut [QuantizationError],
+        errors: &mut [Vec<QuantizationError>],
     ) -> Result<Planes> {
         let packed = self.packed(network);
         let mut running = Running { network, plan, packed, layers, observer, errors };
@@ -90,7 +90,7 @@ struct Running<'a> {
     packed: &'a [Arc<Kernels>],
     layers: &'a [LayerQuantization],
     observer: &'a mut dyn Observer,
-    errors: &'a mut [QuantizationError],
+    errors: &'a mut [Vec<QuantizationError>],
 }
 
 impl Visitor for Running<'_> {
@@ -103,8 +103,8 @@ impl Visitor for Running<'_> {
         Ok(if self.observer.taps(layer) { Wish::See } else { Wish::Nothing })
     }
 
-    fn visit(&mut self, layer: usize, _: [usize; 2], values: &mut [f32]) -> Result<()> {
-        self.observer.tap(Tap { layer, channels: self.network.layers[layer].inputs, values })
+    fn visit(&mut self, layer: usize, size: [usize; 2], values: &mut [f32]) -> Result<()> {
+        self.observer.tap(Tap { layer, channels: self.network.layers[layer].inputs, size, values })
     }
 
     fn quantizer(&self, layer: usize) -> Option<&ActivationQuantizer> {
@@ -115,7 +115,11 @@ impl Visitor for Running<'_> {
         self.observer.measures_errors()
     }
 
-    fn quantized(&mut self, layer: usize, result: Result<QuantizationError, NonFiniteChannel>) -> Result<()> {
+    fn quantized(
+        &mut self,
+        layer: usize,
+        result: Result<Vec<QuantizationError>, NonFiniteChannel>,
+    ) -> Result<()> {
         self.errors[layer] = result.map_err(|channel| self.network.non_finite(layer, channel.0))?;
         Ok(())
     }

@@ -43,6 +43,8 @@ pub struct Tap<'a> {
     pub layer: usize,
     /// Number of channels.
     pub channels: usize,
+    /// Rows and columns.
+    pub size: [usize; 2],
     /// The values, shape `[channels, height * width]`.
     pub values: &'a [f32],
 }
@@ -79,7 +81,7 @@ impl Observer for () {}
 impl Network {
     /// Runs one image. `layers` is empty for full precision, or has one entry a layer.
     ///
-    /// Returns the output and, where the observer measures them, what each layer's quantizer did.
+    /// Returns the output and, where the observer measures them, what each layer's quantizer did to each channel.
     ///
     /// # Errors
     /// [`Error::NonFinite`](crate::Error::NonFinite) where a layer that is quantized meets NaN or infinity,
@@ -90,8 +92,8 @@ impl Network {
         input: Planes,
         layers: &[LayerQuantization],
         observer: &mut dyn Observer,
-    ) -> Result<(Planes, Vec<QuantizationError>)> {
-        let mut errors = vec![QuantizationError::default(); self.layers.len()];
+    ) -> Result<(Planes, Vec<Vec<QuantizationError>>)> {
+        let mut errors = vec![Vec::new(); self.layers.len()];
         let output = match (&self.runner, &plan.executor) {
             (Runner::Own(own), Executor::Own(of_own)) => {
                 own.run(self, (plan, of_own), input, layers, observer, &mut errors)?

@@ -163,7 +163,7 @@ impl Runnable {
         input: Planes,
         layers: &[LayerQuantization],
         observer: &mut dyn Observer,
-        errors: &mut [QuantizationError],
+        errors: &mut [Vec<QuantizationError>],
     ) -> Result<Planes> {
         let outputs = self.run_ports(&[input], &mut |layer, mut inputs| {
             if !observer.progress(plan.progress[layer]) {
@@ -243,12 +243,14 @@ fn visit_input(
     layer: usize,
     mut inputs: Inputs,
     quantizer: Option<&ActivationQuantizer>,
-    error: &mut QuantizationError,
+    errors: &mut Vec<QuantizationError>,
     observer: &mut dyn Observer,
 ) -> TractResult<Inputs> {
     let channels = network.layers[layer].inputs;
     if observer.taps(layer) {
-        observer.tap(Tap { layer, channels, values: inputs[0].try_as_plain_ram()?.as_slice::<f32>()? })?;
+        let size = [inputs[0].shape()[2], inputs[0].shape()[3]];
+        let values = inputs[0].try_as_plain_ram()?.as_slice::<f32>()?;
+        observer.tap(Tap { layer, channels, size, values })?;
     }
     let Some(quantizer) = quantizer else { return Ok(inputs) };
     let original = inputs.remove(0);
@@ -259,7 +261,14 @@ fn visit_input(
     let values = view.as_slice_mut::<f32>()?;
     quantizer.apply(values, channels).map_err(|channel| network.non_finite(layer, channel.0))?;
     if let Some(original) = measured {
-        error.add(original.try_as_plain_ram()?.as_slice::<f32>()?, values);
+        let pixels = (values.len() / channels).max(1);
+        let original = original.try_as_plain_ram()?.as_slice::<f32>()?;
+        *errors = vec![QuantizationError::default(); channels];
+        for ((error, original), values) in
+            errors.iter_mut().zip(original.chunks_exact(pixels)).zip(values.chunks_exact(pixels))
+        {
+            error.add(original, values);
+        }
     }
     inputs.insert(0, quantized.into_tvalue());
     Ok(inputs)

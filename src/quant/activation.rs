@@ -1,11 +1,10 @@
 //! How the inputs of a layer are quantized: measured first, then mapped channel by channel or pixel by pixel.
 
+use super::error::{QuantizationError, add_pixels};
 use super::pixel_points::PixelPoints;
 use super::pixels::Pixels;
 use super::points::{Points, Scaled};
-use super::{
-    BitWidth, NonFiniteChannel, Normalization, Normalizer, QuantizationError, Quantizer, Summary, UniformGrid,
-};
+use super::{BitWidth, NonFiniteChannel, Normalization, Normalizer, Quantizer, Summary, UniformGrid};
 
 /// Pixels that are mapped together: what belongs to them stays in the nearest cache.
 const STRIP: usize = 64;
@@ -120,22 +119,22 @@ pub enum PixelMapping<'m> {
 }
 
 impl PixelMapping<'_> {
-    /// Quantizes and dequantizes whole pixels into `to`, `[pixels, channels]`, and adds to the error.
+    /// Quantizes and dequantizes whole pixels into `to`, `[pixels, channels]`, and counts the errors of each channel.
     pub fn apply(
         &self,
         mut from: Pixels<'_>,
         to: &mut [f32],
         channels: usize,
-        mut error: Option<&mut QuantizationError>,
+        mut errors: Option<&mut [QuantizationError]>,
     ) {
         for to in to.chunks_mut(STRIP * channels) {
             let (strip, rest) = from.split(STRIP);
             from = rest;
-            let error = error.as_deref_mut();
+            let errors = errors.as_deref_mut();
             match self {
-                PixelMapping::Each(points) => points.apply(strip, to, error),
-                PixelMapping::All(points) => copy_and(|to| points.apply(to), strip, to, channels, error),
-                PixelMapping::Grid(grid) => copy_and(|to| grid.apply(to), strip, to, channels, error),
+                PixelMapping::Each(points) => points.apply(strip, to, errors),
+                PixelMapping::All(points) => copy_and(|to| points.apply(to), strip, to, channels, errors),
+                PixelMapping::Grid(grid) => copy_and(|to| grid.apply(to), strip, to, channels, errors),
             }
         }
     }
@@ -147,11 +146,11 @@ fn copy_and(
     from: Pixels<'_>,
     to: &mut [f32],
     channels: usize,
-    error: Option<&mut QuantizationError>,
+    errors: Option<&mut [QuantizationError]>,
 ) {
     to.chunks_exact_mut(channels).zip(from.iter(channels)).for_each(|(to, from)| to.copy_from_slice(from));
     map(to);
-    if let Some(error) = error {
-        error.add_pixels(from, to, channels);
+    if let Some(errors) = errors {
+        add_pixels(errors, from, Pixels { values: to, apart: channels });
     }
 }

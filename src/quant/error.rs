@@ -3,11 +3,14 @@
 use super::pixels::Pixels;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x8};
+use std::iter::Sum;
 
 /// Values whose errors are added up in f32 before they go into f64.
 const BLOCK: usize = 256;
+/// Channels whose errors are added up side by side.
+const LANES: usize = 8;
 
-/// What a layer's quantizer did to its input during one run.
+/// What a quantizer did to values of a layer's input, a channel's or all of them, during one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct QuantizationError {
     /// Sum of squared differences between input and quantized input.
@@ -30,35 +33,13 @@ impl QuantizationError {
     /// Counts values, and what they were quantized to.
     pub fn add(&mut self, originals: &[f32], quantized: &[f32]) {
         for (originals, quantized) in originals.chunks(BLOCK).zip(quantized.chunks(BLOCK)) {
-            let pair = std::iter::once((originals, quantized));
-            dispatch!(Level::new(), simd => self.add_block(simd, pair));
-        }
-    }
-
-    /// Counts the values of a few pixels, and what they were quantized to, `[pixels, channels]`.
-    pub(super) fn add_pixels(&mut self, originals: Pixels<'_>, quantized: &[f32], channels: usize) {
-        let pairs = originals.iter(channels).zip(quantized.chunks_exact(channels));
-        dispatch!(Level::new(), simd => self.add_block(simd, pairs));
-    }
-
-    /// Counts so few values that their squares can be added up in f32.
-    #[inline(always)]
-    pub(super) fn add_block<'v, S: Simd>(
-        &mut self,
-        simd: S,
-        pairs: impl Iterator<Item = (&'v [f32], &'v [f32])>,
-    ) {
-        let (mut noise, mut signal) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
-        for (xs, qs) in pairs {
-            let ((xs, x_rest), (qs, q_rest)) = (xs.as_chunks::<8>(), qs.as_chunks::<8>());
-            for (x, q) in xs.iter().zip(qs) {
-                let (x, q) = (f32x8::from_slice(simd, x), f32x8::from_slice(simd, q));
+            let (mut noise, mut signal) = (0.0f32, 0.0f32);
+            for (x, q) in originals.iter().zip(quantized) {
                 noise += (q - x) * (q - x);
                 signal += x * x;
             }
-            x_rest.iter().zip(q_rest).for_each(|(x, q)| self.add_one(*x, *q));
+            self.add_sums(noise, signal);
         }
-        self.add_sums(noise.as_slice(), signal.as_slice());
     }
 
     /// Counts one value.
@@ -68,9 +49,55 @@ impl QuantizationError {
         self.signal += x * x;
     }
 
-    /// Adds sums that were gathered in lanes.
-    pub(super) fn add_sums(&mut self, noise: &[f32], signal: &[f32]) {
-        self.noise += noise.iter().map(|lane| f64::from(*lane)).sum::<f64>();
-        self.signal += signal.iter().map(|lane| f64::from(*lane)).sum::<f64>();
+    /// Adds sums that were made in f32.
+    fn add_sums(&mut self, noise: f32, signal: f32) {
+        self.noise += f64::from(noise);
+        self.signal += f64::from(signal);
+    }
+}
+
+impl<'e> Sum<&'e QuantizationError> for QuantizationError {
+    fn sum<I: Iterator<Item = &'e QuantizationError>>(errors: I) -> Self {
+        errors.fold(QuantizationError::default(), QuantizationError::with)
+    }
+}
+
+/// Adds sums of several channels, one a lane.
+pub(super) fn add_lanes(channels: &mut [QuantizationError], noise: &[f32], signal: &[f32]) {
+    for ((channel, noise), signal) in channels.iter_mut().zip(noise).zip(signal) {
+        channel.add_sums(*noise, *signal);
+    }
+}
+
+/// Counts the values of a few pixels, and what they were quantized to, channel by channel: so few that their squares can be
+/// added up in f32.
+pub(super) fn add_pixels(channels: &mut [QuantizationError], originals: Pixels<'_>, quantized: Pixels<'_>) {
+    dispatch!(Level::new(), simd => add_pixels_with(simd, channels, originals, quantized));
+}
+
+#[inline(always)]
+fn add_pixels_with<S: Simd>(
+    simd: S,
+    channels: &mut [QuantizationError],
+    originals: Pixels<'_>,
+    quantized: Pixels<'_>,
+) {
+    let count = channels.len();
+    let (lanes, rest) = channels.as_chunks_mut::<LANES>();
+    let first_of_rest = lanes.len() * LANES;
+    for (index, channels) in lanes.iter_mut().enumerate() {
+        let first = index * LANES;
+        let (mut noise, mut signal) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
+        for (x, q) in originals.iter(count).zip(quantized.iter(count)) {
+            let of = |pixel: &[f32]| f32x8::from_slice(simd, &pixel[first..][..LANES]);
+            let (x, q) = (of(x), of(q));
+            noise += (q - x) * (q - x);
+            signal += x * x;
+        }
+        add_lanes(channels, noise.as_slice(), signal.as_slice());
+    }
+    for (x, q) in originals.iter(count).zip(quantized.iter(count)) {
+        let pairs = x[first_of_rest..].iter().zip(&q[first_of_rest..]);
+        rest.iter_mut().zip(pairs).for_each(|(channel, (x, q))| channel.add_one(*x, *q));
     }
 }

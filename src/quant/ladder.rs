@@ -1,6 +1,6 @@
 //! The nearest of few points, for several channels and pixels side by side.
 
-use super::QuantizationError;
+use super::error::{QuantizationError, add_lanes};
 use super::pixels::Pixels;
 use super::points::{LANES, Scaled};
 use fearless_simd::prelude::*;
@@ -66,7 +66,7 @@ impl Ladder {
         })
     }
 
-    /// A few pixels at a time.
+    /// A few pixels at a time; counts the errors of its channels.
     #[inline(always)]
     pub fn climb<S: Simd>(
         &self,
@@ -74,7 +74,7 @@ impl Ladder {
         from: Pixels<'_>,
         to: &mut [f32],
         channels: usize,
-        error: Option<&mut QuantizationError>,
+        errors: Option<&mut [QuantizationError]>,
     ) {
         let floats = |lanes: &[f32; LANES]| f32x8::from_slice(simd, lanes);
         let wholes = |lanes: &[i16; LANES]| i16x8::from_slice(simd, lanes);
@@ -107,15 +107,15 @@ impl Ladder {
             for i in 0..SIDE_BY_SIDE {
                 qs[i].store_slice(&mut to[at[i] * channels..][..LANES]);
             }
-            if error.is_some() {
+            if errors.is_some() {
                 for (x, q) in xs.iter().zip(&qs).take(count) {
                     noise += (*q - *x) * (*q - *x);
                     signal += *x * *x;
                 }
             }
         }
-        if let Some(error) = error {
-            error.add_sums(noise.as_slice(), signal.as_slice());
+        if let Some(errors) = errors {
+            add_lanes(errors, noise.as_slice(), signal.as_slice());
         }
     }
 }

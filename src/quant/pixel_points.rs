@@ -1,6 +1,6 @@
 //! Pixels with all their channels, each value mapped to the nearest point of its channel.
 
-use super::QuantizationError;
+use super::error::{QuantizationError, add_pixels};
 use super::ladder::Ladder;
 use super::pixels::Pixels;
 use super::points::{LANES, Scaled, look_up};
@@ -20,22 +20,24 @@ impl<'s> PixelPoints<'s> {
         PixelPoints { lanes: lanes.iter().map(Lanes::new).collect(), rest }
     }
 
-    /// Writes the nearest point of its channel for every value of pixels: `to` is `[pixels, channels]`.
-    pub fn apply(&self, from: Pixels<'_>, to: &mut [f32], mut error: Option<&mut QuantizationError>) {
+    /// Writes the nearest point of its channel for every value of pixels: `to` is `[pixels, channels]`. Counts the errors of
+    /// each channel.
+    pub fn apply(&self, from: Pixels<'_>, to: &mut [f32], mut errors: Option<&mut [QuantizationError]>) {
         let channels = self.lanes.len() * LANES + self.rest.len();
         for (index, lanes) in self.lanes.iter().enumerate() {
             let first = index * LANES;
             let from = Pixels { values: &from.values[first..], ..from };
-            let (to, error) = (&mut to[first..], error.as_deref_mut());
-            dispatch!(Level::new(), simd => lanes.apply(simd, from, to, channels, error));
+            let errors = errors.as_deref_mut().map(|errors| &mut errors[first..][..LANES]);
+            let to = &mut to[first..];
+            dispatch!(Level::new(), simd => lanes.apply(simd, from, to, channels, errors));
         }
         for (index, scaled) in self.rest.iter().enumerate() {
             let channel = self.lanes.len() * LANES + index;
             let values = from.values[channel..].iter().step_by(from.apart);
             for (value, to) in values.zip(to[channel..].iter_mut().step_by(channels)) {
                 *to = scaled.of(*value);
-                if let Some(error) = error.as_deref_mut() {
-                    error.add_one(*value, *to);
+                if let Some(errors) = errors.as_deref_mut() {
+                    errors[channel].add_one(*value, *to);
                 }
             }
         }
@@ -61,17 +63,16 @@ impl<'s> Lanes<'s> {
         from: Pixels<'_>,
         to: &mut [f32],
         channels: usize,
-        error: Option<&mut QuantizationError>,
+        errors: Option<&mut [QuantizationError]>,
     ) {
         if let Some(ladder) = &self.ladder {
-            return ladder.climb(simd, from, to, channels, error);
+            return ladder.climb(simd, from, to, channels, errors);
         }
         let targets = to.chunks_mut(channels).zip(from.iter(LANES));
         targets.for_each(|(to, from)| to[..LANES].copy_from_slice(from));
         look_up(simd, self.scaled.each_ref(), to, channels);
-        if let Some(error) = error {
-            let pairs = from.iter(LANES).zip(to.chunks(channels).map(|to| &to[..LANES]));
-            error.add_block(simd, pairs);
+        if let Some(errors) = errors {
+            add_pixels(errors, from, Pixels { values: to, apart: channels });
         }
     }
 }
@@ -104,13 +105,16 @@ mod tests {
             };
             let scaled: Vec<Scaled> = sets.iter().enumerate().map(scale).collect();
             let mut mapped = values.clone();
-            let mut error = QuantizationError::default();
+            let mut errors = vec![QuantizationError::default(); channels];
             let pixels = Pixels { values: &values, apart: channels };
-            PixelPoints::new(&scaled).apply(pixels, &mut mapped, Some(&mut error));
-            let mut expected = QuantizationError::default();
-            values.iter().zip(&mapped).for_each(|(x, q)| expected.add_one(*x, *q));
-            assert!((error.noise / expected.noise - 1.0).abs() < 1e-6);
-            assert!((error.signal / expected.signal - 1.0).abs() < 1e-6);
+            PixelPoints::new(&scaled).apply(pixels, &mut mapped, Some(&mut errors));
+            for (channel, error) in errors.iter().enumerate() {
+                let mut expected = QuantizationError::default();
+                let pairs = every(&values, channel).into_iter().zip(every(&mapped, channel));
+                pairs.for_each(|(x, q)| expected.add_one(x, q));
+                assert!((error.noise / expected.noise - 1.0).abs() < 1e-5, "{error:?}, {expected:?}");
+                assert!((error.signal / expected.signal - 1.0).abs() < 1e-5, "{error:?}, {expected:?}");
+            }
             for (channel, scaled) in scaled.iter().enumerate() {
                 let mut alone = every(&values, channel);
                 scaled.apply(&mut alone);

@@ -40,9 +40,13 @@ impl PointSets {
 
     /// The points that channel `index` is rounded to, ascending on the normalized axis; none where there are no subsets.
     pub fn values(&self, index: usize) -> Vec<f64> {
+        self.universal().pick(self.subset(index))
+    }
+
+    /// The same as indices into the universal set.
+    pub fn subset(&self, index: usize) -> &[u16] {
         // One subset may serve all channels.
-        let subset = self.subsets.get(index.min(self.len().saturating_sub(1)));
-        self.universal().pick(subset.map_or(&[], Vec::as_slice))
+        self.subsets.get(index.min(self.len().saturating_sub(1))).map_or(&[], Vec::as_slice)
     }
 
     /// Adds everything to a digest.

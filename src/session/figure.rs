@@ -1,10 +1,11 @@
 //! Which figure of which layer, sample and channel is asked for, and what it is drawn from.
 
-use super::{Method, Options, Session};
+use super::channel::METHODS;
+use super::{ChannelRequest, Method, Options, Session};
 use crate::Result;
-use crate::analysis::{self, SampleAnalysis};
-use crate::figures::{self, Chosen, Style};
-use crate::network::Layer;
+use crate::analysis::{self, ChannelSummary, SampleAnalysis};
+use crate::figures::{self, ChannelHistogram, Chosen, Rug, Style};
+use crate::network::Planes;
 use crate::quant::UniformGrid;
 use serde::Deserialize;
 
@@ -31,9 +32,25 @@ pub struct FigureRequest {
     /// The bits, for DFSQ, DFSQ-opt and min-max alike.
     #[serde(default)]
     pub options: Options,
-    /// For [`FigureKind::Layers`]: dB of every layer of the network under DFSQ-opt, DFSQ and min-max.
+    /// For [`FigureKind::Channels`]: the channels, in the order in which they are to stand; all as they are where there is none.
     #[serde(default)]
-    pub decibels: [Vec<f64>; 3],
+    pub order: Vec<usize>,
+    /// For [`FigureKind::Histogram`].
+    #[serde(default)]
+    pub histogram: HistogramChoice,
+}
+
+/// How a histogram is drawn.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct HistogramChoice {
+    /// With values as they are on the axis, not normalized.
+    pub raw: bool,
+    /// With counts as they are, not as their logarithms.
+    pub linear: bool,
+    /// As [`ChannelRequest::points`].
+    pub points: Option<Vec<f32>>,
 }
 
 /// How a sample is found, and called.
@@ -59,13 +76,12 @@ pub enum FigureKind {
     Histogram,
     /// Universal sets and the points chosen from them.
     UniversalSet,
-    /// Signal to quantization noise of all layers.
-    Layers,
 }
 
 impl Session {
-    /// Draws what is asked for, as SVG text. `find` gives the distributions that are kept under a key. Empty where those of
-    /// the chosen sample are not known.
+    /// Draws what is asked for, as SVG text. `find` gives the distributions that are kept under a key; `held` is the layer's
+    /// input, where there is one: with it a histogram shows where the error comes from. Empty where the distributions of the
+    /// chosen sample are not known.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::Error::Figure), and [`Error::Option`](crate::Error::Option) for options that make no sense
@@ -74,6 +90,7 @@ impl Session {
         &self,
         request: &FigureRequest,
         find: &dyn Fn(&str) -> Option<&'s SampleAnalysis>,
+        held: Option<&Planes>,
     ) -> Result<String> {
         let &FigureRequest { style, layer, channel, .. } = request;
         let channels = |sample: &SampleName| {
@@ -84,7 +101,10 @@ impl Session {
         };
         let channel = channel.min(own.len() - 1);
         match request.kind {
-            FigureKind::Channels => figures::channels(&style, own, channel),
+            FigureKind::Channels if request.order.is_empty() => {
+                figures::channels(&style, own, &(0..own.len()).collect::<Vec<_>>(), channel)
+            }
+            FigureKind::Channels => figures::channels(&style, own, &request.order, channel),
             FigureKind::Samples => {
                 let known =
                     || request.samples.iter().enumerate().filter_map(|(i, s)| Some((i, s, channels(s)?)));
@@ -94,24 +114,60 @@ impl Session {
                     .collect();
                 figures::samples(&style, &rows, selected)
             }
-            FigureKind::Histogram => {
-                let (low, high) = analysis::range(own);
-                let bits = request.options.bits(self.network.layers())?;
-                let grid = UniformGrid::spanning(low, high, bits[layer][1]).values();
-                let [opt, dfsq] = self.chosen(request, channel)?.map(|chosen| chosen.points);
-                figures::histogram(&style, &own[channel], [&opt, &dfsq], &grid)
-            }
+            FigureKind::Histogram => match held {
+                Some(input) => self.close_histogram(request, input, channel),
+                None => self.coarse_histogram(request, own, channel),
+            },
             FigureKind::UniversalSet => figures::universal_set(&style, &self.chosen(request, channel)?),
-            FigureKind::Layers => {
-                let quantized: Vec<usize> = Layer::quantized(self.network.layers()).collect();
-                let pick = |values: &Vec<f64>| -> Vec<f64> {
-                    quantized.iter().map(|i| values.get(*i).copied().unwrap_or(f64::NAN)).collect()
-                };
-                let selected = quantized.iter().position(|i| *i == layer).unwrap_or(0);
-                let [opt, dfsq, min_max] = request.decibels.each_ref().map(pick);
-                figures::layers(&style, [&opt, &dfsq, &min_max], selected)
-            }
         }
+    }
+
+    /// From a channel's distribution alone.
+    fn coarse_histogram(
+        &self,
+        request: &FigureRequest,
+        channels: &[ChannelSummary],
+        channel: usize,
+    ) -> Result<String> {
+        let own = &channels[channel];
+        let (low, high) = analysis::range(channels);
+        let bits = request.options.bits(self.network.layers())?[request.layer][1];
+        let normalize = |value: f32| f64::from((value - own.mean) / own.range);
+        let grid = UniformGrid::spanning(low, high, bits).values().into_iter().map(normalize).collect();
+        let [opt, dfsq] = self.chosen(request, channel)?.map(|chosen| chosen.points);
+        let histogram = ChannelHistogram {
+            counts: &own.histogram,
+            errors: &[],
+            rugs: [opt, dfsq, grid].map(|points| Rug { points, decibels: None }),
+            looked_at: 0,
+            normalization: [own.mean, own.range],
+            raw: request.histogram.raw,
+            linear: request.histogram.linear,
+        };
+        figures::histogram(&request.style, &histogram)
+    }
+
+    /// From a channel's values.
+    fn close_histogram(&self, request: &FigureRequest, input: &Planes, channel: usize) -> Result<String> {
+        let HistogramChoice { raw, linear, points } = request.histogram.clone();
+        let (layer, options) = (request.layer, request.options.clone());
+        let view = self.channel(input, &ChannelRequest { layer, channel, options, points })?;
+        let of = |method| view.methods.iter().find(|view| view.method == method);
+        let rug = |method| {
+            let view = of(method)?;
+            let points = view.points.iter().map(|point| point.value).collect();
+            Some(Rug { points, decibels: Some(view.db) })
+        };
+        let histogram = ChannelHistogram {
+            counts: &view.counts,
+            errors: of(request.options.method).map_or(&[], |view| &view.errors),
+            rugs: METHODS.map(|method| rug(method).unwrap_or_default()),
+            looked_at: METHODS.iter().position(|m| *m == request.options.method).unwrap_or(0),
+            normalization: [view.mean, view.range],
+            raw,
+            linear,
+        };
+        figures::histogram(&request.style, &histogram)
     }
 
     /// The points of one channel under DFSQ-opt and DFSQ, each with the universal set that they are from.

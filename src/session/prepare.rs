@@ -6,7 +6,8 @@ use crate::network::LayerQuantization;
 use crate::optimized::OptimizedLayer;
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{
-    ActivationQuantizer, BitWidth, NonFiniteChannel, Normalizer, PointSettings, UniformGrid, uniform,
+    ActivationQuantizer, BitWidth, NonFiniteChannel, Normalizer, PointSettings, QuantizationError,
+    UniformGrid, uniform,
 };
 use crate::{Error, Result};
 
@@ -17,12 +18,27 @@ pub struct Prepared {
     pub(super) layers: Vec<LayerQuantization>,
     /// By layer, the terms of an input value and of a weight, where one of them is from the universal set.
     pub(super) terms: Vec<Option<[Terms; 2]>>,
+    /// By layer, what quantization did to the weights.
+    pub(super) weight_errors: Vec<QuantizationError>,
+}
+
+/// One layer of it.
+#[derive(Default)]
+struct PreparedLayer {
+    quantization: LayerQuantization,
+    terms: Option<[Terms; 2]>,
+    weight_error: QuantizationError,
 }
 
 impl Prepared {
     /// What it was made for.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// By layer of the network, what quantization does to the weights; empty in full precision.
+    pub fn weight_errors(&self) -> &[QuantizationError] {
+        &self.weight_errors
     }
 }
 
@@ -34,7 +50,12 @@ impl Session {
     /// [`Error::NonFinite`] for bad weights; [`Error::Option`] for bits of layers that are not quantized.
     pub fn prepare(&self, options: &Options) -> Result<Prepared> {
         let bits = options.bits(self.network.layers())?;
-        let mut prepared = Prepared { options: options.clone(), layers: Vec::new(), terms: Vec::new() };
+        let mut prepared = Prepared {
+            options: options.clone(),
+            layers: Vec::new(),
+            terms: Vec::new(),
+            weight_errors: Vec::new(),
+        };
         if bits.iter().all(|bits| *bits == [BitWidth::FULL; 2]) {
             return Ok(prepared);
         }
@@ -43,14 +64,15 @@ impl Session {
             _ => None,
         };
         for (index, bits) in bits.into_iter().enumerate() {
-            let (quantization, terms) = match optimized.map(|layers| &layers[index]) {
-                _ if bits == [BitWidth::FULL; 2] => (LayerQuantization::default(), None),
-                Some(None) => (LayerQuantization::default(), None),
+            let layer = match optimized.map(|layers| &layers[index]) {
+                _ if bits == [BitWidth::FULL; 2] => PreparedLayer::default(),
+                Some(None) => PreparedLayer::default(),
                 Some(Some(layer)) => self.optimized_layer(index, layer, options)?,
                 None => self.calibrated_layer(index, bits, options)?,
             };
-            prepared.layers.push(quantization);
-            prepared.terms.push(terms);
+            prepared.layers.push(layer.quantization);
+            prepared.terms.push(layer.terms);
+            prepared.weight_errors.push(layer.weight_error);
         }
         Ok(prepared)
     }
@@ -69,7 +91,7 @@ impl Session {
         index: usize,
         [weight_bits, activation_bits]: [BitWidth; 2],
         options: &Options,
-    ) -> Result<(LayerQuantization, Option<[Terms; 2]>)> {
+    ) -> Result<PreparedLayer> {
         let layer = &self.network.layers()[index];
         let non_finite = |NonFiniteChannel(kernel)| self.network.non_finite(index, kernel);
         let own = self.network.kernels(index);
@@ -86,14 +108,57 @@ impl Session {
                     .map_err(non_finite)?;
             (Some(kernels.weights()), Some(Terms::of_kernels(&kernels)))
         };
+        let weight_error = self.weight_error(index, weights.as_deref());
         let weights = weights.map(|weights| self.network.make_weights(index, &weights, &[])).transpose()?;
         if activation_bits == BitWidth::FULL {
-            return Ok((LayerQuantization { weights, activation: None }, None));
+            let quantization = LayerQuantization { weights, activation: None };
+            return Ok(PreparedLayer { quantization, terms: None, weight_error });
         }
         let (activation, terms) = self.activation_quantizer(index, activation_bits, options)?;
         let terms = (terms.is_some() || weight_terms.is_some())
             .then(|| [terms, weight_terms].map(Option::unwrap_or_default));
-        Ok((LayerQuantization { weights, activation: Some(activation) }, terms))
+        let quantization = LayerQuantization { weights, activation: Some(activation) };
+        Ok(PreparedLayer { quantization, terms, weight_error })
+    }
+
+    /// What becomes of a layer's weights; nothing where they stay as they are.
+    fn weight_error(&self, layer: usize, quantized: Option<&[f32]>) -> QuantizationError {
+        let own = self.network.kernels(layer);
+        let mut error = QuantizationError::default();
+        error.add(own, quantized.unwrap_or(own));
+        error
+    }
+
+    /// What quantizes a layer's input under these options; nothing where it stays in full precision.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`].
+    pub(super) fn quantizer(&self, layer: usize, options: &Options) -> Result<Option<ActivationQuantizer>> {
+        let bits = options.bits(self.network.layers())?;
+        let width = bits[layer][1];
+        if width == BitWidth::FULL {
+            return Ok(None);
+        }
+        if options.method == Method::DfsqOpt {
+            let layers = self.optimized.find(&bits).ok_or_else(|| not_optimized(options))?;
+            return Ok(layers[layer].as_ref().and_then(|own| self.optimized_quantizer(layer, own, options)));
+        }
+        Ok(Some(self.activation_quantizer(layer, width, options)?.0))
+    }
+
+    fn optimized_quantizer(
+        &self,
+        layer: usize,
+        OptimizedLayer { points, .. }: &OptimizedLayer,
+        options: &Options,
+    ) -> Option<ActivationQuantizer> {
+        let after_relu = self.network.layers()[layer].after_relu;
+        let subtract_mean = self.optimized.settings.mean.subtracts(after_relu);
+        (!points.is_empty()).then(|| ActivationQuantizer::Subset {
+            points: points.points(),
+            normalizer: Normalizer::Sample { subtract_mean },
+            denormalization_bits: options.denormalization_bits,
+        })
     }
 
     fn activation_quantizer(
@@ -129,21 +194,16 @@ impl Session {
         index: usize,
         layer: &OptimizedLayer,
         options: &Options,
-    ) -> Result<(LayerQuantization, Option<[Terms; 2]>)> {
+    ) -> Result<PreparedLayer> {
         let OptimizedLayer { points, kernels, bias_change } = layer;
-        let make = |k: &CodedKernels| self.network.make_weights(index, &k.weights(), bias_change);
-        let weights = kernels.as_ref().map(make).transpose()?;
-        let after_relu = self.network.layers()[index].after_relu;
-        let activation = (!points.is_empty()).then(|| ActivationQuantizer::Subset {
-            points: points.points(),
-            normalizer: Normalizer::Sample {
-                subtract_mean: self.optimized.settings.mean.subtracts(after_relu),
-            },
-            denormalization_bits: options.denormalization_bits,
-        });
+        let weights = kernels.as_ref().map(CodedKernels::weights);
+        let weight_error = self.weight_error(index, weights.as_deref());
+        let make = |weights: Vec<f32>| self.network.make_weights(index, &weights, bias_change);
+        let weights = weights.map(make).transpose()?;
+        let activation = self.optimized_quantizer(index, layer, options);
         let weight_terms = kernels.as_ref().map(Terms::of_kernels);
         let terms = activation.as_ref().map(|_| [Terms::of_points(points), weight_terms.unwrap_or_default()]);
-        Ok((LayerQuantization { weights, activation }, terms))
+        Ok(PreparedLayer { quantization: LayerQuantization { weights, activation }, terms, weight_error })
     }
 }
 

@@ -1,12 +1,11 @@
 //! One channel in depth: what every way of choosing its points gives, and takes.
 
-use super::{Options, Session};
+use super::Session;
 use crate::analysis::layer_normalizer;
-use crate::image_io::Picture;
-use crate::network::{Observer, Tap};
+use crate::network::Planes;
 use crate::quant::histogram::Cumulative;
 use crate::quant::subset::Selection;
-use crate::quant::{BitWidth, Histogram, Normalizer, PointSettings, exact};
+use crate::quant::{BitWidth, Histogram, PointSettings, exact};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -45,72 +44,32 @@ pub struct Choice {
 /// Fast choices are repeated until they have taken this long, in seconds.
 const LONG_ENOUGH: f64 = 0.01;
 
-/// Builds the histogram of one channel, and stops the run then.
-struct OneChannel<'o> {
-    layer: usize,
-    channel: usize,
-    normalizer: Normalizer,
-    groups: usize,
-    histogram: Histogram,
-    seen: bool,
-    progress: &'o mut dyn Observer,
-}
-
-impl Observer for OneChannel<'_> {
-    fn progress(&mut self, done: f32) -> bool {
-        !self.seen && self.progress.progress(done)
-    }
-
-    fn taps(&self, layer: usize) -> bool {
-        layer == self.layer
-    }
-
-    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
-        let group = (tap.values.len() / self.groups).max(1);
-        let values = tap.values.chunks_exact(group).nth(self.channel).unwrap_or_default();
-        if let Some(norm) = self.normalizer.measure(values) {
-            self.histogram.add(values.iter().map(|x| norm.normalize(*x)))?;
-        }
-        self.seen = true;
-        Ok(())
-    }
-}
-
 impl Session {
-    /// Compares the ways of choosing points of one channel for this picture alone; as `settings` say, but for the
-    /// selection. `clock` tells seconds.
+    /// Compares the ways of choosing points of one channel for this very input of a layer ([`Session::layer_input`]); as
+    /// `settings` say, but for the selection. `clock` tells seconds.
     ///
     /// # Errors
-    /// [`Error::Option`] for a layer or channel that is not there; as [`Session::upscale`].
+    /// [`Error::Option`] for a layer or channel that is not there.
     pub fn study(
         &self,
-        picture: &Picture,
+        input: &Planes,
         (layer, channel): (usize, usize),
         bits: BitWidth,
         settings: PointSettings,
         clock: &dyn Fn() -> f64,
-        observer: &mut dyn Observer,
     ) -> Result<Study> {
         let shape = self.network.layers().get(layer).filter(|l| l.quantized && channel < l.inputs);
         let shape = shape.ok_or_else(|| Error::Option("there is no such channel".into()))?;
         let levels = bits.levels().ok_or_else(|| Error::Option("32 bits have no points".into()))?;
         let universal = settings.universal();
         let groups = settings.granularity.groups(shape.inputs);
-        let mut watcher = OneChannel {
-            layer,
-            channel: channel.min(groups - 1),
-            normalizer: layer_normalizer(&settings, self.calibration.as_ref(), shape),
-            groups,
-            histogram: Histogram::new(universal),
-            seen: false,
-            progress: observer,
-        };
-        let full = self.prepare(&Options::full_precision())?;
-        match self.upscale(picture, &full, &mut watcher) {
-            Err(Error::Cancelled) if watcher.seen => {}
-            other => other.map(|_| ())?,
+        let group = (input.values.len() / groups).max(1);
+        let values = input.values.chunks_exact(group).nth(channel.min(groups - 1)).unwrap_or_default();
+        let mut histogram = Histogram::new(universal);
+        if let Some(norm) = layer_normalizer(&settings, self.calibration.as_ref(), shape).measure(values) {
+            histogram.add(values.iter().map(|x| norm.normalize(*x)))?;
         }
-        let data = watcher.histogram.cumulative();
+        let data = histogram.cumulative();
         let db = |error: f64| 10.0 * (data.squares() / error).log10();
         let choices = [Selection::Kmeans, Selection::Exact, Selection::Exhaustive]
             .map(|selection| choose(selection, &data, levels, &settings, clock));

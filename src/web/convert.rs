@@ -7,9 +7,9 @@ use crate::metrics::Score;
 use crate::network::Observer;
 use crate::parallel::Progress;
 use crate::quant::QuantizationError;
-use crate::session::{Costs, Upscaled};
+use crate::session::{ChannelView, Costs, Upscaled};
 use crate::{Error, Result};
-use js_sys::{Array, Float64Array, Function, Object, Reflect, Uint8Array};
+use js_sys::{Array, Float32Array, Float64Array, Function, Object, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
@@ -68,16 +68,35 @@ pub(super) fn picture_entries(picture: &Picture) -> [(&'static str, JsValue); 3]
 pub(super) fn upscaled_to_js(
     upscaled: &Upscaled,
     score: Option<Score>,
+    weight_errors: &[QuantizationError],
     costs: &Costs,
     seconds: f64,
 ) -> Result<JsUpscaled> {
-    let decibels: Vec<f64> = upscaled.errors.iter().map(QuantizationError::decibels).collect();
+    let decibels = |errors: &[QuantizationError]| -> Vec<f64> {
+        errors.iter().map(QuantizationError::decibels).collect()
+    };
+    let layers: Vec<QuantizationError> =
+        upscaled.errors.iter().map(|channels| channels.iter().sum()).collect();
+    let channels: Array =
+        upscaled.errors.iter().map(|channels| Float64Array::from(&decibels(channels)[..])).collect();
     Ok(object(&[
         ("picture", picture_to_js(&upscaled.picture).into()),
         ("score", score.map_or(Ok(JsValue::UNDEFINED), |score| score_to_js(&score).map(JsValue::from))?),
-        ("layerDb", Float64Array::from(decibels.as_slice()).into()),
+        ("layerDb", Float64Array::from(&decibels(&layers)[..]).into()),
+        ("channelDb", channels.into()),
+        ("weightDb", Float64Array::from(&decibels(weight_errors)[..]).into()),
         ("costs", to_js(costs)?),
         ("seconds", seconds.into()),
+    ]))
+}
+
+pub(super) fn channel_to_js(view: &ChannelView, [width, height]: [usize; 2]) -> Result<JsChannelView> {
+    Ok(object(&[
+        ("view", to_js(view)?),
+        ("width", width.into()),
+        ("height", height.into()),
+        ("values", Float32Array::from(&view.values[..]).into()),
+        ("quantized", Float32Array::from(&view.quantized[..]).into()),
     ]))
 }
 

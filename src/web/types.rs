@@ -12,8 +12,10 @@ export interface Picture { width: number; height: number; rgba: Uint8Array }
 export interface Decoded extends Picture { sha256: string }
 /** A picture cut to a multiple of the scale, and what it is when shrunk. */
 export interface BenchmarkPair { reference: Picture; low: Picture }
-/** What a run gives; `layerDb` is the signal-to-noise ratio in dB of each layer's input. */
-export interface Upscaled { picture: Picture; score: Score | undefined; layerDb: Float64Array; costs: Costs; seconds: number }
+/** What a run gives. Signal-to-noise ratios in dB, infinite where quantization changes nothing: `layerDb` of each layer's input, `channelDb` of its channels (none where it is not quantized), `weightDb` of its weights (none in full precision). */
+export interface Upscaled { picture: Picture; score: Score | undefined; layerDb: Float64Array; channelDb: Float64Array[]; weightDb: Float64Array; costs: Costs; seconds: number }
+/** A channel of a layer's input as a picture, row by row, and what the method that is looked at makes of it. */
+export interface ChannelPicture { view: ChannelView; width: number; height: number; values: Float32Array; quantized: Float32Array }
 /** A file, and what is known of the network now. */
 export interface Made { file: Uint8Array; info: NetworkInfo }
 /** All that can be chosen, as it is by default. `points` is how DFSQ chooses, `optimalPoints` how DFSQ-opt does. */
@@ -54,12 +56,20 @@ extern "C" {
     pub type JsBitWidths;
     #[wasm_bindgen(typescript_type = "LayerErrors[]")]
     pub type JsLayerErrors;
+    #[wasm_bindgen(typescript_type = "ChannelRequest")]
+    pub type JsChannelRequest;
+    #[wasm_bindgen(typescript_type = "ChannelPicture")]
+    pub type JsChannelView;
     #[wasm_bindgen(typescript_type = "Study")]
     pub type JsStudy;
     #[wasm_bindgen(typescript_type = "ChannelSummary[]")]
     pub type JsChannels;
     #[wasm_bindgen(typescript_type = "FigureRequest")]
     pub type JsFigureRequest;
+    #[wasm_bindgen(typescript_type = "HeatMapRequest")]
+    pub type JsHeatMapRequest;
+    #[wasm_bindgen(typescript_type = "LayersRequest")]
+    pub type JsLayersRequest;
     #[wasm_bindgen(typescript_type = "QualityRequest")]
     pub type JsQualityRequest;
     #[wasm_bindgen(typescript_type = "(done: number) => void")]

@@ -1,6 +1,7 @@
 // The bench: settings, network, samples and results, and the workers that compute them. No DOM; the page listens to
 // "change" and "progress".
 import { EngineError, isCancelled } from "../engine/client.js";
+import { Focus } from "./focus.js";
 import { Inquiries } from "./inquiries.js";
 import { inputKey } from "./keys.js";
 import { Library } from "./library.js";
@@ -45,6 +46,7 @@ export class Bench extends EventTarget {
     this.tasks = new Tasks(() => this.changed(), () => this.dispatchEvent(new Event("progress")));
     this.making = new Making(this);
     this.scheduler = new Scheduler(this);
+    this.focus = new Focus(this);
     this.inquiries = new Inquiries(this);
     this.quality = new Quality(this);
     let { mode } = settings.values;
@@ -81,10 +83,12 @@ export class Bench extends EventTarget {
     await this.#load(async () => {
       const assets = { network, calibration: asset(calibration), optimized: asset(optimized) };
       const info = await this.engines.fp32.call("info", [], { assets });
+      const before = this.library.info?.layers[this.focus.layer]?.name;
       this.library.use(network, info, calibration, optimized);
       const known = info.layers.filter((/** @type {{quantized: boolean}} */ layer) => layer.quantized).map((/** @type {{name: string}} */ layer) => layer.name);
       const layerBits = Object.fromEntries(Object.entries(this.settings.values.layerBits).filter(([name]) => known.includes(name)));
       this.settings.set({ layerBits });
+      this.focus.enter(before);
       this.samples.fit(this.cost());
     });
   }
@@ -145,6 +149,12 @@ export class Bench extends EventTarget {
     this.samples.remove(index);
     if (!this.samples.current) this.stop();
     this.#wantAgain();
+  }
+
+  /** @param {number} from @param {number} to */
+  moveImage(from, to) {
+    this.samples.move(from, Math.max(0, Math.min(to, this.samples.list.length - 1)));
+    this.changed();
   }
 
   /** @param {number} index */

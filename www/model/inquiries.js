@@ -63,10 +63,12 @@ export class Inquiries {
     const { engines, library, making, samples, tasks } = this.#bench;
     const sample = samples.current;
     return tasks.run("fp32", "study", "studying", async (task) => {
+      const key = sample && this.#bench.scheduler.analysisKey(sample);
       const pair = sample && (await this.#bench.pair(sample));
       task.check();
       const assets = { network: library.network, calibration: making.calibration };
-      return engines.fp32.call("study", [pair?.low, layer, channel, this.#bench.layerBits()[layer]?.[1]], { assets, onProgress: (done) => task.progress(done) });
+      await engines.fp32.call("holdInput", [pair?.low, key, layer], { assets, onProgress: (done) => task.progress(done) });
+      return engines.fp32.call("study", [key, layer, channel, this.#bench.layerBits()[layer]?.[1]], { assets });
     });
   }
 }

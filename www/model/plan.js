@@ -3,6 +3,9 @@
 /** Methods that run the network, each in its own worker. */
 export const NETWORK_METHODS = ["fp32", "min-max", "dfsq", "dfsq-opt"];
 
+/** Those that quantize, in the order of the figures. */
+export const QUANTIZED_METHODS = ["dfsq-opt", "dfsq", "min-max"];
+
 /** @type {Record<string, string>} */
 export const METHOD_NAMES = {
   reference: "Reference",

@@ -1,10 +1,8 @@
 // How good the current sample's pictures are at every bit width. No DOM.
 import { isCancelled } from "../engine/client.js";
+import { QUANTIZED_METHODS } from "./plan.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
-
-/** In the order of the figure. */
-const METHODS = ["dfsq-opt", "dfsq", "min-max"];
 
 const whatOf = (/** @type {string} */ method) => `quality of ${method}`;
 
@@ -30,7 +28,7 @@ export class Quality {
   /** PSNR in dB by method and width; NaN where it is not known. */
   get decibels() {
     const { scheduler } = this.#bench;
-    return METHODS.map((method) => this.widths.map((width) => scheduler.score(method, undefined, width)?.psnrY ?? NaN));
+    return QUANTIZED_METHODS.map((method) => this.widths.map((width) => scheduler.score(method, undefined, width)?.psnrY ?? NaN));
   }
 
   /** Whether something can be filled in now: the present setting comes first. */
@@ -41,7 +39,7 @@ export class Quality {
 
   /** Whether it is being filled in. */
   get filling() {
-    return METHODS.some((method) => this.#bench.tasks.get(method)?.what === whatOf(method));
+    return QUANTIZED_METHODS.some((method) => this.#bench.tasks.get(method)?.what === whatOf(method));
   }
 
   /** Runs every method at every width that is missing, side by side. */
@@ -49,7 +47,7 @@ export class Quality {
     const { samples, tasks } = this.#bench;
     const sample = samples.current;
     if (!sample) return;
-    const runs = METHODS.map((method) => tasks.run(method, whatOf(method), "filling", (task) => this.#fill(method, sample, task)));
+    const runs = QUANTIZED_METHODS.map((method) => tasks.run(method, whatOf(method), "filling", (task) => this.#fill(method, sample, task)));
     const failed = (await Promise.allSettled(runs)).flatMap((run) => (run.status === "rejected" && !isCancelled(run.reason) ? [run.reason] : []));
     if (failed.length) throw failed[0];
   }

@@ -3,7 +3,7 @@
 /**
  * @typedef {import("../pkg/dfsq.js").Picture} Picture
  * @typedef {import("../pkg/dfsq.js").Score} Score
- * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, costs?: import("../pkg/dfsq.js").Costs, score?: Score}} Result
+ * @typedef {{picture: Picture, seconds?: number, layerDb?: Float64Array, weightDb?: Float64Array, channelDb?: Float64Array[], costs?: import("../pkg/dfsq.js").Costs, score?: Score}} Result
  * `score` is against the reference, where there is one
  * @typedef {{score: Score | undefined}} Distance from the full-precision output; without a score where pictures are too small for one
  */

@@ -31,6 +31,14 @@ export class Samples {
     if (this.active > index || this.active === this.list.length) this.active = Math.max(this.active - 1, 0);
   }
 
+  /** Puts an image elsewhere among the others; the same one is looked at as before. @param {number} from @param {number} to */
+  move(from, to) {
+    const { current } = this;
+    const [moved] = this.list.splice(from, 1);
+    if (moved) this.list.splice(to, 0, moved);
+    if (current) this.active = this.list.indexOf(current);
+  }
+
   /** Looks at another part of the current image. @param {Region} part */
   chooseRegion(part) {
     const { current } = this;

@@ -197,8 +197,8 @@ export class Scheduler {
     // Known before it runs: settings may change meanwhile.
     const key = this.#key(name, sample, width);
     if (!key) throw new Error("what was made for this method is not what was asked for");
-    const { picture, score, layerDb, costs, seconds } = await engines[name].call("upscale", [pair.low, pair.reference, options], { assets, onProgress: (done) => task.progress(done) });
-    this.#bench.results.keep(key, { picture, score, layerDb, costs, seconds });
+    const result = await engines[name].call("upscale", [pair.low, pair.reference, options], { assets, onProgress: (done) => task.progress(done) });
+    this.#bench.results.keep(key, result);
   }
 
   /** @param {Sample} sample @param {Task} task */
@@ -213,10 +213,10 @@ export class Scheduler {
     const [key, analysis] = [this.#key("fp32", sample), this.analysisKey(sample)];
     if (!key || !analysis) throw cancelled();
     await this.#forgetOthers(analysis);
-    const { picture, score, layerDb, costs, seconds } = await engines.fp32.call("analyze", [pair.low, pair.reference, analysis, points], { assets, onProgress: (done) => task.progress(done) });
+    const result = await engines.fp32.call("analyze", [pair.low, pair.reference, analysis, points], { assets, onProgress: (done) => task.progress(done) });
     this.#analyzed.add(analysis);
-    this.#bench.measured((pair.low.width * pair.low.height) / seconds);
-    this.#bench.results.keep(key, { picture, score, layerDb, costs, seconds });
+    this.#bench.measured((pair.low.width * pair.low.height) / result.seconds);
+    this.#bench.results.keep(key, result);
   }
 
   /** Has the worker forget the distributions of what is no longer looked at. @param {string} next what it will know */

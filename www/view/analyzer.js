@@ -1,130 +1,294 @@
-// The analyzer: layer and channel, and the figures that the full-precision worker draws of them.
-import { isCancelled } from "../engine/client.js";
-import { dark, element } from "./dom.js";
+// Why: the layer and channel that are looked at, in figures that the full-precision worker draws.
+import { METHOD_NAMES, QUANTIZED_METHODS } from "../model/plan.js";
+import { ChannelMaps } from "./channel-maps.js";
+import { element, find, say } from "./dom.js";
+import { Figure } from "./figure.js";
+import { point } from "./pointing.js";
+import { sumText } from "./point-words.js";
+import { decimal } from "./score-table.js";
 
-/** @typedef {import("../model/bench.js").Bench} Bench */
-/** @typedef {import("../pkg/dfsq.js").FigureRequest} FigureRequest */
+/**
+ * @typedef {import("../model/bench.js").Bench} Bench
+ * @typedef {import("../pkg/dfsq.js").FigureRequest} FigureRequest
+ * @typedef {import("../pkg/dfsq.js").ChannelPicture} ChannelPicture
+ * @typedef {import("../pkg/dfsq.js").ChannelSummary} ChannelSummary
+ * @typedef {import("../pkg/dfsq.js").PointView} PointView
+ */
 
-/** Height over width of every figure. */
-const ASPECT = 220 / 480;
+/** Height over width. */
+const ASPECT = 0.36;
+/** How near the pointer must be to a point, on the normalized axis, to grasp it. */
+const NEAR = 0.02;
+/** How a histogram's axis is divided: the rugs lie below 0 in this order. */
+const RUG = 0.2;
+
+const percent = (/** @type {number} */ share) => `${(100 * share).toPrecision(share < 0.1 ? 2 : 3)} %`;
 
 export class Analyzer {
-  #layer = /** @type {HTMLSelectElement} */ (element("layer"));
-  #channel = /** @type {HTMLSelectElement} */ (element("channel"));
-  #figures = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("figure[data-kind]")]);
-  /** What each figure shows now, so that it is drawn again only when that changes. @type {Map<string, string>} */
-  #shown = new Map();
-  /** The network whose layers are listed. */
-  #network = "";
   #bench;
   #failed;
+  #layer = /** @type {HTMLSelectElement} */ (element("layer"));
+  #channel = /** @type {HTMLSelectElement} */ (element("channel"));
+  #order = /** @type {HTMLSelectElement} */ (element("channel-order"));
+  /** @type {Record<FigureRequest["kind"], Figure>} */
+  #figures;
+  #maps;
+  /** The network whose layers are listed, and the layer whose channels. */
+  #listed = "";
+  /** What is known of the channel that is looked at. @type {{of: string, channel: ChannelPicture} | undefined} */
+  #seen;
+  /** What is being looked at. */
+  #looking = "";
+  /** Of the layer, and what that is of. @type {{of: string, channels: ChannelSummary[]}} */
+  #summaries = { of: "", channels: [] };
+  /** The point that arrow keys have come to. */
+  #at = 0;
 
-  /** @param {Bench} bench @param {(error: unknown) => void} failed */
-  constructor(bench, failed) {
+  /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {(error: unknown) => void} failed */
+  constructor(bench, view, failed) {
     this.#bench = bench;
     this.#failed = failed;
-    this.#layer.addEventListener("change", () => {
-      this.#fillChannels();
-      bench.changed();
+    const { focus } = bench;
+    const figure = (/** @type {string} */ kind) => new Figure(find(`figure[data-kind=${kind}]`, document), ASPECT, () => this.draw(), failed);
+    this.#figures = { channels: figure("channels"), samples: figure("samples"), histogram: figure("histogram"), "universal-set": figure("universal-set") };
+    this.#maps = new ChannelMaps(view);
+    this.#layer.addEventListener("change", () => focus.set({ layer: Number(this.#layer.value) }));
+    this.#channel.addEventListener("change", () => focus.set({ channel: Number(this.#channel.value) }));
+    for (const id of ["channel-order", "histogram-raw", "histogram-linear"]) element(id).addEventListener("change", () => this.draw());
+    element("reset-points").onclick = () => focus.movePoints(undefined);
+    this.#point();
+  }
+
+  #point() {
+    const { focus, samples } = this.#bench;
+    const { channels, histogram, samples: others, "universal-set": universal } = this.#figures;
+    point(channels, {
+      read: (x) => this.#readChannel(this.#ordered()[Math.round(x)]),
+      choose: (x) => focus.set({ channel: this.#ordered()[Math.round(x)] }),
+      step: (dx) => {
+        const order = this.#ordered();
+        const place = Math.max(0, Math.min(order.indexOf(focus.channel) + dx, order.length - 1));
+        focus.set({ channel: order[place] });
+        return { at: [place, 0], text: this.#readChannel(focus.channel) };
+      },
     });
-    this.#channel.addEventListener("change", () => bench.changed());
-    dark.addEventListener("change", () => this.draw());
-    new ResizeObserver(() => this.draw()).observe(this.#figures[0]);
+    const known = () => samples.list.flatMap((sample, index) => (this.#bench.scheduler.isAnalyzed(sample) ? [index] : []));
+    point(others, {
+      read: (x) => samples.list[known()[Math.round(x)]]?.name ?? "",
+      choose: (x) => known()[Math.round(x)] !== undefined && this.#bench.chooseSample(known()[Math.round(x)]),
+    });
+    point(histogram, {
+      read: (x, y) => this.#readHistogram(x, y),
+      step: (dx, _, shift) => {
+        const points = this.#own()?.points ?? [];
+        if (!points.length) return undefined;
+        if (shift) this.#move(this.#at, points[this.#at].value + dx / 256);
+        else this.#at = Math.max(0, Math.min(this.#at + dx, points.length - 1));
+        const row = QUANTIZED_METHODS.indexOf(focus.method);
+        return { at: [points[this.#at].value, this.#rugHeight(row)], text: this.#readPoint(points[this.#at]) };
+      },
+      grasp: (x, y) => {
+        const points = this.#own()?.points ?? [];
+        if (this.#rugAt(y) !== focus.method || focus.method === "min-max") return undefined;
+        const index = nearest(points, x);
+        return Math.abs(points[index]?.value - x) < NEAR ? (to) => this.#move(index, to) : undefined;
+      },
+    });
+    point(universal, {
+      read: (x, y) => {
+        const method = y > 0.5 ? "dfsq" : "dfsq-opt";
+        const points = this.#seen?.channel.view.methods.find((own) => own.method === method)?.points ?? [];
+        const own = points[nearest(points, x)];
+        return own ? `${METHOD_NAMES[method]}\n${this.#readPoint(own)}` : "";
+      },
+    });
   }
 
-  /** Index of the chosen layer among the network's. */
-  layer() {
-    return Number(this.#layer.value);
+  /** What the method that is looked at makes of the channel. */
+  #own() {
+    return this.#seen?.channel.view.methods.find(({ method }) => method === this.#bench.focus.method);
   }
 
-  channel() {
-    return Number(this.#channel.value);
+  /** Moves a point of the channel. @param {number} index @param {number} to */
+  #move(index, to) {
+    const points = (this.#own()?.points ?? []).map(({ value }) => value);
+    if (!points.length) return;
+    // No farther than its neighbours, so that it stays the same one.
+    points[index] = Math.max(points[index - 1] ?? -1, Math.min(to, points[index + 1] ?? 1));
+    this.#bench.focus.movePoints(points);
   }
 
-  #fillLayers() {
-    const { info } = this.#bench.library;
-    if (!info || this.#network === info.sha256) return;
-    this.#network = info.sha256;
-    const before = this.#layer.selectedOptions[0]?.text;
-    const options = info.layers.flatMap((layer, index) => (layer.quantized ? [new Option(layer.name, String(index))] : []));
-    this.#layer.replaceChildren(...options);
-    const same = options.find((option) => option.text === before) ?? options[0];
-    if (same) same.selected = true;
-    this.#fillChannels();
+  /** Whose points lie at this height of the histogram. @param {number} y */
+  #rugAt(y) {
+    return y < 0 ? QUANTIZED_METHODS[Math.floor(-y / this.#top() / RUG)] : undefined;
   }
 
-  #fillChannels() {
-    const count = this.#bench.library.info?.layers[this.layer()]?.inputs ?? 0;
-    const before = Math.min(Number(this.#channel.value), count - 1);
-    this.#channel.replaceChildren(...Array.from({ length: count }, (_, i) => new Option(String(i), String(i), i === before, i === before)));
+  /** @param {number} row */
+  #rugHeight(row) {
+    return -RUG * (row + 0.5) * this.#top();
+  }
+
+  /** The height of the highest bar. */
+  #top() {
+    const low = Number(this.#figures.histogram.svg?.dataset.plot?.split(" ").at(-2));
+    return low / (-3 * RUG);
+  }
+
+  /** @param {number} x @param {number} y */
+  #readHistogram(x, y) {
+    const view = this.#seen?.channel.view;
+    if (!view || Math.abs(x) > 1) return "";
+    const method = this.#rugAt(y);
+    if (method) {
+      const points = view.methods.find((own) => own.method === method)?.points ?? [];
+      const own = points[nearest(points, x)];
+      return own ? `${METHOD_NAMES[method]}\n${this.#readPoint(own)}` : "";
+    }
+    const bin = Math.min(Math.floor(((x + 1) / 2) * view.counts.length), view.counts.length - 1);
+    const total = view.counts.reduce((sum, count) => sum + count, 0);
+    const error = this.#own()?.errors[bin];
+    const lines = [`${decimal(x, 2)} normalized, ${decimal(x * view.range + view.mean, 3)} as it is`, `${view.counts[bin]} values, ${percent(view.counts[bin] / total)}`];
+    if (error !== undefined) lines.push(`${percent(error)} of ${METHOD_NAMES[this.#bench.focus.method]}’s squared error`);
+    return lines.join("\n");
+  }
+
+  /** @param {PointView} point */
+  #readPoint({ value, words, share, error }) {
+    const what = words.length ? `${value} = ${sumText(value, words)}` : String(Number(value.toPrecision(5)));
+    return `${what}\nstands for ${percent(share)} of the values, makes ${percent(error)} of the error`;
+  }
+
+  /** @param {number | undefined} channel */
+  #readChannel(channel) {
+    const summary = channel === undefined ? undefined : this.#summaries.channels[channel];
+    if (!summary) return "";
+    const [low, lower, median, upper, high] = summary.five.map((value) => Number(value.toPrecision(3)));
+    const { method } = this.#bench.focus;
+    const db = this.#bench.focus.noise(method).channels?.[channel ?? 0];
+    return `channel ${channel}: ${low} to ${high}\nquartiles ${lower}, ${median}, ${upper}${db === undefined ? "" : `\n${decimal(db, 1)} dB with ${METHOD_NAMES[method]}`}`;
+  }
+
+  /** The layer's channels in the order in which they are shown. @returns {number[]} */
+  #ordered() {
+    const { focus } = this.#bench;
+    const all = Array.from({ length: focus.channels }, (_, channel) => channel);
+    const { channels } = this.#summaries;
+    const noise = focus.noise(focus.method).channels;
+    if (this.#order.value === "range" && channels.length) return all.sort((a, b) => channels[a].five[4] - channels[a].five[0] - (channels[b].five[4] - channels[b].five[0]));
+    if (this.#order.value === "error" && noise?.length) return all.sort((a, b) => noise[a] - noise[b]);
+    return all;
+  }
+
+  #list() {
+    const { focus, library } = this.#bench;
+    const { info } = library;
+    if (!info) return;
+    const listed = `${info.sha256} ${focus.layer}`;
+    if (this.#listed !== listed) {
+      this.#layer.replaceChildren(...focus.layers.map((index) => new Option(info.layers[index].name, String(index))));
+      this.#channel.replaceChildren(...Array.from({ length: focus.channels }, (_, i) => new Option(String(i), String(i))));
+      this.#listed = listed;
+    }
+    this.#layer.value = String(focus.layer);
+    this.#channel.value = String(focus.channel);
   }
 
   /** The figures' SVG texts. */
-  figures() {
-    return this.#figures.map((figure) => figure.innerHTML).filter(Boolean);
+  get figures() {
+    return Object.values(this.#figures).flatMap(({ svg }) => (svg ? [svg.outerHTML] : []));
   }
 
-  /** The distributions of the chosen layer, where they are known. @returns {Promise<import("../pkg/dfsq.js").ChannelSummary[]>} */
+  /** The distributions of the chosen layer, where they are known. @returns {Promise<ChannelSummary[]>} */
   async distributions() {
-    const { engines, samples, scheduler } = this.#bench;
+    const { engines, focus, samples, scheduler } = this.#bench;
     const sample = samples.current;
     if (!sample || !scheduler.isAnalyzed(sample) || engines.fp32.busy) return [];
-    return engines.fp32.call("distributions", [scheduler.analysisKey(sample), this.layer()]);
+    return engines.fp32.call("distributions", [scheduler.analysisKey(sample), focus.layer]);
   }
 
-  /** Draws what has changed. Does nothing while the worker is busy: when it is done, there is another change. */
+  /** Draws what has changed. Does nothing while the worker is at something else: when it is done, there is another change. */
   draw() {
-    this.#fillLayers();
-    const { engines, samples, scheduler } = this.#bench;
+    this.#list();
+    const { focus, samples, scheduler, tasks } = this.#bench;
     const known = scheduler.isAnalyzed(samples.current);
-    this.#figures[0].parentElement?.classList.toggle("stale", !known);
-    if (!known || engines.fp32.busy) return;
-    for (const figure of this.#figures) this.#draw(figure);
+    element("why").classList.toggle("stale", !known);
+    element("reset-points").hidden = !focus.points;
+    if (!known || tasks.get("fp32")) return;
+    this.#look().catch(this.#failed);
+    for (const kind of /** @type {FigureRequest["kind"][]} */ (Object.keys(this.#figures))) this.#draw(kind);
   }
 
-  /** @param {HTMLElement} figure @returns {FigureRequest | undefined} */
-  #request(figure) {
-    const { samples, scheduler, settings } = this.#bench;
-    const width = Math.round(figure.clientWidth);
-    if (!width) return undefined;
-    const kind = /** @type {FigureRequest["kind"]} */ (figure.dataset.kind);
-    const decibels = (/** @type {string} */ method) => [...(kind === "layers" ? (scheduler.result(method)?.layerDb ?? []) : [])];
-    return {
-      kind,
-      layer: this.layer(),
-      samples: samples.list.map((sample) => ({ key: scheduler.analysisKey(sample) ?? "", name: sample.name })),
-      sample: samples.active,
-      channel: this.channel(),
-      options: /** @type {FigureRequest["options"]} */ (settings.options("dfsq")),
-      decibels: [decibels("dfsq-opt"), decibels("dfsq"), decibels("min-max")],
-      style: { width, height: Math.round(width * ASPECT), dark: dark.matches },
-    };
+  /** All that the worker has of the layer that is looked at. */
+  #of() {
+    const { focus, library, making, samples, scheduler, settings } = this.#bench;
+    const sample = samples.current;
+    return JSON.stringify([sample && scheduler.analysisKey(sample), focus.layer, library.info?.sha256, settings.options("dfsq"), making.calibration?.sha256, making.optimized?.variants.map(({ sha256 }) => sha256)]);
   }
 
-  /** @param {HTMLElement} figure */
-  async #draw(figure) {
-    const { engines, library, making, samples, scheduler } = this.#bench;
-    const request = this.#request(figure);
-    if (!request) return;
-    const { kind } = request;
-    const { network } = library;
+  get #assets() {
+    const { library, making } = this.#bench;
     const { calibration, optimized } = making;
-    // All that the worker draws it from.
-    const analyzed = samples.list.map((sample) => scheduler.isAnalyzed(sample));
-    const key = JSON.stringify([request, analyzed, library.info?.sha256, calibration?.sha256, optimized?.variants.map(({ sha256 }) => sha256)]);
-    if (this.#shown.get(kind) === key) return;
-    this.#shown.set(kind, key);
+    return { network: library.network, calibration, optimized };
+  }
+
+  /** Has the worker hold the layer's input, and asks for the channel. */
+  async #look() {
+    const { engines, focus, samples, scheduler, settings } = this.#bench;
+    const sample = samples.current;
+    const key = sample && scheduler.analysisKey(sample);
+    if (!sample || !key) return;
+    const { layer, channel, method, points } = focus;
+    const [of, wanted] = [this.#of(), JSON.stringify([this.#of(), channel, method, points])];
+    if (this.#looking === wanted) return;
+    this.#looking = wanted;
     try {
-      const svg = await engines.fp32.call("figure", [request], { assets: { network, calibration, optimized } });
-      if (this.#shown.get(kind) !== key) return;
-      figure.innerHTML = svg;
-      figure.firstElementChild?.setAttribute("aria-label", figure.ariaLabel ?? kind);
-      // What was asked for while the worker drew is drawn now.
+      const { low } = await this.#bench.pair(sample);
+      const assets = this.#assets;
+      await engines.fp32.call("holdInput", [low, key, layer], { assets });
+      if (this.#summaries.of !== of) this.#summaries = { of, channels: await engines.fp32.call("distributions", [key, layer]) };
+      const options = { ...settings.options("dfsq"), ...settings.options(method), method };
+      const seen = await engines.fp32.call("channel", [key, { layer, channel, options, points }], { assets });
+      if (this.#looking !== wanted) return;
+      this.#seen = { of: wanted, channel: seen };
+      this.#tell();
+      this.#maps.show(seen, METHOD_NAMES[method]);
+      // With what is held now, the histogram says more.
       this.#bench.changed();
     } catch (error) {
-      this.#shown.delete(kind);
-      // A stopped worker is asked again when it is back.
-      if (!isCancelled(error)) this.#failed(error);
+      this.#looking = "";
+      throw error;
     }
   }
+
+  /** Says in a line what is known of the channel. */
+  #tell() {
+    const { focus } = this.#bench;
+    if (!this.#seen) return;
+    const { extremes, methods } = this.#seen.channel.view;
+    const [low, high] = extremes.map((value) => Number(value.toPrecision(3)));
+    const each = methods.map(({ method, db, points }) => `${METHOD_NAMES[method]} ${points.length} values, ${db === Infinity ? "exact" : `${decimal(db, 1)} dB`}`);
+    say(element("channel-facts"), `${low} to ${high} · ${each.join(" · ")}${focus.points ? ` · moved points of ${METHOD_NAMES[focus.method]}` : ""}`);
+  }
+
+  /** @param {FigureRequest["kind"]} kind */
+  async #draw(kind) {
+    const { engines, focus, samples, scheduler, settings } = this.#bench;
+    const { layer, channel, method } = focus;
+    const listed = samples.list.map((sample) => ({ key: scheduler.analysisKey(sample) ?? "", name: sample.name }));
+    const options = { ...settings.options("dfsq"), ...settings.options(method), method };
+    const histogram = { raw: element("histogram-raw").checked, linear: element("histogram-linear").checked, points: focus.points };
+    const request = { kind, layer, samples: listed, sample: samples.active, channel, options, order: kind === "channels" ? this.#ordered() : [], histogram };
+    const close = kind === "histogram" && this.#seen?.of;
+    const analyzed = samples.list.map((sample) => scheduler.isAnalyzed(sample));
+    const drawn = await this.#figures[kind].draw(JSON.stringify([request, analyzed, this.#of(), close]), (style) => engines.fp32.call("figure", [{ ...request, style }], { assets: this.#assets }));
+    // Figures can be saved now.
+    if (drawn) this.#bench.changed();
+  }
+}
+
+/** Index of the nearest of points, ascending. @param {PointView[]} points @param {number} x */
+function nearest(points, x) {
+  let best = 0;
+  for (const [index, { value }] of points.entries()) if (Math.abs(value - x) < Math.abs(points[best].value - x)) best = index;
+  return best;
 }

@@ -2,6 +2,8 @@
 import { METHOD_NAMES } from "../model/plan.js";
 
 const MAX_ZOOM = 64;
+/** A pointer that moved less than this, in CSS pixels, has clicked. */
+const STILL = 4;
 
 export class CompareView extends HTMLElement {
   /** @type {Map<string, {pane: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement}>} */
@@ -13,6 +15,8 @@ export class CompareView extends HTMLElement {
   #divider = document.createElement("div");
   /** @type {Map<number, {x: number, y: number}>} */
   #pointers = new Map();
+  /** Where a pointer went down, as long as it may become a click. @type {{x: number, y: number} | undefined} */
+  #down;
 
   connectedCallback() {
     for (const [method, name] of [...Object.entries(METHOD_NAMES), ["difference", "Difference"]]) {
@@ -104,6 +108,11 @@ export class CompareView extends HTMLElement {
     this.#panes.get(method)?.pane.style.setProperty("--done", String(done));
   }
 
+  /** Zoom relative to fitting, and the point of the pictures (0..1) in the middle of each pane. */
+  get camera() {
+    return this.#camera;
+  }
+
   fit() {
     this.#camera = { zoom: 1, x: 0.5, y: 0.5 };
     this.#place();
@@ -158,7 +167,9 @@ export class CompareView extends HTMLElement {
   #pointerDown(event) {
     if (event.button !== 0) return;
     this.setPointerCapture(event.pointerId);
-    this.#pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    const at = { x: event.clientX, y: event.clientY };
+    this.#pointers.set(event.pointerId, at);
+    this.#down = this.#pointers.size === 1 && event.target !== this.#divider ? at : undefined;
     this.classList.toggle("splitting", event.target === this.#divider);
     this.classList.add("dragging");
   }
@@ -169,6 +180,7 @@ export class CompareView extends HTMLElement {
     if (!last) return;
     const now = { x: event.clientX, y: event.clientY };
     this.#pointers.set(event.pointerId, now);
+    if (this.#down && Math.hypot(now.x - this.#down.x, now.y - this.#down.y) > STILL) this.#down = undefined;
     if (this.classList.contains("splitting")) {
       const box = this.getBoundingClientRect();
       return this.#setSplit((100 * (now.x - box.left)) / box.width);
@@ -184,8 +196,21 @@ export class CompareView extends HTMLElement {
 
   /** @param {PointerEvent} event */
   #pointerUp(event) {
+    if (event.type === "pointerup" && this.#down) this.#pick(event);
+    this.#down = undefined;
     this.#pointers.delete(event.pointerId);
     if (this.#pointers.size === 0) this.classList.remove("dragging", "splitting");
+  }
+
+  /** Says which place of the pictures (0..1) was clicked. @param {PointerEvent} event */
+  #pick({ clientX, clientY }) {
+    const panes = [...this.#panes.values()].filter(({ pane }) => pane.classList.contains("shown"));
+    const inside = ({ left, right, top, bottom } = new DOMRect()) => clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
+    const canvas = panes.find(({ pane }) => inside(pane.getBoundingClientRect()))?.canvas;
+    const box = canvas?.getBoundingClientRect();
+    if (!box || !inside(box)) return;
+    const detail = { x: (clientX - box.left) / box.width, y: (clientY - box.top) / box.height };
+    this.dispatchEvent(new CustomEvent("pick", { detail }));
   }
 
   /** @param {WheelEvent} event */

@@ -56,7 +56,7 @@ function scoresCsv(bench) {
   return [columns.join(","), ...lines, ""].join("\r\n");
 }
 
-/** Settings, network, scores, and the chosen layer's distributions. @param {Bench} bench @param {import("./analyzer.js").Analyzer} analyzer */
+/** Settings, network, scores, and the distributions of the layer that is looked at. @param {Bench} bench @param {import("./analyzer.js").Analyzer} analyzer */
 async function reportJson(bench, analyzer) {
   const { inquiries, library, making, settings } = bench;
   const { info } = library;
@@ -68,7 +68,7 @@ async function reportJson(bench, analyzer) {
     layerBits: info && Object.fromEntries(bench.layerBits().flatMap((bits, i) => (info.layers[i].quantized ? [[info.layers[i].name, bits]] : []))),
     layerErrors: inquiries.layerErrors && { widths: inquiries.widths, layers: inquiries.layerErrors },
     calibration: making.calibration && { sha256: making.calibration.sha256, settings: making.calibration.settings, source: making.calibration.source },
-    layer: info?.layers[analyzer.layer()]?.name,
+    layer: info?.layers[bench.focus.layer]?.name,
     channels: await analyzer.distributions(),
   };
   return JSON.stringify(report, null, 1);
@@ -91,23 +91,23 @@ function figuresFile(figures) {
 /** The buttons that make files, and the link. */
 export class Exports {
   #bench;
-  #analyzer;
+  #figures;
   #comparison;
   #networks;
   #errors;
 
-  /** @param {Bench} bench @param {import("./analyzer.js").Analyzer} analyzer @param {import("./comparison.js").Comparison} comparison @param {import("./network-picker.js").NetworkPicker} networks @param {import("./errors.js").Errors} errors */
-  constructor(bench, analyzer, comparison, networks, errors) {
+  /** @param {Bench} bench @param {{noise: import("./noise.js").NoisePanel, analyzer: import("./analyzer.js").Analyzer}} figures @param {import("./comparison.js").Comparison} comparison @param {import("./network-picker.js").NetworkPicker} networks @param {import("./errors.js").Errors} errors */
+  constructor(bench, figures, comparison, networks, errors) {
     this.#bench = bench;
-    this.#analyzer = analyzer;
+    this.#figures = figures;
     this.#comparison = comparison;
     this.#networks = networks;
     this.#errors = errors;
     const tell = (/** @type {unknown} */ error) => errors.tell(error);
     element("export-png").onclick = () => this.#png().catch(tell);
     element("export-csv").onclick = () => download(`${this.#name()}-scores.csv`, scoresCsv(bench), "text/csv");
-    element("export-json").onclick = () => reportJson(bench, analyzer).then((text) => download(`${this.#name()}-report.json`, text, "application/json"), tell);
-    element("export-svg").onclick = () => download(`${this.#name()}-figures.svg`, figuresFile(analyzer.figures()), "image/svg+xml");
+    element("export-json").onclick = () => reportJson(bench, figures.analyzer).then((text) => download(`${this.#name()}-report.json`, text, "application/json"), tell);
+    element("export-svg").onclick = () => download(`${this.#name()}-figures.svg`, figuresFile(this.#texts), "image/svg+xml");
     element("share-link").onclick = () => this.#link();
     for (const kind of /** @type {const} */ (["calibration", "optimized"])) {
       element(`save-${kind}`).onclick = () => {
@@ -115,6 +115,11 @@ export class Exports {
         if (file) download(`${networks.id}.${kind}`, /** @type {BlobPart} */ (file), "application/octet-stream");
       };
     }
+  }
+
+  /** The figures' SVG texts. */
+  get #texts() {
+    return [...this.#figures.noise.figures, ...this.#figures.analyzer.figures];
   }
 
   #name() {
@@ -148,7 +153,7 @@ export class Exports {
     const { making, samples, scheduler } = this.#bench;
     const some = Boolean(samples.current && NETWORK_METHODS.some((method) => scheduler.result(method)));
     for (const id of ["export-png", "export-csv", "export-json"]) element(id).disabled = !some;
-    element("export-svg").disabled = !this.#analyzer.figures().length;
+    element("export-svg").disabled = !this.#texts.length;
     element("save-calibration").disabled = !making.calibration;
     element("save-optimized").disabled = !making.optimized;
   }

@@ -1,7 +1,9 @@
 // The current sample's quality over bits: a figure to click on, and what is missing of it.
-import { METHOD_NAMES } from "../model/plan.js";
+import { METHOD_NAMES, QUANTIZED_METHODS } from "../model/plan.js";
 import { uniform } from "../model/settings.js";
-import { dark, element } from "./dom.js";
+import { element } from "./dom.js";
+import { Figure } from "./figure.js";
+import { point } from "./pointing.js";
 import { decimal } from "./score-table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
@@ -11,55 +13,42 @@ const ASPECT = 0.36;
 
 export class QualityFigure {
   #bench;
-  #errors;
-  #figure = element("quality");
-  /** What the figure shows now. */
-  #shown = "";
+  #figure;
 
   /** @param {Bench} bench @param {import("./errors.js").Errors} errors */
   constructor(bench, errors) {
     this.#bench = bench;
-    this.#errors = errors;
-    element("fill-quality").onclick = () => bench.quality.fill().catch((error) => errors.tell(error));
-    this.#figure.addEventListener("click", (/** @type {MouseEvent} */ event) => this.#choose(event));
-    dark.addEventListener("change", () => this.draw());
-    new ResizeObserver(() => this.draw()).observe(this.#figure);
+    const { quality, settings } = bench;
+    element("fill-quality").onclick = () => quality.fill().catch((error) => errors.tell(error));
+    this.#figure = new Figure(element("quality"), ASPECT, () => this.draw(), (error) => errors.tell(error));
+    const choose = (/** @type {number} */ index) => quality.widths[index] && settings.set(uniform(quality.widths[index]));
+    point(this.#figure, {
+      read: (x) => this.#read(Math.round(x)),
+      choose: (x) => choose(Math.round(x)),
+      step: (dx) => {
+        const index = Math.max(0, Math.min(quality.selected + dx, quality.widths.length - 1));
+        choose(index);
+        return { at: [index, 0], text: this.#read(index) };
+      },
+    });
   }
 
-  /** Switches to the width that was clicked. @param {MouseEvent} event */
-  #choose({ clientX }) {
-    const svg = this.#figure.querySelector("svg");
-    if (!svg) return;
-    const { widths } = this.#bench.quality;
-    const { left, width } = svg.getBoundingClientRect();
-    const [first, last] = svg.dataset.plot.split(" ").map(Number);
-    const x = ((clientX - left) / width) * svg.viewBox.baseVal.width;
-    const chosen = widths[Math.floor(((x - first) / (last - first)) * widths.length)];
-    if (chosen) this.#bench.settings.set(uniform(chosen));
+  /** @param {number} index of a width */
+  #read(index) {
+    const { quality } = this.#bench;
+    const lines = QUANTIZED_METHODS.map((method, i) => `${METHOD_NAMES[method]} ${decimal(quality.decibels[i][index], 2)} dB`);
+    return quality.widths[index] ? [`${quality.widths[index]} bits`, ...lines].join("\n") : "";
   }
 
-  async draw() {
+  draw() {
     const { engines, quality, samples, scheduler } = this.#bench;
     element("fill-quality").disabled = !quality.canFill;
-    const width = Math.round(this.#figure.clientWidth);
-    if (!width || !samples.current) return;
+    if (!samples.current) return;
     const { widths, decibels, selected } = quality;
     const full = scheduler.score("fp32")?.psnrY ?? NaN;
-    const style = { width, height: Math.round(width * ASPECT), dark: dark.matches };
-    const request = { style, widths, decibels, full, selected: selected < 0 ? widths.length : selected };
-    const shown = JSON.stringify(request);
-    if (shown === this.#shown) return;
-    this.#shown = shown;
-    try {
-      const svg = await engines.images.call("qualityFigure", [request]);
-      if (shown !== this.#shown) return;
-      this.#figure.innerHTML = svg;
-      const line = (/** @type {number[]} */ values, /** @type {string} */ method) => `${METHOD_NAMES[method]}: ${widths.map((bits, i) => `${bits} bits ${decimal(values[i], 2)}`).join(", ")}`;
-      const [opt, dfsq, minMax] = decibels;
-      this.#figure.firstElementChild?.setAttribute("aria-label", `PSNR in dB over bits. ${[line(opt, "dfsq-opt"), line(dfsq, "dfsq"), line(minMax, "min-max")].join(". ")}`);
-    } catch (error) {
-      this.#shown = "";
-      this.#errors.tell(error);
-    }
+    const request = { widths, decibels, full, selected: selected < 0 ? widths.length : selected };
+    const line = (/** @type {string} */ method, /** @type {number} */ i) => `${METHOD_NAMES[method]}: ${widths.map((bits, at) => `${bits} bits ${decimal(decibels[i][at], 2)}`).join(", ")}`;
+    const label = () => `PSNR in dB over bits. ${QUANTIZED_METHODS.map(line).join(". ")}`;
+    this.#figure.draw(JSON.stringify(request), (style) => engines.images.call("qualityFigure", [{ style, ...request }]), label);
   }
 }

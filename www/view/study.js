@@ -21,23 +21,21 @@ function time(s) {
 export class StudyTable {
   #table;
   #bench;
-  #analyzer;
   /** What the table speaks of. */
   #shown = "";
 
-  /** @param {HTMLTableElement} table @param {Bench} bench @param {import("./analyzer.js").Analyzer} analyzer @param {import("./errors.js").Errors} errors */
-  constructor(table, bench, analyzer, errors) {
+  /** @param {HTMLTableElement} table @param {Bench} bench @param {import("./errors.js").Errors} errors */
+  constructor(table, bench, errors) {
     this.#table = table;
     this.#bench = bench;
-    this.#analyzer = analyzer;
     element("study").onclick = () => this.#make().catch((error) => errors.tell(error));
   }
 
   /** Compares the ways of choosing points of the chosen channel. */
   async #make() {
     const key = this.#key();
-    const [layer, channel] = [this.#analyzer.layer(), this.#analyzer.channel()];
-    const { library, samples, inquiries } = this.#bench;
+    const { focus, library, samples, inquiries } = this.#bench;
+    const { layer, channel } = focus;
     const of = `${library.info?.layers[layer].name}, channel ${channel}, chosen for ${samples.current?.name} alone`;
     const { universal, levels, subsets, choices, boundDb } = await inquiries.study(layer, channel);
     if (this.#table.caption) this.#table.caption.textContent = `${of}: ${levels} of ${universal} values, ${large(subsets)} subsets`;
@@ -62,9 +60,9 @@ export class StudyTable {
 
   /** What a study depends on. */
   #key() {
-    const { samples, scheduler, settings } = this.#bench;
+    const { focus, samples, scheduler, settings } = this.#bench;
+    const { layer, channel } = focus;
     const sample = samples.current;
-    const layer = this.#analyzer.layer();
-    return JSON.stringify([layer, this.#analyzer.channel(), sample && scheduler.analysisKey(sample), this.#bench.layerBits()[layer], settings.values.points]);
+    return JSON.stringify([layer, channel, sample && scheduler.analysisKey(sample), this.#bench.layerBits()[layer], settings.values.points]);
   }
 }

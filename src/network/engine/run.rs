@@ -53,14 +53,14 @@ impl Run {
         interleave(planes, &mut self.copy, place);
     }
 
-    /// Keeps the quantized input of a convolution, and adds to the error.
+    /// Keeps the quantized input of a convolution, and adds to the errors of its channels, unless there are none.
     pub fn quantize(
         &mut self,
         graph: &Graph,
         plan: &Plan,
         step: usize,
         quantizer: &ActivationQuantizer,
-        error: Option<&mut QuantizationError>,
+        errors: &mut [QuantizationError],
     ) -> Result<(), NonFiniteChannel> {
         let input = graph.steps[step].inputs[0];
         let Some((frame, _)) = plan.copy_place(step) else { return Ok(()) };
@@ -70,15 +70,15 @@ impl Run {
         self.copy.resize(frame.len().max(self.copy.len()), 0.0);
         frame.clear_border(&mut self.copy);
         let (place, source) = (plan.places[input], &self.slots[plan.places[input].slot]);
-        let mut rows: Vec<_> =
-            frame.rows(&mut self.copy).map(|row| (row, QuantizationError::default())).collect();
-        let (channels, measure) = (place.shape.channels, error.is_some());
-        parallel::for_each_mut(&mut rows, |y, (row, row_error)| {
+        let none = vec![QuantizationError::default(); errors.len()];
+        let mut rows: Vec<_> = frame.rows(&mut self.copy).map(|row| (row, none.clone())).collect();
+        let channels = place.shape.channels;
+        parallel::for_each_mut(&mut rows, |y, (row, errors)| {
             let pixels = Pixels { values: place.row_of(source, y), apart: place.pixel };
-            pixel_mapping.apply(pixels, row, channels, measure.then_some(row_error));
+            pixel_mapping.apply(pixels, row, channels, (!errors.is_empty()).then_some(&mut errors[..]));
         });
-        if let Some(error) = error {
-            rows.iter().for_each(|(_, row)| *error = error.with(row));
+        for (_, row) in &rows {
+            errors.iter_mut().zip(row).for_each(|(error, of_row)| *error = error.with(of_row));
         }
         Ok(())
     }

@@ -1,0 +1,80 @@
+// A figure in the page: SVG that Rust draws, again when what it shows or its size has changed.
+import { isCancelled } from "../engine/client.js";
+import { dark } from "./dom.js";
+
+/** @typedef {{width: number, height: number, dark: boolean}} Style */
+
+export class Figure {
+  /** What it shows now. */
+  #shown = "";
+  #aspect;
+  #failed;
+
+  /** @param {HTMLElement} at @param {number} aspect height over width @param {() => void} resized @param {(error: unknown) => void} failed */
+  constructor(at, aspect, resized, failed) {
+    this.at = at;
+    this.#aspect = aspect;
+    this.#failed = failed;
+    dark.addEventListener("change", resized);
+    new ResizeObserver(resized).observe(at);
+  }
+
+  /** Nothing where it is not to be seen. @returns {Style | undefined} */
+  get style() {
+    const width = Math.round(this.at.clientWidth);
+    return width ? { width, height: Math.round(width * this.#aspect), dark: dark.matches } : undefined;
+  }
+
+  get svg() {
+    return /** @type {SVGSVGElement | null} */ (this.at.querySelector("svg"));
+  }
+
+  /**
+   * Draws it, unless it shows just that. @param {string} of what it is drawn from, all of it @param {(style: Style) => Promise<string>} make @param {() => string} [label] what it says, in words
+   * @returns {Promise<boolean>} whether something else is shown now
+   */
+  async draw(of, make, label = () => this.at.ariaLabel ?? "") {
+    const { style } = this;
+    if (!style) return false;
+    const key = JSON.stringify([style, of]);
+    if (this.#shown === key) return false;
+    this.#shown = key;
+    try {
+      const text = await make(style);
+      if (this.#shown !== key) return false;
+      // Names that strangers chose stay text: nothing of it is parsed as HTML.
+      const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+      if (text) this.at.replaceChildren(document.importNode(parsed, true));
+      this.svg?.setAttribute("aria-label", label());
+      return true;
+    } catch (error) {
+      this.#shown = "";
+      // A stopped worker is asked again when it is back.
+      if (!isCancelled(error)) this.#failed(error);
+      return false;
+    }
+  }
+
+  /** What stands at a point of the screen, on the figure's axes; nothing outside of them. @param {{clientX: number, clientY: number}} event @returns {[number, number] | undefined} */
+  valuesAt({ clientX, clientY }) {
+    const { svg } = this;
+    if (!svg?.dataset.plot) return undefined;
+    const [left, right, top, bottom, first, last, low, high] = svg.dataset.plot.split(" ").map(Number);
+    const box = svg.getBoundingClientRect();
+    const zoom = box.width / svg.viewBox.baseVal.width;
+    const [x, y] = [(clientX - box.left) / zoom, (clientY - box.top) / zoom];
+    if (x < left || x > right || y < top || y > bottom) return undefined;
+    return [first + ((x - left) / (right - left)) * (last - first), high - ((y - top) / (bottom - top)) * (high - low)];
+  }
+
+  /** Where values of the axes stand on the screen. @param {number} x @param {number} y @returns {{clientX: number, clientY: number} | undefined} */
+  pointAt(x, y) {
+    const { svg } = this;
+    if (!svg?.dataset.plot) return undefined;
+    const [left, right, top, bottom, first, last, low, high] = svg.dataset.plot.split(" ").map(Number);
+    const box = svg.getBoundingClientRect();
+    const zoom = box.width / svg.viewBox.baseVal.width;
+    const [px, py] = [left + ((x - first) / (last - first)) * (right - left), bottom - ((y - low) / (high - low)) * (bottom - top)];
+    return { clientX: box.left + px * zoom, clientY: box.top + py * zoom };
+  }
+}

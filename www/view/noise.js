@@ -1,0 +1,116 @@
+// Where it hurts: a line and a heat map of what quantization does to every layer and channel.
+import { METHOD_NAMES, QUANTIZED_METHODS } from "../model/plan.js";
+import { element, find, say } from "./dom.js";
+import { Figure } from "./figure.js";
+import { point } from "./pointing.js";
+import { decimal } from "./score-table.js";
+
+/** @typedef {import("../model/bench.js").Bench} Bench */
+
+/** Steps of the ends of the colours, in dB. */
+const STEP = 5;
+
+const words = (/** @type {number | undefined} */ db) => (db === Infinity ? "exact" : db === undefined ? "not known" : `${decimal(db, 1)} dB`);
+
+export class NoisePanel {
+  #bench;
+  #layers;
+  #map;
+  #methods = element("heat-method");
+
+  /** @param {Bench} bench @param {(error: unknown) => void} failed */
+  constructor(bench, failed) {
+    this.#bench = bench;
+    const { focus } = bench;
+    this.#layers = new Figure(element("layers-figure"), 0.13, () => this.draw(), failed);
+    this.#map = new Figure(element("heat-map"), 0.22, () => this.draw(), failed);
+    this.#methods.addEventListener("change", (/** @type {Event} */ event) => focus.set({ method: /** @type {HTMLInputElement} */ (event.target).value }));
+    element("bisect").onclick = () => focus.toggleFull();
+    point(this.#layers, {
+      read: (x) => this.#readLayer(focus.layers[Math.round(x)]),
+      choose: (x) => focus.set({ layer: focus.layers[Math.round(x)] }),
+      step: (dx) => {
+        const place = this.#step(dx);
+        return { at: [place, 0], text: this.#readLayer(focus.layer) };
+      },
+    });
+    point(this.#map, {
+      read: (x, y) => this.#readCell(...this.#cell(x, y)),
+      choose: (x, y) => {
+        const [layer, channel] = this.#cell(x, y);
+        focus.set({ layer, channel });
+      },
+      step: (dx, dy) => {
+        const place = this.#step(dx);
+        focus.set({ channel: focus.channel + dy });
+        return { at: [place, 1 - (focus.channel + 0.5) / focus.channels], text: this.#readCell(focus.layer, focus.channel) };
+      },
+    });
+  }
+
+  /** Goes to a layer beside the one that is looked at; answers where it stands. @param {number} by */
+  #step(by) {
+    const { focus } = this.#bench;
+    const place = Math.max(0, Math.min(focus.layers.indexOf(focus.layer) + by, focus.layers.length - 1));
+    focus.set({ layer: focus.layers[place] });
+    return place;
+  }
+
+  /** @param {number} x @param {number} y @returns {[number, number]} layer and channel */
+  #cell(x, y) {
+    const { focus, library } = this.#bench;
+    const layer = focus.layers[Math.round(x)];
+    const count = library.info?.layers[layer]?.inputs ?? 1;
+    return [layer, Math.max(0, Math.min(Math.floor((1 - y) * count), count - 1))];
+  }
+
+  /** @param {number | undefined} layer */
+  #readLayer(layer) {
+    const { focus, library } = this.#bench;
+    const name = layer === undefined ? undefined : library.info?.layers[layer]?.name;
+    if (!name) return "";
+    const lines = QUANTIZED_METHODS.map((method) => {
+      const { inputs, weights } = focus.noise(method, layer);
+      return `${METHOD_NAMES[method]}: inputs ${words(inputs)}, weights ${words(weights)}`;
+    });
+    return [name, ...lines].join("\n");
+  }
+
+  /** @param {number} layer @param {number} channel */
+  #readCell(layer, channel) {
+    const { focus, library } = this.#bench;
+    const name = library.info?.layers[layer]?.name;
+    if (!name) return "";
+    const { inputs, channels } = focus.noise(focus.method, layer);
+    return `${name}, channel ${channel}: ${words(channels?.[channel])}\nthe layer: ${words(inputs)}`;
+  }
+
+  draw() {
+    const { engines, focus, library, scheduler } = this.#bench;
+    for (const input of this.#methods.querySelectorAll("input")) input.checked = input.value === focus.method;
+    element("bisect").disabled = !library.info;
+    element("bisect").ariaPressed = String(focus.isFull);
+    say(find("span", element("bisect")), library.info?.layers[focus.layer]?.name ?? "this layer");
+    const results = QUANTIZED_METHODS.map((method) => scheduler.result(method));
+    if (!results.some(Boolean)) return;
+    const { layers } = focus;
+    const pick = (/** @type {"layerDb" | "weightDb"} */ of) => results.map((result) => layers.map((layer) => result?.[of]?.[layer] ?? NaN));
+    const [inputs, weights] = [pick("layerDb"), pick("weightDb")];
+    const selected = layers.indexOf(focus.layer);
+    this.#layers.draw(JSON.stringify([inputs, weights, selected]), (style) => engines.images.call("layersFigure", [{ style, inputs, weights, selected }]), () => `Signal to quantization noise of all layers. ${this.#readLayer(focus.layer)}`);
+
+    const own = scheduler.result(focus.method)?.channelDb;
+    const decibels = layers.map((layer) => [...(own?.[layer] ?? [])]);
+    const known = results.flatMap((result) => layers.flatMap((layer) => [...(result?.channelDb?.[layer] ?? [])])).filter(Number.isFinite).sort((a, b) => a - b);
+    // The same colours for all methods. A few that are very bad, or very good, do not make all others alike.
+    const quantile = (/** @type {number} */ share) => known[Math.round(share * (known.length - 1))] ?? 0;
+    const scale = [Math.floor(quantile(0.01) / STEP) * STEP, Math.max(Math.ceil(quantile(0.99) / STEP), Math.floor(quantile(0.01) / STEP) + 1) * STEP];
+    const request = { decibels, scale, selected: [selected, focus.channel] };
+    this.#map.draw(JSON.stringify(request), (style) => engines.images.call("heatMapFigure", [{ style, ...request }]), () => `Signal to quantization noise of every channel with ${METHOD_NAMES[focus.method]}. ${this.#readCell(focus.layer, focus.channel)}`);
+  }
+
+  /** The figures' SVG texts. */
+  get figures() {
+    return [this.#layers, this.#map].flatMap(({ svg }) => (svg ? [svg.outerHTML] : []));
+  }
+}
