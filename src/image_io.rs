@@ -99,18 +99,33 @@ impl Picture {
     /// # Errors
     /// [`Error::Image`] for a picture without pixels.
     pub fn encode_png(&self) -> Result<Vec<u8>> {
-        use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
-        let mut bytes = Vec::new();
-        let rgb;
-        let (pixels, colour) = if self.is_opaque() {
-            rgb = self.rgb().flatten().collect();
-            (&rgb, ExtendedColorType::Rgb8)
-        } else {
-            (&self.rgba, ExtendedColorType::Rgba8)
+        self.encode_png_with(&[])
+    }
+
+    /// As [`Picture::encode_png`], with texts by keyword: international text chunks, which programs that show PNG pass over.
+    ///
+    /// # Errors
+    /// As [`Picture::encode_png`], and for a keyword that PNG does not allow.
+    pub fn encode_png_with(&self, texts: &[(&str, &str)]) -> Result<Vec<u8>> {
+        let write = |bytes: &mut Vec<u8>| -> std::result::Result<(), png::EncodingError> {
+            let mut encoder = png::Encoder::new(bytes, self.width as u32, self.height as u32);
+            let rgb: Vec<u8>;
+            let (pixels, colour) = if self.is_opaque() {
+                rgb = self.rgb().flatten().collect();
+                (&rgb, png::ColorType::Rgb)
+            } else {
+                (&self.rgba, png::ColorType::Rgba)
+            };
+            encoder.set_color(colour);
+            for (keyword, text) in texts {
+                encoder.add_itxt_chunk((*keyword).to_owned(), (*text).to_owned())?;
+            }
+            let mut writer = encoder.write_header()?;
+            writer.write_image_data(pixels)?;
+            writer.finish()
         };
-        PngEncoder::new(&mut bytes)
-            .write_image(pixels, self.width as u32, self.height as u32, colour)
-            .map_err(|e| Error::Image(e.to_string()))?;
+        let mut bytes = Vec::new();
+        write(&mut bytes).map_err(|e| Error::Image(e.to_string()))?;
         Ok(bytes)
     }
 
@@ -252,6 +267,17 @@ mod tests {
         let crop = picture.crop(7, 4, 10, 10);
         assert_eq!((crop.width, crop.height), (2, 2));
         assert_eq!(crop.rgba[..4], picture.rgba[4 * (4 * 9 + 7)..][..4]);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_png_says_what_it_was_told() {
+        let picture = noise(5, 4);
+        let bytes = picture.encode_png_with(&[("Comment", "4 bits, größer")]).unwrap();
+        assert_eq!(Picture::decode(&bytes).unwrap(), picture);
+        let reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+        let text = &reader.info().utf8_text[0];
+        assert_eq!((text.keyword.as_str(), text.get_text().unwrap().as_str()), ("Comment", "4 bits, größer"));
+        assert!(matches!(picture.encode_png_with(&[("", "x")]), Err(Error::Image(_))));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -95,5 +95,8 @@ pub mod web;
 
 pub use error::{Error, Result};
 
+/// This program and its version, as files that it writes name it.
+pub const PROGRAM: &str = concat!("dfsq ", env!("CARGO_PKG_VERSION"));
+
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);

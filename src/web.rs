@@ -35,6 +35,7 @@ pub fn defaults() -> Result<JsDefaults> {
         ("optimalPoints", to_js(&PointSettings::EXACT)?),
         ("recipe", to_js(&Recipe::default())?),
         ("bitWidths", to_js(&widths)?),
+        ("program", crate::PROGRAM.into()),
     ]))
 }
 
@@ -53,10 +54,11 @@ pub fn decode_image(bytes: &[u8]) -> Result<JsDecoded> {
     Ok(object(&entries))
 }
 
-/// Encodes a picture as PNG.
+/// Encodes a picture as PNG, with what is to be said of it in a text chunk under "Comment".
 #[wasm_bindgen(js_name = encodePng)]
-pub fn encode_png(picture: &JsPicture) -> Result<Vec<u8>> {
-    picture_from_js(picture)?.encode_png()
+pub fn encode_png(picture: &JsPicture, comment: &str) -> Result<Vec<u8>> {
+    let texts = [("Software", crate::PROGRAM), ("Comment", comment)];
+    picture_from_js(picture)?.encode_png_with(&texts)
 }
 
 /// Enlarges a picture `scale` times by bicubic interpolation.

@@ -65,13 +65,13 @@ fn calibrated() -> Session {
 
 #[wasm_bindgen_test]
 fn pictures_go_out_and_come_back() {
-    let png = encode_png(&picture(12, 10)).unwrap();
+    let png = encode_png(&picture(12, 10), "made by a test").unwrap();
     let decoded: JsValue = decode_image(&png).unwrap().into();
     assert_eq!(get(&decoded, "sha256").as_string().unwrap().len(), 64);
     assert_eq!((number(&decoded, "width"), number(&decoded, "height")), (12.0, 10.0));
     assert_eq!(bytes(&decoded, "rgba"), bytes(&picture::<JsValue>(12, 10), "rgba"));
     assert_eq!(kind(decode_image(b"a text file").err().unwrap()), "image");
-    assert_eq!(kind(encode_png(&json("{\"width\": 3}")).err().unwrap()), "option");
+    assert_eq!(kind(encode_png(&json("{\"width\": 3}"), "").err().unwrap()), "option");
 }
 
 #[wasm_bindgen_test]

@@ -4,16 +4,21 @@ import { Bench, makeEngines } from "./model/bench.js";
 import { listNetworks } from "./model/networks.js";
 import { Settings } from "./model/settings.js";
 import { Analyzer } from "./view/analyzer.js";
+import { BenchmarkPanel } from "./view/benchmark.js";
 import { Bits } from "./view/bits.js";
 import { CalibrationButtons } from "./view/calibration-buttons.js";
 import "./view/compare-view.js";
 import { Comparison } from "./view/comparison.js";
 import { drawCosts } from "./view/costs.js";
+import { Crops } from "./view/crops.js";
 import { Details } from "./view/details.js";
 import { element } from "./view/dom.js";
+import { listenForDrawer } from "./view/drawer.js";
 import { Errors } from "./view/errors.js";
-import { Exports } from "./view/exports.js";
+import { Exports, download } from "./view/exports.js";
+import { listenForFiles } from "./view/files.js";
 import { LayerBits } from "./view/layer-bits.js";
+import { Link, wanted } from "./view/link.js";
 import { NetworkPicker } from "./view/network-picker.js";
 import { NoisePanel } from "./view/noise.js";
 import { Opening, SAMPLES, sampleFiles } from "./view/opening.js";
@@ -36,17 +41,23 @@ function show(bench, link) {
   const analyzer = new Analyzer(bench, view, failed);
   const noise = new NoisePanel(bench, failed);
   const comparison = new Comparison(bench, view, link);
+  const benchmark = new BenchmarkPanel(bench, errors, download);
+  listenForFiles(element("drop-hint"), (files) => opening.open(files), (files) => benchmark.open(files), (why) => errors.tell(new Error(why)));
+  const share = new Link(bench, comparison, view, networks);
   const parts = [
     errors,
     status,
     networks,
+    share,
     comparison,
     analyzer,
     noise,
+    benchmark,
     new Bits(bench.settings),
+    new Crops(bench, view, download, failed),
     new Details(element("details"), bench.settings),
     new CalibrationButtons(bench),
-    new Exports(bench, { noise, analyzer }, comparison, networks, errors),
+    new Exports(bench, { noise, analyzer }, comparison, networks, share, errors),
     new LayerBits(element("layer-bits"), bench, errors),
     new QualityFigure(bench, errors),
     new RegionPanel(element("region"), bench),
@@ -56,6 +67,7 @@ function show(bench, link) {
     { draw: () => drawScores(bench, element("scores")) },
     { draw: () => drawCosts(bench, element("costs")) },
   ];
+  listenForDrawer();
   let frame = 0;
   bench.addEventListener("change", () => {
     // Everything once before the next frame.
@@ -69,11 +81,11 @@ function show(bench, link) {
     comparison.drawProgress();
   });
   bench.changed();
-  return { errors, networks, opening };
+  return { errors, networks, opening, share };
 }
 
 async function start() {
-  const link = new URLSearchParams(location.hash.slice(1));
+  const link = wanted();
   const tract = new URLSearchParams(location.search).get("engine") === "tract";
   const programs = PROGRAMS.slice(tract ? -1 : 0).map(program);
   const engines = makeEngines(() => new Engine(programs));
@@ -81,10 +93,14 @@ async function start() {
     // Side by side: the list, the worker that fetches, and the one that will read what it fetched.
     const [listed, defaults] = await Promise.all([listNetworks(), engines.images.call("defaults"), engines.fp32.call("defaults")]);
     const settings = new Settings(defaults, link);
-    const { networks, opening } = show(new Bench(engines, settings, sampleFiles), link);
+    const { errors, networks, opening, share } = show(new Bench(engines, settings, sampleFiles), link);
     await networks.start(listed, link.get("network"));
     const sample = link.get("sample");
     if (sample && SAMPLES.includes(sample)) await opening.openSample(sample);
+    const missed = share.take(link);
+    // For the next visit, so that it does not slow this one.
+    navigator.serviceWorker?.register("sw.js").catch(() => {});
+    if (location.hash && missed.length) errors.remark(`Not all of this link could be followed; as by default or as before: ${missed.join(", ")}.`);
   } catch (error) {
     element("error").textContent = `The page could not start: ${error instanceof Error ? error.message : error}`;
     element("error").hidden = false;

@@ -4,6 +4,7 @@ use super::options::{NetworkFile, Quantization};
 use super::progress::Bar;
 use super::{files, session};
 use anyhow::Result;
+use dfsq::calibration::Calibration;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -34,7 +35,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let result = session.upscale(&picture, &prepared, &mut bar)?;
     let seconds = start.elapsed().as_secs_f64();
     drop(bar);
-    files::write(&arguments.output, &result.picture.encode_png()?)?;
+    let made = serde_json::json!({
+        "network": session.hash(),
+        "options": options,
+        "calibration": session.calibration().map(Calibration::digest),
+    });
+    let texts = [("Software", dfsq::PROGRAM), ("Comment", &made.to_string())];
+    files::write(&arguments.output, &result.picture.encode_png_with(&texts)?)?;
     let (width, height) = (result.picture.width, result.picture.height);
     if arguments.json {
         println!(

@@ -62,7 +62,10 @@ pub fn layers(request: &LayersRequest) -> Result<String> {
             ("min-max", palette.min_max, 66),
             ("— inputs  ┄ weights", palette.ink, 320),
         ];
-        area.draw_text("layer", &style.label(), (46, bottom as i32 - 17)).map_err(fail)?;
+        // Where there is room beside the keys.
+        if right > 420 {
+            area.draw_text("layer", &style.label(), (46, bottom as i32 - 17)).map_err(fail)?;
+        }
         for (name, colour, left) in keys {
             area.draw_text(name, &key(&colour), (right as i32 - left, bottom as i32 - 17)).map_err(fail)?;
         }

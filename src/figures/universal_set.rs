@@ -21,7 +21,7 @@ pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2]) -> Result<String>
     let palette = style.palette();
     svg(style, |area| {
         let of = |chosen: &Chosen| format!("{} of {}", chosen.points.len(), chosen.universal.len());
-        let title = format!("Points chosen from the universal set: {}, {}", of(dfsq), of(opt));
+        let title = format!("Universal set: {}, {}", of(dfsq), of(opt));
         let mut chart = axes!(area, style, &title, -1.02..1.02, 0.0..1.0, "normalized value", "", |mesh| {
             mesh.disable_y_mesh().x_labels(9).x_label_formatter(&short).y_labels(0).disable_y_axis()
         });

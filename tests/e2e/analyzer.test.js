@@ -142,7 +142,7 @@ test("a layer is left in full precision and quantized again by one switch", asyn
   await byId(page, "bisect").click();
   assert.equal(await byId(page, "bisect").getAttribute("aria-pressed"), "true");
   const without = await another(page, "psnr-min-max", before);
-  await byId(page, "layer-bits").filter({ hasText: "1 set" }).waitFor();
+  await byId(page, "layer-bits").filter({ hasText: "1 set" }).waitFor({ state: "attached" });
   await byId(page, "bisect").click();
   assert.equal(await another(page, "psnr-min-max", without), before);
   assert.deepEqual(page.complaints, []);

@@ -33,8 +33,9 @@ export async function stop() {
 
 /** A fresh page, with what its console said wrong. */
 export async function open(hash = "", context = {}) {
-  const { acceptDownloads = true, ...rest } = context;
-  const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads, ...rest })).newPage();
+  // Tests that stand between the page and its server would not see what a service worker asks for.
+  const defaults = { viewport: { width: 1280, height: 900 }, acceptDownloads: true, serviceWorkers: "block" };
+  const page = await (await browser.newContext({ ...defaults, ...context })).newPage();
   page.complaints = [];
   // Generous, since machines that run tests are often busy with more than that.
   page.setDefaultTimeout(120_000);
@@ -53,6 +54,12 @@ export const setBits = (page, group, bits) => byId(page, group).locator(`input[v
 /** Waits for one of these states of the page. */
 export const state = (page, ...states) =>
   page.waitForFunction((wanted) => wanted.includes(document.querySelector("main").dataset.state), states, { timeout: 120_000 });
+
+/** Opens the drawer with all of the method. */
+export async function openDrawer(page) {
+  const button = byId(page, "method-drawer");
+  if ((await button.getAttribute("aria-expanded")) === "false") await button.click();
+}
 
 /** What a score cell says, as a number. */
 export async function score(page, id) {

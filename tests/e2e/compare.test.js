@@ -144,7 +144,21 @@ test("results are exported", async () => {
   const report = JSON.parse(String((await save("export-json")).bytes));
   assert.equal(report.channels.length, 64);
   assert.equal(report.results.length, 5);
-  assert.match(String((await save("export-svg")).bytes), /^<svg[^>]*>\n<svg y="0"/);
+  assert.match(String(picture.bytes), /iTXtComment.*"program":"dfsq \d.*"method":"min-max"/s);
+  const figures = String((await save("export-svg")).bytes);
+  assert.match(figures, /^<svg[^>]*>\n<svg y="0"/);
+  assert.ok(figures.includes(report.network.sha256), "what it was made of");
+  const whole = await save("export-report");
+  const other = await page.context().newPage();
+  await other.setContent(String(whole.bytes));
+  const seen = await other.evaluate(() => ({
+    pictures: [...document.images].map((image) => image.naturalWidth),
+    figures: document.querySelectorAll("figure > svg").length,
+    scores: document.querySelectorAll("table")[0].tBodies[0].rows.length,
+    foreign: [...document.querySelectorAll("[src], [href]")].filter((one) => !/^(data:|#)/.test(one.getAttribute("src") ?? one.getAttribute("href") ?? "")).length,
+  }));
+  assert.deepEqual(seen, { pictures: Array(6).fill(64), figures: 6, scores: 5, foreign: 0 });
+  await other.close();
   await byId(page, "share-link").click();
   assert.match(page.url(), /#network=edsr_x2&weights=4&activations=4.*view=pair&left=bicubic&right=min-max/);
 });
@@ -213,3 +227,28 @@ function psnrOfCanvases(methods) {
   }
   return 10 * Math.log10(255 ** 2 / (squares / (a.length / 4)));
 }
+
+test("a click on a picture shows that place of all of them, to be saved", async () => {
+  const page = await open();
+  await drop(page, await png(page, 64, 64));
+  await state(page, "done");
+  await page.locator("compare-view .pane.shown").nth(1).click();
+  await byId(page, "crops-canvas").waitFor();
+  await byId(page, "crop-side").selectOption("32");
+  const label = await byId(page, "crops-canvas").getAttribute("aria-label");
+  assert.match(label, /^Reference PSNR \/ SSIM, Bicubic [\d.]+ dB \/ 0\.\d+, Full precision/);
+  // The middle of the third crop is the middle of the full-precision picture.
+  const same = await page.evaluate(() => {
+    const pixel = (/** @type {string} */ id, /** @type {number} */ x, /** @type {number} */ y) => [...document.querySelector(`[data-testid="${id}"]`).getContext("2d").getImageData(x, y, 1, 1).data];
+    const zoom = Math.ceil(240 / 32);
+    return [pixel("crops-canvas", 2 * (32 * zoom + 12) + 16 * zoom, 16 * zoom), pixel("canvas-fp32", 32, 32)];
+  });
+  assert.deepEqual(same[0], same[1]);
+  for (const [id, start] of [["crops-svg", "<svg"], ["crops-png", "\x89PNG"]]) {
+    const [download] = await Promise.all([page.waitForEvent("download"), byId(page, id).click()]);
+    const chunks = [];
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+    assert.ok(Buffer.concat(chunks).toString("latin1").startsWith(start), id);
+  }
+  assert.deepEqual(page.complaints, []);
+});

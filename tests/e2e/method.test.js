@@ -1,7 +1,7 @@
 // Points, weights and bits, chosen in the tab, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { another, byId, drop, open, png, score, start, state, stop } from "./browser.js";
+import { another, byId, drop, open, openDrawer, png, score, start, state, stop } from "./browser.js";
 
 before(start);
 after(stop);
@@ -27,6 +27,7 @@ test("points are chosen on the open images, saved, and taken back", async () => 
   await drop(page, await png(page, 64, 64));
   await state(page, "done");
   const bundled = await score(page, "psnr-dfsq");
+  await openDrawer(page);
   await byId(page, "calibrate").click();
   await page.locator("#network-note").filter({ hasText: "chosen on your images" }).waitFor();
   await state(page, "done");
@@ -50,6 +51,7 @@ test("every part of the method can be chosen, and the published choice comes bac
   await drop(page, await png(page, 48, 48));
   await state(page, "done");
   const published = await score(page, "psnr-dfsq");
+  await openDrawer(page);
   await page.locator("#details summary").click();
   const choose = async (name, value, before) => {
     await byId(page, `choice-${name}`).selectOption(value);
@@ -77,6 +79,7 @@ test("the parts of DFSQ-opt are optimized in the tab and kept", async () => {
   await drop(page, await png(page, 48, 48));
   await state(page, "done");
   const nearest = await score(page, "psnr-dfsq-opt");
+  await openDrawer(page);
   await page.locator("#details summary").click();
   assert.equal(await byId(page, "choice-rounding").inputValue(), "nearest");
   await byId(page, "choice-rounding").selectOption("compensated");
@@ -100,6 +103,7 @@ test("layers get bits of their own, by hand and under a budget", async () => {
   const page = await open();
   await drop(page, await png(page, 48, 48));
   await state(page, "done");
+  await openDrawer(page);
   await page.locator("#layer-bits summary").click();
   const rows = byId(page, "layer-bits").locator("tbody tr");
   assert.equal(await rows.count(), 32);
@@ -132,12 +136,14 @@ test("costs and the ways of choosing points are shown", async () => {
   const page = await open("#weights=2&activations=2&sets=2");
   await drop(page, await png(page, 48, 48));
   await state(page, "done");
+  await openDrawer(page);
   await page.locator("#costs-panel summary").click();
   const cost = async (id) => (await byId(page, id).textContent()) ?? "";
   assert.equal(await cost("bit-ops-fp32"), "1405.6");
   assert.match(await cost("macs-dfsq"), /0\.19 M of 32 × 32 bits\n1\.18 M of 2 × 2 bits/);
   assert.match(await cost("product-dfsq-opt"), /shifts, .* additions/);
   assert.equal(await cost("product-min-max"), "a multiplication");
+  await page.keyboard.press("Escape");
   await byId(page, "study").click();
   await byId(page, "study-table").waitFor();
   assert.match((await byId(page, "study-table").locator("caption").textContent()) ?? "", /body\.0\.conv1, channel 0.*: 4 of 29 values, 23,751 subsets/);

@@ -1,7 +1,7 @@
 // Bundled and foreign networks, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { METHODS, another, byId, drop, file, open, optimizedLayers, png, score, setBits, start, state, stop } from "./browser.js";
+import { METHODS, another, byId, drop, file, open, openDrawer, optimizedLayers, png, score, setBits, start, state, stop } from "./browser.js";
 import { squashed } from "./onnx.js";
 
 before(start);
@@ -72,6 +72,7 @@ test("a foreign network is understood, calibrated on the image, and said to be s
   const own = await score(page, "psnr-dfsq");
   assert.ok(own > bundled - 1 && own !== bundled, `${own} against ${bundled}`);
   const minMax = await score(page, "psnr-min-max");
+  await openDrawer(page);
   await byId(page, "calibrate-patches").click();
   await page.locator("#network-note").filter({ hasText: "patches of the bundled samples" }).waitFor();
   await state(page, "done");
@@ -129,6 +130,7 @@ test("another bit width goes into the same file of optimized layers, and those i
   await drop(page, await png(page, 48, 48));
   await state(page, "done");
   const nearest = await score(page, "psnr-dfsq-opt");
+  await openDrawer(page);
   const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "save-optimized").click()]);
   const chunks = [];
   for await (const chunk of await download.createReadStream()) chunks.push(chunk);

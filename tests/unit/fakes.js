@@ -42,6 +42,7 @@ export const DEFAULTS = {
   optimalPoints: { ...POINTS, selection: "exact" },
   recipe: RECIPE,
   bitWidths: [32, 8, 6, 4, 3, 2],
+  program: "dfsq 0.0.0",
 };
 
 const pixels = (side) => ({ width: side, height: side, rgba: new Uint8Array(4 * side * side) });

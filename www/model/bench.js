@@ -1,6 +1,7 @@
 // The bench: settings, network, samples and results, and the workers that compute them. No DOM; the page listens to
 // "change" and "progress".
 import { EngineError, isCancelled } from "../engine/client.js";
+import { Benchmark } from "./benchmark.js";
 import { Focus } from "./focus.js";
 import { Inquiries } from "./inquiries.js";
 import { inputKey } from "./keys.js";
@@ -49,6 +50,7 @@ export class Bench extends EventTarget {
     this.focus = new Focus(this);
     this.inquiries = new Inquiries(this);
     this.quality = new Quality(this);
+    this.benchmark = new Benchmark(this);
     let { mode } = settings.values;
     settings.addEventListener("change", () => {
       if (settings.values.mode !== mode) this.samples.fit(this.cost());
@@ -75,6 +77,7 @@ export class Bench extends EventTarget {
 
   /** Stops every run; what is done stays. */
   stop() {
+    this.benchmark.pause();
     this.scheduler.stop();
   }
 

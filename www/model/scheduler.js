@@ -52,12 +52,12 @@ export class Scheduler {
   /** Stops everything; what is done stays. */
   stop() {
     this.#halted = true;
-    for (const name of this.#bench.tasks.names) this.#stop(name);
+    for (const name of this.#bench.tasks.names) this.end(name);
     this.#bench.changed();
   }
 
-  /** @param {string} name */
-  #stop(name) {
+  /** Ends what a worker does. @param {string} name */
+  end(name) {
     this.#bench.tasks.drop(name);
     // That worker decodes and downloads too, and is soon done.
     if (name !== "images") this.#bench.engines[name].stop();
@@ -81,7 +81,7 @@ export class Scheduler {
     const done = name === "images" ? this.#hasSimple(sample) : Boolean(this.result(name, sample)) && (name !== "fp32" || this.isAnalyzed(sample));
     // What is done in the background, or was asked for by itself, goes on where nothing else is wanted.
     if (task && done && task.phase !== "running") return;
-    if (task) this.#stop(name);
+    if (task) this.end(name);
     if (!done && !this.#failures.has(wish)) return this.#start(name, wish, "running", (own) => this.#compute(name, sample, own));
     if (name === "fp32") this.#analyzeOthers(sample);
   }

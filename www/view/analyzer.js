@@ -256,7 +256,9 @@ export class Analyzer {
       this.#bench.changed();
     } catch (error) {
       this.#looking = "";
-      throw error;
+      // The worker has forgotten it, because something else is looked at now.
+      const current = samples.current && scheduler.analysisKey(samples.current);
+      if (current === key && scheduler.isAnalyzed(samples.current)) throw error;
     }
   }
 

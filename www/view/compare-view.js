@@ -1,9 +1,12 @@
 // <compare-view>: pictures of the same size under one zoom and pan, as panes, as a pair, or with a slider between two.
 import { METHOD_NAMES } from "../model/plan.js";
 
+const MIN_ZOOM = 0.5;
 const MAX_ZOOM = 64;
 /** A pointer that moved less than this, in CSS pixels, has clicked. */
 const STILL = 4;
+
+const clamp = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
 export class CompareView extends HTMLElement {
   /** @type {Map<string, {pane: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement}>} */
@@ -114,14 +117,19 @@ export class CompareView extends HTMLElement {
   }
 
   fit() {
-    this.#camera = { zoom: 1, x: 0.5, y: 0.5 };
+    this.look({ zoom: 1, x: 0.5, y: 0.5 });
+  }
+
+  /** Looks at a place. @param {{zoom: number, x: number, y: number}} camera */
+  look({ zoom, x, y }) {
+    this.#camera = { zoom: clamp(zoom, MIN_ZOOM, MAX_ZOOM), x: clamp(x, 0, 1), y: clamp(y, 0, 1) };
     this.#place();
   }
 
   /** @param {number} factor @param {{x: number, y: number}} [at] a point in a pane, from its centre, in CSS pixels */
   zoom(factor, at = { x: 0, y: 0 }) {
     const before = this.#scale();
-    this.#camera.zoom = Math.min(Math.max(this.#camera.zoom * factor, 0.5), MAX_ZOOM);
+    this.#camera.zoom = clamp(this.#camera.zoom * factor, MIN_ZOOM, MAX_ZOOM);
     const after = this.#scale();
     // The point under the pointer stays there.
     this.#move(at.x / before - at.x / after, at.y / before - at.y / after);
@@ -140,10 +148,8 @@ export class CompareView extends HTMLElement {
 
   /** Moves the camera by pixels of the picture. @param {number} dx @param {number} dy */
   #move(dx, dy) {
-    const clamp = (/** @type {number} */ v) => Math.min(Math.max(v, 0), 1);
-    this.#camera.x = clamp(this.#camera.x + dx / this.#size.width);
-    this.#camera.y = clamp(this.#camera.y + dy / this.#size.height);
-    this.#place();
+    const { zoom, x, y } = this.#camera;
+    this.look({ zoom, x: x + dx / this.#size.width, y: y + dy / this.#size.height });
   }
 
   #place() {
@@ -158,7 +164,7 @@ export class CompareView extends HTMLElement {
 
   /** @param {number} percent */
   #setSplit(percent) {
-    const value = Math.min(Math.max(percent, 0), 100);
+    const value = clamp(percent, 0, 100);
     this.style.setProperty("--split", `${value}%`);
     this.#divider.ariaValueNow = String(Math.round(value));
   }

@@ -10,6 +10,8 @@ import { bitsText, decimal } from "./score-table.js";
 const PANES = ["fp32", "dfsq-opt", "dfsq", "min-max"];
 const VIEWS = ["panes", "slider", "pair", "difference"];
 
+const megabytes = (/** @type {number} */ bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
 /** @type {WeakMap<object, ImageData>} */
 const images = new WeakMap();
 
@@ -72,6 +74,8 @@ export class Comparison {
   }
 
   #arrange() {
+    // It is part of what is kept.
+    this.#bench.changed();
     const { view, left, right } = this.arrangement;
     element("sides").hidden = view === "panes";
     element("gain-field").hidden = view !== "difference";
@@ -92,7 +96,7 @@ export class Comparison {
     // Another network or bit width shows the same place, and keeps zoom and pan.
     const { x, y, width, height } = sample.region;
     const place = [sample.picture.sha256, x, y, width, height].join();
-    if (place !== this.#place) this.#view.fit();
+    if (this.#place && place !== this.#place) this.#view.fit();
     this.#place = place;
     for (const method of Object.keys(METHOD_NAMES)) {
       const own = scheduler.result(method)?.picture;
@@ -136,8 +140,12 @@ export class Comparison {
     const quantized = NETWORK_METHODS.includes(method) && method !== "fp32";
     const bits = quantized ? `${bitsText(settings.values, method)} bits` : "";
     if (!result) return [bits, tasks.get(method) ? "running; bicubic until then" : ""].filter(Boolean).join(" · ");
-    const [score, distance] = [scheduler.score(method)?.psnrY, quantized ? scheduler.distance(method)?.score?.psnrY : undefined];
-    const parts = [bits, score !== undefined && `${decimal(score, 2)} dB`, distance !== undefined && distance !== score && `${decimal(distance, 1)} to full`];
-    return parts.filter(Boolean).join(" · ");
+    const [score, distance] = [scheduler.score(method), quantized ? scheduler.distance(method)?.score?.psnrY : undefined];
+    const { costs, seconds } = result;
+    const line = (/** @type {(string | false | undefined)[]} */ parts) => parts.filter(Boolean).join(" · ");
+    return [
+      line([bits, costs && megabytes(costs.totalBytes), seconds !== undefined && `${seconds.toFixed(1)} s`]),
+      line([score && `${decimal(score.psnrY, 2)} dB`, score && `SSIM ${decimal(score.ssimY, 4)}`, distance !== undefined && distance !== score?.psnrY && `${decimal(distance, 1)} to full`]),
+    ].filter(Boolean).join("\n");
   }
 }

@@ -10,6 +10,8 @@ export const messageOf = (cause) => (cause instanceof Error ? cause.message : St
 export class Errors {
   /** What the user did that failed. @type {string[]} */
   #told = [];
+  /** What is worth a word, and no error. @type {string[]} */
+  #remarks = [];
   /** What was dismissed. */
   #dismissed = "";
   #box;
@@ -23,9 +25,15 @@ export class Errors {
     bench.settings.addEventListener("change", () => this.clear());
   }
 
-  /** Whether something is shown. */
+  /** Whether something went wrong. */
   get any() {
-    return this.#lines().length > 0;
+    return this.#lines().length > this.#remarks.length;
+  }
+
+  /** @param {string} text */
+  remark(text) {
+    this.#remarks.push(text);
+    this.draw();
   }
 
   /** @param {unknown} cause @param {string} [what] that it happened to */
@@ -38,6 +46,7 @@ export class Errors {
   /** The user goes on to something else. */
   clear() {
     this.#told = [];
+    this.#remarks = [];
     this.draw();
   }
 
@@ -50,7 +59,7 @@ export class Errors {
       if (failure) failures.set(failure.message, [...(failures.get(failure.message) ?? []), METHOD_NAMES[method] ?? "Bicubic"]);
     }
     const said = [...failures].map(([message, names]) => `${names.join(", ")}: ${message}`);
-    return [...this.#told, ...(said.join("\n") === this.#dismissed ? [] : said)];
+    return [...this.#remarks, ...this.#told, ...(said.join("\n") === this.#dismissed ? [] : said)];
   }
 
   draw() {
@@ -63,7 +72,7 @@ export class Errors {
     close.type = "button";
     close.textContent = "Dismiss";
     close.onclick = () => {
-      this.#told = [];
+      this.#told = this.#remarks = [];
       this.#dismissed = this.#lines().join("\n");
       this.#bench.changed();
     };

@@ -1,7 +1,8 @@
 // Files made of results.
 import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
+import { pictureProvenance, provenance } from "../model/provenance.js";
 import { element } from "./dom.js";
-import { SAMPLES } from "./opening.js";
+import { reportHtml } from "./report.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
@@ -15,7 +16,7 @@ export function download(name, content, type) {
 }
 
 /** @param {Bench} bench */
-function rows({ samples, scheduler, settings }) {
+function rows({ library, samples, scheduler, settings }) {
   const { mode, weightBits, activationBits, layerBits } = settings.values;
   const mixed = Object.keys(layerBits).length > 0;
   const bits = (/** @type {number} */ own) => (mixed ? "mixed" : own);
@@ -39,6 +40,8 @@ function rows({ samples, scheduler, settings }) {
           seconds: result.seconds ?? null,
           modelBytes: result.costs?.totalBytes ?? (method === "bicubic" ? 0 : null),
           bitOpsPerPixel: result.costs?.bitOpsPerPixel ?? null,
+          networkSha256: library.info?.sha256 ?? null,
+          program: settings.defaults.program,
           costs: result.costs,
           options: settings.options(method),
           layerDb: result.layerDb && quantized ? [...result.layerDb] : undefined,
@@ -50,7 +53,7 @@ function rows({ samples, scheduler, settings }) {
 
 /** One line for each sample and method at the present settings. @param {Bench} bench */
 function scoresCsv(bench) {
-  const columns = /** @type {const} */ (["image", "mode", "against", "method", "weightBits", "activationBits", "psnrY", "ssimY", "psnrToFull", "seconds", "modelBytes", "bitOpsPerPixel"]);
+  const columns = /** @type {const} */ (["image", "mode", "against", "method", "weightBits", "activationBits", "psnrY", "ssimY", "psnrToFull", "seconds", "modelBytes", "bitOpsPerPixel", "networkSha256", "program"]);
   const quote = (/** @type {unknown} */ value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
   const lines = rows(bench).map((row) => columns.map((column) => quote(row[column])).join(","));
   return [columns.join(","), ...lines, ""].join("\r\n");
@@ -58,11 +61,11 @@ function scoresCsv(bench) {
 
 /** Settings, network, scores, and the distributions of the layer that is looked at. @param {Bench} bench @param {import("./analyzer.js").Analyzer} analyzer */
 async function reportJson(bench, analyzer) {
-  const { inquiries, library, making, settings } = bench;
+  const { inquiries, library, making } = bench;
   const { info } = library;
   const report = {
+    ...provenance(bench),
     network: info,
-    settings: settings.values,
     methods: METHOD_NAMES,
     results: rows(bench),
     layerBits: info && Object.fromEntries(bench.layerBits().flatMap((bits, i) => (info.layers[i].quantized ? [[info.layers[i].name, bits]] : []))),
@@ -74,8 +77,8 @@ async function reportJson(bench, analyzer) {
   return JSON.stringify(report, null, 1);
 }
 
-/** All figures below each other in one file. @param {string[]} figures */
-function figuresFile(figures) {
+/** All figures below each other in one file. @param {string[]} figures @param {unknown} made what it says of itself */
+function figuresFile(figures, made) {
   let top = 0;
   let widest = 0;
   const parts = figures.map((text) => {
@@ -85,7 +88,14 @@ function figuresFile(figures) {
     widest = Math.max(widest, width);
     return part;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${widest}" height="${top}" viewBox="0 0 ${widest} ${top}">\n${parts.join("\n")}\n</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${widest}" height="${top}" viewBox="0 0 ${widest} ${top}">\n${parts.join("\n")}\n${described(made)}\n</svg>\n`;
+}
+
+/** @param {unknown} made */
+function described(made) {
+  const about = document.createElementNS("http://www.w3.org/2000/svg", "desc");
+  about.textContent = JSON.stringify(made);
+  return new XMLSerializer().serializeToString(about);
 }
 
 /** The buttons that make files, and the link. */
@@ -93,22 +103,23 @@ export class Exports {
   #bench;
   #figures;
   #comparison;
-  #networks;
+  #link;
   #errors;
 
-  /** @param {Bench} bench @param {{noise: import("./noise.js").NoisePanel, analyzer: import("./analyzer.js").Analyzer}} figures @param {import("./comparison.js").Comparison} comparison @param {import("./network-picker.js").NetworkPicker} networks @param {import("./errors.js").Errors} errors */
-  constructor(bench, figures, comparison, networks, errors) {
+  /** @param {Bench} bench @param {{noise: import("./noise.js").NoisePanel, analyzer: import("./analyzer.js").Analyzer}} figures @param {import("./comparison.js").Comparison} comparison @param {import("./network-picker.js").NetworkPicker} networks @param {import("./link.js").Link} link @param {import("./errors.js").Errors} errors */
+  constructor(bench, figures, comparison, networks, link, errors) {
     this.#bench = bench;
     this.#figures = figures;
     this.#comparison = comparison;
-    this.#networks = networks;
+    this.#link = link;
     this.#errors = errors;
     const tell = (/** @type {unknown} */ error) => errors.tell(error);
     element("export-png").onclick = () => this.#png().catch(tell);
     element("export-csv").onclick = () => download(`${this.#name()}-scores.csv`, scoresCsv(bench), "text/csv");
     element("export-json").onclick = () => reportJson(bench, figures.analyzer).then((text) => download(`${this.#name()}-report.json`, text, "application/json"), tell);
-    element("export-svg").onclick = () => download(`${this.#name()}-figures.svg`, figuresFile(this.#texts), "image/svg+xml");
-    element("share-link").onclick = () => this.#link();
+    element("export-svg").onclick = () => download(`${this.#name()}-figures.svg`, figuresFile(this.#texts, provenance(bench)), "image/svg+xml");
+    element("export-report").onclick = () => download(`${this.#name()}-report.html`, reportHtml(bench, this.#texts, [element("scores"), element("costs"), element("study-table")]), "text/html");
+    element("share-link").onclick = () => this.#share();
     for (const kind of /** @type {const} */ (["calibration", "optimized"])) {
       element(`save-${kind}`).onclick = () => {
         const file = bench.making[kind]?.file;
@@ -131,14 +142,11 @@ export class Exports {
     const method = view === "panes" ? "dfsq" : right;
     const result = this.#bench.scheduler.result(method);
     if (!result) return this.#errors.tell(new Error(`there is no ${METHOD_NAMES[method]} picture yet`));
-    download(`${this.#name()}-${method}.png`, await this.#bench.engines.images.call("encodePng", [result.picture]), "image/png");
+    download(`${this.#name()}-${method}.png`, await this.#bench.engines.images.call("encodePng", [result.picture, JSON.stringify(pictureProvenance(this.#bench, method))]), "image/png");
   }
 
-  async #link() {
-    const { samples, settings } = this.#bench;
-    const parts = { network: this.#networks.id, ...settings.toLink(), ...this.#comparison.arrangement };
-    const sample = SAMPLES.find((name) => samples.current?.name === `${name}.png`);
-    history.replaceState(null, "", `#${new URLSearchParams(sample ? { ...parts, sample } : parts)}`);
+  async #share() {
+    history.replaceState(null, "", `#${this.#link.text}`);
     const button = element("share-link");
     try {
       await navigator.clipboard.writeText(location.href);
@@ -152,7 +160,7 @@ export class Exports {
   draw() {
     const { making, samples, scheduler } = this.#bench;
     const some = Boolean(samples.current && NETWORK_METHODS.some((method) => scheduler.result(method)));
-    for (const id of ["export-png", "export-csv", "export-json"]) element(id).disabled = !some;
+    for (const id of ["export-png", "export-csv", "export-json", "export-report"]) element(id).disabled = !some;
     element("export-svg").disabled = !this.#texts.length;
     element("save-calibration").disabled = !making.calibration;
     element("save-optimized").disabled = !making.optimized;

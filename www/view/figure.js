@@ -4,6 +4,9 @@ import { dark } from "./dom.js";
 
 /** @typedef {{width: number, height: number, dark: boolean}} Style */
 
+/** Least height in CSS pixels that axes and words have room in. */
+const LEAST = 170;
+
 export class Figure {
   /** What it shows now. */
   #shown = "";
@@ -22,7 +25,8 @@ export class Figure {
   /** Nothing where it is not to be seen. @returns {Style | undefined} */
   get style() {
     const width = Math.round(this.at.clientWidth);
-    return width ? { width, height: Math.round(width * this.#aspect), dark: dark.matches } : undefined;
+    const height = Math.round(Math.max(width * this.#aspect, LEAST));
+    return width ? { width, height, dark: dark.matches } : undefined;
   }
 
   get svg() {
@@ -46,6 +50,7 @@ export class Figure {
       const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
       if (text) this.at.replaceChildren(document.importNode(parsed, true));
       this.svg?.setAttribute("aria-label", label());
+      this.at.style.aspectRatio = `${style.width} / ${style.height}`;
       return true;
     } catch (error) {
       this.#shown = "";

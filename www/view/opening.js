@@ -1,7 +1,6 @@
 // Files that the user brings, by what they are.
 import { fetchBytes } from "../engine/downloads.js";
 import { element } from "./dom.js";
-import { listenForFiles } from "./files.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
@@ -30,7 +29,6 @@ export class Opening {
       { ending: /\.optimized$/i, take: (_, bytes) => bench.loadOptimized(bytes) },
       { ending: /(?:)/, take: (file, bytes) => bench.addImage(file.name, bytes) },
     ];
-    listenForFiles(element("drop-hint"), (files) => this.open(files), (why) => errors.tell(new Error(why)));
     for (const id of ["network-file", "image-file"]) element(id).addEventListener("change", (/** @type {Event} */ event) => this.#chosen(event));
     element("samples").append(...SAMPLES.map((name) => this.#sampleButton(name)));
   }

@@ -1,0 +1,117 @@
+// A folder as a benchmark, with engines that answer as a test tells them.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { csv, latex, markdown } from "../../www/model/benchmark-text.js";
+import { listImages } from "../../www/model/folder.js";
+import { makeBench, network, settle } from "./fakes.js";
+
+/** A file that stands for its name. */
+const file = (name) => ({ name, arrayBuffer: async () => new TextEncoder().encode(name).buffer });
+const found = (...paths) => paths.map((path) => ({ path, file: file(path) }));
+const names = (listed) => listed.map(({ name, high, low }) => [name, high.name, low?.name]);
+
+test("references are taken as they are, and pairs by what their names share", () => {
+  assert.deepEqual(names(listImages(found("b.png", "readme.txt", "a.JPG"))), [["a.JPG", "a.JPG", undefined], ["b.png", "b.png", undefined]]);
+  const set5 = found("s/img_001_SRF_2_LR.png", "s/img_001_SRF_2_HR.png", "s/img_002_SRF_2_HR.png", "s/img_002_SRF_2_LR.png");
+  assert.deepEqual(names(listImages(set5)).map(([, high, low]) => [high, low]), [
+    ["s/img_001_SRF_2_HR.png", "s/img_001_SRF_2_LR.png"],
+    ["s/img_002_SRF_2_HR.png", "s/img_002_SRF_2_LR.png"],
+  ]);
+  assert.deepEqual(names(listImages(found("set/hr/baby.png", "set/lr/baby.png"))), [["baby.png", "set/hr/baby.png", "set/lr/baby.png"]]);
+  assert.deepEqual(names(listImages(found("hrothgar.png", "lrx.png"))).length, 2, "parts of words are no roles");
+  assert.throws(() => listImages(found("hr/a.png", "hr/b.png", "lr/a.png")), /hr\/b\.png has no low-resolution image/);
+  assert.throws(() => listImages(found("hr/a.png", "lr/a.png", "lr/b.png")), /lr\/b\.png has no reference/);
+  assert.throws(() => listImages(found("notes.md")), /no PNG, JPEG or WebP/);
+});
+
+async function opened(...paths) {
+  const bench = makeBench();
+  await bench.setNetwork(network("A"));
+  bench.benchmark.open(listImages(found(...paths)));
+  return bench;
+}
+
+/** Waits for files to be read too. */
+const later = async (condition) => {
+  for (let i = 0; i < 200 && !condition(); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await settle();
+  }
+  assert.ok(condition());
+};
+
+test("every method runs at every width on every image, and the means are those of the images", async () => {
+  const bench = await opened("a.png", "b.png");
+  const { benchmark } = bench;
+  let scores = 0;
+  bench.engines.dfsq.instead.upscale = ([low]) => ({ picture: low, score: { psnrY: 30 + 10 * (scores++ > 2), ssimY: 0.9 }, seconds: 1 });
+  await benchmark.run();
+  assert.equal(benchmark.state, "done");
+  assert.deepEqual(benchmark.rows.map(({ method, bits }) => `${method} ${bits}`), ["bicubic undefined", "fp32 undefined", ...["dfsq-opt", "dfsq", "min-max"].flatMap((method) => [4, 3, 2].map((bits) => `${method} ${bits}`))]);
+  const dfsq = benchmark.rows.find(({ method, bits }) => method === "dfsq" && bits === 3);
+  assert.deepEqual([dfsq.psnrY, dfsq.toFull], [35, 40]);
+  assert.equal(bench.engines.fp32.count("upscale"), 2);
+  assert.deepEqual([...new Set(bench.engines["min-max"].calls.filter(({ method }) => method === "upscale").map(({ args }) => args[2].weightBits))], [4, 3, 2]);
+  const made = { network: { sha256: "A" }, program: "dfsq 0.0.0" };
+  assert.equal(csv(benchmark, made).split("\r\n").length, 1 + 2 * 11 + 1);
+  assert.match(csv(benchmark, made), /a\.png,dfsq,4,30\.0000,0\.90000,40\.0000,A,dfsq 0\.0\.0/);
+  assert.match(markdown(benchmark, made), /\| DFSQ \| 3 \| 35\.00 \| 0\.9000 \| 40\.00 \|/);
+  assert.match(latex(benchmark, made), /DFSQ & 35\.00 \/ 0\.9000 & 35\.00 \/ 0\.9000 & 35\.00 \/ 0\.9000 \\\\/);
+  bench.settings.choose(["weights"], "subset");
+  assert.ok(benchmark.isStale);
+});
+
+test("an image that cannot be used is named, and the others are run", async () => {
+  const bench = await opened("bad.png", "good.png");
+  const decode = ([bytes]) => {
+    if (typeof bytes !== "string" && new TextDecoder().decode(bytes) === "bad.png") throw new Error("no image");
+    return { width: 32, height: 32, rgba: new Uint8Array(4096), sha256: "good" };
+  };
+  bench.engines.images.instead.decodeImage = decode;
+  await bench.benchmark.run();
+  assert.deepEqual(bench.benchmark.images.map(({ error }) => error), ["no image", undefined]);
+  assert.deepEqual([bench.benchmark.state, bench.benchmark.done, bench.benchmark.rows.length], ["done", 2, 11]);
+});
+
+test("a pair whose sizes do not match is refused", async () => {
+  const bench = await opened("hr/a.png", "lr/a.png");
+  await bench.benchmark.run();
+  assert.match(bench.benchmark.images[0].error, /32 × 32 pixels, the reference 32 × 32, which is not 2 times that/);
+});
+
+test("it pauses and goes on, and what the user looks at goes first", async () => {
+  const bench = await opened("a.png", "b.png");
+  const { benchmark } = bench;
+  let release;
+  bench.engines.dfsq.instead.upscale = () => new Promise((resolve) => (release = resolve));
+  const run = benchmark.run();
+  await later(() => release);
+  assert.ok(bench.tasks.isAt("benchmarking"));
+  benchmark.pause();
+  assert.equal(benchmark.state, "paused");
+  release({ picture: { width: 8, height: 8 }, score: { psnrY: 30, ssimY: 0.9 } });
+  await run;
+  assert.deepEqual([benchmark.state, benchmark.done, bench.tasks.size], ["paused", 0, 0]);
+  delete bench.engines.dfsq.instead.upscale;
+  // An image is opened while it runs: its run takes the worker, and the benchmark goes on behind it.
+  bench.engines["min-max"].instead.upscale = () => new Promise((resolve) => (release = resolve));
+  release = undefined;
+  const again = benchmark.run();
+  await later(() => release);
+  delete bench.engines["min-max"].instead.upscale;
+  await bench.addImage("one", "one");
+  release();
+  await later(() => bench.scheduler.result("min-max"));
+  await again;
+  assert.deepEqual([benchmark.state, benchmark.done], ["done", 2]);
+  assert.ok(bench.scheduler.result("min-max"));
+});
+
+test("cancelling pauses it", async () => {
+  const bench = await opened("a.png");
+  bench.engines.fp32.instead.upscale = () => new Promise(() => {});
+  bench.benchmark.run();
+  await later(() => bench.tasks.get("fp32"));
+  bench.stop();
+  assert.equal(bench.benchmark.state, "paused");
+});

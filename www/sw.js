@@ -1,0 +1,39 @@
+// Keeps the page for when there is no network. Networks are kept by engine/downloads.js.
+
+const CACHE = "dfsq-page";
+/** What the page needs and its HTML does not name. */
+const UNNAMED = ["engine/worker.js", "pkg/dfsq.js", "pkg/dfsq_bg.wasm", "onnx/models.json", "samples/parrot.png", "samples/lighthouse.png", "samples/bikes.png"];
+
+/** All files of the page. */
+async function files() {
+  const html = await (await fetch("./")).text();
+  const named = [...html.matchAll(/(?:href|src)="([^":#]+)"/g)].map(([, path]) => path);
+  return ["./", ...named, ...UNNAMED];
+}
+
+self.addEventListener("install", (/** @type {any} */ event) => {
+  const keep = async () => (await caches.open(CACHE)).addAll(await files());
+  event.waitUntil(keep().then(() => /** @type {any} */ (self).skipWaiting()));
+});
+
+self.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(/** @type {any} */ (self).clients.claim()));
+
+/** What the server has now, or else what it had. @param {Request} request */
+async function answer(request) {
+  const cache = await caches.open(CACHE);
+  try {
+    const response = await fetch(request);
+    if (response.ok) await cache.put(request, response.clone());
+    return response;
+  } catch (error) {
+    const kept = await cache.match(request, { ignoreSearch: true });
+    if (kept) return kept;
+    throw error;
+  }
+}
+
+self.addEventListener("fetch", (/** @type {any} */ event) => {
+  const { method, url } = event.request;
+  const own = new URL(url).origin === location.origin;
+  if (method === "GET" && own && !/\/onnx\/.*\.(onnx|calibration|optimized)$/.test(url)) event.respondWith(answer(event.request));
+});

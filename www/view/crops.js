@@ -1,0 +1,138 @@
+// The same small part of all pictures side by side, as papers show it, to look at and to save.
+import { METHOD_NAMES } from "../model/plan.js";
+import { cut } from "../model/picture.js";
+import { pictureProvenance } from "../model/provenance.js";
+import { imageData } from "./comparison.js";
+import { element } from "./dom.js";
+import { decimal } from "./score-table.js";
+
+/**
+ * @typedef {import("../model/bench.js").Bench} Bench
+ * @typedef {import("../pkg/dfsq.js").Picture} Picture
+ * @typedef {{name: string, score: string, picture: Picture}} Crop
+ */
+
+/** Least side of an enlarged crop, in pixels. */
+const SHOWN = 240;
+const GAP = 12;
+/** What the words below take. */
+const WORDS = 52;
+const FONT = "system-ui, sans-serif";
+
+export class Crops {
+  #bench;
+  /** Where, in 0..1 of the pictures. @type {{x: number, y: number} | undefined} */
+  #place;
+  /** @type {Crop[]} */
+  #shown = [];
+
+  /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {(name: string, content: BlobPart, type: string) => void} save @param {(error: unknown) => void} failed */
+  constructor(bench, view, save, failed) {
+    this.#bench = bench;
+    view.addEventListener("pick", (event) => this.#choose(/** @type {CustomEvent} */ (event).detail));
+    element("crop-side").addEventListener("change", () => this.draw());
+    element("close-crops").onclick = () => this.#choose(undefined);
+    const name = () => (bench.samples.current?.name ?? "dfsq").replace(/\.[^.]*$/, "");
+    element("crops-svg").onclick = () => save(`${name()}-crops.svg`, this.#svg(), "image/svg+xml");
+    element("crops-png").onclick = async () => {
+      const canvas = element("crops-canvas");
+      const { width, height } = canvas;
+      const rgba = new Uint8Array(canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer);
+      try {
+        save(`${name()}-crops.png`, await bench.engines.images.call("encodePng", [{ width, height, rgba }, JSON.stringify(this.#made())]), "image/png");
+      } catch (error) {
+        failed(error);
+      }
+    };
+  }
+
+  /** @param {{x: number, y: number} | undefined} place */
+  #choose(place) {
+    this.#place = place;
+    this.draw();
+  }
+
+  /** The part of a picture that is looked at; near an edge what is there. @param {Picture} picture */
+  #part(picture) {
+    const side = Math.min(Number(element("crop-side").value), picture.width, picture.height);
+    const { x, y } = this.#place ?? { x: 0.5, y: 0.5 };
+    const start = (/** @type {number} */ share, /** @type {number} */ length) => Math.max(0, Math.min(Math.round(share * length - side / 2), length - side));
+    return cut(picture, { x: start(x, picture.width), y: start(y, picture.height), width: side, height: side });
+  }
+
+  #made() {
+    return { place: this.#place, methods: this.#shown.map(({ name }) => name), ...pictureProvenance(this.#bench, "dfsq") };
+  }
+
+  draw() {
+    const { samples, scheduler } = this.#bench;
+    element("crops").hidden = !this.#place || !samples.current;
+    if (element("crops").hidden) return;
+    this.#shown = Object.entries(METHOD_NAMES).flatMap(([method, name]) => {
+      const picture = scheduler.result(method)?.picture;
+      const score = scheduler.score(method);
+      return picture ? [{ name, picture: this.#part(picture), score: score ? `${decimal(score.psnrY, 2)} dB / ${decimal(score.ssimY, 4)}` : "PSNR / SSIM" }] : [];
+    });
+    this.#paint();
+  }
+
+  /** How large everything is. @returns {{zoom: number, side: number, width: number, height: number}} */
+  get #size() {
+    const { width } = this.#shown[0]?.picture ?? { width: 1 };
+    const zoom = Math.ceil(SHOWN / width);
+    const side = zoom * width;
+    return { zoom, side, width: this.#shown.length * (side + GAP) - GAP, height: side + WORDS };
+  }
+
+  #paint() {
+    const canvas = /** @type {HTMLCanvasElement} */ (element("crops-canvas"));
+    const { side, width, height } = this.#size;
+    Object.assign(canvas, { width: Math.max(width, 1), height });
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    // On white, as papers are.
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, height);
+    context.imageSmoothingEnabled = false;
+    context.fillStyle = "#222";
+    context.textAlign = "center";
+    for (const [index, { name, score, picture }] of this.#shown.entries()) {
+      const left = index * (side + GAP);
+      context.drawImage(small(picture), left, 0, side, side);
+      context.font = `600 17px ${FONT}`;
+      context.fillText(name, left + side / 2, side + 21);
+      context.font = `15px ${FONT}`;
+      context.fillText(score, left + side / 2, side + 43);
+    }
+    canvas.ariaLabel = this.#shown.map(({ name, score }) => `${name} ${score}`).join(", ");
+  }
+
+  #svg() {
+    const { side, width, height } = this.#size;
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const add = (/** @type {string} */ name, /** @type {Record<string, string | number>} */ attributes, text = "") => {
+      const part = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(attributes)) part.setAttribute(key, String(value));
+      part.textContent = text;
+      svg.append(part);
+    };
+    for (const [key, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) svg.setAttribute(key, String(value));
+    add("desc", {}, JSON.stringify(this.#made()));
+    for (const [index, { name, score, picture }] of this.#shown.entries()) {
+      const left = index * (side + GAP);
+      add("image", { href: small(picture).toDataURL("image/png"), x: left, y: 0, width: side, height: side, style: "image-rendering: pixelated" });
+      const words = { x: left + side / 2, "text-anchor": "middle", "font-family": FONT, fill: "#222" };
+      add("text", { ...words, y: side + 21, "font-size": 17, "font-weight": 600 }, name);
+      add("text", { ...words, y: side + 43, "font-size": 15 }, score);
+    }
+    return new XMLSerializer().serializeToString(svg);
+  }
+}
+
+/** @param {Picture} picture */
+function small(picture) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: picture.width, height: picture.height });
+  canvas.getContext("2d")?.putImageData(imageData(picture), 0, 0);
+  return canvas;
+}

@@ -1,0 +1,97 @@
+// The link to what is looked at, which is also what is kept for the next visit.
+import { SAMPLES } from "./opening.js";
+
+/** @typedef {import("../model/bench.js").Bench} Bench */
+
+/** Of what a link's parts mean. */
+const VERSION = "1";
+/** Where it is kept. */
+const KEY = "dfsq";
+
+/** What the address asks for, or else what was kept. A link of another version says nothing. @returns {URLSearchParams} */
+export function wanted() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const link = asked.size ? asked : new URLSearchParams(kept());
+  return (link.get("v") ?? VERSION) === VERSION ? link : new URLSearchParams({ v: link.get("v") ?? "" });
+}
+
+function kept() {
+  try {
+    return localStorage.getItem(KEY) ?? "";
+  } catch {
+    // Forbidden here.
+    return "";
+  }
+}
+
+export class Link {
+  #bench;
+  #comparison;
+  #view;
+  #networks;
+  /** What is kept now. */
+  #kept = "";
+  /** Whether all that was asked for has been taken, so that it may be overwritten. */
+  #taken = false;
+
+  /** @param {Bench} bench @param {import("./comparison.js").Comparison} comparison @param {import("./compare-view.js").CompareView} view @param {import("./network-picker.js").NetworkPicker} networks */
+  constructor(bench, comparison, view, networks) {
+    this.#bench = bench;
+    this.#comparison = comparison;
+    this.#view = view;
+    this.#networks = networks;
+  }
+
+  /** @returns {Record<string, string>} */
+  get #parts() {
+    const { focus, library, settings } = this.#bench;
+    const { zoom, x, y } = this.#view.camera;
+    return {
+      network: this.#networks.id,
+      ...settings.toLink(),
+      ...this.#comparison.arrangement,
+      layer: library.info?.layers[focus.layer]?.name ?? "",
+      channel: String(focus.channel),
+      method: focus.method,
+      zoom: [zoom, x, y].map((value) => Number(value.toFixed(3))).join(),
+      v: VERSION,
+    };
+  }
+
+  /** The whole, with the bundled sample that is looked at. */
+  get text() {
+    const { samples } = this.#bench;
+    const sample = SAMPLES.find((name) => samples.current?.name === `${name}.png`);
+    return String(new URLSearchParams(sample ? { ...this.#parts, sample } : this.#parts));
+  }
+
+  /** Takes over what a network and a picture must be there for. Answers with what of it could not be had. @param {URLSearchParams} link @returns {string[]} */
+  take(link) {
+    const { focus, library } = this.#bench;
+    const layer = library.info?.layers.findIndex(({ name, quantized }) => quantized && name === link.get("layer")) ?? -1;
+    if (layer >= 0) focus.set({ layer });
+    const channel = Number(link.get("channel"));
+    if (Number.isInteger(channel)) focus.set({ channel });
+    focus.set({ method: link.get("method") ?? focus.method });
+    const [zoom, x, y] = link.get("zoom")?.split(",").map(Number) ?? [];
+    if ([zoom, x, y].every(Number.isFinite)) this.#view.look({ zoom, x, y });
+    this.#taken = true;
+    // What was understood is now part of the link to this.
+    const now = new URLSearchParams(this.text);
+    return [...link].filter(([name, value]) => now.get(name) !== value).map(([name]) => name);
+  }
+
+  /** Keeps what is chosen for the next visit. */
+  draw() {
+    if (!this.#taken) return;
+    const { zoom: _, ...parts } = this.#parts;
+    const text = String(new URLSearchParams(parts));
+    if (text === this.#kept) return;
+    this.#kept = text;
+    try {
+      localStorage.setItem(KEY, text);
+    } catch {
+      // Forbidden here: the next visit begins with what is chosen by default.
+    }
+  }
+}

@@ -1,0 +1,59 @@
+// The present view as one HTML file that needs nothing else.
+import { METHOD_NAMES } from "../model/plan.js";
+import { provenance } from "../model/provenance.js";
+import { imageData } from "./comparison.js";
+
+/** @typedef {import("../model/bench.js").Bench} Bench */
+
+const STYLE = `
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 1200px; margin: 24px auto; padding: 0 16px; color: #222; background: #fff; }
+figure { margin: 0; } .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 10px; }
+img, svg { max-width: 100%; height: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 16px 0; }
+th, td { padding: 3px 10px; text-align: right; border-top: 1px solid #ddd; white-space: pre-line; } th:first-child { text-align: left; }
+caption { text-align: left; color: #555; } pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; }`;
+
+/** A picture that travels inside the file. @param {import("../pkg/dfsq.js").Picture} picture */
+function dataUrl(picture) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: picture.width, height: picture.height });
+  canvas.getContext("2d")?.putImageData(imageData(picture), 0, 0);
+  return canvas.toDataURL("image/png");
+}
+
+/** @template {keyof HTMLElementTagNameMap} K @param {Document} page @param {ParentNode} into @param {K} name @param {string} [text] */
+function add(page, into, name, text) {
+  const made = page.createElement(name);
+  if (text) made.textContent = text;
+  into.append(made);
+  return made;
+}
+
+/** @param {Bench} bench @param {string[]} figures SVG texts @param {HTMLTableElement[]} tables of the page that are shown as they are */
+export function reportHtml(bench, figures, tables) {
+  const { samples, scheduler } = bench;
+  const page = document.implementation.createHTMLDocument(`dfsq: ${samples.current?.name}`);
+  page.documentElement.lang = "en";
+  const charset = page.createElement("meta");
+  charset.setAttribute("charset", "utf-8");
+  page.head.prepend(charset);
+  add(page, page.head, "style", STYLE);
+  add(page, page.body, "h1", `${samples.current?.name}`);
+  const pictures = add(page, page.body, "div");
+  pictures.className = "pictures";
+  for (const [method, name] of Object.entries(METHOD_NAMES)) {
+    const result = scheduler.result(method);
+    if (!result) continue;
+    const figure = add(page, pictures, "figure");
+    Object.assign(add(page, figure, "img"), { src: dataUrl(result.picture), alt: name });
+    const score = scheduler.score(method)?.psnrY;
+    add(page, figure, "figcaption", score === undefined ? name : `${name}, ${score.toFixed(2)} dB`);
+  }
+  for (const table of tables) if (table.tBodies[0]?.rows.length) page.body.append(page.importNode(table, true));
+  for (const text of figures) {
+    const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+    add(page, page.body, "figure").append(page.importNode(svg, true));
+  }
+  add(page, page.body, "h2", "Made by");
+  add(page, page.body, "pre", JSON.stringify(provenance(bench), null, 1));
+  return `<!doctype html>\n${page.documentElement.outerHTML}\n`;
+}
