@@ -9,7 +9,7 @@ wasm_target=wasm32-unknown-unknown
 wasm_pack_version=0.15.1
 cargo_deny_version=0.20.2
 onnxruntime_web_version=1.30.0
-wasm_limit=680000 # bytes of the program without tract when compressed
+wasm_limit=700000 # bytes of the program without tract when compressed
 export PATH=$tools/bin:$PATH
 
 usage() {
@@ -146,10 +146,22 @@ setup_browser() {
   export BROWSER
 }
 
+setup_firefox() {
+  local candidate
+  for candidate in firefox-esr firefox; do
+    if have "$candidate"; then FIREFOX=$(command -v "$candidate"); break; fi
+  done
+  if [ -z "${FIREFOX:-}" ]; then
+    apt_install firefox-esr
+    FIREFOX=$(command -v firefox-esr)
+  fi
+  export FIREFOX
+}
+
 setup_page_tests() {
   have npm || apt_install nodejs npm
   if ! cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed; then
-    say "installing playwright-core and typescript (about 10 seconds)"
+    say "installing playwright-core, puppeteer-core, axe-core and typescript (about 10 seconds)"
     (cd tests/e2e && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)
   fi
 }
@@ -262,6 +274,7 @@ run_tests() {
   check
   setup_wasm_pack
   setup_browser
+  setup_firefox
   setup_python
   log=$(mktemp -d)
 
@@ -277,7 +290,7 @@ run_tests() {
   grep -q 'test result: FAILED\|^error' "$log/wasm" && { cat "$log/wasm"; die "a test in the browser failed"; }
   # A file of tests without wasm_bindgen_test_configure! is passed over with a word of advice.
   grep -q 'wasm_bindgen_test_configure!' "$log/wasm" && { cat "$log/wasm"; die "a file of tests was not run in the browser"; }
-  say "the page in $BROWSER"
+  say "the page in $BROWSER and $FIREFOX"
   DFSQ=$(realpath "${CARGO_TARGET_DIR:-target}")/release/dfsq
   export DFSQ
   (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=spec ./*.test.js) 2>&1 | tee "$log/page"

@@ -144,7 +144,16 @@ mod tests {
     fn of<'a>(counts: &'a [u32], rugs: [&[f64]; 3]) -> ChannelHistogram<'a> {
         let rugs = rugs.map(|points| Rug { points: points.to_vec(), decibels: Some(20.0) });
         let normalization = [0.0, 1.0];
-        ChannelHistogram { counts, errors: &[], rugs, looked_at: 1, normalization, raw: false, linear: false }
+        ChannelHistogram {
+            counts,
+            errors: &[],
+            rugs,
+            looked_at: 1,
+            normalization,
+            what: "Values",
+            raw: false,
+            linear: false,
+        }
     }
 
     fn lines(inputs: [Vec<f64>; 3], selected: usize) -> LayersRequest {

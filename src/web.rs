@@ -224,6 +224,11 @@ impl BrowserSession {
         channel_to_js(&self.session.channel(input, &request)?, [input.width, input.height])
     }
 
+    /// Looks at the weights of one kernel.
+    pub fn kernel(&self, layer: usize, kernel: usize, options: JsOptions) -> Result<JsKernelView> {
+        to_js(&self.session.kernel(layer, kernel, &from_js(options)?)?)
+    }
+
     /// Compares the ways of choosing points of one channel of a layer whose input is held under this key.
     pub fn study(&self, key: &str, layer: usize, channel: usize, bits: u8) -> Result<JsStudy> {
         let (input, bits) = (self.held(key, layer)?, BitWidth::new(bits)?);

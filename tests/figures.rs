@@ -71,6 +71,7 @@ fn a_histogram_has_the_points_of_three_methods() {
         rugs: points.clone().map(|points| Rug { points, decibels }),
         looked_at: 1,
         normalization: [2.5, 50.0],
+        what: "Values and quantization points",
         raw,
         linear: raw,
     };

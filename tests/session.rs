@@ -439,3 +439,28 @@ fn a_channel_looked_at_closely_is_what_a_run_does_there() {
     let bad = ChannelRequest { layer: 1, channel: 99, options, points: None };
     assert!(matches!(session.channel(&input, &bad), Err(Error::Option(_))));
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_kernel_looked_at_closely_has_the_weights_that_a_run_takes() {
+    let session = calibrated();
+    let options = options(Method::Dfsq, 3);
+    let prepared = session.prepare(&options).unwrap();
+    let layer = &session.network().layers()[1];
+    let mut noise = 0.0;
+    for kernel in 0..layer.outputs {
+        let view = session.kernel(1, kernel, &options).unwrap();
+        let own = session.network().kernels(1);
+        let size = own.len() / layer.outputs;
+        assert_eq!(view.counts.iter().sum::<u32>() as usize, size);
+        let [dfsq, min_max] = [Method::Dfsq, Method::MinMax]
+            .map(|method| view.methods.iter().find(|own| own.method == method).unwrap());
+        assert_eq!(dfsq.points, min_max.points, "both round to the uniform grid");
+        assert!(dfsq.points.len() <= 8 && view.methods.len() == 2);
+        let signal: f64 = own[kernel * size..][..size].iter().map(|w| f64::from(*w).powi(2)).sum();
+        noise += signal / 10f64.powf(dfsq.db / 10.0);
+    }
+    let expected = prepared.weight_errors()[1].noise;
+    assert!((noise - expected).abs() <= 1e-5 * expected.max(1e-9), "{noise}, not {expected}");
+    assert!(matches!(session.kernel(1, 99, &options), Err(Error::Option(_))));
+    assert!(matches!(session.kernel(0, 0, &options), Err(Error::Option(_))));
+}

@@ -17,6 +17,8 @@ import { listenForDrawer } from "./view/drawer.js";
 import { Errors } from "./view/errors.js";
 import { Exports, download } from "./view/exports.js";
 import { listenForFiles } from "./view/files.js";
+import { makeHints } from "./view/hints.js";
+import { listenForHow } from "./view/how.js";
 import { LayerBits } from "./view/layer-bits.js";
 import { Link, wanted } from "./view/link.js";
 import { NetworkPicker } from "./view/network-picker.js";
@@ -54,6 +56,7 @@ function show(bench, link) {
     noise,
     benchmark,
     new Bits(bench.settings),
+    makeHints(bench),
     new Crops(bench, view, download, failed),
     new Details(element("details"), bench.settings),
     new CalibrationButtons(bench),
@@ -68,6 +71,7 @@ function show(bench, link) {
     { draw: () => drawCosts(bench, element("costs")) },
   ];
   listenForDrawer();
+  listenForHow(() => analyzer.seen);
   let frame = 0;
   bench.addEventListener("change", () => {
     // Everything once before the next frame.

@@ -191,6 +191,7 @@ fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<
         sample: 0,
         channel: 0,
         options: options.clone(),
+        kernel: 0,
         order: Vec::new(),
         histogram: HistogramChoice::default(),
     };
@@ -203,6 +204,7 @@ fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<
             (FigureKind::Channels, "channels"),
             (FigureKind::Samples, "samples"),
             (FigureKind::Histogram, "histogram"),
+            (FigureKind::Weights, "weights"),
             (FigureKind::UniversalSet, "universal-set"),
         ] {
             request.kind = kind;

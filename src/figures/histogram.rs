@@ -19,6 +19,8 @@ pub struct ChannelHistogram<'a> {
     pub looked_at: usize,
     /// What normalization subtracts and divides by.
     pub normalization: [f32; 2],
+    /// What they are of.
+    pub what: &'a str,
     /// Whether values are to stand on the axis as they are, not normalized.
     pub raw: bool,
     /// Whether counts are drawn as they are, not as their logarithms.
@@ -59,13 +61,10 @@ pub fn histogram(style: &Style, channel: &ChannelHistogram<'_>) -> Result<String
         x if channel.raw => short(&(x * range + mean)),
         x => short(x),
     };
-    let (title, description) = match channel.raw {
-        true => ("Values and quantization points", "value"),
-        false => ("Normalized values and quantization points", "normalized value"),
-    };
+    let description = if channel.raw { "value" } else { "normalized value" };
     svg(style, |area| {
         let y = -BELOW * top..1.05 * top;
-        let mut chart = axes!(area, style, title, START..END, y, description, "", |mesh| {
+        let mut chart = axes!(area, style, channel.what, START..END, y, description, "", |mesh| {
             mesh.disable_y_mesh().x_labels(12).x_label_formatter(&label).y_labels(0).disable_y_axis()
         });
         let bars = |heights: Vec<f64>, colour: RGBAColor| {

@@ -50,7 +50,7 @@ pub struct ChannelView {
     pub quantized: Vec<f32>,
 }
 
-/// What a method makes of a channel.
+/// What a method makes of the values of a channel or a kernel.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct MethodView {
@@ -58,7 +58,7 @@ pub struct MethodView {
     pub method: Method,
     /// Signal-to-noise ratio in dB; infinite where nothing is changed.
     pub db: f64,
-    /// The values that it knows for this channel, ascending.
+    /// The values that it knows, ascending.
     pub points: Vec<PointView>,
     /// By bin, the share of the squared error that comes from there.
     pub errors: Vec<f64>,
@@ -70,9 +70,10 @@ pub struct MethodView {
 pub struct PointView {
     /// On the normalized axis.
     pub value: f64,
-    /// What it is the mean of, but for the sign: powers of two and their sums, one of each word set. None for a grid.
+    /// What it is the mean of, but for the sign: 0 or a power of two, one of each word set. None where it is not from the
+    /// universal set.
     pub words: Vec<f32>,
-    /// Share of the channel's values that it stands for.
+    /// Share of the values that it stands for.
     pub share: f64,
     /// Share of the squared error that they make.
     pub error: f64,
@@ -162,16 +163,17 @@ impl Session {
     }
 }
 
-fn bin(value: f32, norm: Normalization) -> usize {
+pub(super) fn bin(value: f32, norm: Normalization) -> usize {
     let place = (norm.normalize(value) + 1.0) * (HISTOGRAM_BINS as f32 / 2.0);
     (place as usize).min(HISTOGRAM_BINS - 1)
 }
 
-fn point(value: f64, words: Vec<f32>) -> PointView {
+pub(super) fn point(value: f64, words: Vec<f32>) -> PointView {
     PointView { value, words, share: 0.0, error: 0.0 }
 }
 
-fn look(
+/// What becomes of values, of which a method knows these points.
+pub(super) fn look(
     method: Method,
     mut points: Vec<PointView>,
     norm: Normalization,

@@ -1,7 +1,7 @@
 //! Which figure of which layer, sample and channel is asked for, and what it is drawn from.
 
 use super::channel::METHODS;
-use super::{ChannelRequest, Method, Options, Session};
+use super::{ChannelRequest, Method, MethodView, Options, Session};
 use crate::Result;
 use crate::analysis::{self, ChannelSummary, SampleAnalysis};
 use crate::figures::{self, ChannelHistogram, Chosen, Rug, Style};
@@ -29,6 +29,9 @@ pub struct FigureRequest {
     /// The channel that the figure is of, or that it points out.
     #[serde(default)]
     pub channel: usize,
+    /// The kernel that a figure of weights is of.
+    #[serde(default)]
+    pub kernel: usize,
     /// The bits, for DFSQ, DFSQ-opt and min-max alike.
     #[serde(default)]
     pub options: Options,
@@ -74,6 +77,8 @@ pub enum FigureKind {
     Samples,
     /// A normalized channel, with the points of each method.
     Histogram,
+    /// The weights of one kernel, with the values that each method rounds them to.
+    Weights,
     /// Universal sets and the points chosen from them.
     UniversalSet,
 }
@@ -118,6 +123,7 @@ impl Session {
                 Some(input) => self.close_histogram(request, input, channel),
                 None => self.coarse_histogram(request, own, channel),
             },
+            FigureKind::Weights => self.weights(request),
             FigureKind::UniversalSet => figures::universal_set(&style, &self.chosen(request, channel)?),
         }
     }
@@ -141,6 +147,7 @@ impl Session {
             rugs: [opt, dfsq, grid].map(|points| Rug { points, decibels: None }),
             looked_at: 0,
             normalization: [own.mean, own.range],
+            what: "Values and quantization points",
             raw: request.histogram.raw,
             linear: request.histogram.linear,
         };
@@ -152,22 +159,30 @@ impl Session {
         let HistogramChoice { raw, linear, points } = request.histogram.clone();
         let (layer, options) = (request.layer, request.options.clone());
         let view = self.channel(input, &ChannelRequest { layer, channel, options, points })?;
-        let of = |method| view.methods.iter().find(|view| view.method == method);
-        let rug = |method| {
-            let view = of(method)?;
-            let points = view.points.iter().map(|point| point.value).collect();
-            Some(Rug { points, decibels: Some(view.db) })
-        };
-        let histogram = ChannelHistogram {
-            counts: &view.counts,
-            errors: of(request.options.method).map_or(&[], |view| &view.errors),
-            rugs: METHODS.map(|method| rug(method).unwrap_or_default()),
-            looked_at: METHODS.iter().position(|m| *m == request.options.method).unwrap_or(0),
-            normalization: [view.mean, view.range],
-            raw,
-            linear,
-        };
-        figures::histogram(&request.style, &histogram)
+        let what = "Values and quantization points";
+        let normalization = [view.mean, view.range];
+        figures::histogram(
+            &request.style,
+            &ChannelHistogram {
+                normalization,
+                raw,
+                linear,
+                what,
+                ..of(&view.counts, &view.methods, request)
+            },
+        )
+    }
+
+    fn weights(&self, request: &FigureRequest) -> Result<String> {
+        let view = self.kernel(request.layer, request.kernel, &request.options)?;
+        let what = format!("Weights of kernel {}", request.kernel);
+        let normalization = [0.0, view.range];
+        let histogram = of(&view.counts, &view.methods, request);
+        let (raw, linear) = (true, request.histogram.linear);
+        figures::histogram(
+            &request.style,
+            &ChannelHistogram { normalization, raw, linear, what: &what, ..histogram },
+        )
     }
 
     /// The points of one channel under DFSQ-opt and DFSQ, each with the universal set that they are from.
@@ -179,5 +194,25 @@ impl Session {
             Ok(Chosen { universal, points: points.map_or_else(Vec::new, |points| points.values(channel)) })
         };
         Ok([chosen(Method::DfsqOpt)?, chosen(Method::Dfsq)?])
+    }
+}
+
+/// Counts, and what the methods make of them, the one of the request's options looked at.
+fn of<'v>(counts: &'v [u32], methods: &'v [MethodView], request: &FigureRequest) -> ChannelHistogram<'v> {
+    let of = |method| methods.iter().find(|view| view.method == method);
+    let rug = |method| {
+        let view = of(method)?;
+        let points = view.points.iter().map(|point| point.value).collect();
+        Some(Rug { points, decibels: Some(view.db) })
+    };
+    ChannelHistogram {
+        counts,
+        errors: of(request.options.method).map_or(&[], |view| &view.errors),
+        rugs: METHODS.map(|method| rug(method).unwrap_or_default()),
+        looked_at: METHODS.iter().position(|method| *method == request.options.method).unwrap_or(0),
+        normalization: [0.0, 1.0],
+        what: "",
+        raw: false,
+        linear: false,
     }
 }

@@ -92,22 +92,7 @@ impl Session {
         [weight_bits, activation_bits]: [BitWidth; 2],
         options: &Options,
     ) -> Result<PreparedLayer> {
-        let layer = &self.network.layers()[index];
-        let non_finite = |NonFiniteChannel(kernel)| self.network.non_finite(index, kernel);
-        let own = self.network.kernels(index);
-        let (weights, weight_terms) = if weight_bits == BitWidth::FULL {
-            (None, None)
-        } else if options.weights == WeightGrid::Uniform {
-            let mut weights = own.to_vec();
-            uniform::quantize_kernels(&mut weights, layer.outputs, weight_bits).map_err(non_finite)?;
-            (Some(weights), None)
-        } else {
-            let word_sets = self.point_settings(options.method).word_sets;
-            let kernels =
-                CodedKernels::nearest(own, layer.outputs, WeightGrid::Subset, word_sets, weight_bits)
-                    .map_err(non_finite)?;
-            (Some(kernels.weights()), Some(Terms::of_kernels(&kernels)))
-        };
+        let (weights, weight_terms) = self.rounded_weights(index, weight_bits, options)?;
         let weight_error = self.weight_error(index, weights.as_deref());
         let weights = weights.map(|weights| self.network.make_weights(index, &weights, &[])).transpose()?;
         if activation_bits == BitWidth::FULL {
@@ -127,6 +112,44 @@ impl Session {
         let mut error = QuantizationError::default();
         error.add(own, quantized.unwrap_or(own));
         error
+    }
+
+    /// A layer's weights as a method without optimized layers rounds them; none in full precision.
+    fn rounded_weights(
+        &self,
+        index: usize,
+        bits: BitWidth,
+        options: &Options,
+    ) -> Result<(Option<Vec<f32>>, Option<Terms>)> {
+        if bits == BitWidth::FULL {
+            return Ok((None, None));
+        }
+        let outputs = self.network.layers()[index].outputs;
+        let non_finite = |NonFiniteChannel(kernel)| self.network.non_finite(index, kernel);
+        let own = self.network.kernels(index);
+        if options.weights == WeightGrid::Uniform {
+            let mut weights = own.to_vec();
+            uniform::quantize_kernels(&mut weights, outputs, bits).map_err(non_finite)?;
+            return Ok((Some(weights), None));
+        }
+        let word_sets = self.point_settings(options.method).word_sets;
+        let kernels =
+            CodedKernels::nearest(own, outputs, WeightGrid::Subset, word_sets, bits).map_err(non_finite)?;
+        Ok((Some(kernels.weights()), Some(Terms::of_kernels(&kernels))))
+    }
+
+    /// A layer's weights under these options; nothing where they stay as they are.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`].
+    pub(super) fn quantized_weights(&self, layer: usize, options: &Options) -> Result<Option<Vec<f32>>> {
+        let bits = options.bits(self.network.layers())?;
+        if options.method == Method::DfsqOpt && bits[layer] != [BitWidth::FULL; 2] {
+            let layers = self.optimized.find(&bits).ok_or_else(|| not_optimized(options))?;
+            let kernels = layers[layer].as_ref().and_then(|layer| layer.kernels.as_ref());
+            return Ok(kernels.map(CodedKernels::weights));
+        }
+        Ok(self.rounded_weights(layer, bits[layer][0], options)?.0)
     }
 
     /// What quantizes a layer's input under these options; nothing where it stays in full precision.

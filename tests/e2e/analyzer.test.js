@@ -119,6 +119,24 @@ test("points are read out, dragged, and brought back, and the error follows", as
   assert.deepEqual(page.complaints, []);
 });
 
+test("a kernel's weights and what they are rounded to are drawn and read out", async () => {
+  const page = await analyzed();
+  const figure = byId(page, "figure-weights");
+  await figure.locator("svg").waitFor();
+  const drawn = await figure.innerHTML();
+  await byId(page, "kernel-select").selectOption("5");
+  await page.waitForFunction((old) => document.querySelector('[data-testid="figure-weights"]').innerHTML !== old, drawn);
+  await figure.hover({ position: await place(page, "figure-weights", 0) });
+  assert.match(await tip(page), /^around -?0.*\n\d+ values, .*\n\S+ % of DFSQ’s squared error$/);
+  await byId(page, "how-it-works").click();
+  assert.match(await byId(page, "how-example").textContent(), /^body\.0\.conv1, channel 0, .* 16 points:\ny = .*\nq = .*shift.*\nx′ = /);
+  await page.keyboard.press("Escape");
+  assert.ok(await byId(page, "close-hints").isVisible());
+  await byId(page, "close-hints").click();
+  assert.ok(await page.locator("#hints").isHidden());
+  assert.deepEqual(page.complaints, []);
+});
+
 test("channels are sorted by what they lose", async () => {
   const page = await analyzed();
   const figure = byId(page, "figure-channels");

@@ -18,17 +18,21 @@ export const file = (relative) => readFile(new URL(relative, root));
 
 let server;
 let browser;
-let address;
+
+/** Serves the page: its address, and how to stop. */
+export async function serve() {
+  const process = spawn(fileURLToPath(new URL("build.sh", root)), ["serve"], { stdio: ["ignore", "pipe", "inherit"] });
+  return { address: String((await once(process.stdout, "data"))[0]).trim(), stop: () => process.kill() };
+}
 
 export async function start() {
-  server = spawn(fileURLToPath(new URL("build.sh", root)), ["serve"], { stdio: ["ignore", "pipe", "inherit"] });
-  address = String((await once(server.stdout, "data"))[0]).trim();
+  server = await serve();
   browser = await chromium.launch({ executablePath: process.env.BROWSER ?? "/usr/bin/chromium", args: FLAGS });
 }
 
 export async function stop() {
   await browser?.close();
-  server?.kill();
+  server?.stop();
 }
 
 /** A fresh page, with what its console said wrong. */
@@ -41,7 +45,7 @@ export async function open(hash = "", context = {}) {
   page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => page.complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
-  await page.goto(address + hash);
+  await page.goto(server.address + hash);
   await state(page, "ready", "running", "done");
   return page;
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Focus } from "../../www/model/focus.js";
-import { sumText } from "../../www/view/point-words.js";
+import { exampleText, sumText } from "../../www/view/point-words.js";
 import { differenceMap, greyMap, largestDifference } from "../../www/model/feature-map.js";
 
 const layer = (name, inputs, quantized = true) => ({ name, inputs, quantized });
@@ -73,4 +73,11 @@ test("a channel is painted grey, and its difference red above and blue below", (
   const { rgba } = differenceMap(values, quantized, 0.5, 4, 1);
   assert.deepEqual([...rgba.subarray(0, 12)], [255, 255, 255, 255, 255, 0, 0, 255, 0, 0, 255, 255]);
   assert.deepEqual([...greyMap(new Float32Array(1), [0, 0], 1, 1).rgba], [0, 0, 0, 255], "a constant channel");
+});
+
+test("the example goes through the formulas with a value of the picture", () => {
+  const view = { mean: 0.5, range: 2, methods: [{ method: "dfsq", points: [{ value: -0.25, words: [1, 0, 0, 0] }, { value: 0.5, words: [1, 1, 0, 0] }] }] };
+  const text = exampleText({ width: 3, height: 3, values: new Float32Array(9).fill(1.25), view }, "a, channel 1");
+  assert.match(text, /^a, channel 1, .* with DFSQ and 2 points:\ny = \(1\.25 − 0\.5\) \/ 2 = 0\.375\nq = 0\.5 = \(1 \+ 1 \+ 0 \+ 0\) \/ 4: one shift\nx′ = 0\.5 · 2 \+ 0\.5 = 1\.5, off by 0\.25$/);
+  assert.equal(exampleText({ width: 1, height: 1, values: new Float32Array(1), view: { ...view, methods: [] } }, "a"), "a is left in full precision.");
 });

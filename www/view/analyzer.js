@@ -13,6 +13,8 @@ import { decimal } from "./score-table.js";
  * @typedef {import("../pkg/dfsq.js").ChannelPicture} ChannelPicture
  * @typedef {import("../pkg/dfsq.js").ChannelSummary} ChannelSummary
  * @typedef {import("../pkg/dfsq.js").PointView} PointView
+ * @typedef {import("../pkg/dfsq.js").KernelView} KernelView
+ * @typedef {{counts: number[], methods: import("../pkg/dfsq.js").MethodView[]}} Histogram
  */
 
 /** Height over width. */
@@ -29,6 +31,7 @@ export class Analyzer {
   #failed;
   #layer = /** @type {HTMLSelectElement} */ (element("layer"));
   #channel = /** @type {HTMLSelectElement} */ (element("channel"));
+  #kernel = /** @type {HTMLSelectElement} */ (element("kernel"));
   #order = /** @type {HTMLSelectElement} */ (element("channel-order"));
   /** @type {Record<FigureRequest["kind"], Figure>} */
   #figures;
@@ -41,6 +44,8 @@ export class Analyzer {
   #looking = "";
   /** Of the layer, and what that is of. @type {{of: string, channels: ChannelSummary[]}} */
   #summaries = { of: "", channels: [] };
+  /** The kernel that is looked at. @type {KernelView | undefined} */
+  #weights;
   /** The point that arrow keys have come to. */
   #at = 0;
 
@@ -50,18 +55,19 @@ export class Analyzer {
     this.#failed = failed;
     const { focus } = bench;
     const figure = (/** @type {string} */ kind) => new Figure(find(`figure[data-kind=${kind}]`, document), ASPECT, () => this.draw(), failed);
-    this.#figures = { channels: figure("channels"), samples: figure("samples"), histogram: figure("histogram"), "universal-set": figure("universal-set") };
+    this.#figures = { channels: figure("channels"), samples: figure("samples"), histogram: figure("histogram"), weights: figure("weights"), "universal-set": figure("universal-set") };
     this.#maps = new ChannelMaps(view);
     this.#layer.addEventListener("change", () => focus.set({ layer: Number(this.#layer.value) }));
     this.#channel.addEventListener("change", () => focus.set({ channel: Number(this.#channel.value) }));
     for (const id of ["channel-order", "histogram-raw", "histogram-linear"]) element(id).addEventListener("change", () => this.draw());
+    this.#kernel.addEventListener("change", () => this.draw());
     element("reset-points").onclick = () => focus.movePoints(undefined);
     this.#point();
   }
 
   #point() {
     const { focus, samples } = this.#bench;
-    const { channels, histogram, samples: others, "universal-set": universal } = this.#figures;
+    const { channels, histogram, samples: others, weights, "universal-set": universal } = this.#figures;
     point(channels, {
       read: (x) => this.#readChannel(this.#ordered()[Math.round(x)]),
       choose: (x) => focus.set({ channel: this.#ordered()[Math.round(x)] }),
@@ -78,22 +84,26 @@ export class Analyzer {
       choose: (x) => known()[Math.round(x)] !== undefined && this.#bench.chooseSample(known()[Math.round(x)]),
     });
     point(histogram, {
-      read: (x, y) => this.#readHistogram(x, y),
+      read: (x, y) => {
+        const view = this.#seen?.channel.view;
+        return view ? this.#readHistogram(histogram, view, x, y, `${decimal(x, 2)} normalized, ${decimal(x * view.range + view.mean, 3)} as it is`) : "";
+      },
       step: (dx, _, shift) => {
         const points = this.#own()?.points ?? [];
         if (!points.length) return undefined;
         if (shift) this.#move(this.#at, points[this.#at].value + dx / 256);
         else this.#at = Math.max(0, Math.min(this.#at + dx, points.length - 1));
         const row = QUANTIZED_METHODS.indexOf(focus.method);
-        return { at: [points[this.#at].value, this.#rugHeight(row)], text: this.#readPoint(points[this.#at]) };
+        return { at: [points[this.#at].value, -RUG * (row + 0.5) * this.#top(histogram)], text: this.#readPoint(points[this.#at]) };
       },
       grasp: (x, y) => {
         const points = this.#own()?.points ?? [];
-        if (this.#rugAt(y) !== focus.method || focus.method === "min-max") return undefined;
+        if (this.#rugAt(histogram, y) !== focus.method || focus.method === "min-max") return undefined;
         const index = nearest(points, x);
         return Math.abs(points[index]?.value - x) < NEAR ? (to) => this.#move(index, to) : undefined;
       },
     });
+    point(weights, { read: (x, y) => (this.#weights ? this.#readHistogram(weights, this.#weights, x, y, `around ${decimal(x * this.#weights.range, 4)}`) : "") });
     point(universal, {
       read: (x, y) => {
         const method = y > 0.5 ? "dfsq" : "dfsq-opt";
@@ -118,37 +128,30 @@ export class Analyzer {
     this.#bench.focus.movePoints(points);
   }
 
-  /** Whose points lie at this height of the histogram. @param {number} y */
-  #rugAt(y) {
-    return y < 0 ? QUANTIZED_METHODS[Math.floor(-y / this.#top() / RUG)] : undefined;
+  /** Whose points lie at this height of a histogram. @param {Figure} figure @param {number} y */
+  #rugAt(figure, y) {
+    return y < 0 ? QUANTIZED_METHODS[Math.floor(-y / this.#top(figure) / RUG)] : undefined;
   }
 
-  /** @param {number} row */
-  #rugHeight(row) {
-    return -RUG * (row + 0.5) * this.#top();
-  }
-
-  /** The height of the highest bar. */
-  #top() {
-    const low = Number(this.#figures.histogram.svg?.dataset.plot?.split(" ").at(-2));
+  /** The height of the highest bar. @param {Figure} figure */
+  #top(figure) {
+    const low = Number(figure.svg?.dataset.plot?.split(" ").at(-2));
     return low / (-3 * RUG);
   }
 
-  /** @param {number} x @param {number} y */
-  #readHistogram(x, y) {
-    const view = this.#seen?.channel.view;
-    if (!view || Math.abs(x) > 1) return "";
-    const method = this.#rugAt(y);
+  /** @param {Figure} figure @param {Histogram} histogram @param {number} x @param {number} y @param {string} place in words */
+  #readHistogram(figure, { counts, methods }, x, y, place) {
+    if (Math.abs(x) > 1) return "";
+    const method = this.#rugAt(figure, y);
+    const pointed = methods.find((own) => own.method === (method ?? this.#bench.focus.method));
     if (method) {
-      const points = view.methods.find((own) => own.method === method)?.points ?? [];
-      const own = points[nearest(points, x)];
+      const own = pointed?.points[nearest(pointed.points, x)];
       return own ? `${METHOD_NAMES[method]}\n${this.#readPoint(own)}` : "";
     }
-    const bin = Math.min(Math.floor(((x + 1) / 2) * view.counts.length), view.counts.length - 1);
-    const total = view.counts.reduce((sum, count) => sum + count, 0);
-    const error = this.#own()?.errors[bin];
-    const lines = [`${decimal(x, 2)} normalized, ${decimal(x * view.range + view.mean, 3)} as it is`, `${view.counts[bin]} values, ${percent(view.counts[bin] / total)}`];
-    if (error !== undefined) lines.push(`${percent(error)} of ${METHOD_NAMES[this.#bench.focus.method]}’s squared error`);
+    const bin = Math.min(Math.floor(((x + 1) / 2) * counts.length), counts.length - 1);
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    const lines = [place, `${counts[bin]} values, ${percent(counts[bin] / total)}`];
+    if (pointed) lines.push(`${percent(pointed.errors[bin])} of ${METHOD_NAMES[pointed.method]}’s squared error`);
     return lines.join("\n");
   }
 
@@ -186,11 +189,18 @@ export class Analyzer {
     const listed = `${info.sha256} ${focus.layer}`;
     if (this.#listed !== listed) {
       this.#layer.replaceChildren(...focus.layers.map((index) => new Option(info.layers[index].name, String(index))));
+      this.#kernel.replaceChildren(...Array.from({ length: info.layers[focus.layer].outputs }, (_, i) => new Option(String(i), String(i))));
       this.#channel.replaceChildren(...Array.from({ length: focus.channels }, (_, i) => new Option(String(i), String(i))));
       this.#listed = listed;
     }
     this.#layer.value = String(focus.layer);
     this.#channel.value = String(focus.channel);
+  }
+
+  /** The channel that is looked at, with its name. */
+  get seen() {
+    const { focus, library } = this.#bench;
+    return this.#seen && { channel: this.#seen.channel, name: `${library.info?.layers[focus.layer].name}, channel ${focus.channel}` };
   }
 
   /** The figures' SVG texts. */
@@ -238,7 +248,8 @@ export class Analyzer {
     const key = sample && scheduler.analysisKey(sample);
     if (!sample || !key) return;
     const { layer, channel, method, points } = focus;
-    const [of, wanted] = [this.#of(), JSON.stringify([this.#of(), channel, method, points])];
+    const kernel = Number(this.#kernel.value);
+    const [of, wanted] = [this.#of(), JSON.stringify([this.#of(), channel, kernel, method, points])];
     if (this.#looking === wanted) return;
     this.#looking = wanted;
     try {
@@ -247,6 +258,7 @@ export class Analyzer {
       await engines.fp32.call("holdInput", [low, key, layer], { assets });
       if (this.#summaries.of !== of) this.#summaries = { of, channels: await engines.fp32.call("distributions", [key, layer]) };
       const options = { ...settings.options("dfsq"), ...settings.options(method), method };
+      this.#weights = await engines.fp32.call("kernel", [layer, kernel, options], { assets });
       const seen = await engines.fp32.call("channel", [key, { layer, channel, options, points }], { assets });
       if (this.#looking !== wanted) return;
       this.#seen = { of: wanted, channel: seen };
@@ -279,7 +291,7 @@ export class Analyzer {
     const listed = samples.list.map((sample) => ({ key: scheduler.analysisKey(sample) ?? "", name: sample.name }));
     const options = { ...settings.options("dfsq"), ...settings.options(method), method };
     const histogram = { raw: element("histogram-raw").checked, linear: element("histogram-linear").checked, points: focus.points };
-    const request = { kind, layer, samples: listed, sample: samples.active, channel, options, order: kind === "channels" ? this.#ordered() : [], histogram };
+    const request = { kind, layer, samples: listed, sample: samples.active, channel, kernel: Number(this.#kernel.value), options, order: kind === "channels" ? this.#ordered() : [], histogram };
     const close = kind === "histogram" && this.#seen?.of;
     const analyzed = samples.list.map((sample) => scheduler.isAnalyzed(sample));
     const drawn = await this.#figures[kind].draw(JSON.stringify([request, analyzed, this.#of(), close]), (style) => engines.fp32.call("figure", [{ ...request, style }], { assets: this.#assets }));

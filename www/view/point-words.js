@@ -1,4 +1,7 @@
-// A value of the universal set as the sum that it is. No DOM.
+// A value of the universal set as the sum that it is, and the way of a value to it. No DOM.
+import { METHOD_NAMES } from "../model/plan.js";
+
+/** @typedef {import("../pkg/dfsq.js").ChannelPicture} ChannelPicture */
 
 /** A power of two, or what is left of it, as a fraction. @param {number} word */
 const fraction = (word) => (word === 0 || Number.isInteger(word) ? String(word) : `1/${1 / word}`);
@@ -19,4 +22,22 @@ export function sumText(value, words) {
   if (!terms) return "0: nothing to compute";
   const shifts = terms === 1 ? "one shift" : `${count(terms, "shift")} and ${count(terms - 1, "addition")}`;
   return `${value < 0 ? "−" : ""}(${words.map(fraction).join(" + ")}) / ${words.length}: ${shifts}`;
+}
+
+const short = (/** @type {number} */ value) => String(Number(value.toPrecision(4)));
+
+/** One value through the formulas: the one in the middle of the picture. @param {ChannelPicture} channel @param {string} name of the layer and channel */
+export function exampleText({ width, height, values, view }, name) {
+  const own = view.methods.find(({ method }) => method === "dfsq") ?? view.methods.find(({ method }) => method === "dfsq-opt");
+  if (!own?.points.length) return `${name} is left in full precision.`;
+  const x = values[Math.floor(height / 2) * width + Math.floor(width / 2)];
+  const y = (x - view.mean) / view.range;
+  const point = own.points.reduce((best, one) => (Math.abs(one.value - y) < Math.abs(best.value - y) ? one : best));
+  const words = point.words.length ? ` = ${sumText(point.value, point.words)}` : "";
+  return [
+    `${name}, the value in the middle of the picture, with ${METHOD_NAMES[own.method]} and ${own.points.length} points:`,
+    `y = (${short(x)} − ${short(view.mean)}) / ${short(view.range)} = ${short(y)}`,
+    `q = ${short(point.value)}${words}`,
+    `x′ = ${short(point.value)} · ${short(view.range)} + ${short(view.mean)} = ${short(point.value * view.range + view.mean)}, off by ${short(point.value * view.range + view.mean - x)}`,
+  ].join("\n");
 }

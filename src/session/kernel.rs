@@ -1,0 +1,51 @@
+//! One kernel's weights, looked at closely, and what each method makes of them.
+
+use super::channel::{METHODS, bin, look, point};
+use super::{MethodView, Options, Session};
+use crate::analysis::HISTOGRAM_BINS;
+use crate::quant::Normalization;
+use crate::{Error, Result};
+use serde::Serialize;
+
+/// The weights of one of a layer's kernels, which make one of its outputs. Places are in units of the largest weight.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct KernelView {
+    /// The largest weight, without its sign.
+    pub range: f32,
+    /// Number of weights in equal bins over [-1, 1].
+    pub counts: Vec<u32>,
+    /// DFSQ-opt, DFSQ and min-max, each with the values that it rounds these weights to; those that have nothing to go by, or
+    /// leave the layer in full precision, are missing.
+    pub methods: Vec<MethodView>,
+}
+
+impl Session {
+    /// Looks at a kernel of a quantized layer, with the bits of `options`, for all methods alike.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a kernel that is not there, and for options that make no sense for this network.
+    pub fn kernel(&self, layer: usize, kernel: usize, options: &Options) -> Result<KernelView> {
+        let shape = self.network.layers().get(layer).filter(|l| l.quantized && kernel < l.outputs);
+        let shape = shape.ok_or_else(|| Error::Option("there is no such kernel".into()))?;
+        let size = shape.weights() / shape.outputs;
+        let part = |weights: &[f32]| weights[kernel * size..][..size].to_vec();
+        let own = part(self.network.kernels(layer));
+        let largest = own.iter().fold(f32::MIN_POSITIVE, |most, weight| most.max(weight.abs()));
+        let norm = Normalization { mean: 0.0, range: largest };
+        let mut counts = vec![0; HISTOGRAM_BINS];
+        own.iter().for_each(|weight| counts[bin(*weight, norm)] += 1);
+        let mut methods = Vec::new();
+        for method in METHODS {
+            let options = Options { method, ..options.clone() };
+            let Ok(Some(weights)) = self.quantized_weights(layer, &options) else { continue };
+            let rounded = part(&weights);
+            let mut known = rounded.clone();
+            known.sort_unstable_by(f32::total_cmp);
+            known.dedup();
+            let points = known.iter().map(|weight| point(f64::from(weight / largest), Vec::new())).collect();
+            methods.push(look(method, points, norm, &own, &rounded));
+        }
+        Ok(KernelView { range: largest, counts, methods })
+    }
+}

@@ -1,0 +1,46 @@
+// What axe-core finds wrong for people who see, hear or move otherwise, in a real Chromium.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { byId, drop, open, openDrawer, png, start, state, stop } from "./browser.js";
+
+before(start);
+after(stop);
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+async function violations(page) {
+  const found = await page.evaluate(async () => /** @type {any} */ (globalThis).axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`axe finds nothing in the ${colorScheme} theme: empty, with a picture, with the drawer, and how it works`, async () => {
+    const page = await open("", { colorScheme });
+    await page.addScriptTag({ path: AXE });
+    assert.deepEqual(await violations(page), []);
+    await drop(page, await png(page, 48, 48), await png(page, 64, 48));
+    await state(page, "done");
+    for (const figure of ["heatmap", "histogram", "weights", "quality"]) await byId(page, `figure-${figure}`).locator("svg").waitFor();
+    await page.locator("compare-view .pane.shown").first().click();
+    await byId(page, "crops-canvas").waitFor();
+    assert.deepEqual(await violations(page), []);
+    await openDrawer(page);
+    for (const panel of ["#details", "#layer-bits", "#costs-panel"]) await page.locator(`${panel} summary`).click();
+    assert.deepEqual(await violations(page), []);
+    await page.keyboard.press("Escape");
+    await byId(page, "how-it-works").click();
+    assert.deepEqual(await violations(page), []);
+  });
+}
+
+test("no width from 360 to 2560 pixels scrolls sideways", async () => {
+  const page = await open();
+  await drop(page, await png(page, 64, 48));
+  await state(page, "done");
+  await page.locator("compare-view .pane.shown").first().click();
+  for (const width of [360, 390, 480, 768, 901, 1180, 1440, 2200, 2560]) {
+    await page.setViewportSize({ width, height: 900 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width} pixels`);
+  }
+});
