@@ -36,10 +36,16 @@ impl KMeans {
         }
         for _ in 0..self.restarts.max(1) {
             let mut centres = plus_plus(&bins, self.clusters, rng);
+            let mut before = Vec::new();
             for _ in 0..self.max_iterations {
                 if self.pin_zero {
                     pin_zero(&mut centres, self.clusters);
                 }
+                // A pinned centre moves away in every step, and back, so that the others may all have come to rest.
+                if centres == before {
+                    break;
+                }
+                before.clone_from(&centres);
                 if step(data, &mut centres) <= self.tolerance {
                     break;
                 }

@@ -1,5 +1,5 @@
 // The pictures of the current sample in <compare-view>, with their captions, and what arranges them.
-import { difference, GAINS } from "../model/difference.js";
+import { difference, errorMap, GAINS } from "../model/difference.js";
 import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
 import { element } from "./dom.js";
 import { bitsText, decimal } from "./score-table.js";
@@ -52,7 +52,7 @@ export class Comparison {
     }
     /** @type {HTMLInputElement} */ (document.querySelector(`[name=view][value="${wanted("view", VIEWS, "panes")}"]`)).checked = true;
     element("view").addEventListener("change", () => this.#arrange());
-    element("gain").append(...GAINS.map((gain) => new Option(`× ${gain}`, String(gain), gain === 8, gain === 8)));
+    element("gain").append(...GAINS.map((gain) => new Option(`difference × ${gain}`, String(gain), gain === 8, gain === 8)), new Option("local error", "local"));
     element("gain").addEventListener("change", () => this.#drawDifference());
     element("zoom-in").onclick = () => view.zoom(1.4);
     element("zoom-out").onclick = () => view.zoom(1 / 1.4);
@@ -115,15 +115,17 @@ export class Comparison {
     const { view, left, right } = this.arrangement;
     if (view !== "difference") return;
     const { scheduler } = this.#bench;
-    const gain = Number(element("gain").value);
+    const kind = element("gain").value;
     const [first, second] = [scheduler.result(left)?.picture, scheduler.result(right)?.picture];
-    const differing = [first, second, gain];
+    const differing = [first, second, kind];
     if (differing.every((part, i) => part === this.#differing[i]) && this.#drawn.has(view)) return;
     this.#differing = differing;
-    const shown = first && second && difference(first, second, gain);
+    const shown = first && second && (kind === "local" ? errorMap(first, second) : difference(first, second, Number(kind)));
     this.#view.draw(view, shown && imageData(shown));
     this.#view.waits(view, !shown);
-    this.#view.caption(view, shown ? `${METHOD_NAMES[right]} minus ${METHOD_NAMES[left]}, × ${gain}` : "comes when both have run", false);
+    const names = `${METHOD_NAMES[right]} minus ${METHOD_NAMES[left]}`;
+    const words = kind === "local" ? `${METHOD_NAMES[right]} against ${METHOD_NAMES[left]}, PSNR around each pixel: 60 dB black, 20 dB white` : `${names}, × ${kind}`;
+    this.#view.caption(view, shown ? words : "comes when both have run", false);
     this.#drawn.set(view, shown);
   }
 
