@@ -123,6 +123,11 @@ fn key(colour: &RGBColor) -> TextStyle<'static> {
     ("sans-serif", 13).into_font().color(colour)
 }
 
+/// A whole number; nothing between them.
+fn whole(value: &f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { String::new() }
+}
+
 fn short(value: &f64) -> String {
     let text = if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") };
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };

@@ -225,8 +225,8 @@ impl BrowserSession {
     }
 
     /// Looks at the weights of one kernel.
-    pub fn kernel(&self, layer: usize, kernel: usize, options: JsOptions) -> Result<JsKernelView> {
-        to_js(&self.session.kernel(layer, kernel, &from_js(options)?)?)
+    pub fn kernel(&self, layer: usize, kernel: usize, methods: JsMethods) -> Result<JsKernelView> {
+        to_js(&self.session.kernel(layer, kernel, &from_js::<Vec<Options>>(methods)?)?)
     }
 
     /// Compares the ways of choosing points of one channel of a layer whose input is held under this key.

@@ -409,10 +409,18 @@ fn a_channel_looked_at_closely_is_what_a_run_does_there() {
     let options = options(Method::Dfsq, 2);
     let prepared = session.prepare(&options).unwrap();
     let errors = session.upscale(&picture(), &prepared, &mut Measuring).unwrap().errors;
+    let methods = vec![options.clone(), Options { method: Method::MinMax, ..options.clone() }];
+    let asked = |channel, points| ChannelRequest {
+        layer: 1,
+        channel,
+        methods: methods.clone(),
+        looked_at: Method::Dfsq,
+        points,
+    };
     // The first quantized layer gets the same input whether the others are quantized or not.
     let input = session.layer_input(&picture(), 1, &mut ()).unwrap();
     for (channel, error) in errors[1].iter().enumerate() {
-        let request = |points| ChannelRequest { layer: 1, channel, options: options.clone(), points };
+        let request = |points| asked(channel, points);
         let view = session.channel(&input, &request(None)).unwrap();
         let own =
             |view: &ChannelView| view.methods.iter().find(|m| m.method == Method::Dfsq).unwrap().clone();
@@ -436,8 +444,7 @@ fn a_channel_looked_at_closely_is_what_a_run_does_there() {
         assert!((places[1] - 0.013).abs() < 0.004 && own(&moved).db != own(&view).db);
         assert_eq!(moved.methods.len(), view.methods.len());
     }
-    let bad = ChannelRequest { layer: 1, channel: 99, options, points: None };
-    assert!(matches!(session.channel(&input, &bad), Err(Error::Option(_))));
+    assert!(matches!(session.channel(&input, &asked(99, None)), Err(Error::Option(_))));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -445,10 +452,11 @@ fn a_kernel_looked_at_closely_has_the_weights_that_a_run_takes() {
     let session = calibrated();
     let options = options(Method::Dfsq, 3);
     let prepared = session.prepare(&options).unwrap();
+    let both = [options.clone(), Options { method: Method::MinMax, ..options.clone() }];
     let layer = &session.network().layers()[1];
     let mut noise = 0.0;
     for kernel in 0..layer.outputs {
-        let view = session.kernel(1, kernel, &options).unwrap();
+        let view = session.kernel(1, kernel, &both).unwrap();
         let own = session.network().kernels(1);
         let size = own.len() / layer.outputs;
         assert_eq!(view.counts.iter().sum::<u32>() as usize, size);
@@ -461,6 +469,6 @@ fn a_kernel_looked_at_closely_has_the_weights_that_a_run_takes() {
     }
     let expected = prepared.weight_errors()[1].noise;
     assert!((noise - expected).abs() <= 1e-5 * expected.max(1e-9), "{noise}, not {expected}");
-    assert!(matches!(session.kernel(1, 99, &options), Err(Error::Option(_))));
-    assert!(matches!(session.kernel(0, 0, &options), Err(Error::Option(_))));
+    assert!(matches!(session.kernel(1, 99, &both), Err(Error::Option(_))));
+    assert!(matches!(session.kernel(0, 0, &both), Err(Error::Option(_))));
 }

@@ -18,12 +18,14 @@ self.addEventListener("install", (/** @type {any} */ event) => {
 
 self.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(/** @type {any} */ (self).clients.claim()));
 
-/** What the server has now, or else what it had. @param {Request} request */
-async function answer(request) {
+/** What the server has now, or else what it had. @param {any} event */
+async function answer(event) {
+  const { request } = event;
   const cache = await caches.open(CACHE);
   try {
     const response = await fetch(request);
-    if (response.ok) await cache.put(request, response.clone());
+    // Without room to keep it, it is still good.
+    if (response.ok) event.waitUntil(cache.put(request, response.clone()).catch(() => {}));
     return response;
   } catch (error) {
     const kept = await cache.match(request, { ignoreSearch: true });
@@ -35,5 +37,5 @@ async function answer(request) {
 self.addEventListener("fetch", (/** @type {any} */ event) => {
   const { method, url } = event.request;
   const own = new URL(url).origin === location.origin;
-  if (method === "GET" && own && !/\/onnx\/.*\.(onnx|calibration|optimized)$/.test(url)) event.respondWith(answer(event.request));
+  if (method === "GET" && own && !/\/onnx\/.*\.(onnx|calibration|optimized)$/.test(url)) event.respondWith(answer(event));
 });

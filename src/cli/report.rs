@@ -174,6 +174,7 @@ fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<
     let Some(first) = samples.first() else { return Ok(Vec::new()) };
     let find = |key: &str| samples.get(key.parse::<usize>().ok()?).map(|sample| &sample.analysis);
     let name = |(key, s): (usize, &Sample)| SampleName { key: key.to_string(), name: s.name.clone() };
+    let with = METHODS.map(|method| Options { method, ..options.clone() });
     let style = Style { width: 640, height: 300, dark: false };
     let pick = |all: &Vec<f64>| quantized(session).map(|(i, _)| *all.get(i).unwrap_or(&f64::NAN)).collect();
     let lines = LayersRequest {
@@ -190,7 +191,8 @@ fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<
         samples: samples.iter().enumerate().map(name).collect(),
         sample: 0,
         channel: 0,
-        options: options.clone(),
+        methods: with.into_iter().filter(|options| session.prepare(options).is_ok()).collect(),
+        looked_at: Method::Dfsq,
         kernel: 0,
         order: Vec::new(),
         histogram: HistogramChoice::default(),

@@ -39,6 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "network": session.hash(),
         "options": options,
         "calibration": session.calibration().map(Calibration::digest),
+        "optimized": session.optimized().variants().map(|(_, sha256)| sha256).collect::<Vec<_>>(),
     });
     let texts = [("Software", dfsq::PROGRAM), ("Comment", &made.to_string())];
     files::write(&arguments.output, &result.picture.encode_png_with(&texts)?)?;

@@ -1,7 +1,7 @@
 //! What quantization does to every channel of every layer.
 
 use super::axes::Plot;
-use super::{Style, fail, key, short, svg};
+use super::{Style, fail, key, short, svg, whole};
 use crate::Result;
 use plotters::prelude::*;
 use plotters::style::colors::colormaps::ViridisRGB;
@@ -40,7 +40,7 @@ pub fn heat_map(request: &HeatMapRequest) -> Result<String> {
     svg(style, |area| {
         let title = "Signal to quantization noise of every channel";
         let mut chart = axes!(area, style, title, -0.5..count - 0.5, 0.0..1.0, "layer", "", |mesh| {
-            mesh.disable_mesh().x_labels(10).x_label_formatter(&|x: &f64| format!("{x:.0}")).y_labels(0)
+            mesh.disable_mesh().x_labels(10).x_label_formatter(&whole).y_labels(0)
         });
         let (_, height) = chart.plotting_area().dim_in_pixel();
         for (index, channels) in decibels.iter().enumerate() {

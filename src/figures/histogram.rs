@@ -107,5 +107,10 @@ pub fn histogram(style: &Style, channel: &ChannelHistogram<'_>) -> Result<String
 }
 
 fn decibels_text(decibels: f64) -> String {
-    if decibels.is_finite() { format!("{decibels:.1} dB") } else { "exact".to_owned() }
+    match decibels {
+        f64::INFINITY => "exact".to_owned(),
+        // Of a channel of zeros, which some point should have met.
+        f64::NEG_INFINITY => "zeros".to_owned(),
+        decibels => format!("{decibels:.1} dB"),
+    }
 }

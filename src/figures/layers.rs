@@ -1,7 +1,7 @@
 //! What quantization does to every layer.
 
 use super::axes::Plot;
-use super::{Style, extent, fail, key, short, svg};
+use super::{Style, extent, fail, key, short, svg, whole};
 use crate::Result;
 use plotters::prelude::*;
 use serde::Deserialize;
@@ -35,11 +35,7 @@ pub fn layers(request: &LayersRequest) -> Result<String> {
     svg(style, |area| {
         let title = "Signal to quantization noise of all layers";
         let mut chart = axes!(area, style, title, -0.5..count - 0.5, y.clone(), "", "dB", |mesh| {
-            mesh.disable_x_mesh()
-                .x_labels(10)
-                .x_label_formatter(&|x: &f64| format!("{x:.0}"))
-                .y_labels(5)
-                .y_label_formatter(&short)
+            mesh.disable_x_mesh().x_labels(10).x_label_formatter(&whole).y_labels(5).y_label_formatter(&short)
         });
         let x = *selected as f64;
         let band = Rectangle::new([(x - 0.5, y.start), (x + 0.5, y.end)], palette.body.mix(0.25).filled());

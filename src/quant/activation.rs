@@ -91,8 +91,28 @@ impl Mapping<'_> {
     /// Quantizes and dequantizes values of one channel.
     pub fn apply(&self, channel: usize, values: &mut [f32]) {
         match self {
-            Mapping::Points(groups) => groups[channel.min(groups.len() - 1)].apply(values),
+            Mapping::Points(groups) => Self::scaled(groups, channel).apply(values),
             Mapping::Grid(grid) => grid.apply(values),
+        }
+    }
+
+    fn scaled<'s>(groups: &'s [Scaled<'_>], channel: usize) -> &'s Scaled<'s> {
+        &groups[channel.min(groups.len() - 1)]
+    }
+
+    /// What values of a channel are mapped to, ascending. None where a grid leaves them as they are.
+    pub fn levels(&self, channel: usize) -> Vec<f32> {
+        match self {
+            Mapping::Points(groups) => Self::scaled(groups, channel).levels().to_vec(),
+            Mapping::Grid(grid) => grid.values(),
+        }
+    }
+
+    /// Index among [`Mapping::levels`] of what a value of a channel is mapped to.
+    pub fn index(&self, channel: usize, value: f32) -> usize {
+        match self {
+            Mapping::Points(groups) => Self::scaled(groups, channel).index(value),
+            Mapping::Grid(grid) => grid.index(value),
         }
     }
 

@@ -10,17 +10,17 @@ const BLOCK: usize = 256;
 /// Channels whose errors are added up side by side.
 const LANES: usize = 8;
 
-/// What a quantizer did to values of a layer's input, a channel's or all of them, during one run.
+/// What quantization did to values: a channel of a layer's input during a run, all of it, or weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct QuantizationError {
-    /// Sum of squared differences between input and quantized input.
+    /// Sum of squared differences between values and quantized values.
     pub noise: f64,
-    /// Sum of squares of the input.
+    /// Sum of squares of the values.
     pub signal: f64,
 }
 
 impl QuantizationError {
-    /// Signal-to-noise ratio in dB; infinite where quantization changed nothing.
+    /// Signal-to-noise ratio in dB; infinite where quantization changed nothing, minus infinite where it made something of zeros.
     pub fn decibels(&self) -> f64 {
         if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }
     }

@@ -133,7 +133,17 @@ impl<'p> Scaled<'p> {
     }
 
     pub(super) fn of(&self, value: f32) -> f32 {
-        self.table[self.points.nearest(self.input.normalize(value)) % 256]
+        self.table[self.index(value) % 256]
+    }
+
+    /// Index of the point that a value is mapped to.
+    pub(super) fn index(&self, value: f32) -> usize {
+        self.points.nearest(self.input.normalize(value))
+    }
+
+    /// What values are mapped to, ascending.
+    pub(super) fn levels(&self) -> &[f32] {
+        &self.table[..self.points.values().len()]
     }
 }
 

@@ -33,6 +33,12 @@ impl UniformGrid {
         UniformGrid { scale, origin: 0.0, first, steps }
     }
 
+    /// Index among [`UniformGrid::values`] of the nearest one.
+    pub fn index(&self, value: f32) -> usize {
+        let code = ((value - self.origin) / self.scale).round_ties_even();
+        (code.clamp(self.first, self.first + self.steps) - self.first) as usize
+    }
+
     /// The grid's values, ascending. None where the range is empty or in full precision.
     pub fn values(&self) -> Vec<f32> {
         if self.scale > 0.0 && self.steps.is_finite() {

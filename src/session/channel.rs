@@ -3,9 +3,7 @@
 use super::{Method, Options, Session};
 use crate::analysis::{HISTOGRAM_BINS, layer_normalizer};
 use crate::network::Planes;
-use crate::quant::{
-    ActivationQuantizer, Granularity, Mapping, Normalization, PointSets, QuantizationError, Summary,
-};
+use crate::quant::{ActivationQuantizer, Granularity, Normalization, PointSets, QuantizationError, Summary};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +16,12 @@ pub struct ChannelRequest {
     pub layer: usize,
     /// Index among its inputs.
     pub channel: usize,
-    /// The method that is looked at, and the bits, for DFSQ, DFSQ-opt and min-max alike.
-    #[serde(default)]
-    pub options: Options,
-    /// Points that the channel is to have with that method instead of its own, on the normalized axis. Each is moved to the
-    /// nearest value of the universal set.
+    /// What to make of it: methods that have what they need, each as a run would have it.
+    pub methods: Vec<Options>,
+    /// The method whose picture is wanted.
+    pub looked_at: Method,
+    /// Points that the channel is to have with that method instead of its own, on that method's normalized axis. Each is moved
+    /// to the nearest value of the universal set.
     #[serde(default)]
     pub points: Option<Vec<f32>>,
 }
@@ -40,8 +39,10 @@ pub struct ChannelView {
     pub extremes: [f32; 2],
     /// Number of values in equal bins of the normalized axis, over [-1, 1].
     pub counts: Vec<u32>,
-    /// DFSQ-opt, DFSQ and min-max; those that have nothing to go by, or leave the layer in full precision, are missing.
+    /// In the order in which they were asked for; those that leave the layer in full precision are missing.
     pub methods: Vec<MethodView>,
+    /// The values that points of the method that is looked at may have, ascending; none for min-max.
+    pub universal: Vec<f32>,
     /// The values, row by row.
     #[serde(skip)]
     pub values: Vec<f32>,
@@ -68,8 +69,10 @@ pub struct MethodView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct PointView {
-    /// On the normalized axis.
+    /// The value of the universal set, or of a grid on the normalized axis.
     pub value: f64,
+    /// Where it lies on the normalized axis.
+    pub place: f64,
     /// What it is the mean of, but for the sign: 0 or a power of two, one of each word set. None where it is not from the
     /// universal set.
     pub words: Vec<f32>,
@@ -79,11 +82,8 @@ pub struct PointView {
     pub error: f64,
 }
 
-/// The methods that a channel is looked at with, in the order of figures.
-pub(super) const METHODS: [Method; 3] = [Method::DfsqOpt, Method::Dfsq, Method::MinMax];
-
 impl Session {
-    /// Looks at a channel of a layer's input, as [`Session::layer_input`] gives it.
+    /// Looks at a channel of a layer's input, as [`Session::layer_input`] gives it, on the axis of DFSQ's normalization.
     ///
     /// # Errors
     /// [`Error::Option`] for a channel that is not there, and for options that make no sense for this network;
@@ -107,38 +107,45 @@ impl Session {
         values.iter().for_each(|value| counts[bin(*value, norm)] += 1);
         let mut quantized = values.clone();
         let mut methods = Vec::new();
-        for method in METHODS {
-            let looked_at = method == request.options.method;
-            let options = Options { method, ..request.options.clone() };
-            // Without a calibration, or optimized layers, a method is left out.
-            let Ok(Some(mut quantizer)) = self.quantizer(layer, &options) else { continue };
-            let mut points = self.points(&options, layer)?.map(|sets| sets.subset(channel).to_vec());
-            if let (true, Some(wanted)) = (looked_at, &request.points) {
+        for options in &request.methods {
+            let method = options.method;
+            let looked_at = method == request.looked_at;
+            let Some(mut quantizer) = self.quantizer(layer, options)? else { continue };
+            let mut points = self.points(options, layer)?.map(|sets| sets.subset(channel).to_vec());
+            if let (true, Some(wanted), ActivationQuantizer::Subset { .. }) =
+                (looked_at, &request.points, &quantizer)
+            {
                 points = Some(self.replace_points(&mut quantizer, channel, wanted, method));
             }
             let mapping = quantizer.fit(&summaries).map_err(|_| non_finite())?;
             let mut mapped = values.clone();
             mapping.apply(channel, &mut mapped);
-            let words = points.map(|points| (self.point_settings(method).universal(), points));
-            let known: Vec<PointView> = match (&mapping, words) {
-                (Mapping::Grid(grid), _) => {
-                    let value = |raw: f32| f64::from((raw - norm.mean) / norm.range);
-                    grid.values().into_iter().map(|raw| point(value(raw), Vec::new())).collect()
+            let universal = self.point_settings(method).universal();
+            let known = mapping.levels(channel).into_iter().enumerate().map(|(index, level)| {
+                let place = f64::from((level - norm.mean) / norm.range);
+                match points.as_ref().and_then(|points| points.get(index)) {
+                    Some(at) => {
+                        let at = usize::from(*at);
+                        point(f64::from(universal.values()[at]), place, universal.words(at))
+                    }
+                    None => point(place, place, Vec::new()),
                 }
-                (Mapping::Points(_), Some((universal, points))) => {
-                    let value = |i: &u16| f64::from(universal.values()[usize::from(*i)]);
-                    points.iter().map(|i| point(value(i), universal.words(usize::from(*i)))).collect()
-                }
-                (Mapping::Points(_), None) => Vec::new(),
-            };
-            methods.push(look(method, known, norm, &values, &mapped));
+            });
+            let pairs = values.iter().zip(&mapped).map(|(x, q)| (*x, *q, mapping.index(channel, *x)));
+            methods.push(look(method, known.collect(), norm, pairs));
             if looked_at {
                 quantized = mapped;
             }
         }
         let extremes = [summaries[channel].low, summaries[channel].high];
         let Normalization { mean, range } = norm;
-        Ok(ChannelView { mean, range, extremes, counts, methods, values, quantized })
+        let universal = match request.looked_at {
+            Method::Dfsq | Method::DfsqOpt => {
+                self.point_settings(request.looked_at).universal().values().to_vec()
+            }
+            _ => Vec::new(),
+        };
+        Ok(ChannelView { mean, range, extremes, counts, methods, universal, values, quantized })
     }
 
     /// Gives a channel other points, and tells which.
@@ -168,31 +175,27 @@ pub(super) fn bin(value: f32, norm: Normalization) -> usize {
     (place as usize).min(HISTOGRAM_BINS - 1)
 }
 
-pub(super) fn point(value: f64, words: Vec<f32>) -> PointView {
-    PointView { value, words, share: 0.0, error: 0.0 }
+pub(super) fn point(value: f64, place: f64, words: Vec<f32>) -> PointView {
+    PointView { value, place, words, share: 0.0, error: 0.0 }
 }
 
-/// What becomes of values, of which a method knows these points.
+/// What becomes of values, each given with what a method makes of it and which of its points that is.
 pub(super) fn look(
     method: Method,
     mut points: Vec<PointView>,
     norm: Normalization,
-    values: &[f32],
-    mapped: &[f32],
+    values: impl ExactSizeIterator<Item = (f32, f32, usize)>,
 ) -> MethodView {
     let mut whole = QuantizationError::default();
     let mut errors = vec![0.0; HISTOGRAM_BINS];
-    for (x, q) in values.iter().zip(mapped) {
-        let error = (f64::from(*q) - f64::from(*x)).powi(2);
-        whole = whole.with(&QuantizationError { noise: error, signal: f64::from(*x).powi(2) });
-        errors[bin(*x, norm)] += error;
-        let place = f64::from(norm.normalize(*q));
-        let above = points.partition_point(|point| point.value < place);
-        let nearer = |at: &usize| (points[*at].value - place).abs();
-        let around = [above.wrapping_sub(1), above].into_iter().filter(|at| *at < points.len());
-        if let Some(at) = around.min_by(|a, b| nearer(a).total_cmp(&nearer(b))) {
-            points[at].share += 1.0 / values.len() as f64;
-            points[at].error += error;
+    let one = 1.0 / values.len().max(1) as f64;
+    for (x, q, index) in values {
+        let error = (f64::from(q) - f64::from(x)).powi(2);
+        whole = whole.with(&QuantizationError { noise: error, signal: f64::from(x).powi(2) });
+        errors[bin(x, norm)] += error;
+        if let Some(point) = points.get_mut(index) {
+            point.share += one;
+            point.error += error;
         }
     }
     let share = if whole.noise > 0.0 { whole.noise.recip() } else { 0.0 };

@@ -1,6 +1,5 @@
 //! Which figure of which layer, sample and channel is asked for, and what it is drawn from.
 
-use super::channel::METHODS;
 use super::{ChannelRequest, Method, MethodView, Options, Session};
 use crate::Result;
 use crate::analysis::{self, ChannelSummary, SampleAnalysis};
@@ -32,9 +31,12 @@ pub struct FigureRequest {
     /// The kernel that a figure of weights is of.
     #[serde(default)]
     pub kernel: usize,
-    /// The bits, for DFSQ, DFSQ-opt and min-max alike.
+    /// The methods whose points are shown, each with the options of a run.
     #[serde(default)]
-    pub options: Options,
+    pub methods: Vec<Options>,
+    /// Which of them is looked at.
+    #[serde(default)]
+    pub looked_at: Method,
     /// For [`FigureKind::Channels`]: the channels, in the order in which they are to stand; all as they are where there is none.
     #[serde(default)]
     pub order: Vec<usize>,
@@ -137,14 +139,23 @@ impl Session {
     ) -> Result<String> {
         let own = &channels[channel];
         let (low, high) = analysis::range(channels);
-        let bits = request.options.bits(self.network.layers())?[request.layer][1];
         let normalize = |value: f32| f64::from((value - own.mean) / own.range);
-        let grid = UniformGrid::spanning(low, high, bits).values().into_iter().map(normalize).collect();
-        let [opt, dfsq] = self.chosen(request, channel)?.map(|chosen| chosen.points);
+        let mut rugs: [Rug; 3] = Default::default();
+        for options in &request.methods {
+            let points = if options.method == Method::MinMax {
+                let bits = options.bits(self.network.layers())?[request.layer][1];
+                UniformGrid::spanning(low, high, bits).values().into_iter().map(normalize).collect()
+            } else {
+                self.points(options, request.layer)?.map_or_else(Vec::new, |points| points.values(channel))
+            };
+            if let Some(row) = row(options.method) {
+                rugs[row] = Rug { points, decibels: None };
+            }
+        }
         let histogram = ChannelHistogram {
             counts: &own.histogram,
             errors: &[],
-            rugs: [opt, dfsq, grid].map(|points| Rug { points, decibels: None }),
+            rugs,
             looked_at: 0,
             normalization: [own.mean, own.range],
             what: "Values and quantization points",
@@ -157,8 +168,9 @@ impl Session {
     /// From a channel's values.
     fn close_histogram(&self, request: &FigureRequest, input: &Planes, channel: usize) -> Result<String> {
         let HistogramChoice { raw, linear, points } = request.histogram.clone();
-        let (layer, options) = (request.layer, request.options.clone());
-        let view = self.channel(input, &ChannelRequest { layer, channel, options, points })?;
+        let &FigureRequest { layer, looked_at, .. } = request;
+        let methods = request.methods.clone();
+        let view = self.channel(input, &ChannelRequest { layer, channel, methods, looked_at, points })?;
         let what = "Values and quantization points";
         let normalization = [view.mean, view.range];
         figures::histogram(
@@ -174,7 +186,7 @@ impl Session {
     }
 
     fn weights(&self, request: &FigureRequest) -> Result<String> {
-        let view = self.kernel(request.layer, request.kernel, &request.options)?;
+        let view = self.kernel(request.layer, request.kernel, &request.methods)?;
         let what = format!("Weights of kernel {}", request.kernel);
         let normalization = [0.0, view.range];
         let histogram = of(&view.counts, &view.methods, request);
@@ -188,28 +200,35 @@ impl Session {
     /// The points of one channel under DFSQ-opt and DFSQ, each with the universal set that they are from.
     fn chosen(&self, request: &FigureRequest, channel: usize) -> Result<[Chosen; 2]> {
         let chosen = |method| -> Result<Chosen> {
-            let options = Options { method, ..request.options.clone() };
             let universal = self.point_settings(method).universal().values();
-            let points = self.points(&options, request.layer)?;
+            let options = request.methods.iter().find(|options| options.method == method);
+            let points = options.map_or(Ok(None), |options| self.points(options, request.layer))?;
             Ok(Chosen { universal, points: points.map_or_else(Vec::new, |points| points.values(channel)) })
         };
         Ok([chosen(Method::DfsqOpt)?, chosen(Method::Dfsq)?])
     }
 }
 
-/// Counts, and what the methods make of them, the one of the request's options looked at.
+/// Where a method stands in a histogram.
+fn row(method: Method) -> Option<usize> {
+    [Method::DfsqOpt, Method::Dfsq, Method::MinMax].iter().position(|known| *known == method)
+}
+
+/// Counts, and what the methods make of them.
 fn of<'v>(counts: &'v [u32], methods: &'v [MethodView], request: &FigureRequest) -> ChannelHistogram<'v> {
-    let of = |method| methods.iter().find(|view| view.method == method);
-    let rug = |method| {
-        let view = of(method)?;
-        let points = view.points.iter().map(|point| point.value).collect();
-        Some(Rug { points, decibels: Some(view.db) })
-    };
+    let mut rugs: [Rug; 3] = Default::default();
+    for view in methods {
+        if let Some(row) = row(view.method) {
+            let points = view.points.iter().map(|point| point.place).collect();
+            rugs[row] = Rug { points, decibels: Some(view.db) };
+        }
+    }
+    let looked_at = methods.iter().find(|view| view.method == request.looked_at);
     ChannelHistogram {
         counts,
-        errors: of(request.options.method).map_or(&[], |view| &view.errors),
-        rugs: METHODS.map(|method| rug(method).unwrap_or_default()),
-        looked_at: METHODS.iter().position(|method| *method == request.options.method).unwrap_or(0),
+        errors: looked_at.map_or(&[], |view| &view.errors),
+        rugs,
+        looked_at: row(request.looked_at).unwrap_or(0),
         normalization: [0.0, 1.0],
         what: "",
         raw: false,

@@ -1,6 +1,6 @@
 //! One kernel's weights, looked at closely, and what each method makes of them.
 
-use super::channel::{METHODS, bin, look, point};
+use super::channel::{bin, look, point};
 use super::{MethodView, Options, Session};
 use crate::analysis::HISTOGRAM_BINS;
 use crate::quant::Normalization;
@@ -15,17 +15,17 @@ pub struct KernelView {
     pub range: f32,
     /// Number of weights in equal bins over [-1, 1].
     pub counts: Vec<u32>,
-    /// DFSQ-opt, DFSQ and min-max, each with the values that it rounds these weights to; those that have nothing to go by, or
-    /// leave the layer in full precision, are missing.
+    /// In the order in which they were asked for, each with the values that it rounds these weights to; those that leave them
+    /// in full precision are missing.
     pub methods: Vec<MethodView>,
 }
 
 impl Session {
-    /// Looks at a kernel of a quantized layer, with the bits of `options`, for all methods alike.
+    /// Looks at a kernel of a quantized layer, and what each method makes of it.
     ///
     /// # Errors
     /// [`Error::Option`] for a kernel that is not there, and for options that make no sense for this network.
-    pub fn kernel(&self, layer: usize, kernel: usize, options: &Options) -> Result<KernelView> {
+    pub fn kernel(&self, layer: usize, kernel: usize, methods: &[Options]) -> Result<KernelView> {
         let shape = self.network.layers().get(layer).filter(|l| l.quantized && kernel < l.outputs);
         let shape = shape.ok_or_else(|| Error::Option("there is no such kernel".into()))?;
         let size = shape.weights() / shape.outputs;
@@ -35,17 +35,19 @@ impl Session {
         let norm = Normalization { mean: 0.0, range: largest };
         let mut counts = vec![0; HISTOGRAM_BINS];
         own.iter().for_each(|weight| counts[bin(*weight, norm)] += 1);
-        let mut methods = Vec::new();
-        for method in METHODS {
-            let options = Options { method, ..options.clone() };
-            let Ok(Some(weights)) = self.quantized_weights(layer, &options) else { continue };
+        let mut views = Vec::new();
+        for options in methods {
+            let Some(weights) = self.quantized_weights(layer, options)? else { continue };
             let rounded = part(&weights);
             let mut known = rounded.clone();
             known.sort_unstable_by(f32::total_cmp);
             known.dedup();
-            let points = known.iter().map(|weight| point(f64::from(weight / largest), Vec::new())).collect();
-            methods.push(look(method, points, norm, &own, &rounded));
+            let place = |weight: &f32| f64::from(weight / largest);
+            let points = known.iter().map(|w| point(place(w), place(w), Vec::new())).collect();
+            let index = |q: &f32| known.partition_point(|level| level.total_cmp(q).is_lt());
+            let pairs = own.iter().zip(&rounded).map(|(x, q)| (*x, *q, index(q)));
+            views.push(look(options.method, points, norm, pairs));
         }
-        Ok(KernelView { range: largest, counts, methods })
+        Ok(KernelView { range: largest, counts, methods: views })
     }
 }

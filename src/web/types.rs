@@ -60,6 +60,8 @@ extern "C" {
     pub type JsChannelRequest;
     #[wasm_bindgen(typescript_type = "ChannelPicture")]
     pub type JsChannelView;
+    #[wasm_bindgen(typescript_type = "Partial<Options>[]")]
+    pub type JsMethods;
     #[wasm_bindgen(typescript_type = "KernelView")]
     pub type JsKernelView;
     #[wasm_bindgen(typescript_type = "Study")]

@@ -157,7 +157,7 @@ test("results are exported", async () => {
     scores: document.querySelectorAll("table")[0].tBodies[0].rows.length,
     foreign: [...document.querySelectorAll("[src], [href]")].filter((one) => !/^(data:|#)/.test(one.getAttribute("src") ?? one.getAttribute("href") ?? "")).length,
   }));
-  assert.deepEqual(seen, { pictures: Array(6).fill(64), figures: 6, scores: 5, foreign: 0 });
+  assert.deepEqual(seen, { pictures: Array(6).fill(64), figures: 7, scores: 5, foreign: 0 });
   await other.close();
   await byId(page, "share-link").click();
   assert.match(page.url(), /#network=edsr_x2&weights=4&activations=4.*view=pair&left=bicubic&right=min-max/);

@@ -115,3 +115,29 @@ test("cancelling pauses it", async () => {
   bench.stop();
   assert.equal(bench.benchmark.state, "paused");
 });
+
+test("another folder ends the run of the one before, and other settings pause it", async () => {
+  const bench = await opened("a.png", "b.png");
+  const { benchmark } = bench;
+  let release;
+  bench.engines.dfsq.instead.upscale = () => new Promise((resolve) => (release = resolve));
+  const first = benchmark.run();
+  await later(() => release);
+  benchmark.open(listImages(found("c.png")));
+  delete bench.engines.dfsq.instead.upscale;
+  const second = benchmark.run();
+  release();
+  await Promise.all([first, second]);
+  assert.deepEqual([benchmark.state, benchmark.done, benchmark.images.map(({ name }) => name)], ["done", 1, ["c.png"]]);
+  // Between two images the method is changed.
+  benchmark.open(listImages(found("a.png", "b.png")));
+  let runs = 0;
+  bench.engines["min-max"].instead.upscale = ([low]) => {
+    if (++runs === 4) bench.settings.choose(["weights"], "subset");
+    return { picture: low, score: { psnrY: 30, ssimY: 0.9 }, seconds: 1 };
+  };
+  await benchmark.run();
+  assert.deepEqual([benchmark.state, benchmark.measuredImages, benchmark.isStale], ["paused", 1, true]);
+  await benchmark.run();
+  assert.deepEqual([benchmark.state, benchmark.measuredImages, benchmark.isStale], ["done", 2, false]);
+});

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Focus } from "../../www/model/focus.js";
 import { exampleText, sumText } from "../../www/view/point-words.js";
+import { movedBeside, movedTo } from "../../www/model/moving.js";
 import { differenceMap, greyMap, largestDifference } from "../../www/model/feature-map.js";
 
 const layer = (name, inputs, quantized = true) => ({ name, inputs, quantized });
@@ -68,7 +69,8 @@ test("a value of the universal set is written as the sum that it is", () => {
 
 test("a channel is painted grey, and its difference red above and blue below", () => {
   const [values, quantized] = [new Float32Array([-1, 0, 1, 3]), new Float32Array([-1, 0.5, 0.5, 3])];
-  assert.deepEqual([...greyMap(values, [-1, 3], 2, 2).rgba].filter((_, i) => i % 4 === 0), [0, 63, 127, 255]);
+  assert.deepEqual([...greyMap(values, [-1, 3], 2, 2).rgba].filter((_, i) => i % 4 === 0), [0, 64, 128, 255]);
+  assert.deepEqual([...greyMap(new Float32Array([-2, 4]), [-1, 3], 2, 1).rgba].filter((_, i) => i % 4 === 0), [0, 255], "beyond the ends");
   assert.equal(largestDifference(values, quantized), 0.5);
   const { rgba } = differenceMap(values, quantized, 0.5, 4, 1);
   assert.deepEqual([...rgba.subarray(0, 12)], [255, 255, 255, 255, 255, 0, 0, 255, 0, 0, 255, 255]);
@@ -80,4 +82,16 @@ test("the example goes through the formulas with a value of the picture", () => 
   const text = exampleText({ width: 3, height: 3, values: new Float32Array(9).fill(1.25), view }, "a, channel 1");
   assert.match(text, /^a, channel 1, .* with DFSQ and 2 points:\ny = \(1\.25 − 0\.5\) \/ 2 = 0\.375\nq = 0\.5 = \(1 \+ 1 \+ 0 \+ 0\) \/ 4: one shift\nx′ = 0\.5 · 2 \+ 0\.5 = 1\.5, off by 0\.25$/);
   assert.equal(exampleText({ width: 1, height: 1, values: new Float32Array(1), view: { ...view, methods: [] } }, "a"), "a is left in full precision.");
+});
+
+test("points move to free values of the universal set, and never past their neighbours", () => {
+  const universal = [-1, -0.5, -0.25, 0, 0.125, 0.25, 0.5, 1];
+  const points = [-0.5, 0, 0.5];
+  assert.deepEqual(movedTo(points, 1, universal, 0.2), [-0.5, 0.25, 0.5]);
+  assert.deepEqual(movedTo(points, 1, universal, 0.9), [-0.5, 0.25, 0.5], "its neighbour stays a neighbour");
+  assert.deepEqual(movedTo(points, 2, universal, 5), [-0.5, 0, 1]);
+  assert.deepEqual(movedBeside(points, 1, universal, 1), [-0.5, 0.125, 0.5]);
+  assert.deepEqual(movedBeside(points, 0, universal, -1), [-1, 0, 0.5]);
+  assert.deepEqual(movedBeside([-1, 0], 0, universal, -1), [-1, 0], "there is nothing below");
+  assert.deepEqual(movedTo([0, 0.125, 0.25], 1, universal, 1), [0, 0.125, 0.25]);
 });

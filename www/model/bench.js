@@ -2,6 +2,7 @@
 // "change" and "progress".
 import { EngineError, isCancelled } from "../engine/client.js";
 import { Benchmark } from "./benchmark.js";
+import { CloseUp } from "./close-up.js";
 import { Focus } from "./focus.js";
 import { Inquiries } from "./inquiries.js";
 import { inputKey } from "./keys.js";
@@ -48,6 +49,7 @@ export class Bench extends EventTarget {
     this.making = new Making(this);
     this.scheduler = new Scheduler(this);
     this.focus = new Focus(this);
+    this.closeUp = new CloseUp(this);
     this.inquiries = new Inquiries(this);
     this.quality = new Quality(this);
     this.benchmark = new Benchmark(this);
@@ -55,6 +57,7 @@ export class Bench extends EventTarget {
     settings.addEventListener("change", () => {
       if (settings.values.mode !== mode) this.samples.fit(this.cost());
       ({ mode } = settings.values);
+      this.focus.ownPoints();
       this.#wantAgain();
     });
   }

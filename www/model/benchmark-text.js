@@ -22,7 +22,7 @@ export function csv(benchmark, { network, program }) {
 /** The table of means. @param {Benchmark} benchmark @param {{network?: {sha256: string}, program: string}} made */
 export function markdown(benchmark, { network, program }) {
   const rows = benchmark.rows.map(({ method, bits, psnrY, ssimY, toFull }) => `| ${METHOD_NAMES[method]} | ${bits ?? "–"} | ${number(psnrY, 2)} | ${number(ssimY, 4)} | ${number(toFull, 2) || "–"} |`);
-  return ["| Method | Bits | PSNR, dB | SSIM | To full, dB |", "|---|--:|--:|--:|--:|", ...rows, "", `${benchmark.done} images; network ${network?.sha256}; ${program}`, ""].join("\n");
+  return ["| Method | Bits | PSNR, dB | SSIM | To full, dB |", "|---|--:|--:|--:|--:|", ...rows, "", `${benchmark.measuredImages} images; network ${network?.sha256}; ${program}`, ""].join("\n");
 }
 
 /** The same with methods below each other and widths side by side, as in the paper. @param {Benchmark} benchmark @param {{network?: {sha256: string}, program: string}} made */
@@ -35,7 +35,7 @@ export function latex(benchmark, { network, program }) {
   const single = ["bicubic", "fp32"].map((method) => `${METHOD_NAMES[method]} & \\multicolumn{${widths.length}}{c}{${cell(method, undefined)}} \\\\`);
   const quantized = ["min-max", "dfsq", "dfsq-opt"].map((method) => `${METHOD_NAMES[method]} & ${widths.map((bits) => cell(method, bits)).join(" & ")} \\\\`);
   return [
-    `% ${benchmark.done} images; network ${network?.sha256}; ${program}; PSNR in dB / SSIM on Y`,
+    `% ${benchmark.measuredImages} images; network ${network?.sha256}; ${program}; PSNR in dB / SSIM on Y`,
     `\\begin{tabular}{l${"c".repeat(widths.length)}}`,
     "\\toprule",
     `Method & ${widths.map((bits) => `W${bits}A${bits}`).join(" & ")} \\\\`,

@@ -1,6 +1,7 @@
 // A folder of images as a benchmark: every method at every width, in the background. No DOM.
 import { isCancelled } from "../engine/client.js";
 import { fits, QUANTIZED_METHODS, wholeOf } from "./plan.js";
+import { provenance } from "./provenance.js";
 import { canonicalText } from "./settings.js";
 
 /**
@@ -13,6 +14,9 @@ import { canonicalText } from "./settings.js";
  * @typedef {Listed & {measured: Map<string, Measured>, error?: string}} Image
  * @typedef {Setting & {psnrY: number, ssimY: number, toFull: number}} Row means over the images that are done
  */
+
+/** How what a worker does for it begins. */
+const TASK = "benchmark ";
 
 /** @param {Setting} setting */
 const keyOf = ({ method, bits }) => `${method} ${bits}`;
@@ -27,8 +31,10 @@ export class Benchmark {
   widths = [4, 3, 2];
   /** @type {"idle" | "running" | "paused" | "done"} */
   state = "idle";
-  /** What the results are of. */
-  #of = "";
+  /** What the results are of, and where exported files say so. @type {{key: string, made: ReturnType<typeof provenance>} | undefined} */
+  #of;
+  /** The run under way: one that was paused does not go on where another has begun. */
+  #run = {};
   /** Milliseconds spent, and on how many images. */
   #spent = { time: 0, images: 0 };
   #bench;
@@ -46,14 +52,25 @@ export class Benchmark {
 
   /** What results depend on. */
   #wanted() {
-    const { library, settings } = this.#bench;
+    const { library, making, settings } = this.#bench;
     const { points, optSelection, recipe, minMaxRange, weights, denormalizationBits } = settings.values;
-    return canonicalText([library.info?.sha256, points, optSelection, recipe, minMaxRange, weights, denormalizationBits, this.#bench.making.ground]);
+    const { source, pictures } = making.ground;
+    return canonicalText([library.info?.sha256, points, optSelection, recipe, minMaxRange, weights, denormalizationBits, source, pictures]);
   }
 
   /** Whether the results are of another network or method than is chosen now. */
   get isStale() {
-    return this.images.some(({ measured }) => measured.size) && this.#of !== this.#wanted();
+    return this.images.some(({ measured, error }) => measured.size || error) && this.#of?.key !== this.#wanted();
+  }
+
+  /** What an exported file says of itself. */
+  get made() {
+    return this.#of?.made ?? provenance(this.#bench);
+  }
+
+  /** Images that have been run at one setting at least. */
+  get measuredImages() {
+    return this.images.filter(({ measured }) => measured.size).length;
   }
 
   /** @param {Listed[]} listed */
@@ -90,16 +107,18 @@ export class Benchmark {
   async run() {
     const { library } = this.#bench;
     if (!library.network || this.state === "running") return;
-    if (this.isStale) for (const image of this.images) image.measured.clear();
-    this.#of = this.#wanted();
+    if (this.isStale) this.images = this.images.map(({ error: _, ...image }) => ({ ...image, measured: new Map() }));
+    this.#of = { key: this.#wanted(), made: provenance(this.#bench) };
     this.#spent = { time: 0, images: 0 };
     this.state = "running";
+    const own = (this.#run = {});
+    const goesOn = () => this.state === "running" && this.#run === own;
     this.#bench.changed();
     for (const image of this.images) {
       const start = performance.now();
       if (this.#isDone(image)) continue;
-      await this.#measure(image);
-      if (this.state !== "running") return;
+      await this.#measure(image, goesOn);
+      if (!goesOn()) return;
       this.#spent = { time: this.#spent.time + performance.now() - start, images: this.#spent.images + 1 };
       this.#bench.changed();
     }
@@ -107,44 +126,58 @@ export class Benchmark {
     this.#bench.changed();
   }
 
+  /** Whether a task is the benchmark's. @param {string} name */
+  #owns(name) {
+    return Boolean(this.#bench.tasks.get(name)?.what.startsWith(TASK));
+  }
+
+  /** Whether a worker is at it. */
+  get isAtWork() {
+    return this.#bench.tasks.names.some((name) => this.#owns(name));
+  }
+
   /** Stops; what is done stays. */
   pause() {
     if (this.state !== "running") return;
     this.state = "paused";
     const { tasks, scheduler } = this.#bench;
-    for (const name of tasks.names) if (tasks.get(name)?.phase === "benchmarking") scheduler.end(name);
+    for (const name of tasks.names) if (this.#owns(name)) scheduler.end(name);
     this.#bench.changed();
   }
 
-  /** Until no worker does anything else. */
-  async #idle() {
-    while (this.state === "running" && (this.#bench.tasks.size || this.#bench.loading)) {
+  /** Until no worker does anything else. @param {() => boolean} goesOn */
+  async #idle(goesOn) {
+    while (goesOn() && (this.#bench.tasks.size || this.#bench.loading)) {
       await new Promise((resolve) => this.#bench.addEventListener("change", resolve, { once: true }));
     }
   }
 
-  /** @param {Image} image */
-  async #measure(image) {
+  /** @param {Image} image @param {() => boolean} goesOn */
+  async #measure(image, goesOn) {
     /** @type {Map<string, {picture: Picture, score: Score}>} */
     const pictures = new Map();
-    while (this.state === "running" && !this.#isDone(image)) {
+    while (goesOn() && !this.#isDone(image)) {
       try {
         // What the user looks at goes first.
-        await this.#idle();
-        if (this.state !== "running") return;
+        await this.#idle(goesOn);
+        // Of other settings it would be another benchmark.
+        if (goesOn() && this.#of?.key !== this.#wanted()) this.pause();
+        if (!goesOn()) return;
         const pair = await this.#pair(image);
-        const quantized = QUANTIZED_METHODS.map((method) => async () => {
-          for (const bits of this.widths) await this.#run({ method, bits }, pair, pictures);
+        const run = async (/** @type {Setting} */ setting) => {
+          if (goesOn()) await this.#runOne(setting, pair, pictures);
+        };
+        const quantized = QUANTIZED_METHODS.map(async (method) => {
+          for (const bits of this.widths) await run({ method, bits });
         });
-        const all = [() => this.#run({ method: "fp32", bits: undefined }, pair, pictures), () => this.#enlarge(pair, pictures), ...quantized];
-        const ended = await Promise.allSettled(all.map((work) => work()));
+        const ended = await Promise.allSettled([run({ method: "fp32", bits: undefined }), this.#enlarge(pair, pictures), ...quantized]);
         const failed = ended.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
         const error = failed.find((reason) => !isCancelled(reason)) ?? failed[0];
         if (error) throw error;
-        await this.#keep(image, pictures);
+        if (goesOn() && this.#of?.key === this.#wanted()) await this.#keep(image, pictures);
       } catch (error) {
         // A worker that was taken for something else is had again later.
-        if (!isCancelled(error)) image.error = error instanceof Error ? error.message : String(error);
+        if (!isCancelled(error) && goesOn()) image.error = error instanceof Error ? error.message : String(error);
       }
     }
   }
@@ -166,14 +199,14 @@ export class Benchmark {
   }
 
   /** @param {Setting} setting @param {{low: Picture, reference: Picture}} pair @param {Map<string, {picture: Picture, score: Score}>} pictures */
-  async #run({ method, bits }, { low, reference }, pictures) {
+  async #runOne({ method, bits }, { low, reference }, pictures) {
     const key = keyOf({ method, bits });
     if (pictures.has(key)) return;
-    const { engines, library, making, settings, tasks } = this.#bench;
-    const result = await tasks.run(method, `benchmark ${key}`, "benchmarking", async (task) => {
+    const { engines, library, making, scheduler, settings, tasks } = this.#bench;
+    const result = await tasks.run(method, `${TASK}${key}`, "benchmarking", async (task) => {
       /** @type {import("../engine/client.js").Assets} */
       const assets = { network: library.network };
-      if (method === "dfsq" || method === "min-max") assets.calibration = await making.calibrationFor(method, task);
+      if (scheduler.usesCalibration(method)) assets.calibration = await making.calibrationFor(method, task);
       if (method === "dfsq-opt") assets.optimized = await making.optimizedFor(task, bits);
       task.check();
       return engines[method].call("upscale", [low, reference, settings.options(method, bits)], { assets, onProgress: (done) => task.progress(done) });

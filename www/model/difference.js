@@ -26,7 +26,7 @@ function luma({ rgba }) {
   return Float64Array.from({ length: rgba.length / 4 }, (_, i) => 16 + (65.481 * rgba[4 * i] + 128.553 * rgba[4 * i + 1] + 24.966 * rgba[4 * i + 2]) / 255);
 }
 
-/** Sums over windows along one axis, and how many values they have. @param {Float64Array} values @param {number} width @param {number} height @param {boolean} across */
+/** Sums over windows along one axis. @param {Float64Array} values @param {number} width @param {number} height @param {boolean} across */
 function windowSums(values, width, height, across) {
   const [length, step, lines, between] = across ? [width, 1, height, width] : [height, width, width, 1];
   const sums = new Float64Array(values.length);
@@ -47,8 +47,9 @@ export function localPsnr(first, second) {
   const [a, b] = [luma(first), luma(second)];
   const squares = a.map((value, i) => (value - b[i]) ** 2);
   const sums = windowSums(windowSums(squares, width, height, true), width, height, false);
-  const counts = windowSums(windowSums(new Float64Array(squares.length).fill(1), width, height, true), width, height, false);
-  return sums.map((sum, i) => 10 * Math.log10(255 ** 2 / Math.max(sum / counts[i], 1e-12)));
+  const inside = (/** @type {number} */ at, /** @type {number} */ length) => Math.min(at + AROUND, length - 1) - Math.max(at - AROUND, 0) + 1;
+  const count = (/** @type {number} */ i) => inside(i % width, width) * inside(Math.floor(i / width), height);
+  return sums.map((sum, i) => 10 * Math.log10(255 ** 2 / Math.max(sum / count(i), 1e-12)));
 }
 
 /** Where the second picture is far from the first: black, red, yellow, white. @param {Picture} first @param {Picture} second @returns {Picture} */

@@ -4,13 +4,14 @@
 
 /** Grey levels of values between two ends. @param {Float32Array} values @param {[number, number]} ends @param {number} width @param {number} height @returns {Picture} */
 export function greyMap(values, [low, high], width, height) {
-  const rgba = new Uint8Array(4 * values.length);
+  // Quantized values may lie beyond the ends.
+  const rgba = new Uint8ClampedArray(4 * values.length);
   const scale = high > low ? 255 / (high - low) : 0;
   for (let i = 0; i < values.length; i++) {
     const grey = (values[i] - low) * scale;
     rgba.set([grey, grey, grey, 255], 4 * i);
   }
-  return { width, height, rgba };
+  return { width, height, rgba: new Uint8Array(rgba.buffer) };
 }
 
 /** Where `b` is above `a` red, where below blue; white where they agree, and full colour at `most`. @param {Float32Array} a @param {Float32Array} b @param {number} most @param {number} width @param {number} height @returns {Picture} */

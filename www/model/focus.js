@@ -31,7 +31,9 @@ export class Focus {
   set(part) {
     const before = JSON.stringify(this);
     const { layers } = this;
-    Object.assign(this, part);
+    const { layer = this.layer, channel = this.channel, method = this.method } = part;
+    if (!Number.isInteger(layer) || !Number.isInteger(channel)) return;
+    Object.assign(this, { layer, channel, method });
     if (!layers.includes(this.layer)) this.layer = layers.find((layer) => layer > this.layer) ?? layers.at(-1) ?? 0;
     this.channel = Math.max(0, Math.min(this.channel, this.channels - 1));
     if (!QUANTIZED_METHODS.includes(this.method)) this.method = "dfsq";
@@ -43,7 +45,13 @@ export class Focus {
   /** Comes to another network: to the layer of the same name, or else the first. @param {string | undefined} name */
   enter(name) {
     const { layers } = this.#bench.library.info ?? { layers: [] };
+    this.points = undefined;
     this.set({ layer: Math.max(0, layers.findIndex((layer) => layer.name === name && layer.quantized)), channel: this.channel });
+  }
+
+  /** Goes back to the channel's own points, as other bits or settings have others. */
+  ownPoints() {
+    this.points = undefined;
   }
 
   /** Moves the channel's points, or goes back to the method's own. @param {number[] | undefined} points */

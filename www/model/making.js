@@ -40,7 +40,8 @@ export class Making {
     const { library, settings, samples } = this.#bench;
     const source = library.sourceFor(settings.values.points);
     const of = source === "image" ? [samples.current] : source === "images" ? samples.list : [];
-    const pictures = of.flatMap((sample) => (sample ? [this.#bench.inputKey(sample)] : [])).join(" ");
+    // In whatever order they lie.
+    const pictures = of.flatMap((sample) => (sample ? [this.#bench.inputKey(sample)] : [])).sort().join(" ");
     const widths = settings.values.points.selection === "exhaustive" ? this.widths : undefined;
     return { source, pictures, widths };
   }
@@ -54,6 +55,12 @@ export class Making {
   get optimized() {
     const { library, settings } = this.#bench;
     return library.optimized(settings.optimalPoints, settings.values.recipe);
+  }
+
+  /** Whether there are optimized layers for the present bits. */
+  get optimizedIsKnown() {
+    const bits = this.#bench.layerBits();
+    return bits.flat().every((width) => width === 32) || Boolean(variantOf(this.optimized, bits));
   }
 
   /** The calibration for the present settings; made by this method's worker where it is not there nor under way. @param {string} method @param {Task} task @returns {Promise<CalibrationFile>} */

@@ -107,14 +107,14 @@ export class Scheduler {
     const { granularity, mean, normalization } = points;
     /** @type {unknown[]} */
     const chosen = [name, this.#bench.inputKey(sample), library.info?.sha256, settings.options(name)];
-    if (this.#usesCalibration(name)) chosen.push(points, making.ground);
+    if (this.usesCalibration(name)) chosen.push(points, making.ground);
     if (name === "fp32") chosen.push(granularity, mean, normalization, normalization === "none" && making.ground);
     if (name === "dfsq-opt") chosen.push(settings.optimalPoints, recipe);
     return canonicalText(chosen);
   }
 
   /** Whether what a method computes depends on the calibration. @param {string} method */
-  #usesCalibration(method) {
+  usesCalibration(method) {
     return method === "dfsq" || (method === "min-max" && this.#bench.settings.values.minMaxRange === "static");
   }
 
@@ -151,7 +151,7 @@ export class Scheduler {
       const variant = variantOf(making.optimized, bits);
       return variant && key(variant);
     }
-    if (!this.#usesCalibration(method)) return key(undefined);
+    if (!this.usesCalibration(method)) return key(undefined);
     const { calibration } = making;
     return calibration && key(calibration);
   }
@@ -191,7 +191,7 @@ export class Scheduler {
     const options = settings.options(name, width);
     /** @type {Assets} */
     const assets = { network: library.network };
-    if (this.#usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task);
+    if (this.usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task);
     if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task, width);
     task.check();
     // Known before it runs: settings may change meanwhile.

@@ -1,4 +1,5 @@
 // Why: the layer and channel that are looked at, in figures that the full-precision worker draws.
+import { movedBeside, movedTo } from "../model/moving.js";
 import { METHOD_NAMES, QUANTIZED_METHODS } from "../model/plan.js";
 import { ChannelMaps } from "./channel-maps.js";
 import { element, find, say } from "./dom.js";
@@ -10,10 +11,8 @@ import { decimal } from "./score-table.js";
 /**
  * @typedef {import("../model/bench.js").Bench} Bench
  * @typedef {import("../pkg/dfsq.js").FigureRequest} FigureRequest
- * @typedef {import("../pkg/dfsq.js").ChannelPicture} ChannelPicture
  * @typedef {import("../pkg/dfsq.js").ChannelSummary} ChannelSummary
  * @typedef {import("../pkg/dfsq.js").PointView} PointView
- * @typedef {import("../pkg/dfsq.js").KernelView} KernelView
  * @typedef {{counts: number[], methods: import("../pkg/dfsq.js").MethodView[]}} Histogram
  */
 
@@ -38,14 +37,6 @@ export class Analyzer {
   #maps;
   /** The network whose layers are listed, and the layer whose channels. */
   #listed = "";
-  /** What is known of the channel that is looked at. @type {{of: string, channel: ChannelPicture} | undefined} */
-  #seen;
-  /** What is being looked at. */
-  #looking = "";
-  /** Of the layer, and what that is of. @type {{of: string, channels: ChannelSummary[]}} */
-  #summaries = { of: "", channels: [] };
-  /** The kernel that is looked at. @type {KernelView | undefined} */
-  #weights;
   /** The point that arrow keys have come to. */
   #at = 0;
 
@@ -60,7 +51,10 @@ export class Analyzer {
     this.#layer.addEventListener("change", () => focus.set({ layer: Number(this.#layer.value) }));
     this.#channel.addEventListener("change", () => focus.set({ channel: Number(this.#channel.value) }));
     for (const id of ["channel-order", "histogram-raw", "histogram-linear"]) element(id).addEventListener("change", () => this.draw());
-    this.#kernel.addEventListener("change", () => this.draw());
+    this.#kernel.addEventListener("change", () => {
+      bench.closeUp.kernel = Number(this.#kernel.value);
+      bench.changed();
+    });
     element("reset-points").onclick = () => focus.movePoints(undefined);
     this.#point();
   }
@@ -70,7 +64,7 @@ export class Analyzer {
     const { channels, histogram, samples: others, weights, "universal-set": universal } = this.#figures;
     point(channels, {
       read: (x) => this.#readChannel(this.#ordered()[Math.round(x)]),
-      choose: (x) => focus.set({ channel: this.#ordered()[Math.round(x)] }),
+      choose: (x) => focus.set({ channel: this.#ordered()[Math.round(x)] ?? focus.channel }),
       step: (dx) => {
         const order = this.#ordered();
         const place = Math.max(0, Math.min(order.indexOf(focus.channel) + dx, order.length - 1));
@@ -83,32 +77,42 @@ export class Analyzer {
       read: (x) => samples.list[known()[Math.round(x)]]?.name ?? "",
       choose: (x) => known()[Math.round(x)] !== undefined && this.#bench.chooseSample(known()[Math.round(x)]),
     });
+    const { closeUp } = this.#bench;
     point(histogram, {
       read: (x, y) => {
-        const view = this.#seen?.channel.view;
+        const view = closeUp.seen?.picture.view;
         return view ? this.#readHistogram(histogram, view, x, y, `${decimal(x, 2)} normalized, ${decimal(x * view.range + view.mean, 3)} as it is`) : "";
       },
       step: (dx, _, shift) => {
         const points = this.#own()?.points ?? [];
-        if (!points.length) return undefined;
-        if (shift) this.#move(this.#at, points[this.#at].value + dx / 256);
-        else this.#at = Math.max(0, Math.min(this.#at + dx, points.length - 1));
+        this.#at = Math.max(0, Math.min(shift ? this.#at : this.#at + dx, points.length - 1));
+        const at = points[this.#at];
+        if (!at) return undefined;
+        if (shift) this.#move((values, universal) => movedBeside(values, this.#at, universal, dx));
         const row = QUANTIZED_METHODS.indexOf(focus.method);
-        return { at: [points[this.#at].value, -RUG * (row + 0.5) * this.#top(histogram)], text: this.#readPoint(points[this.#at]) };
+        return { at: [at.place, -RUG * (row + 0.5) * this.#top(histogram)], text: this.#readPoint(at) };
       },
       grasp: (x, y) => {
         const points = this.#own()?.points ?? [];
-        if (this.#rugAt(histogram, y) !== focus.method || focus.method === "min-max") return undefined;
         const index = nearest(points, x);
-        return Math.abs(points[index]?.value - x) < NEAR ? (to) => this.#move(index, to) : undefined;
+        if (this.#rugAt(histogram, y) !== focus.method || !closeUp.seen?.picture.view.universal.length) return undefined;
+        if (!(Math.abs(points[index]?.place - x) < NEAR)) return undefined;
+        // Of the points as they were when it was taken hold of.
+        const [values, apart] = [points.map(({ value }) => value), points[index].value - points[index].place];
+        return (to) => this.#move((_, universal) => movedTo(values, index, universal, to + apart));
       },
     });
-    point(weights, { read: (x, y) => (this.#weights ? this.#readHistogram(weights, this.#weights, x, y, `around ${decimal(x * this.#weights.range, 4)}`) : "") });
+    point(weights, {
+      read: (x, y) => {
+        const view = closeUp.seen?.kernel;
+        return view ? this.#readHistogram(weights, view, x, y, `around ${decimal(x * view.range, 4)}`) : "";
+      },
+    });
     point(universal, {
       read: (x, y) => {
         const method = y > 0.5 ? "dfsq" : "dfsq-opt";
-        const points = this.#seen?.channel.view.methods.find((own) => own.method === method)?.points ?? [];
-        const own = points[nearest(points, x)];
+        const points = closeUp.seen?.picture.view.methods.find((own) => own.method === method)?.points ?? [];
+        const own = points.reduce((/** @type {PointView | undefined} */ best, one) => (best && Math.abs(best.value - x) <= Math.abs(one.value - x) ? best : one), undefined);
         return own ? `${METHOD_NAMES[method]}\n${this.#readPoint(own)}` : "";
       },
     });
@@ -116,16 +120,14 @@ export class Analyzer {
 
   /** What the method that is looked at makes of the channel. */
   #own() {
-    return this.#seen?.channel.view.methods.find(({ method }) => method === this.#bench.focus.method);
+    return this.#bench.closeUp.seen?.picture.view.methods.find(({ method }) => method === this.#bench.focus.method);
   }
 
-  /** Moves a point of the channel. @param {number} index @param {number} to */
-  #move(index, to) {
-    const points = (this.#own()?.points ?? []).map(({ value }) => value);
-    if (!points.length) return;
-    // No farther than its neighbours, so that it stays the same one.
-    points[index] = Math.max(points[index - 1] ?? -1, Math.min(to, points[index + 1] ?? 1));
-    this.#bench.focus.movePoints(points);
+  /** @param {(values: number[], universal: number[]) => number[]} move */
+  #move(move) {
+    const { closeUp, focus } = this.#bench;
+    const [points, universal] = [this.#own()?.points ?? [], closeUp.seen?.picture.view.universal ?? []];
+    if (points.length && universal.length) focus.movePoints(move(points.map(({ value }) => value), universal));
   }
 
   /** Whose points lie at this height of a histogram. @param {Figure} figure @param {number} y */
@@ -157,13 +159,13 @@ export class Analyzer {
 
   /** @param {PointView} point */
   #readPoint({ value, words, share, error }) {
-    const what = words.length ? `${value} = ${sumText(value, words)}` : String(Number(value.toPrecision(5)));
+    const what = words.length ? `${Number(value.toPrecision(6))} = ${sumText(value, words)}` : String(Number(value.toPrecision(5)));
     return `${what}\nstands for ${percent(share)} of the values, makes ${percent(error)} of the error`;
   }
 
   /** @param {number | undefined} channel */
   #readChannel(channel) {
-    const summary = channel === undefined ? undefined : this.#summaries.channels[channel];
+    const summary = channel === undefined ? undefined : this.#bench.closeUp.summaries[channel];
     if (!summary) return "";
     const [low, lower, median, upper, high] = summary.five.map((value) => Number(value.toPrecision(3)));
     const { method } = this.#bench.focus;
@@ -173,12 +175,14 @@ export class Analyzer {
 
   /** The layer's channels in the order in which they are shown. @returns {number[]} */
   #ordered() {
-    const { focus } = this.#bench;
+    const { closeUp, focus } = this.#bench;
     const all = Array.from({ length: focus.channels }, (_, channel) => channel);
-    const { channels } = this.#summaries;
+    const channels = closeUp.summaries;
     const noise = focus.noise(focus.method).channels;
     if (this.#order.value === "range" && channels.length) return all.sort((a, b) => channels[a].five[4] - channels[a].five[0] - (channels[b].five[4] - channels[b].five[0]));
-    if (this.#order.value === "error" && noise?.length) return all.sort((a, b) => noise[a] - noise[b]);
+    // What is made of zeros is no signal to lose.
+    const lost = (/** @type {number} */ channel) => (noise?.[channel] === -Infinity ? Infinity : (noise?.[channel] ?? 0));
+    if (this.#order.value === "error" && noise?.length) return all.sort((a, b) => (lost(a) < lost(b) ? -1 : 1));
     return all;
   }
 
@@ -199,8 +203,9 @@ export class Analyzer {
 
   /** The channel that is looked at, with its name. */
   get seen() {
-    const { focus, library } = this.#bench;
-    return this.#seen && { channel: this.#seen.channel, name: `${library.info?.layers[focus.layer].name}, channel ${focus.channel}` };
+    const { closeUp, library } = this.#bench;
+    const { seen } = closeUp;
+    return seen && { channel: seen.picture, name: `${library.info?.layers[seen.layer].name}, channel ${seen.channel}` };
   }
 
   /** The figures' SVG texts. */
@@ -219,90 +224,55 @@ export class Analyzer {
   /** Draws what has changed. Does nothing while the worker is at something else: when it is done, there is another change. */
   draw() {
     this.#list();
-    const { focus, samples, scheduler, tasks } = this.#bench;
+    const { closeUp, focus, samples, scheduler, tasks } = this.#bench;
     const known = scheduler.isAnalyzed(samples.current);
-    element("why").classList.toggle("stale", !known);
+    element("why").classList.toggle("stale", !known || !closeUp.seen);
     element("reset-points").hidden = !focus.points;
     if (!known || tasks.get("fp32")) return;
-    this.#look().catch(this.#failed);
+    closeUp.update().catch(this.#failed);
+    this.#tell();
     for (const kind of /** @type {FigureRequest["kind"][]} */ (Object.keys(this.#figures))) this.#draw(kind);
   }
 
-  /** All that the worker has of the layer that is looked at. */
-  #of() {
-    const { focus, library, making, samples, scheduler, settings } = this.#bench;
-    const sample = samples.current;
-    return JSON.stringify([sample && scheduler.analysisKey(sample), focus.layer, library.info?.sha256, settings.options("dfsq"), making.calibration?.sha256, making.optimized?.variants.map(({ sha256 }) => sha256)]);
-  }
-
-  get #assets() {
-    const { library, making } = this.#bench;
-    const { calibration, optimized } = making;
-    return { network: library.network, calibration, optimized };
-  }
-
-  /** Has the worker hold the layer's input, and asks for the channel. */
-  async #look() {
-    const { engines, focus, samples, scheduler, settings } = this.#bench;
-    const sample = samples.current;
-    const key = sample && scheduler.analysisKey(sample);
-    if (!sample || !key) return;
-    const { layer, channel, method, points } = focus;
-    const kernel = Number(this.#kernel.value);
-    const [of, wanted] = [this.#of(), JSON.stringify([this.#of(), channel, kernel, method, points])];
-    if (this.#looking === wanted) return;
-    this.#looking = wanted;
-    try {
-      const { low } = await this.#bench.pair(sample);
-      const assets = this.#assets;
-      await engines.fp32.call("holdInput", [low, key, layer], { assets });
-      if (this.#summaries.of !== of) this.#summaries = { of, channels: await engines.fp32.call("distributions", [key, layer]) };
-      const options = { ...settings.options("dfsq"), ...settings.options(method), method };
-      this.#weights = await engines.fp32.call("kernel", [layer, kernel, options], { assets });
-      const seen = await engines.fp32.call("channel", [key, { layer, channel, options, points }], { assets });
-      if (this.#looking !== wanted) return;
-      this.#seen = { of: wanted, channel: seen };
-      this.#tell();
-      this.#maps.show(seen, METHOD_NAMES[method]);
-      // With what is held now, the histogram says more.
-      this.#bench.changed();
-    } catch (error) {
-      this.#looking = "";
-      // The worker has forgotten it, because something else is looked at now.
-      const current = samples.current && scheduler.analysisKey(samples.current);
-      if (current === key && scheduler.isAnalyzed(samples.current)) throw error;
-    }
-  }
-
-  /** Says in a line what is known of the channel. */
+  /** Says in a line what is known of the channel, and shows it. */
   #tell() {
-    const { focus } = this.#bench;
-    if (!this.#seen) return;
-    const { extremes, methods } = this.#seen.channel.view;
+    const { closeUp, focus } = this.#bench;
+    const { seen } = closeUp;
+    if (!seen) return;
+    const { extremes, methods } = seen.picture.view;
     const [low, high] = extremes.map((value) => Number(value.toPrecision(3)));
     const each = methods.map(({ method, db, points }) => `${METHOD_NAMES[method]} ${points.length} values, ${db === Infinity ? "exact" : `${decimal(db, 1)} dB`}`);
     say(element("channel-facts"), `${low} to ${high} · ${each.join(" · ")}${focus.points ? ` · moved points of ${METHOD_NAMES[focus.method]}` : ""}`);
+    this.#maps.show(seen.picture, focus.method);
   }
 
   /** @param {FigureRequest["kind"]} kind */
   async #draw(kind) {
-    const { engines, focus, samples, scheduler, settings } = this.#bench;
+    const { closeUp, engines, focus, samples, scheduler } = this.#bench;
     const { layer, channel, method } = focus;
     const listed = samples.list.map((sample) => ({ key: scheduler.analysisKey(sample) ?? "", name: sample.name }));
-    const options = { ...settings.options("dfsq"), ...settings.options(method), method };
-    const histogram = { raw: element("histogram-raw").checked, linear: element("histogram-linear").checked, points: focus.points };
-    const request = { kind, layer, samples: listed, sample: samples.active, channel, kernel: Number(this.#kernel.value), options, order: kind === "channels" ? this.#ordered() : [], histogram };
-    const close = kind === "histogram" && this.#seen?.of;
+    /** @type {Partial<FigureRequest>} what is of this figure alone */
+    const own = {};
+    if (kind === "channels") own.order = this.#ordered();
+    if (kind === "weights") own.kernel = closeUp.kernel;
+    if (kind === "histogram" || kind === "weights") {
+      own.lookedAt = /** @type {FigureRequest["lookedAt"]} */ (method);
+      own.histogram = { raw: element("histogram-raw").checked, linear: element("histogram-linear").checked, points: kind === "histogram" ? focus.points : undefined };
+    }
+    const methods = kind === "channels" || kind === "samples" ? [] : closeUp.methods;
+    const request = { kind, layer, samples: listed, sample: samples.active, channel, methods, ...own };
+    // With what is held, a histogram says more.
+    const close = kind === "histogram" && Boolean(closeUp.seen);
     const analyzed = samples.list.map((sample) => scheduler.isAnalyzed(sample));
-    const drawn = await this.#figures[kind].draw(JSON.stringify([request, analyzed, this.#of(), close]), (style) => engines.fp32.call("figure", [{ ...request, style }], { assets: this.#assets }));
+    const drawn = await this.#figures[kind].draw(JSON.stringify([request, analyzed, closeUp.ofLayer, close]), (style) => engines.fp32.call("figure", [{ ...request, style }], { assets: closeUp.assets }));
     // Figures can be saved now.
     if (drawn) this.#bench.changed();
   }
 }
 
-/** Index of the nearest of points, ascending. @param {PointView[]} points @param {number} x */
+/** Index of the point that is drawn nearest. @param {PointView[]} points @param {number} x */
 function nearest(points, x) {
   let best = 0;
-  for (const [index, { value }] of points.entries()) if (Math.abs(value - x) < Math.abs(points[best].value - x)) best = index;
+  for (const [index, { place }] of points.entries()) if (Math.abs(place - x) < Math.abs(points[best].place - x)) best = index;
   return best;
 }

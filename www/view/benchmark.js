@@ -2,7 +2,6 @@
 import { csv, latex, markdown } from "../model/benchmark-text.js";
 import { listImages } from "../model/folder.js";
 import { duration, METHOD_NAMES } from "../model/plan.js";
-import { provenance } from "../model/provenance.js";
 import { element, say } from "./dom.js";
 import { decimal } from "./score-table.js";
 import { tableRow } from "./table.js";
@@ -41,7 +40,7 @@ export class BenchmarkPanel {
     });
     element("benchmark-run").onclick = () => (benchmark.state === "running" ? benchmark.pause() : benchmark.run().catch((error) => errors.tell(error)));
     for (const [ending, make, type] of TEXTS) {
-      element(`benchmark-${ending}`).onclick = () => save(`benchmark.${ending}`, make(benchmark, provenance(bench)), type);
+      element(`benchmark-${ending}`).onclick = () => save(`benchmark.${ending}`, make(benchmark, benchmark.made), type);
     }
   }
 

@@ -1,5 +1,6 @@
 // The channel as a picture: in full precision, quantized, and the difference, at the place and zoom of the pictures above.
 import { differenceMap, greyMap, largestDifference } from "../model/feature-map.js";
+import { METHOD_NAMES } from "../model/plan.js";
 import { imageData } from "./comparison.js";
 import { element, say } from "./dom.js";
 
@@ -35,10 +36,12 @@ export class ChannelMaps {
 
   /** @param {ChannelPicture} channel @param {string} method */
   show(channel, method) {
+    if (this.#channel === channel) return;
     const { width, height, values, quantized, view } = channel;
     const before = this.#channel;
     this.#channel = channel;
-    this.#method = method;
+    const known = view.methods.some((own) => own.method === method);
+    this.#method = known ? METHOD_NAMES[method] : `${METHOD_NAMES[method]} (as it is)`;
     // A place of a map of another size is another one.
     if (before?.width !== width || before.height !== height) this.#place = undefined;
     const most = largestDifference(values, quantized);
@@ -49,7 +52,7 @@ export class ChannelMaps {
       canvas.getContext("2d")?.putImageData(imageData(maps[index]), 0, 0);
     }
     element("maps").hidden = false;
-    say(element("map-method"), method);
+    say(element("map-method"), this.#method);
     say(element("map-most"), most > 0 ? `±${short(most)}` : "none");
     this.#follow();
     this.#read();

@@ -239,6 +239,7 @@ export class CompareView extends HTMLElement {
     else if (arrow) this.#move((arrow[0] * 60) / this.#scale(), (arrow[1] * 60) / this.#scale());
     else if (event.key === "+" || event.key === "=") this.zoom(1.4);
     else if (event.key === "-") this.zoom(1 / 1.4);
+    else if (event.key === "Enter" && !onDivider) this.dispatchEvent(new CustomEvent("pick", { detail: { x: this.#camera.x, y: this.#camera.y } }));
     else if (event.key === "0") this.fit();
     else if (event.key.toLowerCase() === "f") this.classList.add("flicked");
     else return;

@@ -1,7 +1,7 @@
 // The same small part of all pictures side by side, as papers show it, to look at and to save.
 import { METHOD_NAMES } from "../model/plan.js";
 import { cut } from "../model/picture.js";
-import { pictureProvenance } from "../model/provenance.js";
+import { provenance } from "../model/provenance.js";
 import { imageData } from "./comparison.js";
 import { element } from "./dom.js";
 import { decimal } from "./score-table.js";
@@ -61,7 +61,7 @@ export class Crops {
   }
 
   #made() {
-    return { place: this.#place, methods: this.#shown.map(({ name }) => name), ...pictureProvenance(this.#bench, "dfsq") };
+    return { place: this.#place, side: this.#shown[0]?.picture.width, crops: this.#shown.map(({ name, score }) => ({ name, score })), ...provenance(this.#bench) };
   }
 
   draw() {

@@ -7,8 +7,6 @@ function set(open) {
   if (drawer.hidden === !open) return;
   drawer.hidden = !open;
   element("method-drawer").ariaExpanded = String(open);
-  // A table that was hidden has no rows yet, and a figure no width.
-  drawer.dispatchEvent(new Event("toggle"));
   if (open) drawer.querySelector("summary").focus();
   else element("method-drawer").focus();
 }

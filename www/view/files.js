@@ -45,6 +45,8 @@ export function listenForFiles(hintElement, take, takeFolder, refuse) {
   addEventListener("drop", (event) => {
     event.preventDefault();
     hint(0);
+    // What was dragged on the page itself is no file.
+    if (!event.dataTransfer?.types.includes("Files") && event.dataTransfer?.types.some((type) => type === "text/x-tray")) return;
     // To be asked for now: afterwards they are gone.
     const entries = [...(event.dataTransfer?.items ?? [])].flatMap((item) => item.webkitGetAsEntry?.() ?? []);
     const files = event.dataTransfer?.files;

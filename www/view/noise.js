@@ -6,17 +6,20 @@ import { point } from "./pointing.js";
 import { decimal } from "./score-table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
+/** @typedef {import("../model/results.js").Result} Result */
 
 /** Steps of the ends of the colours, in dB. */
 const STEP = 5;
 
-const words = (/** @type {number | undefined} */ db) => (db === Infinity ? "exact" : db === undefined ? "not known" : `${decimal(db, 1)} dB`);
+const words = (/** @type {number | undefined} */ db) => (db === Infinity ? "exact" : db === -Infinity ? "zeros, not met" : db === undefined ? "not known" : `${decimal(db, 1)} dB`);
 
 export class NoisePanel {
   #bench;
   #layers;
   #map;
   #methods = element("heat-method");
+  /** What the heat map was made of, and what was made. @type {{of: (Result | undefined)[], decibels: number[][], scale: number[], name: number} | undefined} */
+  #made;
 
   /** @param {Bench} bench @param {(error: unknown) => void} failed */
   constructor(bench, failed) {
@@ -28,7 +31,7 @@ export class NoisePanel {
     element("bisect").onclick = () => focus.toggleFull();
     point(this.#layers, {
       read: (x) => this.#readLayer(focus.layers[Math.round(x)]),
-      choose: (x) => focus.set({ layer: focus.layers[Math.round(x)] }),
+      choose: (x) => focus.set({ layer: focus.layers[Math.round(x)] ?? focus.layer }),
       step: (dx) => {
         const place = this.#step(dx);
         return { at: [place, 0], text: this.#readLayer(focus.layer) };
@@ -38,7 +41,7 @@ export class NoisePanel {
       read: (x, y) => this.#readCell(...this.#cell(x, y)),
       choose: (x, y) => {
         const [layer, channel] = this.#cell(x, y);
-        focus.set({ layer, channel });
+        if (layer !== undefined) focus.set({ layer, channel });
       },
       step: (dx, dy) => {
         const place = this.#step(dx);
@@ -85,6 +88,23 @@ export class NoisePanel {
     return `${name}, channel ${channel}: ${words(channels?.[channel])}\nthe layer: ${words(inputs)}`;
   }
 
+  /**
+   * What the heat map shows, which is made once for the same results. @param {(Result | undefined)[]} results of all methods @param {Result | undefined} own of the one that is looked at @param {number[]} layers
+   * @returns {{decibels: number[][], scale: number[], name: number}} `name` is another number for other results
+   */
+  #channels(results, own, layers) {
+    const of = [own, ...results];
+    if (of.length === this.#made?.of.length && of.every((result, i) => result === this.#made?.of[i])) return this.#made;
+    const decibels = layers.map((layer) => [...(own?.channelDb?.[layer] ?? [])]);
+    const known = results.flatMap((result) => layers.flatMap((layer) => [...(result?.channelDb?.[layer] ?? [])])).filter(Number.isFinite).sort((a, b) => a - b);
+    // The same colours for all methods. A few that are very bad, or very good, do not make all others alike.
+    const quantile = (/** @type {number} */ share) => known[Math.round(share * (known.length - 1))] ?? 0;
+    const low = Math.floor(quantile(0.01) / STEP);
+    const scale = [low * STEP, Math.max(Math.ceil(quantile(0.99) / STEP), low + 1) * STEP];
+    this.#made = { of, decibels, scale, name: (this.#made?.name ?? 0) + 1 };
+    return this.#made;
+  }
+
   draw() {
     const { engines, focus, library, scheduler } = this.#bench;
     for (const input of this.#methods.querySelectorAll("input")) input.checked = input.value === focus.method;
@@ -92,6 +112,8 @@ export class NoisePanel {
     element("bisect").ariaPressed = String(focus.isFull);
     say(find("span", element("bisect")), library.info?.layers[focus.layer]?.name ?? "this layer");
     const results = QUANTIZED_METHODS.map((method) => scheduler.result(method));
+    // Old figures are marked, and say nothing of another network's layers.
+    element("noise").classList.toggle("stale", !results.some(Boolean));
     if (!results.some(Boolean)) return;
     const { layers } = focus;
     const pick = (/** @type {"layerDb" | "weightDb"} */ of) => results.map((result) => layers.map((layer) => result?.[of]?.[layer] ?? NaN));
@@ -99,14 +121,9 @@ export class NoisePanel {
     const selected = layers.indexOf(focus.layer);
     this.#layers.draw(JSON.stringify([inputs, weights, selected]), (style) => engines.images.call("layersFigure", [{ style, inputs, weights, selected }]), () => `Signal to quantization noise of all layers. ${this.#readLayer(focus.layer)}`);
 
-    const own = scheduler.result(focus.method)?.channelDb;
-    const decibels = layers.map((layer) => [...(own?.[layer] ?? [])]);
-    const known = results.flatMap((result) => layers.flatMap((layer) => [...(result?.channelDb?.[layer] ?? [])])).filter(Number.isFinite).sort((a, b) => a - b);
-    // The same colours for all methods. A few that are very bad, or very good, do not make all others alike.
-    const quantile = (/** @type {number} */ share) => known[Math.round(share * (known.length - 1))] ?? 0;
-    const scale = [Math.floor(quantile(0.01) / STEP) * STEP, Math.max(Math.ceil(quantile(0.99) / STEP), Math.floor(quantile(0.01) / STEP) + 1) * STEP];
+    const { decibels, scale, name } = this.#channels(results, scheduler.result(focus.method), layers);
     const request = { decibels, scale, selected: [selected, focus.channel] };
-    this.#map.draw(JSON.stringify(request), (style) => engines.images.call("heatMapFigure", [{ style, ...request }]), () => `Signal to quantization noise of every channel with ${METHOD_NAMES[focus.method]}. ${this.#readCell(focus.layer, focus.channel)}`);
+    this.#map.draw(JSON.stringify([name, request.selected]), (style) => engines.images.call("heatMapFigure", [{ style, ...request }]), () => `Signal to quantization noise of every channel with ${METHOD_NAMES[focus.method]}. ${this.#readCell(focus.layer, focus.channel)}`);
   }
 
   /** The figures' SVG texts. */

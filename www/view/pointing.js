@@ -38,8 +38,14 @@ export function point(figure, { read, choose, step, grasp }) {
   let moved;
   /** Where the pointer went down. @type {PointerEvent | undefined} */
   let down;
-  if (step) at.tabIndex = 0;
+  if (step) {
+    at.tabIndex = 0;
+    // So that screen readers leave the arrow keys to it.
+    at.role = "application";
+    at.setAttribute("aria-keyshortcuts", grasp ? "ArrowLeft ArrowRight Shift+ArrowLeft Shift+ArrowRight" : "ArrowLeft ArrowRight ArrowUp ArrowDown");
+  }
   at.classList.toggle("choosable", Boolean(choose));
+  at.classList.toggle("grasping", Boolean(grasp));
   at.addEventListener("pointermove", (event) => {
     const place = figure.valuesAt(event);
     if (moved && place) moved(place[0]);
@@ -63,6 +69,7 @@ export function point(figure, { read, choose, step, grasp }) {
   });
   at.addEventListener("pointercancel", () => (down = moved = undefined));
   at.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hide();
     const arrow = ARROWS[event.key];
     if (!arrow || !step || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();

@@ -2,15 +2,16 @@
 import { METHOD_NAMES } from "../model/plan.js";
 import { provenance } from "../model/provenance.js";
 import { imageData } from "./comparison.js";
+import { dark } from "./dom.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
 const STYLE = `
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 1200px; margin: 24px auto; padding: 0 16px; color: #222; background: #fff; }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 1200px; margin: 24px auto; padding: 0 16px; color: CanvasText; background: Canvas; }
 figure { margin: 0; } .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 10px; }
 img, svg { max-width: 100%; height: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 16px 0; }
-th, td { padding: 3px 10px; text-align: right; border-top: 1px solid #ddd; white-space: pre-line; } th:first-child { text-align: left; }
-caption { text-align: left; color: #555; } pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; }`;
+th, td { padding: 3px 10px; text-align: right; border-top: 1px solid #8886; white-space: pre-line; } th:first-child { text-align: left; }
+caption { text-align: left; opacity: 0.75; } pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; }`;
 
 /** A picture that travels inside the file. @param {import("../pkg/dfsq.js").Picture} picture */
 function dataUrl(picture) {
@@ -36,7 +37,8 @@ export function reportHtml(bench, figures, tables) {
   const charset = page.createElement("meta");
   charset.setAttribute("charset", "utf-8");
   page.head.prepend(charset);
-  add(page, page.head, "style", STYLE);
+  // As the page is, whose figures it has.
+  add(page, page.head, "style", `:root { color-scheme: ${dark.matches ? "dark" : "light"}; }${STYLE}`);
   add(page, page.body, "h1", `${samples.current?.name}`);
   const pictures = add(page, page.body, "div");
   pictures.className = "pictures";

@@ -15,7 +15,7 @@ export function bitsText({ weightBits, activationBits, layerBits }, method) {
 /** @param {number | undefined} value @param {number} digits */
 export function decimal(value, digits) {
   if (value === undefined || Number.isNaN(value)) return "–";
-  return Number.isFinite(value) ? value.toFixed(digits) : "∞";
+  return Number.isFinite(value) ? value.toFixed(digits) : value > 0 ? "∞" : "−∞";
 }
 
 /** Draws the table of scores. @param {Bench} bench @param {HTMLTableElement} table */

@@ -52,10 +52,11 @@ export class Status {
 
   /** @param {string} state */
   #text(state) {
-    const { quality, samples, scheduler, settings, tasks } = this.#bench;
+    const { benchmark, quality, samples, scheduler, settings, tasks } = this.#bench;
     const sample = samples.current;
     if (state === "loading") return this.#note || "Loading the network…";
     if (!sample && !tasks.size) return "Ready. Drop an image.";
+    if (benchmark.isAtWork && (!sample || !scheduler.incomplete)) return "Running the folder…";
     if (tasks.isAt("measuring")) return "Measuring what each layer costs at each width…";
     if (quality.filling) return "Running the other bit widths…";
     if (tasks.isAt("studying")) return "Comparing ways to choose points…";

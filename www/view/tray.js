@@ -42,8 +42,7 @@ export class Tray {
     else return;
     event.preventDefault();
     this.draw();
-    const next = this.#list.children[Math.max(0, Math.min(index + (by ?? 0), this.#list.children.length - 1))];
-    next?.querySelector("button")?.focus();
+    this.#focus(index + (by ?? 0));
   }
 
   /** @param {Sample} sample @param {number} index */
@@ -54,6 +53,7 @@ export class Tray {
     look.title = name;
     look.ariaLabel = name;
     look.draggable = true;
+    look.setAttribute("aria-keyshortcuts", "Alt+ArrowLeft Alt+ArrowRight Delete");
     look.ariaCurrent = String(index === this.#bench.samples.active);
     look.onclick = () => this.#bench.chooseSample(index);
     look.addEventListener("dragstart", (event) => event.dataTransfer?.setData("text/x-tray", String(index)));
@@ -93,6 +93,16 @@ export class Tray {
     const now = JSON.stringify([list.map(({ name, picture, region }) => [name, picture.sha256, region]), active]);
     if (now === this.#shown) return;
     this.#shown = now;
+    const items = [...this.#list.children];
+    const focused = items.findIndex((item) => item.contains(document.activeElement));
     this.#list.replaceChildren(...list.map((sample, index) => this.#item(sample, index)));
+    // What had the focus was replaced.
+    if (focused >= 0) this.#focus(focused);
+  }
+
+  /** @param {number} index */
+  #focus(index) {
+    const last = this.#list.children.length - 1;
+    /** @type {HTMLElement | null | undefined} */ (this.#list.children[Math.max(0, Math.min(index, last))]?.querySelector("button"))?.focus();
   }
 }
