@@ -171,7 +171,7 @@ fn report_writes_figures_and_tables() {
     let folder = Folder::new("report");
     let report = words("report net.onnx --images hr -o report --calibration hr --json");
     let report = folder.json(&[&report[..], &SMALL].concat());
-    // Two layers with four figures, one of all layers, and three tables.
+    // Two layers with five figures, one of all layers, and three tables.
     assert_eq!((report["files"].as_u64(), report["images"].as_u64()), (Some(14), Some(2)));
     let read = |name: &str| std::fs::read_to_string(folder.path("report").join(name)).unwrap();
     assert_eq!(read("distributions.csv").lines().count(), 1 + 2 * 2 * 3);

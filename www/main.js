@@ -40,8 +40,8 @@ function show(bench, link) {
   const opening = new Opening(bench, errors, status, networks);
   const view = /** @type {import("./view/compare-view.js").CompareView} */ (document.querySelector("compare-view"));
   const failed = (/** @type {unknown} */ error) => errors.tell(error);
-  const analyzer = new Analyzer(bench, view, failed);
-  const noise = new NoisePanel(bench, failed);
+  const analyzer = new Analyzer(bench, view, download, failed);
+  const noise = new NoisePanel(bench, download, failed);
   const comparison = new Comparison(bench, view, link);
   const benchmark = new BenchmarkPanel(bench, errors, download);
   listenForFiles(element("drop-hint"), (files) => opening.open(files), (files) => benchmark.open(files), (why) => errors.tell(new Error(why)));
@@ -62,7 +62,7 @@ function show(bench, link) {
     new CalibrationButtons(bench),
     new Exports(bench, { noise, analyzer }, comparison, networks, share, errors),
     new LayerBits(element("layer-bits"), bench, errors),
-    new QualityFigure(bench, errors),
+    new QualityFigure(bench, download, errors),
     new RegionPanel(element("region"), bench),
     new SampleList(bench),
     new Tray(element("tray"), bench),

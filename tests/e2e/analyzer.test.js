@@ -137,6 +137,30 @@ test("a kernel's weights and what they are rounded to are drawn and read out", a
   assert.deepEqual(page.complaints, []);
 });
 
+test("behind every figure is a table, which is saved as CSV", async () => {
+  const page = await analyzed();
+  const table = async (id) => {
+    const details = page.locator(`[data-testid="figure-${id}"] + details`);
+    await details.locator("summary").click();
+    await details.locator("tbody tr").first().waitFor();
+    return { heads: await details.locator("thead th").allTextContents(), rows: await details.locator("tbody tr").count() };
+  };
+  const sizes = {};
+  for (const id of ["layers", "heatmap", "channels", "samples", "histogram", "weights", "universal-set", "quality"]) {
+    const { heads, rows } = await table(id);
+    sizes[id] = [heads.length, rows];
+  }
+  assert.deepEqual(sizes, { layers: [7, 32], heatmap: [3, 32 * 64], channels: [7, 64], samples: [6, 1], histogram: [6, 128], weights: [6, 128], "universal-set": [5, 48], quality: [4, 5] });
+  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "figure-channels-csv").click()]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  const lines = String(Buffer.concat(chunks)).trim().split("\r\n");
+  assert.equal(lines.length, 65);
+  assert.match(lines[0], /^channel,minimum,/);
+  assert.match(lines[1], /^0(,-?[\d.e-]+){6}$/);
+  assert.deepEqual(page.complaints, []);
+});
+
 test("channels are sorted by what they lose", async () => {
   const page = await analyzed();
   const figure = byId(page, "figure-channels");

@@ -74,9 +74,9 @@ test("a run is cancelled and can be started again", async () => {
 
 test("everything is reached with the keyboard alone", async () => {
   const page = await open();
-  const focus = async (id) => {
+  const focus = async (id, key = "Tab") => {
     for (let i = 0; i < 40; i++) {
-      await page.keyboard.press("Tab");
+      await page.keyboard.press(key);
       if (await page.evaluate((wanted) => document.activeElement?.closest(`[data-testid="${wanted}"]`) !== null, id)) return;
     }
     assert.fail(`${id} is not reached`);
@@ -87,7 +87,8 @@ test("everything is reached with the keyboard alone", async () => {
   await focus("cancel");
   await page.keyboard.press("Enter");
   await state(page, "ready");
-  await focus("weight-bits");
+  // It lies before the pictures.
+  await focus("weight-bits", "Shift+Tab");
   await page.keyboard.press("ArrowRight");
   assert.ok(await byId(page, "weight-bits").locator('input[value="3"]').isChecked());
   await page.locator("[name=view][value=slider]").focus();
@@ -251,4 +252,39 @@ test("a click on a picture shows that place of all of them, to be saved", async 
     assert.ok(Buffer.concat(chunks).toString("latin1").startsWith(start), id);
   }
   assert.deepEqual(page.complaints, []);
+});
+
+test("on a telephone one picture after another is swiped to", async () => {
+  const page = await open("", { viewport: { width: 390, height: 800 }, hasTouch: true });
+  await drop(page, await png(page, 64, 48));
+  await state(page, "done");
+  const lefts = () => page.locator("compare-view .pane.shown").evaluateAll((panes) => panes.map((pane) => Math.round(pane.getBoundingClientRect().left)).sort((a, b) => a - b));
+  const before = await lefts();
+  assert.equal(before.length, 4);
+  assert.ok(before.every((left, i) => i === 0 || left - before[i - 1] > 300), `${before}`);
+  assert.ok(before[1] < 390, "the next one shows its edge");
+  await page.locator("compare-view").evaluate((view) => view.scrollTo({ left: 390, behavior: "instant" }));
+  await page.waitForFunction(() => [...document.querySelectorAll("compare-view .pane.shown")].some((pane) => pane.getBoundingClientRect().left < -200));
+  assert.deepEqual(page.complaints, []);
+});
+
+test("scripts of others are not run, and nothing is asked of another place", async () => {
+  const page = await open();
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await drop(page, { ...(await png(page, 48, 48)), name: "<img src=x onerror=alert(1)>.png" });
+  await state(page, "done");
+  assert.equal(await byId(page, "tray").locator("button").first().getAttribute("title"), "<img src=x onerror=alert(1)>.png");
+  assert.equal(await page.locator("img[src=x]").count(), 0);
+  const origin = new URL(page.url()).origin;
+  assert.deepEqual(asked.filter((url) => !url.startsWith(origin) && !url.startsWith("blob:") && !url.startsWith("data:")), []);
+  assert.deepEqual(page.complaints, []);
+  // A script that got in anyway is refused by the policy.
+  await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "document.title = 'taken over'";
+    document.body.append(script);
+  });
+  assert.notEqual(await page.title(), "taken over");
+  assert.ok(page.complaints.some((text) => text.includes("Content Security Policy")));
 });

@@ -267,3 +267,17 @@ test("a change of bits comes before what is being filled in", async () => {
   await settle();
   assert.ok(bench.scheduler.result("min-max") && !bench.scheduler.incomplete && bench.tasks.size === 0);
 });
+
+test("what is looked at runs first, and the others after it", async () => {
+  const bench = makeBench();
+  bench.shown = ["min-max", "dfsq"];
+  await bench.setNetwork(network("A"));
+  let release;
+  bench.engines.dfsq.instead.upscale = () => new Promise((resolve) => (release = resolve));
+  await bench.addImage("one", "one");
+  await settle();
+  assert.deepEqual([bench.engines["min-max"].count("upscale"), bench.engines["dfsq-opt"].count("upscale"), bench.engines.fp32.count("analyze")], [1, 0, 0]);
+  release({ picture: { width: 8, height: 8, rgba: new Uint8Array(256) }, seconds: 1 });
+  await settle();
+  assert.deepEqual([bench.engines["dfsq-opt"].count("upscale"), bench.engines.fp32.count("analyze")], [1, 1]);
+});

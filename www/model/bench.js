@@ -34,6 +34,8 @@ export class Bench extends EventTarget {
   /** Networks and files that are being loaded; nothing is computed meanwhile. */
   loading = 0;
   speed = TYPICAL_SPEED;
+  /** The methods whose pictures are shown, which run first. @type {string[]} */
+  shown = [];
 
   /** @param {Record<string, Engine>} engines see `makeEngines` @param {Settings} settings @param {() => Promise<Uint8Array[]>} sampleFiles the bundled samples, of which patches are made */
   constructor(engines, settings, sampleFiles) {

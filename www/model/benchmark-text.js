@@ -1,10 +1,10 @@
 // A benchmark's results as text for spreadsheets and papers. No DOM.
+import { csvLine } from "./csv.js";
 import { METHOD_NAMES } from "./plan.js";
 
 /** @typedef {import("./benchmark.js").Benchmark} Benchmark */
 
 const number = (/** @type {number | undefined} */ value, /** @type {number} */ digits) => (value === undefined || Number.isNaN(value) ? "" : value.toFixed(digits));
-const quote = (/** @type {string} */ text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** One line for each image and setting. @param {Benchmark} benchmark @param {{network?: {sha256: string}, program: string}} made */
 export function csv(benchmark, { network, program }) {
@@ -13,7 +13,7 @@ export function csv(benchmark, { network, program }) {
       const measured = benchmark.measured(image, setting);
       if (!measured) return [];
       const { score, toFull } = measured;
-      return [[quote(image.name), setting.method, setting.bits ?? "", number(score.psnrY, 4), number(score.ssimY, 5), number(toFull?.psnrY, 4), network?.sha256 ?? "", program].join()];
+      return [csvLine([image.name, setting.method, setting.bits, number(score.psnrY, 4), number(score.ssimY, 5), number(toFull?.psnrY, 4), network?.sha256, program])];
     }),
   );
   return ["image,method,bits,psnrY,ssimY,psnrToFull,networkSha256,program", ...lines, ""].join("\r\n");

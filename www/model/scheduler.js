@@ -67,9 +67,16 @@ export class Scheduler {
     const { samples, library, loading } = this.#bench;
     const sample = samples.current;
     if (!sample || !library.network || loading || this.#halted) return;
-    for (const method of NETWORK_METHODS) this.#bring(method, sample);
+    for (const method of this.#firstOnes(sample)) this.#bring(method, sample);
     this.#bring("images", sample);
     this.compareWithFull(sample);
+  }
+
+  /** What the user looks at; when that is there, or cannot be had, the others too. @param {Sample} sample */
+  #firstOnes(sample) {
+    const shown = NETWORK_METHODS.filter((method) => this.#bench.shown.includes(method));
+    const waits = shown.some((method) => !this.result(method, sample) && !this.failure(method));
+    return waits ? shown : NETWORK_METHODS;
   }
 
   /** Has a worker do what is wanted of it now. @param {string} name @param {Sample} sample */

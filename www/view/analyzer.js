@@ -2,6 +2,7 @@
 import { movedBeside, movedTo } from "../model/moving.js";
 import { METHOD_NAMES, QUANTIZED_METHODS } from "../model/plan.js";
 import { ChannelMaps } from "./channel-maps.js";
+import { DataTable } from "./data-table.js";
 import { element, find, say } from "./dom.js";
 import { Figure } from "./figure.js";
 import { point } from "./pointing.js";
@@ -23,6 +24,8 @@ const NEAR = 0.02;
 /** How a histogram's axis is divided: the rugs lie below 0 in this order. */
 const RUG = 0.2;
 
+const FIVE = ["minimum", "lower quartile", "median", "upper quartile", "maximum"];
+
 const percent = (/** @type {number} */ share) => `${(100 * share).toPrecision(share < 0.1 ? 2 : 3)} %`;
 
 export class Analyzer {
@@ -35,13 +38,14 @@ export class Analyzer {
   /** @type {Record<FigureRequest["kind"], Figure>} */
   #figures;
   #maps;
+  #tables;
   /** The network whose layers are listed, and the layer whose channels. */
   #listed = "";
   /** The point that arrow keys have come to. */
   #at = 0;
 
-  /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {(error: unknown) => void} failed */
-  constructor(bench, view, failed) {
+  /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {(name: string, content: BlobPart, type: string) => void} save @param {(error: unknown) => void} failed */
+  constructor(bench, view, save, failed) {
     this.#bench = bench;
     this.#failed = failed;
     const { focus } = bench;
@@ -57,6 +61,44 @@ export class Analyzer {
     });
     element("reset-points").onclick = () => focus.movePoints(undefined);
     this.#point();
+    const { channels, histogram, samples, weights, "universal-set": universal } = this.#figures;
+    const of = (/** @type {Figure} */ at, /** @type {() => import("./data-table.js").Data | Promise<import("./data-table.js").Data>} */ data) => new DataTable(at, data, save);
+    this.#tables = [
+      of(channels, () => this.#channelData()),
+      of(samples, () => this.#sampleData()),
+      of(histogram, () => this.#histogramData(bench.closeUp.seen?.picture.view)),
+      of(weights, () => this.#histogramData(bench.closeUp.seen?.kernel)),
+      of(universal, () => this.#pointData()),
+    ];
+  }
+
+  #channelData() {
+    const { closeUp, focus } = this.#bench;
+    const noise = focus.noise(focus.method).channels;
+    const rows = this.#ordered().flatMap((channel) => (closeUp.summaries[channel] ? [[channel, ...closeUp.summaries[channel].five, noise?.[channel] ?? NaN]] : []));
+    return { head: ["channel", ...FIVE, `${METHOD_NAMES[focus.method]}, dB`], rows };
+  }
+
+  async #sampleData() {
+    const { engines, focus, samples, scheduler } = this.#bench;
+    const known = samples.list.filter((sample) => scheduler.isAnalyzed(sample));
+    const of = async (/** @type {import("../model/samples.js").Sample} */ sample) => engines.fp32.call("distributions", [scheduler.analysisKey(sample), focus.layer]);
+    const all = await Promise.all(known.map(of)).catch(() => []);
+    return { head: ["sample", ...FIVE], rows: all.flatMap((channels, i) => (channels[focus.channel] ? [[known[i].name, ...channels[focus.channel].five]] : [])) };
+  }
+
+  /** @param {Histogram | undefined} histogram */
+  #histogramData(histogram) {
+    const { counts = [], methods = [] } = histogram ?? {};
+    const head = ["from", "to", "values", ...methods.map(({ method }) => `${METHOD_NAMES[method]}, share of error`)];
+    const edge = (/** @type {number} */ bin) => (2 * bin) / counts.length - 1;
+    return { head, rows: counts.map((count, bin) => [edge(bin), edge(bin + 1), count, ...methods.map(({ errors }) => errors[bin])]) };
+  }
+
+  #pointData() {
+    const methods = this.#bench.closeUp.seen?.picture.view.methods ?? [];
+    const rows = methods.flatMap(({ method, points }) => points.map(({ value, words, share, error }) => [METHOD_NAMES[method], value, words.length ? sumText(value, words) : "", share, error]));
+    return { head: ["method", "point", "sum", "share of values", "share of error"], rows };
   }
 
   #point() {
@@ -232,6 +274,7 @@ export class Analyzer {
     closeUp.update().catch(this.#failed);
     this.#tell();
     for (const kind of /** @type {FigureRequest["kind"][]} */ (Object.keys(this.#figures))) this.#draw(kind);
+    for (const table of this.#tables) table.draw();
   }
 
   /** Says in a line what is known of the channel, and shows it. */

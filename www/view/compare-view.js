@@ -158,6 +158,7 @@ export class CompareView extends HTMLElement {
     this.style.setProperty("--s", String(scale));
     this.style.setProperty("--x", `${width / 2 - this.#camera.x * this.#size.width * scale}px`);
     this.style.setProperty("--y", `${height / 2 - this.#camera.y * this.#size.height * scale}px`);
+    this.classList.toggle("zoomed", this.#camera.zoom > 1);
     this.classList.toggle("magnified", scale * devicePixelRatio >= 2);
     this.dispatchEvent(new CustomEvent("camera", { detail: { scale, fitted: this.#camera.zoom === 1 } }));
   }

@@ -74,9 +74,10 @@ export class Comparison {
   }
 
   #arrange() {
+    const { view, left, right } = this.arrangement;
+    this.#bench.shown = view === "panes" ? PANES : [left, right];
     // It is part of what is kept.
     this.#bench.changed();
-    const { view, left, right } = this.arrangement;
     element("sides").hidden = view === "panes";
     element("gain-field").hidden = view !== "difference";
     this.#view.arrange(view, view === "panes" ? PANES : view === "difference" ? [view] : left === right ? [left] : [left, right]);

@@ -115,12 +115,14 @@ export class Crops {
       for (const [key, value] of Object.entries(attributes)) part.setAttribute(key, String(value));
       part.textContent = text;
       svg.append(part);
+      return part;
     };
     for (const [key, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) svg.setAttribute(key, String(value));
     add("desc", {}, JSON.stringify(this.#made()));
     for (const [index, { name, score, picture }] of this.#shown.entries()) {
       const left = index * (side + GAP);
-      add("image", { href: small(picture).toDataURL("image/png"), x: left, y: 0, width: side, height: side, style: "image-rendering: pixelated" });
+      const image = add("image", { href: small(picture).toDataURL("image/png"), x: left, y: 0, width: side, height: side });
+      /** @type {SVGElement} */ (image).style.imageRendering = "pixelated";
       const words = { x: left + side / 2, "text-anchor": "middle", "font-family": FONT, fill: "#222" };
       add("text", { ...words, y: side + 21, "font-size": 17, "font-weight": 600 }, name);
       add("text", { ...words, y: side + 43, "font-size": 15 }, score);

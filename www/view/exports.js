@@ -1,4 +1,5 @@
 // Files made of results.
+import { csvLine } from "../model/csv.js";
 import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
 import { pictureProvenance, provenance } from "../model/provenance.js";
 import { element } from "./dom.js";
@@ -54,9 +55,7 @@ function rows({ library, samples, scheduler, settings }) {
 /** One line for each sample and method at the present settings. @param {Bench} bench */
 function scoresCsv(bench) {
   const columns = /** @type {const} */ (["image", "mode", "against", "method", "weightBits", "activationBits", "psnrY", "ssimY", "psnrToFull", "seconds", "modelBytes", "bitOpsPerPixel", "networkSha256", "program"]);
-  const quote = (/** @type {unknown} */ value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
-  const lines = rows(bench).map((row) => columns.map((column) => quote(row[column])).join(","));
-  return [columns.join(","), ...lines, ""].join("\r\n");
+  return [csvLine([...columns]), ...rows(bench).map((row) => csvLine(columns.map((column) => row[column]))), ""].join("\r\n");
 }
 
 /** Settings, network, scores, and the distributions of the layer that is looked at. @param {Bench} bench @param {import("./analyzer.js").Analyzer} analyzer */

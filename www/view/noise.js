@@ -1,5 +1,6 @@
 // Where it hurts: a line and a heat map of what quantization does to every layer and channel.
 import { METHOD_NAMES, QUANTIZED_METHODS } from "../model/plan.js";
+import { DataTable } from "./data-table.js";
 import { element, find, say } from "./dom.js";
 import { Figure } from "./figure.js";
 import { point } from "./pointing.js";
@@ -18,15 +19,17 @@ export class NoisePanel {
   #layers;
   #map;
   #methods = element("heat-method");
+  #tables;
   /** What the heat map was made of, and what was made. @type {{of: (Result | undefined)[], decibels: number[][], scale: number[], name: number} | undefined} */
   #made;
 
-  /** @param {Bench} bench @param {(error: unknown) => void} failed */
-  constructor(bench, failed) {
+  /** @param {Bench} bench @param {(name: string, content: BlobPart, type: string) => void} save @param {(error: unknown) => void} failed */
+  constructor(bench, save, failed) {
     this.#bench = bench;
     const { focus } = bench;
     this.#layers = new Figure(element("layers-figure"), 0.13, () => this.draw(), failed);
     this.#map = new Figure(element("heat-map"), 0.22, () => this.draw(), failed);
+    this.#tables = [new DataTable(this.#layers, () => this.#layerData(), save), new DataTable(this.#map, () => this.#channelData(), save)];
     this.#methods.addEventListener("change", (/** @type {Event} */ event) => focus.set({ method: /** @type {HTMLInputElement} */ (event.target).value }));
     element("bisect").onclick = () => focus.toggleFull();
     point(this.#layers, {
@@ -113,6 +116,7 @@ export class NoisePanel {
     say(find("span", element("bisect")), library.info?.layers[focus.layer]?.name ?? "this layer");
     const results = QUANTIZED_METHODS.map((method) => scheduler.result(method));
     // Old figures are marked, and say nothing of another network's layers.
+    for (const table of this.#tables) table.draw();
     element("noise").classList.toggle("stale", !results.some(Boolean));
     if (!results.some(Boolean)) return;
     const { layers } = focus;
@@ -124,6 +128,24 @@ export class NoisePanel {
     const { decibels, scale, name } = this.#channels(results, scheduler.result(focus.method), layers);
     const request = { decibels, scale, selected: [selected, focus.channel] };
     this.#map.draw(JSON.stringify([name, request.selected]), (style) => engines.images.call("heatMapFigure", [{ style, ...request }]), () => `Signal to quantization noise of every channel with ${METHOD_NAMES[focus.method]}. ${this.#readCell(focus.layer, focus.channel)}`);
+  }
+
+  /** @param {number} layer */
+  #name(layer) {
+    return this.#bench.library.info?.layers[layer].name ?? "";
+  }
+
+  #layerData() {
+    const { focus } = this.#bench;
+    const head = ["layer", ...QUANTIZED_METHODS.flatMap((method) => [`${METHOD_NAMES[method]} inputs, dB`, `${METHOD_NAMES[method]} weights, dB`])];
+    const cells = (/** @type {number} */ layer) => QUANTIZED_METHODS.flatMap((method) => [focus.noise(method, layer).inputs ?? NaN, focus.noise(method, layer).weights ?? NaN]);
+    return { head, rows: focus.layers.map((layer) => [this.#name(layer), ...cells(layer)]) };
+  }
+
+  #channelData() {
+    const { focus } = this.#bench;
+    const rows = focus.layers.flatMap((layer) => [...(focus.noise(focus.method, layer).channels ?? [])].map((db, channel) => [this.#name(layer), channel, db]));
+    return { head: ["layer", "channel", `${METHOD_NAMES[focus.method]}, dB`], rows };
   }
 
   /** The figures' SVG texts. */

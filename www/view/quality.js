@@ -1,6 +1,7 @@
 // The current sample's quality over bits: a figure to click on, and what is missing of it.
 import { METHOD_NAMES, QUANTIZED_METHODS } from "../model/plan.js";
 import { uniform } from "../model/settings.js";
+import { DataTable } from "./data-table.js";
 import { element } from "./dom.js";
 import { Figure } from "./figure.js";
 import { point } from "./pointing.js";
@@ -14,13 +15,16 @@ const ASPECT = 0.36;
 export class QualityFigure {
   #bench;
   #figure;
+  #table;
 
-  /** @param {Bench} bench @param {import("./errors.js").Errors} errors */
-  constructor(bench, errors) {
+  /** @param {Bench} bench @param {(name: string, content: BlobPart, type: string) => void} save @param {import("./errors.js").Errors} errors */
+  constructor(bench, save, errors) {
     this.#bench = bench;
     const { quality, settings } = bench;
     element("fill-quality").onclick = () => quality.fill().catch((error) => errors.tell(error));
     this.#figure = new Figure(element("quality"), ASPECT, () => this.draw(), (error) => errors.tell(error));
+    const data = () => ({ head: ["bits", ...QUANTIZED_METHODS.map((method) => `${METHOD_NAMES[method]}, dB`)], rows: quality.widths.map((bits, i) => [bits, ...quality.decibels.map((values) => values[i])]) });
+    this.#table = new DataTable(this.#figure, data, save);
     const choose = (/** @type {number} */ index) => quality.widths[index] && settings.set(uniform(quality.widths[index]));
     point(this.#figure, {
       read: (x) => this.#read(Math.round(x)),
@@ -43,6 +47,7 @@ export class QualityFigure {
   draw() {
     const { engines, quality, samples, scheduler } = this.#bench;
     element("fill-quality").disabled = !quality.canFill;
+    this.#table.draw();
     if (!samples.current) return;
     const { widths, decibels, selected } = quality;
     const full = scheduler.score("fp32")?.psnrY ?? NaN;
