@@ -181,6 +181,7 @@ mod tests {
             universal_set(
                 &style,
                 &[chosen(&[-1.0, 0.0, 0.5, 1.0], &[-1.0, 1.0]), chosen(&[-1.0, 0.0, 1.0], &[0.0])],
+                &[],
             )
             .unwrap(),
             layers(&lines([vec![], vec![20.0, f64::INFINITY], vec![10.0, 12.0]], 0)).unwrap(),
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(rugs(&figures[2], "#C74E10"), 2);
         assert_eq!(["#B0267E", "#0B68CB"].map(|colour| rugs(&figures[3], colour)), [2, 1]);
         // Each method's points stand over the set that they are from.
-        let empty = universal_set(&style, &[chosen(&[], &[]), chosen(&[], &[])]).unwrap();
+        let empty = universal_set(&style, &[chosen(&[], &[]), chosen(&[], &[])], &[]).unwrap();
         assert_eq!(rugs(&figures[3], "#9AA2B1") - rugs(&empty, "#9AA2B1"), 4 + 3);
     }
 

@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use dfsq::web::{
     BrowserSession as Session, assign_bits, benchmark_pair, bicubic, decode_image, defaults, encode_png,
-    score,
+    heat_map_figure, layers_figure, score,
 };
 use js_sys::{Array, Error, Float64Array, Function, JSON, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -149,7 +149,7 @@ fn a_progress_function_that_throws_cancels() {
 #[wasm_bindgen_test]
 fn figures_are_drawn_in_a_worker() {
     let mut session = calibrated();
-    for kind in ["channels", "samples", "histogram", "layers", "universal-set"] {
+    for kind in ["channels", "samples", "histogram", "weights", "universal-set"] {
         let request = |key: &str| {
             json(&format!(
                 "{{\"kind\": \"{kind}\", \"layer\": 1, \"channel\": 2, \"samples\": [{{\"key\": \"{key}\", \"name\": \"n\"}}]}}"
@@ -159,6 +159,10 @@ fn figures_are_drawn_in_a_worker() {
         session.analyze(&picture(12, 10), &none(), "b".into(), json("{}"), silent()).unwrap();
         assert!(session.figure(request("b")).unwrap().starts_with("<svg"));
     }
+    let layers = json("{\"inputs\": [[20], [30], []], \"weights\": [[], [], []], \"selected\": 0}");
+    assert!(layers_figure(layers).unwrap().starts_with("<svg"));
+    let map = json("{\"decibels\": [[20, 30], [10]], \"scale\": [0, 40], \"selected\": [0, 1]}");
+    assert!(heat_map_figure(map).unwrap().starts_with("<svg"));
     let count = |session: &Session| JsValue::from(session.distributions("b", 1).unwrap());
     assert_eq!(count(&session).unchecked_into::<Array>().length(), 3);
     session.keep_samples(vec!["c".into()]);
@@ -202,6 +206,27 @@ fn a_network_is_optimized_measured_and_studied() {
     };
     assert_eq!((number(&study, "universal"), number(&study, "levels")), (377.0, 4.0));
     assert_eq!(get(&study, "choices").unchecked_into::<Array>().length(), 3);
+}
+
+#[wasm_bindgen_test]
+fn a_held_input_is_looked_at_closely() {
+    let mut session = calibrated();
+    let request = || {
+        json(
+            "{\"layer\": 1, \"channel\": 2, \"methods\": [{\"method\": \"min-max\"}], \"lookedAt\": \"min-max\"}",
+        )
+    };
+    assert_eq!(kind(session.channel("a", request()).err().unwrap()), "option");
+    session.hold_input(&picture(12, 10), "a".into(), 1, silent()).unwrap();
+    let seen: JsValue = session.channel("a", request()).unwrap().into();
+    assert_eq!((number(&seen, "width"), number(&seen, "height")), (12.0, 10.0));
+    assert_eq!(get(&seen, "values").unchecked_into::<js_sys::Float32Array>().length(), 120);
+    let methods: Array = get(&get(&seen, "view"), "methods").unchecked_into();
+    assert_eq!(get(&methods.get(0), "points").unchecked_into::<Array>().length(), 16);
+    let kernel: JsValue = session.kernel(1, 0, json("[{\"method\": \"min-max\"}]")).unwrap().into();
+    assert!(number(&kernel, "range") > 0.0);
+    session.keep_samples(vec![]);
+    assert_eq!(kind(session.channel("a", request()).err().unwrap()), "option");
 }
 
 #[wasm_bindgen_test]

@@ -87,7 +87,12 @@ fn the_universal_set_has_the_points_of_two_methods() {
         let universal = UniversalSet::of(Default::default()).values();
         Chosen { points: universal.iter().step_by(every).map(|v| f64::from(*v)).collect(), universal }
     };
-    check("universal-set", figures::universal_set(&Style::default(), &[chosen(25), chosen(40)]));
+    let centres = [-0.9, -0.3001, -0.3, 0.0, 0.61];
+    check(
+        "universal-set-centres",
+        figures::universal_set(&Style::default(), &[chosen(25), chosen(40)], &centres),
+    );
+    check("universal-set", figures::universal_set(&Style::default(), &[chosen(25), chosen(40)], &[]));
 }
 
 #[test]

@@ -57,7 +57,7 @@ proptest! {
         histogram.add(values.iter().map(|x| norm.normalize(*x))).map_err(|_| TestCaseError::fail("few"))?;
         let levels = bits.levels().unwrap_or(256);
         let preset = if paper { Preset::Paper } else { Preset::Reference };
-        let points = kmeans(&histogram.cumulative(), universal, levels, (preset, 3), 0);
+        let points = kmeans(&histogram.cumulative(), universal, levels, (preset, 3), 0).points;
         prop_assert!(!points.is_empty() && points.len() <= levels);
         prop_assert!(points.windows(2).all(|p| p[0] < p[1]));
         prop_assert!(points.iter().all(|p| usize::from(*p) < universal.values().len()));

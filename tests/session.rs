@@ -378,6 +378,11 @@ fn a_study_compares_selections_of_one_channel() {
         "{db:?}"
     );
     assert!(result.choices.iter().all(|choice| choice.seconds.unwrap() > 0.0));
+    // Each of the points is the value nearest to a centre.
+    let near = |point: &f64| result.centres.iter().any(|centre| (centre - point).abs() < 0.1);
+    assert!(
+        result.centres.len() >= result.choices[0].points.len() && result.choices[0].points.iter().all(near)
+    );
     let large = study(PointSettings::default(), 1, 4).unwrap();
     assert_eq!(large.choices[2].db, None, "too many to try");
     assert!(matches!(study(small, 3, 2), Err(Error::Option(_))));

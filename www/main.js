@@ -14,8 +14,9 @@ import { Crops } from "./view/crops.js";
 import { Details } from "./view/details.js";
 import { element } from "./view/dom.js";
 import { listenForDrawer } from "./view/drawer.js";
+import { letEnlarge } from "./view/enlarge.js";
 import { Errors } from "./view/errors.js";
-import { Exports, download } from "./view/exports.js";
+import { Exports, download, saveTable } from "./view/exports.js";
 import { listenForFiles } from "./view/files.js";
 import { makeHints } from "./view/hints.js";
 import { listenForHow } from "./view/how.js";
@@ -40,8 +41,9 @@ function show(bench, link) {
   const opening = new Opening(bench, errors, status, networks);
   const view = /** @type {import("./view/compare-view.js").CompareView} */ (document.querySelector("compare-view"));
   const failed = (/** @type {unknown} */ error) => errors.tell(error);
-  const analyzer = new Analyzer(bench, view, download, failed);
-  const noise = new NoisePanel(bench, download, failed);
+  const save = saveTable.bind(undefined, bench);
+  const analyzer = new Analyzer(bench, view, save, failed);
+  const noise = new NoisePanel(bench, save, failed);
   const comparison = new Comparison(bench, view, link);
   const benchmark = new BenchmarkPanel(bench, errors, download);
   listenForFiles(element("drop-hint"), (files) => opening.open(files), (files) => benchmark.open(files), (why) => errors.tell(new Error(why)));
@@ -62,7 +64,7 @@ function show(bench, link) {
     new CalibrationButtons(bench),
     new Exports(bench, { noise, analyzer }, comparison, networks, share, errors),
     new LayerBits(element("layer-bits"), bench, errors),
-    new QualityFigure(bench, download, errors),
+    new QualityFigure(bench, save, errors),
     new RegionPanel(element("region"), bench),
     new SampleList(bench),
     new Tray(element("tray"), bench),
@@ -71,6 +73,7 @@ function show(bench, link) {
     { draw: () => drawCosts(bench, element("costs")) },
   ];
   listenForDrawer();
+  letEnlarge(document.querySelectorAll(".view:has(> figure)"));
   listenForHow(() => analyzer.seen);
   let frame = 0;
   bench.addEventListener("change", () => {

@@ -195,6 +195,7 @@ fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<
         looked_at: Method::Dfsq,
         kernel: 0,
         order: Vec::new(),
+        centres: Vec::new(),
         histogram: HistogramChoice::default(),
     };
     for (index, layer) in quantized(session) {

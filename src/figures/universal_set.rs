@@ -13,11 +13,12 @@ pub struct Chosen {
     pub points: Vec<f64>,
 }
 
-/// The universal sets of DFSQ-opt (below) and DFSQ (above) as rugs, with the points that each chose.
+/// The universal sets of DFSQ-opt (below) and DFSQ (above) as rugs, with the points that each chose; between them centres of
+/// k-means, hollow where two of them snap to the same value.
 ///
 /// # Errors
 /// [`Error::Figure`](crate::Error::Figure) where drawing fails.
-pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2]) -> Result<String> {
+pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2], centres: &[f64]) -> Result<String> {
     let palette = style.palette();
     svg(style, |area| {
         let of = |chosen: &Chosen| format!("{} of {}", chosen.points.len(), chosen.universal.len());
@@ -36,6 +37,18 @@ pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2]) -> Result<String>
             chart.draw_series(all).map_err(fail)?;
             chart.draw_series(chosen.points.iter().map(|p| rug(*p, points, colour, 2))).map_err(fail)?;
         }
+        let snapped: Vec<usize> = centres.iter().map(|centre| nearest(dfsq.universal, *centre)).collect();
+        let merged = |at: usize| snapped.iter().filter(|other| **other == snapped[at]).count() > 1;
+        for (at, centre) in centres.iter().enumerate() {
+            let colour = if merged(at) { palette.min_max } else { palette.ink };
+            let dot = if merged(at) { colour.stroke_width(1) } else { colour.filled() };
+            chart.draw_series([Circle::new((*centre, 0.5), 3, dot)]).map_err(fail)?;
+        }
+        if !centres.is_empty() {
+            let count = (0..centres.len()).filter(|at| merged(*at)).count();
+            let text = format!("k-means for this picture: {} centres, {count} merged", centres.len());
+            area.draw_text(&text, &key(&palette.ink), (4, 22)).map_err(fail)?;
+        }
         let bottom = area.dim_in_pixel().1 as i32;
         let plot = f64::from(bottom - 34 - 4 - 26);
         let at = |y: f64| bottom - 45 - (plot * y) as i32;
@@ -43,4 +56,10 @@ pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2]) -> Result<String>
         area.draw_text("DFSQ-opt", &key(&palette.dfsq_opt), (4, at(0.2))).map_err(fail)?;
         Ok(Plot::of(&chart))
     })
+}
+
+/// Index of the nearest of ascending values.
+fn nearest(values: &[f32], place: f64) -> usize {
+    let distance = |at: &usize| (f64::from(values[*at]) - place).abs();
+    (0..values.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
 }

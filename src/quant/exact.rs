@@ -315,7 +315,7 @@ mod tests {
                 let ours = error(&data, universal, &points);
                 let slack = 1e-9 * data.squares();
                 assert!(ours <= before + slack, "{levels} points: {ours} after {before}");
-                let k_means = subset::kmeans(&data, universal, levels, (Preset::Reference, 5), 0);
+                let k_means = subset::kmeans(&data, universal, levels, (Preset::Reference, 5), 0).points;
                 let theirs = error(&data, universal, &k_means);
                 assert!(ours <= theirs + slack, "{levels} points: {ours}, k-means {theirs}");
                 assert!(lower_bound(&data, levels) <= ours + slack);

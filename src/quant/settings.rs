@@ -1,7 +1,7 @@
 //! What is chosen about quantization points.
 
 use super::histogram::Cumulative;
-use super::subset::{Preset, Selection};
+use super::subset::{Preset, Selection, Snapped};
 use super::{
     Granularity, MeanMode, Normalization, NormalizationMode, Normalizer, UniversalSet, WordSets, exact,
     subset,
@@ -94,14 +94,17 @@ impl PointSettings {
     pub fn select(&self, data: &Cumulative, levels: usize, stream: u64) -> Result<Vec<u16>> {
         let universal = self.universal();
         match self.selection {
-            Selection::Kmeans => {
-                let restarts = if self.restarts == 0 { self.preset.restarts() } else { self.restarts.into() };
-                let seed = u64::from(self.seed).wrapping_add(stream);
-                Ok(subset::kmeans(data, universal, levels, (self.preset, restarts), seed))
-            }
+            Selection::Kmeans => Ok(self.kmeans(data, levels, stream).points),
             Selection::Exact => Ok(exact::exact(data, universal, levels)),
             Selection::Exhaustive => exact::exhaustive(data, universal, levels),
         }
+    }
+
+    /// What k-means finds with these settings, whatever the selection is.
+    pub fn kmeans(&self, data: &Cumulative, levels: usize, stream: u64) -> Snapped {
+        let restarts = if self.restarts == 0 { self.preset.restarts() } else { self.restarts.into() };
+        let seed = u64::from(self.seed).wrapping_add(stream);
+        subset::kmeans(data, self.universal(), levels, (self.preset, restarts), seed)
     }
 }
 

@@ -46,15 +46,24 @@ pub enum Selection {
 const MAX_ITERATIONS: usize = 100;
 const TOLERANCE: f64 = 1e-6;
 
-/// Indices into `universal` of at most `levels` points for `data`, ascending: k-means, then each centre snaps to the
-/// nearest value. Two centres may snap to the same one; then fewer points come back.
+/// What k-means found, and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapped {
+    /// The centres, ascending.
+    pub centres: Vec<f64>,
+    /// Indices into the universal set of the values that they snap to, ascending.
+    pub points: Vec<u16>,
+}
+
+/// At most `levels` points for `data`: k-means, then each centre snaps to the nearest value of `universal`. Two centres may
+/// snap to the same one; then there are fewer points.
 pub fn kmeans(
     data: &Cumulative,
     universal: &UniversalSet,
     levels: usize,
     (preset, restarts): (Preset, usize),
     seed: u64,
-) -> Vec<u16> {
+) -> Snapped {
     let options = KMeans {
         clusters: levels,
         restarts,
@@ -62,7 +71,7 @@ pub fn kmeans(
         max_iterations: MAX_ITERATIONS,
         tolerance: TOLERANCE,
     };
-    let mut best = (f64::INFINITY, Vec::new());
+    let mut best = (f64::INFINITY, Snapped { centres: Vec::new(), points: Vec::new() });
     options.run(data, &mut fastrand::Rng::with_seed(seed), |centres| {
         let snapped = snap(centres, universal);
         let error = match preset {
@@ -70,7 +79,7 @@ pub fn kmeans(
             Preset::Reference => data.squared_error(&universal.pick(&snapped)),
         };
         if error < best.0 {
-            best = (error, snapped);
+            best = (error, Snapped { centres: centres.to_vec(), points: snapped });
         }
     });
     best.1
@@ -99,11 +108,12 @@ mod tests {
         let mut errors = Vec::new();
         for levels in [4, 8, 16, 64, 256] {
             for preset in [Preset::Paper, Preset::Reference] {
-                let points = kmeans(&data, universal, levels, (preset, 3), 1);
+                let Snapped { centres, points } = kmeans(&data, universal, levels, (preset, 3), 1);
+                assert!(points.len() <= centres.len() && centres.is_sorted());
                 assert!(points.windows(2).all(|p| p[0] < p[1]) && points.len() <= levels);
-                assert_eq!(points, kmeans(&data, universal, levels, (preset, 3), 1));
+                assert_eq!(points, kmeans(&data, universal, levels, (preset, 3), 1).points);
             }
-            let points = kmeans(&data, universal, levels, (Preset::Reference, 5), 1);
+            let points = kmeans(&data, universal, levels, (Preset::Reference, 5), 1).points;
             let values = universal.pick(&points);
             assert!(values.contains(&0.0));
             errors.push(data.squared_error(&values));
@@ -118,7 +128,7 @@ mod tests {
         histogram.add([0.0; 100]).unwrap();
         let zero = universal.nearest(0.0) as u16;
         for preset in [Preset::Paper, Preset::Reference] {
-            assert_eq!(kmeans(&histogram.cumulative(), universal, 16, (preset, 3), 0), [zero]);
+            assert_eq!(kmeans(&histogram.cumulative(), universal, 16, (preset, 3), 0).points, [zero]);
         }
     }
 }

@@ -40,6 +40,9 @@ pub struct FigureRequest {
     /// For [`FigureKind::Channels`]: the channels, in the order in which they are to stand; all as they are where there is none.
     #[serde(default)]
     pub order: Vec<usize>,
+    /// For [`FigureKind::UniversalSet`]: centres of k-means, where they are known ([`Study::centres`](super::Study)).
+    #[serde(default)]
+    pub centres: Vec<f64>,
     /// For [`FigureKind::Histogram`].
     #[serde(default)]
     pub histogram: HistogramChoice,
@@ -126,7 +129,9 @@ impl Session {
                 None => self.coarse_histogram(request, own, channel),
             },
             FigureKind::Weights => self.weights(request),
-            FigureKind::UniversalSet => figures::universal_set(&style, &self.chosen(request, channel)?),
+            FigureKind::UniversalSet => {
+                figures::universal_set(&style, &self.chosen(request, channel)?, &request.centres)
+            }
         }
     }
 

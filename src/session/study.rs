@@ -20,6 +20,8 @@ pub struct Study {
     pub levels: usize,
     /// Ways to choose them.
     pub subsets: f64,
+    /// The centres that k-means found, before they snapped to values of the universal set.
+    pub centres: Vec<f64>,
     /// The ways of choosing.
     pub choices: Vec<Choice>,
     /// Signal-to-noise ratio in dB of the best points that need not be universal: no choice is above it.
@@ -77,6 +79,7 @@ impl Session {
             universal: universal.values().len(),
             levels,
             subsets: exact::subsets(universal.values().len(), levels),
+            centres: settings.kmeans(&data, levels, 0).centres,
             choices: choices.into(),
             bound_db: db(exact::lower_bound(&data, levels)),
         })

@@ -1,7 +1,7 @@
 // Where it hurts and why: layers, channels and points, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { another, byId, drop, open, png, score, start, state, stop } from "./browser.js";
+import { another, byId, drop, open, png, saved, score, start, state, stop } from "./browser.js";
 
 before(start);
 after(stop);
@@ -151,13 +151,15 @@ test("behind every figure is a table, which is saved as CSV", async () => {
     sizes[id] = [heads.length, rows];
   }
   assert.deepEqual(sizes, { layers: [7, 32], heatmap: [3, 32 * 64], channels: [7, 64], samples: [6, 1], histogram: [6, 128], weights: [6, 128], "universal-set": [5, 48], quality: [4, 5] });
-  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "figure-channels-csv").click()]);
-  const chunks = [];
-  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
-  const lines = String(Buffer.concat(chunks)).trim().split("\r\n");
+  const { bytes } = await saved(page, "figure-channels-csv");
+  const lines = String(bytes).trim().split("\r\n");
   assert.equal(lines.length, 65);
   assert.match(lines[0], /^channel,minimum,/);
-  assert.match(lines[1], /^0(,-?[\d.e-]+){6}$/);
+  assert.match(lines[1], /^0(,-?[\d.e-]+){6},[0-9a-f]{64},dfsq \d/);
+  const view = page.locator(".view", { has: byId(page, "figure-histogram") });
+  const narrow = (await view.boundingBox()).width;
+  await view.locator(".enlarge").click();
+  await page.waitForFunction((old) => document.querySelector('[data-testid="figure-histogram"] svg').getBoundingClientRect().width > 1.5 * old, narrow);
   assert.deepEqual(page.complaints, []);
 });
 

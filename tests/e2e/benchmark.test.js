@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { byId, commandLine, file, open, setBits, start, state, stop } from "./browser.js";
+import { byId, commandLine, file, open, saved, setBits, start, state, stop } from "./browser.js";
 
 before(start);
 after(stop);
@@ -41,10 +41,8 @@ test("a folder is run at all widths, with the command line's means, and exported
     }
     await page.locator("#benchmark-each summary").click();
     assert.match(await page.locator("#benchmark-images").textContent(), /broken\.png.*(image|format)/);
-    const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "benchmark-tex").click()]);
-    const chunks = [];
-    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
-    assert.match(String(Buffer.concat(chunks)), /W4A4 & W3A3 & W2A2/);
+    const { bytes } = await saved(page, "benchmark-tex");
+    assert.match(String(bytes), /W4A4 & W3A3 & W2A2/);
     assert.deepEqual(page.complaints, []);
   } finally {
     rmSync(path, { recursive: true });

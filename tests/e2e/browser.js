@@ -59,6 +59,14 @@ export const setBits = (page, group, bits) => byId(page, group).locator(`input[v
 export const state = (page, ...states) =>
   page.waitForFunction((wanted) => wanted.includes(document.querySelector("main").dataset.state), states, { timeout: 120_000 });
 
+/** What a button saves. @returns {Promise<{name: string, bytes: Buffer}>} */
+export async function saved(page, id) {
+  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, id).click()]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  return { name: download.suggestedFilename(), bytes: Buffer.concat(chunks) };
+}
+
 /** Opens the drawer with all of the method. */
 export async function openDrawer(page) {
   const button = byId(page, "method-drawer");

@@ -1,7 +1,7 @@
 // Pictures, scores, modes and exports, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { METHODS, another, byId, commandLine, drop, open, painted, png, score, setBits, start, state, stop } from "./browser.js";
+import { METHODS, another, byId, commandLine, drop, open, painted, png, saved, score, setBits, start, state, stop } from "./browser.js";
 
 before(start);
 after(stop);
@@ -130,12 +130,7 @@ test("results are exported", async () => {
   await drop(page, await png(page, 64, 48));
   await state(page, "done");
   await byId(page, "figure-layers").locator("svg").waitFor();
-  const save = async (id) => {
-    const [download] = await Promise.all([page.waitForEvent("download"), byId(page, id).click()]);
-    const chunks = [];
-    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
-    return { name: download.suggestedFilename(), bytes: Buffer.concat(chunks) };
-  };
+  const save = (id) => saved(page, id);
   const picture = await save("export-png");
   assert.equal(picture.name, "waves-64x48-min-max.png");
   assert.deepEqual([picture.bytes.readUInt32BE(16), picture.bytes.readUInt32BE(20)], [64, 48]);
@@ -246,10 +241,8 @@ test("a click on a picture shows that place of all of them, to be saved", async 
   });
   assert.deepEqual(same[0], same[1]);
   for (const [id, start] of [["crops-svg", "<svg"], ["crops-png", "\x89PNG"]]) {
-    const [download] = await Promise.all([page.waitForEvent("download"), byId(page, id).click()]);
-    const chunks = [];
-    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
-    assert.ok(Buffer.concat(chunks).toString("latin1").startsWith(start), id);
+    const { bytes } = await saved(page, id);
+    assert.ok(bytes.toString("latin1").startsWith(start), id);
   }
   assert.deepEqual(page.complaints, []);
 });

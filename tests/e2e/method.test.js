@@ -1,7 +1,7 @@
 // Points, weights and bits, chosen in the tab, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { another, byId, drop, open, openDrawer, png, score, start, state, stop } from "./browser.js";
+import { another, byId, drop, open, openDrawer, png, saved, score, start, state, stop } from "./browser.js";
 
 before(start);
 after(stop);
@@ -33,14 +33,12 @@ test("points are chosen on the open images, saved, and taken back", async () => 
   await state(page, "done");
   const own = await score(page, "psnr-dfsq");
   assert.ok(own !== bundled && own > bundled - 0.5, `${own} against ${bundled}`);
-  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "save-calibration").click()]);
-  const chunks = [];
-  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  const { bytes } = await saved(page, "save-calibration");
   await byId(page, "use-shipped").click();
   assert.equal(await another(page, "psnr-dfsq", own), bundled);
   assert.ok(await byId(page, "use-shipped").isHidden());
   const again = await open();
-  await drop(again, await png(again, 64, 64), { name: "edsr_x2.calibration", type: "", bytes: Buffer.concat(chunks) });
+  await drop(again, await png(again, 64, 64), { name: "edsr_x2.calibration", type: "", bytes });
   await state(again, "done");
   assert.equal(await score(again, "psnr-dfsq"), own);
   assert.deepEqual(page.complaints, []);
@@ -87,15 +85,13 @@ test("the parts of DFSQ-opt are optimized in the tab and kept", async () => {
   await another(page, "psnr-dfsq-opt", nearest);
   await byId(page, "choice-rounding").selectOption("nearest");
   await page.waitForFunction((wanted) => document.querySelector('[data-testid="psnr-dfsq-opt"]').textContent === wanted, nearest.toFixed(3));
-  const [download] = await Promise.all([page.waitForEvent("download"), byId(page, "save-optimized").click()]);
-  const chunks = [];
-  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  const { bytes } = await saved(page, "save-optimized");
   const again = await open("#weights=2&activations=2");
-  await drop(again, await png(again, 48, 48), { name: "edsr_x2.optimized", type: "", bytes: Buffer.concat(chunks) });
+  await drop(again, await png(again, 48, 48), { name: "edsr_x2.optimized", type: "", bytes });
   await state(again, "done");
   assert.equal(await score(again, "psnr-dfsq-opt"), nearest);
   await byId(again, "choice-sets").selectOption("3", { force: true });
-  await drop(again, { name: "edsr_x2.optimized", type: "", bytes: Buffer.concat(chunks) });
+  await drop(again, { name: "edsr_x2.optimized", type: "", bytes });
   await byId(again, "error").filter({ hasText: "made with other settings" }).waitFor();
 });
 
@@ -146,6 +142,7 @@ test("costs and the ways of choosing points are shown", async () => {
   await page.keyboard.press("Escape");
   await byId(page, "study").click();
   await byId(page, "study-table").waitFor();
+  await byId(page, "figure-universal-set").filter({ hasText: /k-means for this picture: 4 centres, \d merged/ }).waitFor();
   assert.match((await byId(page, "study-table").locator("caption").textContent()) ?? "", /body\.0\.conv1, channel 0.*: 4 of 29 values, 23,751 subsets/);
   const db = (await byId(page, "study-table").locator("td:nth-child(3)").allTextContents()).map(Number);
   assert.equal(db.length, 4);

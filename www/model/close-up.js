@@ -43,11 +43,11 @@ export class CloseUp {
     return { network: library.network, calibration, optimized };
   }
 
-  /** All that the worker's answers about a layer depend on; nothing where there is no sample. @returns {string} */
+  /** All that the worker's answers about a layer depend on; nothing where there is no sample, or no layer that is quantized. @returns {string} */
   get ofLayer() {
     const { focus, library, making, samples, scheduler } = this.#bench;
     const key = samples.current && scheduler.analysisKey(samples.current);
-    return key ? JSON.stringify([key, focus.layer, library.info?.sha256, this.methods, making.calibration?.sha256, making.optimized?.variants.map(({ sha256 }) => sha256)]) : "";
+    return key && focus.layers.length ? JSON.stringify([key, focus.layer, library.info?.sha256, this.methods, making.calibration?.sha256, making.optimized?.variants.map(({ sha256 }) => sha256)]) : "";
   }
 
   /** What is wished for now. */

@@ -9,6 +9,8 @@ export class Inquiries {
   #bench;
   /** What was measured, with what it is of. @type {{of: string, errors: LayerErrors[]} | undefined} */
   #measured;
+  /** The last study, with what it is of. @type {{of: string, study: import("../pkg/dfsq.js").Study} | undefined} */
+  #study;
 
   /** @param {Bench} bench */
   constructor(bench) {
@@ -58,17 +60,31 @@ export class Inquiries {
     settings.set({ layerBits: Object.fromEntries(layerErrors.map(({ layer }, i) => [layers[layer].name, [bits[i], bits[i]]])) });
   }
 
-  /** Compares the ways of choosing points of one channel for the current sample. @param {number} layer @param {number} channel @returns {Promise<import("../pkg/dfsq.js").Study>} */
-  study(layer, channel) {
-    const { engines, library, making, samples, tasks } = this.#bench;
+  /** What a study of what is looked at depends on. */
+  get studyKey() {
+    const { focus, samples, scheduler, settings } = this.#bench;
     const sample = samples.current;
+    return JSON.stringify([focus.layer, focus.channel, sample && scheduler.analysisKey(sample), this.#bench.layerBits()[focus.layer], settings.values.points]);
+  }
+
+  /** The study of what is looked at, where it was made. @returns {import("../pkg/dfsq.js").Study | undefined} */
+  get studied() {
+    return this.#study?.of === this.studyKey ? this.#study.study : undefined;
+  }
+
+  /** Compares the ways of choosing points of the channel that is looked at for the current sample. */
+  study() {
+    const { engines, focus, library, making, samples, tasks } = this.#bench;
+    const { layer, channel } = focus;
+    const [sample, of] = [samples.current, this.studyKey];
     return tasks.run("fp32", "study", "studying", async (task) => {
       const key = sample && this.#bench.scheduler.analysisKey(sample);
       const pair = sample && (await this.#bench.pair(sample));
       task.check();
       const assets = { network: library.network, calibration: making.calibration };
       await engines.fp32.call("holdInput", [pair?.low, key, layer], { assets, onProgress: (done) => task.progress(done) });
-      return engines.fp32.call("study", [key, layer, channel, this.#bench.layerBits()[layer]?.[1]], { assets });
+      const study = await engines.fp32.call("study", [key, layer, channel, this.#bench.layerBits()[layer]?.[1]], { assets });
+      this.#study = { of, study };
     });
   }
 }

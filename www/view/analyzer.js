@@ -44,7 +44,7 @@ export class Analyzer {
   /** The point that arrow keys have come to. */
   #at = 0;
 
-  /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {(name: string, content: BlobPart, type: string) => void} save @param {(error: unknown) => void} failed */
+  /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {import("./data-table.js").Save} save @param {(error: unknown) => void} failed */
   constructor(bench, view, save, failed) {
     this.#bench = bench;
     this.#failed = failed;
@@ -270,7 +270,7 @@ export class Analyzer {
     const known = scheduler.isAnalyzed(samples.current);
     element("why").classList.toggle("stale", !known || !closeUp.seen);
     element("reset-points").hidden = !focus.points;
-    if (!known || tasks.get("fp32")) return;
+    if (!known || tasks.get("fp32") || !focus.layers.length) return;
     closeUp.update().catch(this.#failed);
     this.#tell();
     for (const kind of /** @type {FigureRequest["kind"][]} */ (Object.keys(this.#figures))) this.#draw(kind);
@@ -291,12 +291,13 @@ export class Analyzer {
 
   /** @param {FigureRequest["kind"]} kind */
   async #draw(kind) {
-    const { closeUp, engines, focus, samples, scheduler } = this.#bench;
+    const { closeUp, engines, focus, inquiries, samples, scheduler } = this.#bench;
     const { layer, channel, method } = focus;
     const listed = samples.list.map((sample) => ({ key: scheduler.analysisKey(sample) ?? "", name: sample.name }));
     /** @type {Partial<FigureRequest>} what is of this figure alone */
     const own = {};
     if (kind === "channels") own.order = this.#ordered();
+    if (kind === "universal-set") own.centres = inquiries.studied?.centres ?? [];
     if (kind === "weights") own.kernel = closeUp.kernel;
     if (kind === "histogram" || kind === "weights") {
       own.lookedAt = /** @type {FigureRequest["lookedAt"]} */ (method);

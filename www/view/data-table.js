@@ -1,9 +1,9 @@
-// The numbers behind a figure, as a table below it and as CSV.
-import { csvLine } from "../model/csv.js";
+// The numbers behind a figure, as a table below it, and to be saved.
 import { tableRow } from "./table.js";
 
 /** @typedef {string | number} Cell */
 /** @typedef {{head: string[], rows: Cell[][]}} Data */
+/** @typedef {(name: string, data: Data) => void} Save */
 
 /** @param {Cell} cell */
 const shown = (cell) => (typeof cell === "number" && !Number.isInteger(cell) ? (Number.isFinite(cell) ? String(Number(cell.toPrecision(5))) : "–") : String(cell));
@@ -15,13 +15,13 @@ export class DataTable {
   /** What it shows now. */
   #text = "";
 
-  /** @param {import("./figure.js").Figure} figure @param {() => Data | Promise<Data>} data asked for when it is to be seen @param {(name: string, content: BlobPart, type: string) => void} save */
+  /** @param {import("./figure.js").Figure} figure @param {() => Data | Promise<Data>} data asked for when it is to be seen @param {Save} save */
   constructor(figure, data, save) {
     this.#data = data;
     const name = figure.at.dataset.testid ?? "figure";
     const summary = document.createElement("summary");
     summary.textContent = "Table";
-    const csv = Object.assign(document.createElement("button"), { type: "button", textContent: "CSV", onclick: async () => save(`${name}.csv`, await this.#csv(), "text/csv") });
+    const csv = Object.assign(document.createElement("button"), { type: "button", textContent: "CSV", onclick: async () => save(name, await data()) });
     csv.dataset.testid = `${name}-csv`;
     const frame = document.createElement("div");
     frame.className = "table-frame scrolled";
@@ -34,11 +34,6 @@ export class DataTable {
     this.#details.append(summary, csv, frame);
     this.#details.addEventListener("toggle", () => this.draw());
     figure.at.after(this.#details);
-  }
-
-  async #csv() {
-    const { head, rows } = await this.#data();
-    return [csvLine(head), ...rows.map(csvLine), ""].join("\r\n");
   }
 
   async draw() {

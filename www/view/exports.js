@@ -76,6 +76,13 @@ async function reportJson(bench, analyzer) {
   return JSON.stringify(report, null, 1);
 }
 
+/** Saves the numbers behind a figure. @param {Bench} bench @param {string} name @param {import("./data-table.js").Data} data */
+export function saveTable(bench, name, { head, rows }) {
+  const { network, program } = provenance(bench);
+  const lines = [csvLine([...head, "networkSha256", "program"]), ...rows.map((row) => csvLine([...row, network?.sha256, program])), ""];
+  download(`${name}.csv`, lines.join("\r\n"), "text/csv");
+}
+
 /** All figures below each other in one file. @param {string[]} figures @param {unknown} made what it says of itself */
 function figuresFile(figures, made) {
   let top = 0;

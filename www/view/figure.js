@@ -46,9 +46,10 @@ export class Figure {
     try {
       const text = await make(style);
       if (this.#shown !== key) return false;
+      if (!text) return false;
       // Names that strangers chose stay text: nothing of it is parsed as HTML.
       const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-      if (text) this.at.replaceChildren(document.importNode(parsed, true));
+      this.at.replaceChildren(document.importNode(parsed, true));
       this.svg?.setAttribute("aria-label", label());
       this.at.style.aspectRatio = `${style.width} / ${style.height}`;
       return true;

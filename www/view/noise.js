@@ -23,7 +23,7 @@ export class NoisePanel {
   /** What the heat map was made of, and what was made. @type {{of: (Result | undefined)[], decibels: number[][], scale: number[], name: number} | undefined} */
   #made;
 
-  /** @param {Bench} bench @param {(name: string, content: BlobPart, type: string) => void} save @param {(error: unknown) => void} failed */
+  /** @param {Bench} bench @param {import("./data-table.js").Save} save @param {(error: unknown) => void} failed */
   constructor(bench, save, failed) {
     this.#bench = bench;
     const { focus } = bench;
@@ -111,15 +111,16 @@ export class NoisePanel {
   draw() {
     const { engines, focus, library, scheduler } = this.#bench;
     for (const input of this.#methods.querySelectorAll("input")) input.checked = input.value === focus.method;
-    element("bisect").disabled = !library.info;
+    element("bisect").disabled = !focus.layers.length;
     element("bisect").ariaPressed = String(focus.isFull);
     say(find("span", element("bisect")), library.info?.layers[focus.layer]?.name ?? "this layer");
     const results = QUANTIZED_METHODS.map((method) => scheduler.result(method));
     // Old figures are marked, and say nothing of another network's layers.
     for (const table of this.#tables) table.draw();
-    element("noise").classList.toggle("stale", !results.some(Boolean));
-    if (!results.some(Boolean)) return;
     const { layers } = focus;
+    const known = layers.length > 0 && results.some(Boolean);
+    element("noise").classList.toggle("stale", !known);
+    if (!known) return;
     const pick = (/** @type {"layerDb" | "weightDb"} */ of) => results.map((result) => layers.map((layer) => result?.[of]?.[layer] ?? NaN));
     const [inputs, weights] = [pick("layerDb"), pick("weightDb")];
     const selected = layers.indexOf(focus.layer);

@@ -17,7 +17,7 @@ export class QualityFigure {
   #figure;
   #table;
 
-  /** @param {Bench} bench @param {(name: string, content: BlobPart, type: string) => void} save @param {import("./errors.js").Errors} errors */
+  /** @param {Bench} bench @param {import("./data-table.js").Save} save @param {import("./errors.js").Errors} errors */
   constructor(bench, save, errors) {
     this.#bench = bench;
     const { quality, settings } = bench;
