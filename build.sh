@@ -33,7 +33,7 @@ usage: ./build.sh [command]
   bench tab [NETWORK:SIDE ...]
            measure the memory of the whole browser while four methods run (benches/tab.mjs)
   bench start
-           measure how long the page takes to be ready (benches/start.mjs)
+           measure how long the page takes to be ready and to redraw figures (benches/start.mjs)
   bench learning [NETWORK ...]
            measure calibrating, optimizing and measuring layers (benches/learning.mjs)
   bench growth [PICTURE.svg]

@@ -11,7 +11,8 @@ import { QUANTIZED_METHODS } from "./plan.js";
  * @typedef {import("../pkg/dfsq.js").ChannelSummary} ChannelSummary
  * @typedef {import("../pkg/dfsq.js").KernelView} KernelView
  * @typedef {import("../pkg/dfsq.js").Options} Options
- * @typedef {{of: string, layer: number, channel: number, picture: ChannelPicture, kernel: KernelView, summaries: ChannelSummary[]}} Seen
+ * @typedef {{of: string, ofLayer: string, layer: number, channel: number, index: number, picture: ChannelPicture, kernel: KernelView, summaries: ChannelSummary[]}} Seen
+ * `index` is that of the kernel
  */
 
 export class CloseUp {
@@ -64,8 +65,17 @@ export class CloseUp {
 
   /** The distributions of the layer's channels, where they are known. @returns {ChannelSummary[]} */
   get summaries() {
-    const { ofLayer } = this;
-    return ofLayer && this.#seen?.of.startsWith(JSON.stringify([ofLayer]).slice(0, -1)) ? this.#seen.summaries : [];
+    return this.#ofSameLayer?.summaries ?? [];
+  }
+
+  /** Whether a look is under way. */
+  get isBusy() {
+    return this.#busy;
+  }
+
+  /** What was seen last, if it was of the layer that is looked at. */
+  get #ofSameLayer() {
+    return this.#seen?.ofLayer === this.ofLayer ? this.#seen : undefined;
   }
 
   /** Looks, unless that is known or the worker is at something else. Throws what goes wrong, once. */
@@ -94,15 +104,16 @@ export class CloseUp {
     const key = sample && scheduler.analysisKey(sample);
     if (!sample || !key) return;
     const { layer, channel, method, points } = focus;
-    const { assets, methods, kernel } = this;
-    const summaries = this.summaries;
+    const { assets, methods, kernel, ofLayer } = this;
+    // Of the layer nothing is asked again.
+    const before = this.#ofSameLayer;
     const { low } = await this.#bench.pair(sample);
     const [, picture, weights, distributions] = await Promise.all([
       engines.fp32.call("holdInput", [low, key, layer], { assets }),
       engines.fp32.call("channel", [key, { layer, channel, methods, lookedAt: method, points }], { assets }),
-      engines.fp32.call("kernel", [layer, kernel, methods], { assets }),
-      summaries.length ? summaries : engines.fp32.call("distributions", [key, layer]),
+      before?.index === kernel ? before.kernel : engines.fp32.call("kernel", [layer, kernel, methods], { assets }),
+      before?.summaries ?? engines.fp32.call("distributions", [key, layer]),
     ]);
-    this.#seen = { of, layer, channel, picture, kernel: weights, summaries: distributions };
+    this.#seen = { of, ofLayer, layer, channel, index: kernel, picture, kernel: weights, summaries: distributions };
   }
 }

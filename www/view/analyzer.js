@@ -50,7 +50,7 @@ export class Analyzer {
     this.#failed = failed;
     const { focus } = bench;
     const figure = (/** @type {string} */ kind) => new Figure(find(`figure[data-kind=${kind}]`, document), ASPECT, () => this.draw(), failed);
-    this.#figures = { channels: figure("channels"), samples: figure("samples"), histogram: figure("histogram"), weights: figure("weights"), "universal-set": figure("universal-set") };
+    this.#figures = { histogram: figure("histogram"), channels: figure("channels"), samples: figure("samples"), weights: figure("weights"), "universal-set": figure("universal-set") };
     this.#maps = new ChannelMaps(view);
     this.#layer.addEventListener("change", () => focus.set({ layer: Number(this.#layer.value) }));
     this.#channel.addEventListener("change", () => focus.set({ channel: Number(this.#channel.value) }));
@@ -273,6 +273,8 @@ export class Analyzer {
     if (!known || tasks.get("fp32") || !focus.layers.length) return;
     closeUp.update().catch(this.#failed);
     this.#tell();
+    // The worker looks first; then there is another change.
+    if (closeUp.isBusy) return;
     for (const kind of /** @type {FigureRequest["kind"][]} */ (Object.keys(this.#figures))) this.#draw(kind);
     for (const table of this.#tables) table.draw();
   }
@@ -292,7 +294,10 @@ export class Analyzer {
   /** @param {FigureRequest["kind"]} kind */
   async #draw(kind) {
     const { closeUp, engines, focus, inquiries, samples, scheduler } = this.#bench;
-    const { layer, channel, method } = focus;
+    const { layer, method } = focus;
+    // It is drawn from what is seen: the one before stays until then.
+    if (kind === "histogram" && !closeUp.seen) return;
+    const channel = kind === "weights" ? 0 : focus.channel;
     const listed = samples.list.map((sample) => ({ key: scheduler.analysisKey(sample) ?? "", name: sample.name }));
     /** @type {Partial<FigureRequest>} what is of this figure alone */
     const own = {};
@@ -305,10 +310,8 @@ export class Analyzer {
     }
     const methods = kind === "channels" || kind === "samples" ? [] : closeUp.methods;
     const request = { kind, layer, samples: listed, sample: samples.active, channel, methods, ...own };
-    // With what is held, a histogram says more.
-    const close = kind === "histogram" && Boolean(closeUp.seen);
     const analyzed = samples.list.map((sample) => scheduler.isAnalyzed(sample));
-    const drawn = await this.#figures[kind].draw(JSON.stringify([request, analyzed, closeUp.ofLayer, close]), (style) => engines.fp32.call("figure", [{ ...request, style }], { assets: closeUp.assets }));
+    const drawn = await this.#figures[kind].draw(JSON.stringify([request, analyzed, closeUp.ofLayer]), (style) => engines.fp32.call("figure", [{ ...request, style }], { assets: closeUp.assets }));
     // Figures can be saved now.
     if (drawn) this.#bench.changed();
   }
