@@ -28,6 +28,9 @@ const place = (page, id, x, y = undefined) =>
     [x, y],
   );
 
+/** Waits until a list stands at a value: the page is drawn in the next frame. */
+const stands = (page, id, value) => page.waitForFunction(([id, value]) => /** @type {any} */ (document.querySelector(`[data-testid="${id}"]`)).value === value, [id, value]);
+
 const tip = (page) => page.locator("#tip").textContent();
 const decibels = (text) => Number(/(-?\d+\.\d) dB/.exec(text)?.[1]);
 const facts = (page) => byId(page, "channel-facts").textContent();
@@ -42,13 +45,13 @@ test("a cell of the heat map is read out and opened by click and by arrow keys, 
   const map = byId(page, "figure-heatmap");
   await map.click({ position: await place(page, "figure-heatmap", 3, 1 - 10.5 / 64) });
   assert.match(await tip(page), new RegExp(`^${layers[3]}, channel 10: `));
+  await stands(page, "channel-select", "10");
   assert.equal(await byId(page, "layer-list").evaluate((select) => select.selectedOptions[0].text), layers[3]);
-  assert.equal(await byId(page, "channel-select").inputValue(), "10");
   await map.focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowDown");
   assert.match(await tip(page), new RegExp(`^${layers[4]}, channel 11: -?\\d+\\.\\d dB`));
-  assert.equal(await byId(page, "channel-select").inputValue(), "11");
+  await stands(page, "channel-select", "11");
   const before = await map.innerHTML();
   await byId(page, "heat-method").locator('input[value="min-max"]').check({ force: true });
   await page.waitForFunction((old) => document.querySelector('[data-testid="figure-heatmap"]').innerHTML !== old, before);
@@ -177,7 +180,7 @@ test("channels are sorted by what they lose", async () => {
   assert.ok(first < middle && middle < last, `${first}, ${middle}, ${last}`);
   await figure.click({ position: await place(page, "figure-channels", 5) });
   const [, channel] = /^channel (\d+):/.exec(await tip(page)) ?? [];
-  await page.waitForFunction((wanted) => document.querySelector('[data-testid="channel-select"]').value === wanted, channel);
+  await stands(page, "channel-select", channel);
   assert.deepEqual(page.complaints, []);
 });
 
@@ -205,7 +208,7 @@ test("the tray looks at images, puts them elsewhere and closes them", async () =
   await page.keyboard.press("Alt+ArrowRight");
   assert.deepEqual(await names(), ["waves-64x48.png", "waves-48x48.png"]);
   // The same one is looked at.
-  await page.waitForFunction(() => document.querySelector('[data-testid="sample-select"]').value === "1");
+  await stands(page, "sample-select", "1");
   await byId(page, "tray").locator("li").first().hover();
   await byId(page, "tray-remove-0").click();
   await byId(page, "tray-remove-1").waitFor({ state: "detached" });

@@ -91,7 +91,7 @@ test("a cell of the heat map opens its layer and channel, whose picture is shown
   await page.focus('[data-testid="figure-heatmap"]');
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowDown");
-  assert.equal(await page.$eval('[data-testid="channel-select"]', (select) => /** @type {any} */ (select).value), "1");
+  await page.waitForFunction(() => /** @type {any} */ (document.querySelector('[data-testid="channel-select"]')).value === "1");
   await shows(page, "channel-facts", "DFSQ \\d+ values");
   await page.waitForFunction(() => /** @type {any} */ (document.querySelector('[data-testid="map-full"]')).width > 1);
   assert.deepEqual(complaints, []);

@@ -20,7 +20,7 @@ export class NoisePanel {
   #map;
   #methods = element("heat-method");
   #tables;
-  /** What the heat map was made of, and what was made. @type {{of: (Result | undefined)[], decibels: number[][], scale: number[], name: number} | undefined} */
+  /** What the heat map was made of, and what was made. @type {{of: Result | undefined, decibels: number[][], scale: number[], name: number} | undefined} */
   #made;
 
   /** @param {Bench} bench @param {import("./data-table.js").Save} save @param {(error: unknown) => void} failed */
@@ -91,16 +91,12 @@ export class NoisePanel {
     return `${name}, channel ${channel}: ${words(channels?.[channel])}\nthe layer: ${words(inputs)}`;
   }
 
-  /**
-   * What the heat map shows, which is made once for the same results. @param {(Result | undefined)[]} results of all methods @param {Result | undefined} own of the one that is looked at @param {number[]} layers
-   * @returns {{decibels: number[][], scale: number[], name: number}} `name` is another number for other results
-   */
-  #channels(results, own, layers) {
-    const of = [own, ...results];
-    if (of.length === this.#made?.of.length && of.every((result, i) => result === this.#made?.of[i])) return this.#made;
-    const decibels = layers.map((layer) => [...(own?.channelDb?.[layer] ?? [])]);
-    const known = results.flatMap((result) => layers.flatMap((layer) => [...(result?.channelDb?.[layer] ?? [])])).filter(Number.isFinite).sort((a, b) => a - b);
-    // The same colours for all methods. A few that are very bad, or very good, do not make all others alike.
+  /** What the heat map shows, made once for a result; `name` is another number for another one. @param {Result | undefined} of @param {number[]} layers */
+  #channels(of, layers) {
+    if (this.#made && this.#made.of === of) return this.#made;
+    const decibels = layers.map((layer) => [...(of?.channelDb?.[layer] ?? [])]);
+    // A few that are very bad, or very good, do not make all others alike.
+    const known = decibels.flat().filter(Number.isFinite).sort((a, b) => a - b);
     const quantile = (/** @type {number} */ share) => known[Math.round(share * (known.length - 1))] ?? 0;
     const low = Math.floor(quantile(0.01) / STEP);
     const scale = [low * STEP, Math.max(Math.ceil(quantile(0.99) / STEP), low + 1) * STEP];
@@ -126,7 +122,7 @@ export class NoisePanel {
     const selected = layers.indexOf(focus.layer);
     this.#layers.draw(JSON.stringify([inputs, weights, selected]), (style) => engines.images.call("layersFigure", [{ style, inputs, weights, selected }]), () => `Signal to quantization noise of all layers. ${this.#readLayer(focus.layer)}`);
 
-    const { decibels, scale, name } = this.#channels(results, scheduler.result(focus.method), layers);
+    const { decibels, scale, name } = this.#channels(scheduler.result(focus.method), layers);
     const request = { decibels, scale, selected: [selected, focus.channel] };
     this.#map.draw(JSON.stringify([name, request.selected]), (style) => engines.images.call("heatMapFigure", [{ style, ...request }]), () => `Signal to quantization noise of every channel with ${METHOD_NAMES[focus.method]}. ${this.#readCell(focus.layer, focus.channel)}`);
   }
