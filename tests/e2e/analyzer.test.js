@@ -131,6 +131,13 @@ test("a kernel's weights and what they are rounded to are drawn and read out", a
   await page.waitForFunction((old) => document.querySelector('[data-testid="figure-weights"]').innerHTML !== old, drawn);
   await figure.hover({ position: await place(page, "figure-weights", 0) });
   assert.match(await tip(page), /^around -?0.*\n\d+ values, .*\n\S+ % of DFSQ’s squared error$/);
+  // The layer after next has a kernel 5 too.
+  await byId(page, "layer-list").selectOption({ index: 2 });
+  await figure.locator("svg").filter({ hasText: "Weights of kernel 5" }).waitFor();
+  assert.equal(await byId(page, "kernel-select").inputValue(), "5");
+  await byId(page, "layer-list").selectOption({ index: 0 });
+  await byId(page, "channel-facts").filter({ hasText: "16 values" }).waitFor();
+  await page.waitForFunction(() => !document.getElementById("why").classList.contains("stale"));
   await byId(page, "how-it-works").click();
   assert.match(await byId(page, "how-example").textContent(), /^body\.0\.conv1, channel 0, .* 16 points:\ny = .*\nq = .*shift.*\nx′ = /);
   await page.keyboard.press("Escape");

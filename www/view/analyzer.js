@@ -229,13 +229,16 @@ export class Analyzer {
   }
 
   #list() {
-    const { focus, library } = this.#bench;
+    const { closeUp, focus, library } = this.#bench;
     const { info } = library;
     if (!info) return;
     const listed = `${info.sha256} ${focus.layer}`;
     if (this.#listed !== listed) {
       this.#layer.replaceChildren(...focus.layers.map((index) => new Option(info.layers[index].name, String(index))));
-      this.#kernel.replaceChildren(...Array.from({ length: info.layers[focus.layer].outputs }, (_, i) => new Option(String(i), String(i))));
+      const { outputs } = info.layers[focus.layer];
+      this.#kernel.replaceChildren(...Array.from({ length: outputs }, (_, i) => new Option(String(i), String(i))));
+      closeUp.kernel = Math.min(closeUp.kernel, outputs - 1);
+      this.#kernel.value = String(closeUp.kernel);
       this.#channel.replaceChildren(...Array.from({ length: focus.channels }, (_, i) => new Option(String(i), String(i))));
       this.#listed = listed;
     }
