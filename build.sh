@@ -9,7 +9,7 @@ wasm_target=wasm32-unknown-unknown
 wasm_pack_version=0.15.1
 cargo_deny_version=0.20.2
 onnxruntime_web_version=1.30.0
-wasm_limit=700000 # bytes of the program without tract when compressed
+wasm_limit=680000 # bytes of the program without tract when compressed
 export PATH=$tools/bin:$PATH
 
 usage() {

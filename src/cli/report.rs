@@ -44,8 +44,6 @@ struct Sample {
     weight_decibels: [Vec<f64>; 3],
 }
 
-const METHODS: [Method; 3] = [Method::DfsqOpt, Method::Dfsq, Method::MinMax];
-
 struct Measuring;
 
 impl Observer for Measuring {
@@ -72,7 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let bar = progress::counted(images.len().min(arguments.limit), "looking at images");
     let mut samples = Vec::new();
     for path in images.iter().take(arguments.limit.max(1)) {
-        samples.push(look(&session, path, &METHODS.map(with))?);
+        samples.push(look(&session, path, &Method::QUANTIZED.map(with))?);
         bar.one_more();
     }
     drop(bar);
@@ -86,7 +84,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     write("distributions.csv".into(), &distributions(&session, &samples))?;
     write("layers.csv".into(), &layers(&session, &samples))?;
-    write("costs.json".into(), &serde_json::to_string_pretty(&costs(&session, &METHODS.map(with))?)?)?;
+    write(
+        "costs.json".into(),
+        &serde_json::to_string_pretty(&costs(&session, &Method::QUANTIZED.map(with))?)?,
+    )?;
     for (name, svg) in draw(&session, &samples, &given)? {
         write(name, &svg)?;
     }
@@ -147,7 +148,7 @@ fn layers(session: &Session, samples: &[Sample]) -> String {
     let mut csv = "image,layer,method,signal_to_noise_db\n".to_owned();
     for sample in samples {
         for (index, layer) in quantized(session) {
-            for (method, decibels) in METHODS.iter().zip(&sample.decibels) {
+            for (method, decibels) in Method::QUANTIZED.iter().zip(&sample.decibels) {
                 let Some(db) = decibels.get(index) else { continue };
                 let (image, layer) = (field(&sample.name), field(&layer.name));
                 let _ = writeln!(csv, "{image},{layer},{},{db}", method.id());
@@ -174,7 +175,7 @@ fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<
     let Some(first) = samples.first() else { return Ok(Vec::new()) };
     let find = |key: &str| samples.get(key.parse::<usize>().ok()?).map(|sample| &sample.analysis);
     let name = |(key, s): (usize, &Sample)| SampleName { key: key.to_string(), name: s.name.clone() };
-    let with = METHODS.map(|method| Options { method, ..options.clone() });
+    let with = Method::QUANTIZED.map(|method| Options { method, ..options.clone() });
     let style = Style { width: 640, height: 300, dark: false };
     let pick = |all: &Vec<f64>| quantized(session).map(|(i, _)| *all.get(i).unwrap_or(&f64::NAN)).collect();
     let lines = LayersRequest {

@@ -3,6 +3,7 @@
 use super::axes::Plot;
 use super::{Style, fail, key, short, svg};
 use crate::Result;
+use crate::quant::universal_set::nearest;
 use plotters::prelude::*;
 
 /// Points, and the universal set that they are from, ascending.
@@ -37,7 +38,8 @@ pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2], centres: &[f64]) 
             chart.draw_series(all).map_err(fail)?;
             chart.draw_series(chosen.points.iter().map(|p| rug(*p, points, colour, 2))).map_err(fail)?;
         }
-        let snapped: Vec<usize> = centres.iter().map(|centre| nearest(dfsq.universal, *centre)).collect();
+        let snapped: Vec<usize> =
+            centres.iter().map(|centre| nearest(dfsq.universal, *centre as f32)).collect();
         let merged = |at: usize| snapped.iter().filter(|other| **other == snapped[at]).count() > 1;
         for (at, centre) in centres.iter().enumerate() {
             let colour = if merged(at) { palette.min_max } else { palette.ink };
@@ -56,10 +58,4 @@ pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2], centres: &[f64]) 
         area.draw_text("DFSQ-opt", &key(&palette.dfsq_opt), (4, at(0.2))).map_err(fail)?;
         Ok(Plot::of(&chart))
     })
-}
-
-/// Index of the nearest of ascending values.
-fn nearest(values: &[f32], place: f64) -> usize {
-    let distance = |at: &usize| (f64::from(values[*at]) - place).abs();
-    (0..values.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
 }

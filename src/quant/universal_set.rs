@@ -118,10 +118,15 @@ impl UniversalSet {
 
     /// Index of the value nearest to `y`; of two equally near, the lower.
     pub fn nearest(&self, y: f32) -> usize {
-        let above = self.values.partition_point(|v| *v < y).min(self.values.len() - 1);
-        let below = above.saturating_sub(1);
-        if (y - self.values[below]).abs() <= (self.values[above] - y).abs() { below } else { above }
+        nearest(&self.values, y)
     }
+}
+
+/// Index of the one nearest to `y` of ascending values, of which there are some; of two equally near, the lower.
+pub fn nearest(values: &[f32], y: f32) -> usize {
+    let above = values.partition_point(|v| *v < y).min(values.len() - 1);
+    let below = above.saturating_sub(1);
+    if (y - values[below]).abs() <= (values[above] - y).abs() { below } else { above }
 }
 
 #[cfg(test)]

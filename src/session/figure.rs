@@ -216,7 +216,7 @@ impl Session {
 
 /// Where a method stands in a histogram.
 fn row(method: Method) -> Option<usize> {
-    [Method::DfsqOpt, Method::Dfsq, Method::MinMax].iter().position(|known| *known == method)
+    Method::QUANTIZED.iter().position(|known| *known == method)
 }
 
 /// Counts, and what the methods make of them.

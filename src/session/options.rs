@@ -27,6 +27,9 @@ pub enum Method {
 }
 
 impl Method {
+    /// Those that round something, in the order of figures and tables.
+    pub const QUANTIZED: [Method; 3] = [Method::DfsqOpt, Method::Dfsq, Method::MinMax];
+
     /// The id used in options, test ids and reports.
     pub fn id(self) -> &'static str {
         match self {

@@ -59,7 +59,8 @@ export class Bench extends EventTarget {
     settings.addEventListener("change", () => {
       if (settings.values.mode !== mode) this.samples.fit(this.cost());
       ({ mode } = settings.values);
-      this.focus.ownPoints();
+      // Other bits or settings have other points.
+      this.focus.points = undefined;
       this.#wantAgain();
     });
   }

@@ -49,11 +49,6 @@ export class Focus {
     this.set({ layer: Math.max(0, layers.findIndex((layer) => layer.name === name && layer.quantized)), channel: this.channel });
   }
 
-  /** Goes back to the channel's own points, as other bits or settings have others. */
-  ownPoints() {
-    this.points = undefined;
-  }
-
   /** Moves the channel's points, or goes back to the method's own. @param {number[] | undefined} points */
   movePoints(points) {
     this.points = points;

@@ -1,14 +1,13 @@
 // The channel as a picture: in full precision, quantized, and the difference, at the place and zoom of the pictures above.
 import { differenceMap, greyMap, largestDifference } from "../model/feature-map.js";
 import { METHOD_NAMES } from "../model/plan.js";
-import { imageData } from "./comparison.js";
+import { paint } from "./comparison.js";
 import { element, say } from "./dom.js";
+import { short } from "./point-words.js";
 
 /** @typedef {import("../pkg/dfsq.js").ChannelPicture} ChannelPicture */
 
 const NAMES = /** @type {const} */ (["full", "quantized", "difference"]);
-
-const short = (/** @type {number} */ value) => String(Number(value.toPrecision(4)));
 
 export class ChannelMaps {
   /** @type {HTMLCanvasElement[]} */
@@ -47,10 +46,7 @@ export class ChannelMaps {
     const most = largestDifference(values, quantized);
     const ends = /** @type {[number, number]} */ (view.extremes);
     const maps = [greyMap(values, ends, width, height), greyMap(quantized, ends, width, height), differenceMap(values, quantized, most, width, height)];
-    for (const [index, canvas] of this.#canvases.entries()) {
-      Object.assign(canvas, { width, height });
-      canvas.getContext("2d")?.putImageData(imageData(maps[index]), 0, 0);
-    }
+    for (const [index, canvas] of this.#canvases.entries()) paint(maps[index], canvas);
     element("maps").hidden = false;
     say(element("map-method"), this.#method);
     say(element("map-most"), most > 0 ? `±${short(most)}` : "none");

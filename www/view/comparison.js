@@ -27,6 +27,13 @@ export function imageData(picture) {
   return image;
 }
 
+/** Shows a picture on a canvas of its size. @param {import("../pkg/dfsq.js").Picture} picture @param {HTMLCanvasElement} [canvas] */
+export function paint(picture, canvas = document.createElement("canvas")) {
+  Object.assign(canvas, { width: picture.width, height: picture.height });
+  canvas.getContext("2d")?.putImageData(imageData(picture), 0, 0);
+  return canvas;
+}
+
 export class Comparison {
   #bench;
   #view;

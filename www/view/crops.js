@@ -2,7 +2,7 @@
 import { METHOD_NAMES } from "../model/plan.js";
 import { cut } from "../model/picture.js";
 import { provenance } from "../model/provenance.js";
-import { imageData } from "./comparison.js";
+import { paint } from "./comparison.js";
 import { element } from "./dom.js";
 import { decimal } from "./score-table.js";
 
@@ -98,7 +98,7 @@ export class Crops {
     context.textAlign = "center";
     for (const [index, { name, score, picture }] of this.#shown.entries()) {
       const left = index * (side + GAP);
-      context.drawImage(small(picture), left, 0, side, side);
+      context.drawImage(paint(picture), left, 0, side, side);
       context.font = `600 17px ${FONT}`;
       context.fillText(name, left + side / 2, side + 21);
       context.font = `15px ${FONT}`;
@@ -121,7 +121,7 @@ export class Crops {
     add("desc", {}, JSON.stringify(this.#made()));
     for (const [index, { name, score, picture }] of this.#shown.entries()) {
       const left = index * (side + GAP);
-      const image = add("image", { href: small(picture).toDataURL("image/png"), x: left, y: 0, width: side, height: side });
+      const image = add("image", { href: paint(picture).toDataURL("image/png"), x: left, y: 0, width: side, height: side });
       /** @type {SVGElement} */ (image).style.imageRendering = "pixelated";
       const words = { x: left + side / 2, "text-anchor": "middle", "font-family": FONT, fill: "#222" };
       add("text", { ...words, y: side + 21, "font-size": 17, "font-weight": 600 }, name);
@@ -129,12 +129,4 @@ export class Crops {
     }
     return new XMLSerializer().serializeToString(svg);
   }
-}
-
-/** @param {Picture} picture */
-function small(picture) {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width: picture.width, height: picture.height });
-  canvas.getContext("2d")?.putImageData(imageData(picture), 0, 0);
-  return canvas;
 }

@@ -61,26 +61,31 @@ export class Figure {
     }
   }
 
-  /** What stands at a point of the screen, on the figure's axes; nothing outside of them. @param {{clientX: number, clientY: number}} event @returns {[number, number] | undefined} */
-  valuesAt({ clientX, clientY }) {
+  /** Where the axes lie on the screen, and what stands at their ends. */
+  get #axes() {
     const { svg } = this;
     if (!svg?.dataset.plot) return undefined;
     const [left, right, top, bottom, first, last, low, high] = svg.dataset.plot.split(" ").map(Number);
     const box = svg.getBoundingClientRect();
     const zoom = box.width / svg.viewBox.baseVal.width;
-    const [x, y] = [(clientX - box.left) / zoom, (clientY - box.top) / zoom];
+    const ends = { left: box.left + zoom * left, right: box.left + zoom * right, top: box.top + zoom * top, bottom: box.top + zoom * bottom };
+    return { ...ends, first, last, low, high };
+  }
+
+  /** What stands at a point of the screen, on the figure's axes; nothing outside of them. @param {{clientX: number, clientY: number}} event @returns {[number, number] | undefined} */
+  valuesAt({ clientX: x, clientY: y }) {
+    const axes = this.#axes;
+    if (!axes) return undefined;
+    const { left, right, top, bottom, first, last, low, high } = axes;
     if (x < left || x > right || y < top || y > bottom) return undefined;
-    return [first + ((x - left) / (right - left)) * (last - first), high - ((y - top) / (bottom - top)) * (high - low)];
+    return [first + ((x - left) / (right - left)) * (last - first), low + ((bottom - y) / (bottom - top)) * (high - low)];
   }
 
   /** Where values of the axes stand on the screen. @param {number} x @param {number} y @returns {{clientX: number, clientY: number} | undefined} */
   pointAt(x, y) {
-    const { svg } = this;
-    if (!svg?.dataset.plot) return undefined;
-    const [left, right, top, bottom, first, last, low, high] = svg.dataset.plot.split(" ").map(Number);
-    const box = svg.getBoundingClientRect();
-    const zoom = box.width / svg.viewBox.baseVal.width;
-    const [px, py] = [left + ((x - first) / (last - first)) * (right - left), bottom - ((y - low) / (high - low)) * (bottom - top)];
-    return { clientX: box.left + px * zoom, clientY: box.top + py * zoom };
+    const axes = this.#axes;
+    if (!axes) return undefined;
+    const { left, right, top, bottom, first, last, low, high } = axes;
+    return { clientX: left + ((x - first) / (last - first)) * (right - left), clientY: bottom - ((y - low) / (high - low)) * (bottom - top) };
   }
 }

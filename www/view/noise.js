@@ -20,7 +20,7 @@ export class NoisePanel {
   #map;
   #methods = element("heat-method");
   #tables;
-  /** What the heat map was made of, and what was made. @type {{of: Result | undefined, decibels: number[][], scale: number[], name: number} | undefined} */
+  /** What the heat map was made of, and what was made. @type {{of: Result, decibels: number[][], scale: number[], name: number} | undefined} */
   #made;
 
   /** @param {Bench} bench @param {import("./data-table.js").Save} save @param {(error: unknown) => void} failed */
@@ -91,10 +91,10 @@ export class NoisePanel {
     return `${name}, channel ${channel}: ${words(channels?.[channel])}\nthe layer: ${words(inputs)}`;
   }
 
-  /** What the heat map shows, made once for a result; `name` is another number for another one. @param {Result | undefined} of @param {number[]} layers */
+  /** What the heat map shows, made once for a result; `name` is another number for another one. @param {Result} of @param {number[]} layers */
   #channels(of, layers) {
-    if (this.#made && this.#made.of === of) return this.#made;
-    const decibels = layers.map((layer) => [...(of?.channelDb?.[layer] ?? [])]);
+    if (this.#made?.of === of) return this.#made;
+    const decibels = layers.map((layer) => [...(of.channelDb?.[layer] ?? [])]);
     // A few that are very bad, or very good, do not make all others alike.
     const known = decibels.flat().filter(Number.isFinite).sort((a, b) => a - b);
     const quantile = (/** @type {number} */ share) => known[Math.round(share * (known.length - 1))] ?? 0;
@@ -111,9 +111,9 @@ export class NoisePanel {
     element("bisect").ariaPressed = String(focus.isFull);
     say(find("span", element("bisect")), library.info?.layers[focus.layer]?.name ?? "this layer");
     const results = QUANTIZED_METHODS.map((method) => scheduler.result(method));
-    // Old figures are marked, and say nothing of another network's layers.
     for (const table of this.#tables) table.draw();
     const { layers } = focus;
+    // Old figures are marked as such.
     const known = layers.length > 0 && results.some(Boolean);
     element("noise").classList.toggle("stale", !known);
     if (!known) return;
@@ -122,7 +122,10 @@ export class NoisePanel {
     const selected = layers.indexOf(focus.layer);
     this.#layers.draw(JSON.stringify([inputs, weights, selected]), (style) => engines.images.call("layersFigure", [{ style, inputs, weights, selected }]), () => `Signal to quantization noise of all layers. ${this.#readLayer(focus.layer)}`);
 
-    const { decibels, scale, name } = this.#channels(scheduler.result(focus.method), layers);
+    const own = scheduler.result(focus.method);
+    this.#map.at.classList.toggle("stale", !own);
+    if (!own) return;
+    const { decibels, scale, name } = this.#channels(own, layers);
     const request = { decibels, scale, selected: [selected, focus.channel] };
     this.#map.draw(JSON.stringify([name, request.selected]), (style) => engines.images.call("heatMapFigure", [{ style, ...request }]), () => `Signal to quantization noise of every channel with ${METHOD_NAMES[focus.method]}. ${this.#readCell(focus.layer, focus.channel)}`);
   }

@@ -24,7 +24,8 @@ export function sumText(value, words) {
   return `${value < 0 ? "−" : ""}(${words.map(fraction).join(" + ")}) / ${words.length}: ${shifts}`;
 }
 
-const short = (/** @type {number} */ value) => String(Number(value.toPrecision(4)));
+/** A number for people, with four digits. @param {number} value */
+export const short = (value) => String(Number(value.toPrecision(4)));
 
 /** One value through the formulas: the one in the middle of the picture. @param {ChannelPicture} channel @param {string} name of the layer and channel */
 export function exampleText({ width, height, values, view }, name) {

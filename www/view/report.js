@@ -1,7 +1,7 @@
 // The present view as one HTML file that needs nothing else.
 import { METHOD_NAMES } from "../model/plan.js";
 import { provenance } from "../model/provenance.js";
-import { imageData } from "./comparison.js";
+import { paint } from "./comparison.js";
 import { dark } from "./dom.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
@@ -12,14 +12,6 @@ figure { margin: 0; } .pictures { display: grid; grid-template-columns: repeat(a
 img, svg { max-width: 100%; height: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 16px 0; }
 th, td { padding: 3px 10px; text-align: right; border-top: 1px solid #8886; white-space: pre-line; } th:first-child { text-align: left; }
 caption { text-align: left; opacity: 0.75; } pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; }`;
-
-/** A picture that travels inside the file. @param {import("../pkg/dfsq.js").Picture} picture */
-function dataUrl(picture) {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width: picture.width, height: picture.height });
-  canvas.getContext("2d")?.putImageData(imageData(picture), 0, 0);
-  return canvas.toDataURL("image/png");
-}
 
 /** @template {keyof HTMLElementTagNameMap} K @param {Document} page @param {ParentNode} into @param {K} name @param {string} [text] */
 function add(page, into, name, text) {
@@ -46,7 +38,7 @@ export function reportHtml(bench, figures, tables) {
     const result = scheduler.result(method);
     if (!result) continue;
     const figure = add(page, pictures, "figure");
-    Object.assign(add(page, figure, "img"), { src: dataUrl(result.picture), alt: name });
+    Object.assign(add(page, figure, "img"), { src: paint(result.picture).toDataURL("image/png"), alt: name });
     const score = scheduler.score(method)?.psnrY;
     add(page, figure, "figcaption", score === undefined ? name : `${name}, ${score.toFixed(2)} dB`);
   }
