@@ -90,53 +90,102 @@ fn pin_zero(centres: &mut Vec<f64>, clusters: usize) {
 
 /// k-means++: each next centre is drawn with probability proportional to its squared distance from those before.
 fn plus_plus(bins: &[(f64, f64)], clusters: usize, rng: &mut fastrand::Rng) -> Vec<f64> {
-    /// The bins between two neighbouring centres. A new centre changes the costs of its own stretch only.
-    struct Stretch {
-        bins: std::ops::Range<usize>,
-        cost: f64,
+    let (counts, means): (Vec<f64>, Vec<f64>) = bins.iter().copied().unzip();
+    let mut costs = Weights::new(&counts);
+    // Bins that are centres, ascending.
+    let mut chosen: Vec<usize> = Vec::with_capacity(clusters);
+    while chosen.len() < clusters {
+        let Some(bin) = costs.draw(rng.f64()) else { break };
+        let (at, centre) = (chosen.partition_point(|other| *other < bin), means[bin]);
+        // Up to halfway to its neighbours a new centre is the nearest.
+        let halfway = |from: usize, to: usize| {
+            let middle = (means[from] + means[to]) / 2.0;
+            from + means[from..to].partition_point(|mean| *mean < middle)
+        };
+        let from = if at > 0 { halfway(chosen[at - 1], bin) } else { 0 };
+        let to = chosen.get(at).map_or(bins.len(), |next| halfway(bin, *next));
+        let nearer = counts[from..to].iter().zip(&means[from..to]);
+        costs.replace(from, nearer.map(|(count, mean)| count * (mean - centre) * (mean - centre)));
+        chosen.insert(at, bin);
     }
-    let mut costs: Vec<f64> = bins.iter().map(|(count, _)| *count).collect();
-    let mut stretches = vec![Stretch { bins: 0..bins.len(), cost: costs.iter().sum() }];
-    let mut centres: Vec<f64> = Vec::with_capacity(clusters);
-    while centres.len() < clusters {
-        let total: f64 = stretches.iter().map(|s| s.cost).sum();
-        let mut target = rng.f64() * total;
-        let drawn = draw(stretches.iter().map(|s| s.cost), &mut target);
-        let Some(at) = drawn else { break };
-        let Stretch { bins: stretch, .. } = stretches.remove(at);
-        let drawn = draw(costs[stretch.clone()].iter().copied(), &mut target);
-        let Some(chosen) = drawn.map(|offset| stretch.start + offset) else { break };
-        let centre = bins[chosen].1;
-        for i in stretch.clone() {
-            let (count, mean) = bins[i];
-            let distance = count * (mean - centre) * (mean - centre);
-            // A comparison, because `min` is a function in WebAssembly.
-            let nearer = centres.is_empty() || distance < costs[i];
-            costs[i] = if nearer { distance } else { costs[i] };
-        }
-        for part in [chosen..stretch.end, stretch.start..chosen] {
-            let cost = costs[part.clone()].iter().sum();
-            stretches.insert(at, Stretch { bins: part, cost });
-        }
-        centres.push(centre);
-    }
-    centres.sort_by(f64::total_cmp);
-    centres
+    chosen.into_iter().map(|bin| means[bin]).collect()
 }
 
-/// Index of the weight in whose share `target` falls, with `target` reduced by all before it. Where rounding carries
-/// `target` past the end, the last weight above 0; `None` if there is none.
-fn draw(
-    weights: impl DoubleEndedIterator<Item = f64> + ExactSizeIterator + Clone,
-    target: &mut f64,
-) -> Option<usize> {
-    for (index, weight) in weights.clone().enumerate() {
-        if *target < weight {
-            return Some(index);
-        }
-        *target -= weight;
+/// Weights to draw by, with the sums of blocks of them in a tree, so that a draw passes only a few.
+struct Weights {
+    /// Whole blocks.
+    weights: Vec<f64>,
+    /// The sum of all at 1, the parts of the sum at `i` at `2 i` and `2 i + 1`, those of the blocks in the last half.
+    sums: Vec<f64>,
+}
+
+/// Weights that are summed at once.
+const BLOCK: usize = 16;
+
+impl Weights {
+    fn new(weights: &[f64]) -> Self {
+        let blocks = weights.len().div_ceil(BLOCK);
+        let mut sums =
+            Weights { weights: vec![0.0; blocks * BLOCK], sums: vec![0.0; 2 * blocks.next_power_of_two()] };
+        sums.replace(0, weights.iter().copied());
+        sums
     }
-    weights.enumerate().rfind(|(_, weight)| *weight > 0.0).map(|(index, _)| index)
+
+    /// Replaces weights from this one on.
+    fn replace(&mut self, from: usize, new: impl ExactSizeIterator<Item = f64>) {
+        let leaves = self.sums.len() / 2;
+        let to = from + new.len();
+        for (weight, new) in self.weights[from..to].iter_mut().zip(new) {
+            *weight = new;
+        }
+        let (mut first, mut end) = (from / BLOCK, to.div_ceil(BLOCK));
+        let blocks = self.weights[first * BLOCK..end * BLOCK].chunks_exact(BLOCK);
+        (first, end) = (leaves + first, leaves + end);
+        for (sum, block) in self.sums[first..end].iter_mut().zip(blocks) {
+            // In four sums, that need not wait for each other.
+            let mut parts = [0.0; 4];
+            for four in block.chunks_exact(4) {
+                for (part, weight) in parts.iter_mut().zip(four) {
+                    *part += weight;
+                }
+            }
+            *sum = (parts[0] + parts[1]) + (parts[2] + parts[3]);
+        }
+        while first > 1 {
+            (first, end) = (first / 2, end.div_ceil(2));
+            let (above, below) = self.sums.split_at_mut(2 * first);
+            for (sum, parts) in above[first..end].iter_mut().zip(below.chunks_exact(2)) {
+                *sum = parts[0] + parts[1];
+            }
+        }
+    }
+
+    /// Index of the weight in whose share of the sum `at`, in 0..1, falls. Where rounding carries it past the end, the last
+    /// weight above 0; `None` if there is none.
+    fn draw(&self, at: f64) -> Option<usize> {
+        let leaves = self.sums.len() / 2;
+        let mut target = at * self.sums[1];
+        let mut i = 1;
+        while i < leaves {
+            i *= 2;
+            // Without a branch, which would be mispredicted half of the time.
+            let above = (target >= self.sums[i]) & (self.sums[i + 1] > 0.0);
+            target -= self.sums[i] * f64::from(above);
+            i += usize::from(above);
+        }
+        let from = (i - leaves) * BLOCK;
+        let mut last = None;
+        for (offset, weight) in
+            self.weights[from..][..BLOCK].iter().enumerate().filter(|(_, weight)| **weight > 0.0)
+        {
+            last = Some(from + offset);
+            if target < *weight {
+                break;
+            }
+            target -= weight;
+        }
+        last
+    }
 }
 
 #[cfg(test)]
