@@ -80,6 +80,7 @@ pub mod error;
 pub mod figures;
 pub mod hash;
 pub mod image_io;
+mod matrix;
 pub mod metrics;
 pub mod mixed_precision;
 pub mod network;

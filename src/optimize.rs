@@ -9,6 +9,7 @@
 
 use crate::network::{Layer, Network, Planes, Visit};
 use crate::optimized::{OptimizedLayer, Variant};
+use crate::parallel;
 use crate::quant::compensate::{Compensation, MAX_INPUTS, Rounding, compensate};
 use crate::quant::kernels::CodedKernels;
 use crate::quant::moments::{Moments, Window};
@@ -50,10 +51,11 @@ impl Targets {
             let shape = &network.layers()[layer];
             if shape.same {
                 let window = Window { kernel: shape.kernel, size };
-                let kernels = matrix(network.kernels(layer), shape)?;
-                let images = values.chunks_exact(shape.inputs * size[0] * size[1]);
-                let outputs = |image| window.outputs(kernels, &window.lay_out(image, shape.inputs));
-                layers[layer] = images.map(outputs).collect();
+                let kernels = window.panels(matrix(network.kernels(layer), shape)?);
+                let images: Vec<&[f32]> = values.chunks_exact(shape.inputs * size[0] * size[1]).collect();
+                layers[layer] = parallel::map(&images, |image| {
+                    window.outputs(&kernels, shape.outputs, &window.lay_out(image, shape.inputs))
+                });
             }
             Ok(None)
         })?;

@@ -3,7 +3,6 @@
 
 mod convolution;
 mod graph;
-mod matrix;
 mod plan;
 mod reader;
 mod run;

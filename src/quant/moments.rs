@@ -5,8 +5,11 @@
 //! 13 have to be computed), where multiplying patches would take 81. That this holds at the borders too, positions are
 //! all those at which the kernel touches the image, not only those on it, with zeros around the image.
 
-use ndarray::linalg::general_mat_mul;
+use crate::matrix::{Panels, multiply};
+use crate::parallel;
+use fearless_simd::{Level, dispatch};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use std::ops::Range;
 
 /// A convolution with stride 1 on images of one size.
 #[derive(Debug, Clone, Copy)]
@@ -58,23 +61,31 @@ impl Window {
         result
     }
 
-    /// What kernels, `[outputs, inputs * area]`, give at all positions of an image that is laid out.
-    pub fn outputs(&self, kernels: ArrayView2<'_, f32>, image: &Array2<f32>) -> Array2<f32> {
-        let area = self.area();
-        let mut outputs = Array2::zeros((kernels.nrows(), self.positions()));
-        for place in 0..area {
-            let start = self.shift(place);
-            // The last values of an image are zeros of the layout, so what they would give need not be kept.
-            let length = self.length().min(self.positions() - start);
-            general_mat_mul(
-                1.0,
-                &kernels.slice(s![.., place..;area]),
-                &image.slice(s![.., ..length]),
-                1.0,
-                &mut outputs.slice_mut(s![.., start..start + length]),
-            );
+    /// Kernels, `[outputs, inputs * area]`, as [`Window::outputs`] reads them.
+    pub fn panels(&self, kernels: ArrayView2<'_, f32>) -> Panels {
+        let (area, (outputs, weights)) = (self.area(), kernels.dim());
+        let inputs = weights / area;
+        Panels::new(weights, outputs, |i, output| kernels[[output, i % inputs * area + i / inputs]])
+    }
+
+    /// What kernels give at all positions of an image that is laid out, `[outputs, positions]`.
+    pub fn outputs(&self, kernels: &Panels, outputs: usize, image: &Array2<f32>) -> Array2<f32> {
+        let (inputs, length) = image.dim();
+        // Position by position, the last of zeros, for places of the kernel that are not on the image.
+        let mut pixels = vec![0.0; (length + 1) * inputs];
+        for ((channel, position), value) in image.indexed_iter() {
+            pixels[position * inputs + channel] = *value;
         }
-        outputs
+        let (positions, stride) = (self.positions(), kernels.columns());
+        let mut products = vec![0.0; positions * stride];
+        let pixel = |position: usize, place: usize| {
+            let at = position.wrapping_sub(self.shift(place)).min(length);
+            &pixels[at * inputs..][..inputs]
+        };
+        dispatch!(Level::new(), simd => {
+            multiply(simd, positions, pixel, self.area(), kernels, 0..kernels.rows(), &mut products)
+        });
+        Array2::from_shape_fn((outputs, positions), |(output, at)| products[at * stride + output])
     }
 }
 
@@ -91,10 +102,20 @@ pub struct Moments {
     count: f64,
 }
 
-/// `sum += a b'`
-fn add_product(sum: &mut Array2<f64>, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) {
+/// `sum += left right`, with these rows of `right`, as many as `left` has columns.
+fn add_product(sum: &mut Array2<f64>, left: ArrayView2<'_, f32>, right: &Panels, across: Range<usize>) {
+    if across.is_empty() {
+        return;
+    }
+    let ((rows, columns), stride) = (sum.dim(), right.columns());
+    let mut products = vec![0.0; rows * stride];
+    // Rows of the standard layout are slices.
+    let row = |at: usize, _| left.index_axis_move(Axis(0), at).to_slice().unwrap_or_default();
+    dispatch!(Level::new(), simd => multiply(simd, rows, row, 1, right, across.clone(), &mut products));
     // One image at a time in f32, all of them in f64.
-    *sum += &a.dot(&b.t()).mapv(f64::from);
+    for (mut sum, products) in sum.outer_iter_mut().zip(products.chunks_exact(stride)) {
+        sum.iter_mut().zip(&products[..columns]).for_each(|(sum, product)| *sum += f64::from(*product));
+    }
 }
 
 impl Moments {
@@ -116,18 +137,21 @@ impl Moments {
     /// Adds an image that is laid out, with the wanted outputs at all positions, `[outputs, positions]`.
     pub fn add(&mut self, image: &Array2<f32>, outputs: &Array2<f32>) {
         let columns = self.window.kernel[1];
-        let length = image.ncols();
-        for (index, sum) in self.inputs.iter_mut().enumerate() {
-            let Some(sum) = sum else { continue };
+        let (image, outputs) = (image.as_standard_layout(), outputs.as_standard_layout());
+        let (channels, length) = image.dim();
+        let panels = Panels::new(length, channels, |position, channel| image[[channel, position]]);
+        let window = self.window;
+        parallel::for_each_mut(&mut self.inputs, |index, sum| {
+            let Some(sum) = sum else { return };
             let (dy, dx) = (index / (2 * columns - 1), index % (2 * columns - 1));
-            let shift = (dy * self.window.stride() + dx + 1 - columns).min(length);
-            add_product(sum, image.slice(s![.., ..length - shift]), image.slice(s![.., shift..]));
-        }
-        for (place, sum) in self.cross.iter_mut().enumerate() {
-            let start = self.window.shift(place);
+            let shift = (dy * window.stride() + dx + 1 - columns).min(length);
+            add_product(sum, image.slice(s![.., ..length - shift]), &panels, shift..length);
+        });
+        parallel::for_each_mut(&mut self.cross, |place, sum| {
+            let start = window.shift(place);
             let length = length.min(outputs.ncols() - start);
-            add_product(sum, outputs.slice(s![.., start..start + length]), image.slice(s![.., ..length]));
-        }
+            add_product(sum, outputs.slice(s![.., start..start + length]), &panels, 0..length);
+        });
         self.input_sum += &image.map_axis(Axis(1), |row| row.iter().map(|v| f64::from(*v)).sum::<f64>());
         self.output_sum += &outputs.map_axis(Axis(1), |row| row.iter().map(|v| f64::from(*v)).sum::<f64>());
         self.count += self.window.positions() as f64;
@@ -201,7 +225,7 @@ mod tests {
             for _ in 0..3 {
                 let values: Vec<f32> = (0..channels * pixels).map(|_| rng.f32() - 0.3).collect();
                 let image = window.lay_out(&values, channels);
-                let wanted = window.outputs(kernels.view(), &image);
+                let wanted = window.outputs(&window.panels(kernels.view()), outputs, &image);
                 let naive = patches(window, &values, channels);
                 let difference = wanted.t().to_owned() - naive.dot(&kernels.t());
                 assert!(difference.iter().all(|d| d.abs() < 1e-5), "outputs, {window:?}");

@@ -2,9 +2,9 @@
 //! one order without fused multiply-add, so that the result is the same, bit for bit, whatever the vectors' width.
 
 use super::graph::{Algorithm, Geometry, Shuffle};
-use super::matrix::{self, Panels};
 use super::plan::{Place, Shape};
 use super::winograd;
+use crate::matrix::{self, Panels};
 use crate::network::Layer;
 use fearless_simd::{Level, Simd, dispatch};
 
@@ -160,7 +160,7 @@ impl Convolution<'_> {
         let points = transformed.chunks_exact(input_stride).zip(products.chunks_exact_mut(product_stride));
         for ((rows, products), panels) in points.zip(&self.kernels.panels) {
             let row = |at: usize| &rows[at * inputs..][..inputs];
-            matrix::multiply(simd, across, |at, _| row(at), 1, panels, products);
+            matrix::multiply(simd, across, |at, _| row(at), 1, panels, 0..inputs, products);
         }
         for (tile, lines) in lines.chunks_exact_mut(winograd::TILE * winograd::TILE * outputs).enumerate() {
             winograd::transform_output(simd, &products[tile * padded..], product_stride, outputs, lines);
@@ -184,7 +184,7 @@ impl Convolution<'_> {
                     tap / width * down * place.row + tap % width * right * place.pixel + group * inputs;
                 &buffer[self.start(positions[at]) + offset..][..inputs]
             };
-            matrix::multiply(simd, positions.len(), row, height * width, panels, products);
+            matrix::multiply(simd, positions.len(), row, height * width, panels, 0..panels.rows(), products);
             for (line, products) in
                 lines.chunks_exact_mut(self.output.channels).zip(products.chunks_exact(padded))
             {

@@ -1,7 +1,9 @@
-//! The matrix product that all convolutions come down to.
+//! The matrix product that convolutions and the moments of `dfsq-opt` come down to. Sums run in one order without fused
+//! multiply-add, so that the result is the same, bit for bit, whatever the vectors' width.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x4};
+use std::ops::Range;
 
 /// Columns that are computed at once: what two accumulators of the widest common vectors hold.
 const WIDE: usize = if cfg!(target_arch = "wasm32") { 8 } else { 16 };
@@ -46,10 +48,15 @@ impl Panels {
     pub fn columns(&self) -> usize {
         (self.wide.len() + self.narrow.len()) / self.rows
     }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
 }
 
-/// `products[row][column] = sum of left[row][i] * panels[i][column]`, in the order of i, which runs through all taps;
-/// `left(row, tap)` are a row's values of one tap.
+/// `products[row][column] = sum of left[row][i] * panels[i][column]`, in the order of i, which runs through the panels' rows
+/// `across` in as many equal parts as there are taps; `left(row, tap)` are a row's values of one tap.
 #[inline(always)]
 pub fn multiply<'a, S: Simd>(
     simd: S,
@@ -57,12 +64,14 @@ pub fn multiply<'a, S: Simd>(
     left: impl Fn(usize, usize) -> &'a [f32],
     taps: usize,
     panels: &Panels,
+    across: Range<usize>,
     products: &mut [f32],
 ) {
     let stride = panels.columns();
     let wide = panels.wide.chunks_exact(panels.rows * WIDE);
     let first_narrow = wide.len() * WIDE;
     for (index, panel) in wide.enumerate() {
+        let panel = &panel[across.start * WIDE..across.end * WIDE];
         let products = &mut products[index * WIDE..];
         // Constants: one of these remains.
         if S::f32s::LEN >= WIDE {
@@ -78,6 +87,7 @@ pub fn multiply<'a, S: Simd>(
         }
     }
     for (index, panel) in panels.narrow.chunks_exact(panels.rows * NARROW).enumerate() {
+        let panel = &panel[across.start * NARROW..across.end * NARROW];
         let products = &mut products[first_narrow + index * NARROW..];
         column::<S, f32x4<S>, 6, 1>(simd, rows, &left, taps, panel, products, stride);
     }
