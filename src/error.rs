@@ -28,6 +28,18 @@ pub enum Error {
     /// The network has something that our own engine lacks, and must run there: it is asked for, or the program has no tract.
     #[error("cannot use this network: our own engine lacks {0}")]
     Lacking(String),
+    /// A run would hold more than a program here can have.
+    #[error(
+        "a picture of {width} x {height} pixels takes {megabytes} MB, more than can be had here; choose a smaller part of it"
+    )]
+    Memory {
+        /// Columns of the network's input.
+        width: usize,
+        /// Its rows.
+        height: usize,
+        /// What it would take.
+        megabytes: u64,
+    },
     /// A layer's input or weights hold NaN or infinity.
     #[error("layer {layer}, channel {channel}: a value is NaN or infinite")]
     NonFinite {
@@ -72,6 +84,7 @@ impl Error {
             Error::SizeMismatch(_) => "size-mismatch",
             Error::Network(_) => "network",
             Error::Lacking(_) => "lacking",
+            Error::Memory { .. } => "memory",
             Error::NonFinite { .. } => "non-finite",
             Error::Option(_) => "option",
             Error::Calibration(_) => "calibration",

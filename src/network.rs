@@ -91,7 +91,7 @@ impl Runner {
             (Some(Engine::Tract), _) => "nothing: tract was asked for".to_owned(),
         };
         #[cfg(feature = "tract")]
-        return Ok(Runner::Tract(tract::Tract::read(model, graph, lacking)?));
+        return Ok(Runner::Tract(tract::Tract::read(model, graph, channels, lacking)?));
         #[cfg(not(feature = "tract"))]
         {
             let _ = model;
@@ -102,6 +102,15 @@ impl Runner {
 
 /// Largest declared input that a network of one size may have.
 const MAX_FIXED_PIXELS: usize = 4 << 20;
+
+/// Most bytes that a run may hold for each pixel of its image; the bundled networks hold up to 7 kB.
+const MAX_BYTES_PER_PIXEL: f64 = 1e6;
+
+/// Most values of one tensor, for an image of so many pixels: the paper's RDN has 1024 channels side by side, 16 times as many
+/// values come before a fourfold enlargement. Networks that make more of it are not for images.
+fn most_values(pixels: u64) -> u64 {
+    pixels.saturating_mul(1 << 14).max(1 << 24)
+}
 
 impl Network {
     /// Reads an ONNX network and finds out what it takes for an image.
@@ -173,6 +182,10 @@ impl Network {
         let pixels = (height * width) as f64;
         self.positions = plan.areas.iter().map(|area| *area as f64 / pixels).collect();
         self.bytes_per_pixel = plan.peak_bytes as f64 / pixels;
+        if self.bytes_per_pixel > MAX_BYTES_PER_PIXEL {
+            let kilobytes = (self.bytes_per_pixel / 1e3).ceil();
+            return Err(Error::Network(format!("it takes {kilobytes} kB for each pixel of the image")));
+        }
         let scale = plan.output[1] / height;
         if !(1..=8).contains(&scale) || plan.output != [channels, scale * height, scale * width] {
             let [channels, rows, columns] = plan.output;

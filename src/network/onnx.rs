@@ -3,9 +3,10 @@
 use crate::{Error, Result};
 use half::f16;
 use prost::Message;
-use proto::{Attribute, Dimension};
-pub use proto::{Graph, Model, Node, Tensor};
+use proto::Dimension;
+pub use proto::{Attribute, Graph, Model, Node, Tensor};
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 mod proto;
 
@@ -30,7 +31,67 @@ pub fn parse(bytes: &[u8]) -> Result<Model> {
     let graph = model.graph.as_mut().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
     check(graph)?;
     widen_half_precision(graph)?;
+    check_finite(graph)?;
+    check_versions(&model)?;
     Ok(model)
+}
+
+/// Version of ONNX's operators that the file is written in.
+pub fn opset(model: &Model) -> i64 {
+    let own = model.opset_import.iter().find(|set| OWN_DOMAINS.contains(&set.domain.as_str()));
+    own.map_or(1, |set| set.version)
+}
+
+/// Names of ONNX's own operators.
+const OWN_DOMAINS: [&str; 2] = ["", "ai.onnx"];
+/// Versions of the format, and of the operators, whose meaning is known.
+const FORMATS: RangeInclusive<i64> = 3..=13;
+const OPSETS: RangeInclusive<i64> = 7..=25;
+
+fn check_versions(model: &Model) -> Result<()> {
+    let fail = |message: String| Err(Error::Network(message));
+    let (format, opset) = (model.ir_version, opset(model));
+    if !FORMATS.contains(&format) {
+        return fail(format!(
+            "its format is version {format}; {} to {} are known",
+            FORMATS.start(),
+            FORMATS.end()
+        ));
+    }
+    if !OPSETS.contains(&opset) {
+        return fail(format!(
+            "its operator set is version {opset}; {} to {} are known",
+            OPSETS.start(),
+            OPSETS.end()
+        ));
+    }
+    let nodes = model.graph.iter().flat_map(|graph| &graph.node);
+    match nodes.filter(|node| !OWN_DOMAINS.contains(&node.domain.as_str())).next() {
+        Some(node) => fail(format!(
+            "its node {} ({}) is of the foreign domain {}",
+            node_name(node),
+            node.op_type,
+            node.domain
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Weights must be numbers. Single values may be infinite, as limits are.
+fn check_finite(graph: &Graph) -> Result<()> {
+    let stored = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
+    for (name, tensor) in stored.chain(constants(graph)) {
+        let wrong = |value: &f32| if length(tensor) == Some(1) { value.is_nan() } else { !value.is_finite() };
+        if floats(tensor).unwrap_or_default().iter().any(wrong) {
+            let reader = graph.node.iter().find(|node| node.input.iter().any(|input| input == name));
+            let reader = reader.map(|node| format!(" of its node {} ({})", node_name(node), node.op_type));
+            return Err(Error::Network(format!(
+                "the weights {name}{} are not all finite",
+                reader.unwrap_or_default()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What a file says of the graph's input, `[1, channels, height, width]`.
@@ -209,4 +270,27 @@ pub fn floats(tensor: &Tensor) -> Option<Vec<f32>> {
     } else {
         tensor.raw_data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
     })
+}
+
+/// The values of a tensor of f32 or whole numbers.
+#[cfg(feature = "tract")]
+pub fn numbers(tensor: &Tensor) -> Vec<f64> {
+    match tensor.data_type {
+        Tensor::FLOAT => floats(tensor).unwrap_or_default().into_iter().map(f64::from).collect(),
+        Tensor::INT32 if tensor.raw_data.is_empty() => {
+            tensor.int32_data.iter().map(|v| f64::from(*v)).collect()
+        }
+        Tensor::INT32 => tensor
+            .raw_data
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f64::from(i32::from_le_bytes(*bytes)))
+            .collect(),
+        Tensor::INT64 if tensor.raw_data.is_empty() => tensor.int64_data.iter().map(|v| *v as f64).collect(),
+        Tensor::INT64 => {
+            tensor.raw_data.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes) as f64).collect()
+        }
+        _ => Vec::new(),
+    }
 }

@@ -1,7 +1,7 @@
 //! A network made ready for images of one size.
 
 use super::{Network, Runner, engine};
-use crate::Result;
+use crate::{Error, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Plans kept at a time; a folder of images often has a few sizes.
@@ -17,8 +17,11 @@ pub struct Plan {
     /// Channels, rows and columns of what comes out.
     pub(super) output: [usize; 3],
     /// Of values that are alive at the same time.
-    pub(super) peak_bytes: usize,
+    pub(super) peak_bytes: u64,
 }
+
+/// Most bytes that a run may hold: in a browser, what a program can have at all, less what else it holds.
+const MAX_BYTES: u64 = if cfg!(target_arch = "wasm32") { 3500 << 20 } else { 1 << 40 };
 
 /// As what runs it takes it.
 pub(super) enum Executor {
@@ -31,7 +34,7 @@ impl Network {
     /// The plan for images of this height and width, built on first use.
     ///
     /// # Errors
-    /// [`Error::Network`](crate::Error::Network) where the network cannot take this size.
+    /// [`Error::Network`] where the network cannot take this size, [`Error::Memory`] where it would take too much.
     pub fn plan(&self, size: [usize; 2]) -> Result<Arc<Plan>> {
         self.batch_plan(1, size)
     }
@@ -68,6 +71,10 @@ impl Network {
                 (Executor::Tract(runnable), areas, output, bytes)
             }
         };
+        if peak_bytes > MAX_BYTES {
+            let [height, width] = size;
+            return Err(Error::Memory { width, height, megabytes: peak_bytes >> 20 });
+        }
         #[cfg(not(feature = "tract"))]
         let _ = batch; // Ours lays out each image by itself.
         let work = self.layers.iter().zip(&areas).map(|(layer, area)| layer.macs() as f64 * *area as f64);

@@ -1,13 +1,16 @@
 //! Networks on tract: where our own engine lacks an operator, and to compare with. The only user of tract.
 
+mod admission;
 mod memory;
 mod port;
 
+use super::convention::PROBE_SIZE;
 use super::plan::Plan;
 use super::run::{Form, of_another};
 use super::{Layer, LayerQuantization, Network, Observer, Planes, Tap, Visit, onnx};
 use crate::quant::{ActivationQuantizer, QuantizationError};
 use crate::{Error, Result};
+use admission::Admission;
 use port::Port;
 use prost::Message;
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use tract_onnx::tract_core::tract_linalg;
 /// A network that tract has read.
 pub struct Tract {
     model: InferenceModel,
+    admission: Admission,
     /// Why our own engine does not run it.
     pub lacking: String,
 }
@@ -63,26 +67,53 @@ fn unusable(error: TractError) -> Error {
     })
 }
 
+/// What tract says, in our words. Natively, also where it panics; in a browser the page replaces the program then.
+fn guarded<R>(work: impl FnOnce() -> TractResult<R>) -> Result<R> {
+    let said = |error: TractError| error.downcast::<Error>().unwrap_or_else(unusable);
+    #[cfg(target_arch = "wasm32")]
+    return work().map_err(said);
+    #[cfg(not(target_arch = "wasm32"))]
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_or_else(
+        |panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no more is known");
+            Err(Error::Network(format!("tract broke down on it: {text}")))
+        },
+        |result| result.map_err(said),
+    )
+}
+
 impl Tract {
     /// Reads a network that has been checked, of which tract sees only what was.
-    pub fn read(model: &onnx::Model, graph: &onnx::Graph, lacking: String) -> Result<Self> {
-        let tract = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-        if let Some(node) = graph.node.iter().find(|n| !tract.op_register.0.contains_key(&n.op_type)) {
-            let name = onnx::node_name(node);
-            return Err(Error::Network(format!(
-                "the operator {} (node {name}) is not supported",
-                node.op_type
-            )));
-        }
-        let proto = tract.proto_model_for_read(&mut &model.encode_to_vec()[..]).map_err(unusable)?;
-        let model = tract.parse(&proto, None).map_err(unusable)?.model;
-        Ok(Tract { model, lacking })
+    pub fn read(model: &onnx::Model, graph: &onnx::Graph, channels: usize, lacking: String) -> Result<Self> {
+        let admission = Admission::new(model, graph)?;
+        let check = |[height, width]: [usize; 2]| admission.check([1, channels, height, width]);
+        // A network of one size takes no other.
+        match (check(PROBE_SIZE), onnx::DeclaredInput::of(graph).size) {
+            (Err(_), Some(size)) => check(size)?,
+            (free, _) => free?,
+        };
+        let model = guarded(|| {
+            let tract = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+            let proto = tract.proto_model_for_read(&mut &model.encode_to_vec()[..])?;
+            tract.parse(&proto, None).map(|parsed| parsed.model)
+        })?;
+        Ok(Tract { model, admission, lacking })
     }
 
     /// For inputs of this shape, with the number of output positions of each layer.
     pub fn plan(&self, layers: &[Layer], shape: [usize; 4]) -> Result<(Runnable, Vec<usize>)> {
-        let model = self.model.clone().with_input_fact(0, f32::fact(shape).into());
-        let mut typed = model.and_then(|model| model.into_typed()).map_err(unusable)?;
+        let output = self.admission.check(shape)?;
+        let (runnable, areas) = guarded(|| self.build(layers, shape))?;
+        debug_assert_eq!(
+            runnable.0.model().output_fact(0).ok().and_then(|f| f.shape.as_concrete()),
+            Some(&output[..])
+        );
+        Ok((runnable, areas))
+    }
+
+    fn build(&self, layers: &[Layer], shape: [usize; 4]) -> TractResult<(Runnable, Vec<usize>)> {
+        let mut typed = self.model.clone().with_input_fact(0, f32::fact(shape).into())?.into_typed()?;
         let find = |layer: &Layer| typed.nodes().iter().find(|n| n.name == layer.name && n.op_is::<Conv>());
         let nodes: Option<Vec<_>> = layers.iter().map(find).collect();
         let nodes = nodes.ok_or_else(|| {
@@ -94,13 +125,13 @@ impl Tract {
         let areas = nodes.iter().map(area).collect();
         let ids: Vec<usize> = nodes.iter().map(|node| node.id).collect();
         for (layer, id) in ids.into_iter().enumerate() {
-            insert_port(&mut typed, id, layer, layers[layer].outputs).map_err(unusable)?;
+            insert_port(&mut typed, id, layer, layers[layer].outputs)?;
         }
         // From 128 columns on tract would take another convolution on x86-64. It rounds differently from the one that
         // browsers get, so that scores at low bit widths differ by 0.03 dB, and took twice as long on AVX-512.
-        let same_everywhere = KnobScope::new([("TRACT_DISABLE_DIRECT_SPATIAL", "true")]).map_err(unusable)?;
-        let runnable = same_everywhere.enter(|| typed.into_optimized()).and_then(|m| m.into_runnable());
-        Ok((Runnable(runnable.map_err(unusable)?), areas))
+        let same_everywhere = KnobScope::new([("TRACT_DISABLE_DIRECT_SPATIAL", "true")])?;
+        let runnable = same_everywhere.enter(|| typed.into_optimized()).and_then(|m| m.into_runnable())?;
+        Ok((Runnable(runnable), areas))
     }
 }
 
@@ -143,7 +174,7 @@ fn replace(weights: &super::Weights, inputs: &mut Inputs) -> TractResult<()> {
 
 impl Runnable {
     /// The most bytes of values that are alive at the same time.
-    pub fn peak_bytes(&self) -> Result<usize> {
+    pub fn peak_bytes(&self) -> Result<u64> {
         memory::peak_bytes(self.0.model()).map_err(unusable)
     }
 
@@ -226,15 +257,16 @@ impl Runnable {
         let tensor =
             Tensor::from_shape(&[images.len(), channels, height, width], &values).map_err(unusable)?;
         drop(values);
-        let mut state = self.0.spawn().map_err(unusable)?;
-        let outputs = state.run_plan_with_eval(
-            tvec!(tensor.into_tvalue()),
-            |context, op_state, node, inputs| match node.op_as::<Port>() {
-                Some(at) => port(at.layer, inputs),
-                None => tract_onnx::tract_core::plan::eval(context, op_state, node, inputs),
-            },
-        );
-        outputs.map_err(|e| e.downcast::<Error>().unwrap_or_else(unusable))
+        guarded(|| {
+            let mut state = self.0.spawn()?;
+            state.run_plan_with_eval(
+                tvec!(tensor.into_tvalue()),
+                |context, op_state, node, inputs| match node.op_as::<Port>() {
+                    Some(at) => port(at.layer, inputs),
+                    None => tract_onnx::tract_core::plan::eval(context, op_state, node, inputs),
+                },
+            )
+        })
     }
 }
 

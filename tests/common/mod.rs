@@ -10,6 +10,8 @@ use tract_onnx::tract_core::tract_data::prelude::f16;
 pub struct Builder {
     graph: GraphProto,
     metadata: Vec<StringStringEntryProto>,
+    /// Of the format, and of the operators.
+    versions: [i64; 2],
 }
 
 fn dimension(value: tensor_shape_proto::dimension::Value) -> tensor_shape_proto::Dimension {
@@ -36,6 +38,15 @@ pub fn integer(name: &str, i: i64) -> AttributeProto {
         name: name.into(),
         r#type: attribute_proto::AttributeType::Int as i32,
         i,
+        ..Default::default()
+    }
+}
+
+pub fn float(name: &str, f: f32) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: attribute_proto::AttributeType::Float as i32,
+        f,
         ..Default::default()
     }
 }
@@ -75,7 +86,7 @@ impl Builder {
             output: vec![image("sr", channels, None)],
             ..Default::default()
         };
-        Builder { graph, metadata: Vec::new() }
+        Builder { graph, metadata: Vec::new(), versions: [8, 13] }
     }
 
     pub fn metadata(mut self, key: &str, value: &str) -> Self {
@@ -164,10 +175,38 @@ impl Builder {
         self
     }
 
+    /// Another version of the format and of the operators, which are all of this domain.
+    pub fn versions(mut self, format: i64, operators: i64, domain: &str) -> Self {
+        self.versions = [format, operators];
+        self.graph.node.iter_mut().for_each(|node| node.domain = domain.into());
+        self
+    }
+
+    /// A tensor of f64.
+    pub fn doubles(mut self, name: &str, dims: &[i64], values: &[f64]) -> Self {
+        self.graph.initializer.push(TensorProto {
+            name: name.into(),
+            dims: dims.to_vec(),
+            data_type: tensor_proto::DataType::Double as i32,
+            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ..Default::default()
+        });
+        self
+    }
+
+    /// A list that says it is of another length.
+    pub fn short_shape(self, name: &str, length: i64, values: &[i64]) -> Self {
+        let mut builder = self.shape(name, values);
+        if let Some(tensor) = builder.graph.initializer.last_mut() {
+            tensor.dims = vec![length];
+        }
+        builder
+    }
+
     pub fn build(self) -> Vec<u8> {
         let model = ModelProto {
-            ir_version: 8,
-            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
+            ir_version: self.versions[0],
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: self.versions[1] }],
             graph: Some(self.graph),
             metadata_props: self.metadata,
             ..Default::default()

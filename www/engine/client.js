@@ -108,7 +108,7 @@ class Line {
     });
   }
 
-  /** @param {{id: number, result?: unknown, error?: {kind: string, message: string}, progress?: number}} message */
+  /** @param {{id: number, result?: unknown, error?: {kind: string, message: string, lastWords?: string}, progress?: number}} message */
   #receive({ id, result, error, progress }) {
     const entry = this.#pending.get(id);
     if (!entry) return;
@@ -116,7 +116,8 @@ class Line {
     this.#pending.delete(id);
     if (!error) return entry.resolve(result);
     const fatal = FATAL.includes(error.kind);
-    const words = fatal ? "the computation broke down, most likely for want of memory; try a smaller region" : error.message;
+    const cause = error.lastWords ? `: ${error.lastWords}` : ", most likely for want of memory; try a smaller region";
+    const words = fatal ? `the computation broke down${cause}` : error.message;
     const failure = new EngineError(fatal ? "fatal" : error.kind, words);
     entry.reject(failure);
     if (fatal || error.kind === LACKING) this.end(failure);

@@ -7,6 +7,14 @@ let dfsq;
 /** @type {any} */
 let session;
 
+/** What the program said last before it broke down: where it panicked, and of what. */
+let lastWords = "";
+const { error: print } = console;
+console.error = (/** @type {unknown} */ text) => {
+  lastWords = `${text}`.split("\n\nStack:")[0]?.replace(/:\n/, ": ") ?? "";
+  print.call(console, text);
+};
+
 /** To compare: ?engine=tract */
 const TRACT = new URLSearchParams(self.location.search).get("engine") === "tract";
 
@@ -45,6 +53,6 @@ self.onmessage = async ({ data: { id, method, args } }) => {
     self.postMessage({ id, result }, { transfer: buffers(result) });
   } catch (cause) {
     const error = /** @type {Error} */ (cause);
-    self.postMessage({ id, error: { kind: error.name, message: error.message } });
+    self.postMessage({ id, error: { kind: error.name, message: error.message, lastWords } });
   }
 };

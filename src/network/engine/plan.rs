@@ -2,7 +2,7 @@
 //! is no longer read. Concatenated channels are written side by side from the start, so that joining them costs nothing.
 
 use super::graph::{Algorithm, Geometry, Graph, Operation, Post, Step, Value};
-use crate::network::Layer;
+use crate::network::{Layer, most_values};
 
 /// Rows, columns and channels of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +38,10 @@ impl Frame {
         self.before + self.shape.width + self.after
     }
 
-    /// Number of values.
+    /// Number of values; where there are more than can be counted, so many.
     pub fn len(&self) -> usize {
-        (self.before + self.shape.height + self.after) * self.columns() * self.shape.channels
+        let rows = self.before + self.shape.height + self.after;
+        rows.saturating_mul(self.columns()).saturating_mul(self.shape.channels)
     }
 
     /// Makes the border zero; what is inside stays.
@@ -195,9 +196,10 @@ impl Plan {
     }
 
     /// Bytes of all buffers, with the largest input of a convolution as planes and copied back.
-    pub fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> u64 {
         let copy = self.copies.iter().flatten().map(Frame::len).max().unwrap_or(0);
-        (self.slots.iter().sum::<usize>() + 2 * copy) * size_of::<f32>()
+        let lengths = self.slots.iter().chain([&copy; 2]).map(|length| *length as u64);
+        lengths.fold(0, u64::saturating_add).saturating_mul(size_of::<f32>() as u64)
     }
 
     /// By layer, output positions of the convolution.
@@ -237,20 +239,24 @@ fn border(geometry: &Geometry, layer: &Layer, shape: Shape) -> [usize; 2] {
 /// The shape of every value.
 fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, String> {
     let mut shapes = vec![image; graph.values];
+    let most = most_values((image.height * image.width) as u64);
     for Step { operation, inputs, posts, output } in &graph.steps {
         let input = shapes[*inputs.first().ok_or("a step without input")?];
         let shape = match operation {
             Operation::Copy => input,
-            Operation::Repeat(times) => {
-                Shape { height: input.height * times, width: input.width * times, ..input }
-            }
+            Operation::Repeat(times) => Shape {
+                height: product(input.height, *times)?,
+                width: product(input.width, *times)?,
+                ..input
+            },
             Operation::DepthToSpace(shuffle) => shuffled(input, shuffle.side)?,
             Operation::Concat => {
                 let parts: Vec<Shape> = inputs.iter().map(|value| shapes[*value]).collect();
                 if parts.iter().any(|part| (part.height, part.width) != (input.height, input.width)) {
                     return Err("Concat of images of several sizes".into());
                 }
-                Shape { channels: parts.iter().map(|part| part.channels).sum(), ..input }
+                let sum = parts.iter().try_fold(0usize, |sum, part| sum.checked_add(part.channels));
+                Shape { channels: sum.ok_or("Concat of too much")?, ..input }
             }
             Operation::Convolution { layer, geometry, shuffle } => {
                 let layer = &layers[*layer];
@@ -266,6 +272,12 @@ fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, S
                 shuffle.map_or(Ok(shape), |shuffle| shuffled(shape, shuffle.side))?
             }
         };
+        let mut sides = [shape.channels, shape.height, shape.width].into_iter();
+        let count = sides.try_fold(1u64, |count, side| count.checked_mul(side as u64));
+        if !count.is_some_and(|count| (1..=most).contains(&count)) {
+            let Shape { channels, height, width } = shape;
+            return Err(format!("an image of {channels} channels of {width} x {height}"));
+        }
         for post in posts {
             let fits = match post {
                 Post::AddValue(v) | Post::SubtractValue(v) | Post::MultiplyValue(v) => shapes[*v] == shape,
@@ -283,12 +295,20 @@ fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, S
     Ok(shapes)
 }
 
+fn product(side: usize, times: usize) -> Result<usize, String> {
+    side.checked_mul(times).ok_or_else(|| format!("an image of {side} times {times} rows or columns"))
+}
+
 fn shuffled(shape: Shape, side: usize) -> Result<Shape, String> {
     let Shape { channels, height, width } = shape;
     if !channels.is_multiple_of(side * side) {
         return Err(format!("DepthToSpace of {channels} channels into blocks of {side} x {side}"));
     }
-    Ok(Shape { channels: channels / (side * side), height: height * side, width: width * side })
+    Ok(Shape {
+        channels: channels / (side * side),
+        height: product(height, side)?,
+        width: product(width, side)?,
+    })
 }
 
 /// For every value, the value whose buffer it lies in (itself, or a concatenation), and from which channel on.

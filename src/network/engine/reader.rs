@@ -143,10 +143,13 @@ impl Reader<'_> {
             }
             "DepthToSpace" => {
                 let side = usize::try_from(int("blocksize", 0)).ok().filter(|side| (1..=16).contains(side));
-                let shuffle = Shuffle {
-                    side: side.ok_or("DepthToSpace with an impossible block size")?,
-                    channel_first: text("mode") == b"CRD",
+                let side = side.ok_or("DepthToSpace with an impossible block size")?;
+                let channel_first = match text("mode") {
+                    b"CRD" => true,
+                    b"DCR" | b"" => false,
+                    _ => return Err("DepthToSpace of an unknown mode".into()),
                 };
+                let shuffle = Shuffle { side, channel_first };
                 self.push(node, Operation::DepthToSpace(shuffle), vec![self.value(first)?], vec![]);
             }
             "Resize" => {

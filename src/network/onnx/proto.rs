@@ -90,6 +90,9 @@ pub struct Attribute {
 
 impl Attribute {
     pub const INT: i32 = 2;
+    pub const STRING: i32 = 3;
+    pub const FLOATS: i32 = 6;
+    pub const INTS: i32 = 7;
 }
 
 /// Numbers.
@@ -124,6 +127,8 @@ pub struct Tensor {
 
 impl Tensor {
     pub const FLOAT: i32 = 1;
+    pub const INT32: i32 = 6;
+    pub const INT64: i32 = 7;
     pub const FLOAT16: i32 = 10;
 }
 

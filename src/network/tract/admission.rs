@@ -1,0 +1,248 @@
+//! What tract is given: operators of a list, with attributes and inputs that fit, whose shapes are found and bounded before
+//! anything is computed. tract trusts what it reads; files from strangers are not to be trusted.
+
+mod call;
+mod layout;
+mod spatial;
+
+use crate::network::most_values;
+use crate::network::onnx::{self, Graph, Node, Tensor};
+use crate::{Error, Result};
+use call::{Call, broadcast};
+use std::collections::HashMap;
+
+/// Values of all tensors together that are computed from constants alone, which tract does when it reads a network.
+const MAX_CONSTANTS: u64 = 1 << 28;
+/// Axes of a tensor.
+const MAX_AXES: usize = 8;
+/// Values of a tensor that are followed, since shapes may be computed from them.
+const MAX_FOLLOWED: u64 = 4096;
+
+/// The kind of numbers of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Float,
+    Integer,
+}
+
+/// What is known of a tensor.
+#[derive(Debug, Clone, PartialEq)]
+struct Fact {
+    dims: Vec<u64>,
+    kind: Kind,
+    /// Where there are few, and they do not depend on the image's values.
+    values: Option<Vec<f64>>,
+    /// Whether it does not depend on the image.
+    constant: bool,
+}
+
+impl Fact {
+    /// Of a stored tensor.
+    fn stored(tensor: &Tensor) -> Result<Self, String> {
+        let (kind, stored) = match tensor.data_type {
+            Tensor::FLOAT => (
+                Kind::Float,
+                if tensor.raw_data.is_empty() { tensor.float_data.len() } else { tensor.raw_data.len() / 4 },
+            ),
+            Tensor::INT32 => (
+                Kind::Integer,
+                if tensor.raw_data.is_empty() { tensor.int32_data.len() } else { tensor.raw_data.len() / 4 },
+            ),
+            Tensor::INT64 => (
+                Kind::Integer,
+                if tensor.raw_data.is_empty() { tensor.int64_data.len() } else { tensor.raw_data.len() / 8 },
+            ),
+            other => {
+                return Err(format!(
+                    "the tensor {} has numbers of the type {other}, not f32, i32 or i64",
+                    tensor.name
+                ));
+            }
+        };
+        if onnx::length(tensor) != Some(stored) {
+            return Err(format!(
+                "the tensor {} should have shape {:?} but stores {stored} values",
+                tensor.name, tensor.dims
+            ));
+        }
+        let dims = tensor.dims.iter().map(|d| *d as u64).collect();
+        let values = (stored as u64 <= MAX_FOLLOWED).then(|| onnx::numbers(tensor));
+        Ok(Fact { dims, kind, values, constant: true })
+    }
+
+    fn count(&self) -> Option<u64> {
+        self.dims.iter().try_fold(1u64, |count, side| count.checked_mul(*side))
+    }
+
+    fn rank(&self) -> usize {
+        self.dims.len()
+    }
+}
+
+/// A graph without its weights, with the shapes of all constants.
+pub struct Admission {
+    opset: i64,
+    nodes: Vec<Node>,
+    constants: HashMap<String, Fact>,
+    input: String,
+    output: String,
+}
+
+impl Admission {
+    /// Of a graph that has passed [`onnx`]'s checks.
+    ///
+    /// # Errors
+    /// [`Error::Network`] for constants of other kinds of numbers.
+    pub fn new(model: &onnx::Model, graph: &Graph) -> Result<Self> {
+        let mut constants = HashMap::new();
+        for (name, tensor) in onnx::constants(graph) {
+            constants.insert(name.to_owned(), Fact::stored(tensor).map_err(Error::Network)?);
+        }
+        let input = graph.input.iter().find(|input| !constants.contains_key(&input.name));
+        let (Some(input), Some(output)) = (input, graph.output.first()) else {
+            return Err(Error::Network("it has no input or no output".into()));
+        };
+        let nodes = graph.node.iter().filter(|node| !constants.contains_key(&node.output[0])).cloned();
+        Ok(Admission {
+            opset: onnx::opset(model),
+            nodes: nodes.collect(),
+            input: input.name.clone(),
+            output: output.name.clone(),
+            constants,
+        })
+    }
+
+    /// The shape of what comes out for an input of this shape.
+    ///
+    /// # Errors
+    /// [`Error::Network`] names the node that cannot be admitted, and says why.
+    pub fn check(&self, shape: [usize; 4]) -> Result<Vec<usize>> {
+        let image = Fact {
+            dims: shape.map(|side| side as u64).to_vec(),
+            kind: Kind::Float,
+            values: None,
+            constant: false,
+        };
+        let pixels = (shape[0] * shape[2] * shape[3]) as u64;
+        let most = most_values(pixels);
+        let mut computed = HashMap::from([(self.input.as_str(), image)]);
+        let mut constants = 0;
+        for node in &self.nodes {
+            let refuse = |what: String| {
+                let name = onnx::node_name(node);
+                Error::Network(format!(
+                    "its node {name} ({}, operator set {}): {what}",
+                    node.op_type, self.opset
+                ))
+            };
+            let fact = |name: &String| computed.get(name.as_str()).or_else(|| self.constants.get(name));
+            let inputs = node.input.iter().map(fact).collect();
+            let outputs = facts(&Call { node, opset: self.opset, inputs }).map_err(refuse)?;
+            for (name, fact) in node.output.iter().zip(outputs) {
+                let count =
+                    fact.count().filter(|count| (1..=most).contains(count) && fact.rank() <= MAX_AXES);
+                let Some(count) = count else {
+                    return Err(refuse(format!("it would make a tensor of shape {:?}", fact.dims)));
+                };
+                constants += if fact.constant { count } else { 0 };
+                computed.insert(name, fact);
+            }
+            if constants > MAX_CONSTANTS {
+                return Err(refuse("too much is computed from constants alone".into()));
+            }
+        }
+        let output = computed.get(self.output.as_str()).or_else(|| self.constants.get(&self.output));
+        Ok(output.map(|fact| fact.dims.iter().map(|side| *side as usize).collect()).unwrap_or_default())
+    }
+}
+
+/// What a node's outputs are, in words why it cannot be admitted.
+fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    let one = match call.node.op_type.as_str() {
+        "Split" => return layout::split(call),
+        "Relu" | "Sigmoid" | "Tanh" | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "Elu" | "Selu"
+        | "Softplus" | "Erf" | "Exp" | "Log" | "Sqrt" | "Reciprocal" => {
+            call.arity(1, 1)?;
+            let input = call.input(0)?;
+            if input.kind != Kind::Float {
+                return Err("it takes f32 only".into());
+            }
+            Fact { values: None, ..input.clone() }
+        }
+        "Abs" | "Neg" | "Floor" | "Ceil" | "Identity" => {
+            call.arity(1, 1)?;
+            let change: fn(f64) -> f64 = match call.node.op_type.as_str() {
+                "Abs" => f64::abs,
+                "Neg" => |v| -v,
+                "Floor" => f64::floor,
+                "Ceil" => f64::ceil,
+                _ => |v| v,
+            };
+            let input = call.input(0)?;
+            let values = input.values.as_ref().map(|values| values.iter().map(|v| change(*v)).collect());
+            Fact { values, ..input.clone() }
+        }
+        "Cast" => {
+            call.arity(1, 1)?;
+            let input = call.input(0)?;
+            let kind = match call.int("to", 0)? {
+                to if to == i64::from(Tensor::FLOAT) => Kind::Float,
+                to if to == i64::from(Tensor::INT32) || to == i64::from(Tensor::INT64) => Kind::Integer,
+                to => return Err(format!("it makes numbers of the type {to}, not f32, i32 or i64")),
+            };
+            let whole = |v: &f64| if kind == Kind::Integer { v.trunc() } else { *v };
+            let values = input.values.as_ref().map(|values| values.iter().map(whole).collect());
+            Fact { kind, values, ..input.clone() }
+        }
+        "Clip" => {
+            call.arity(1, 3)?;
+            if (1..3).filter_map(|at| call.optional(at)).any(|limit| limit.count() != Some(1)) {
+                return Err("its limits are no single numbers".into());
+            }
+            Fact { values: None, ..call.input(0)?.clone() }
+        }
+        "PRelu" => {
+            call.arity(2, 2)?;
+            let (input, slopes) = (call.input(0)?, call.input(1)?);
+            if broadcast(&input.dims, &slopes.dims).as_ref() != Some(&input.dims) {
+                return Err(format!("slopes of shape {:?} for {:?}", slopes.dims, input.dims));
+            }
+            Fact { values: None, ..input.clone() }
+        }
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" => call.arithmetic()?,
+        "Min" | "Max" => {
+            call.arity(1, 16)?;
+            (1..call.inputs.len())
+                .try_fold(call.input(0)?.clone(), |so_far, at| call.broadcast(&so_far, call.input(at)?))?
+        }
+        "MatMul" => call.product()?,
+        "BatchNormalization" => spatial::batch_normalization(call)?,
+        "Conv" => spatial::convolution(call)?,
+        "ConvTranspose" => spatial::transposed_convolution(call)?,
+        "MaxPool" | "AveragePool" => spatial::pool(call)?,
+        "GlobalAveragePool" | "GlobalMaxPool" => spatial::global_pool(call)?,
+        "DepthToSpace" | "SpaceToDepth" => spatial::blocks(call)?,
+        "Resize" | "Upsample" => spatial::resize(call)?,
+        "Pad" => spatial::pad(call)?,
+        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" => layout::reduce(call)?,
+        "Softmax" => {
+            call.arity(1, 1)?;
+            let input = call.input(0)?;
+            call.axis(call.int("axis", if call.opset < 13 { 1 } else { -1 })?, input.rank())?;
+            Fact { values: None, ..input.clone() }
+        }
+        "Concat" => layout::concat(call)?,
+        "Slice" => layout::slice(call)?,
+        "Gather" => layout::gather(call)?,
+        "Shape" => layout::shape(call)?,
+        "Reshape" => layout::reshape(call)?,
+        "Flatten" => layout::flatten(call)?,
+        "Squeeze" | "Unsqueeze" => layout::squeeze(call)?,
+        "Transpose" => layout::transpose(call)?,
+        _ => return Err("this operator is not supported".into()),
+    };
+    if call.node.output.len() != 1 {
+        return Err(format!("it has {} outputs", call.node.output.len()));
+    }
+    Ok(vec![one])
+}

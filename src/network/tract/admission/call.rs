@@ -1,0 +1,216 @@
+//! A node with what it is given.
+
+use super::{Fact, Kind};
+use crate::network::onnx::{Attribute, Node};
+
+/// A node and what is known of its inputs.
+pub struct Call<'a> {
+    pub node: &'a Node,
+    /// Version of the operators.
+    pub opset: i64,
+    /// None where an optional input is left out.
+    pub inputs: Vec<Option<&'a Fact>>,
+}
+
+/// The shape of what two tensors give value by value.
+pub fn broadcast(a: &[u64], b: &[u64]) -> Option<Vec<u64>> {
+    let rank = a.len().max(b.len());
+    let side = |dims: &[u64], axis: usize| (axis + dims.len()).checked_sub(rank).map_or(1, |axis| dims[axis]);
+    let sides = (0..rank).map(|axis| match (side(a, axis), side(b, axis)) {
+        (1, side) | (side, 1) => Some(side),
+        (a, b) => (a == b).then_some(a),
+    });
+    sides.collect()
+}
+
+impl<'a> Call<'a> {
+    /// Refuses fewer or more inputs.
+    pub fn arity(&self, least: usize, most: usize) -> Result<(), String> {
+        let count = self.inputs.len();
+        if (least..=most).contains(&count) { Ok(()) } else { Err(format!("it has {count} inputs")) }
+    }
+
+    /// An input that must be there.
+    pub fn input(&self, at: usize) -> Result<&'a Fact, String> {
+        self.optional(at).ok_or_else(|| format!("its input {at} is missing"))
+    }
+
+    /// An input that may be left out.
+    pub fn optional(&self, at: usize) -> Option<&'a Fact> {
+        self.inputs.get(at).copied().flatten()
+    }
+
+    /// An input of four axes.
+    pub fn image(&self, at: usize) -> Result<[u64; 4], String> {
+        let dims = &self.input(at)?.dims;
+        dims.as_slice()
+            .try_into()
+            .map_err(|_| format!("its input {at} has the shape {dims:?}, not four axes"))
+    }
+
+    fn attribute(&self, name: &str, kind: i32) -> Result<Option<&'a Attribute>, String> {
+        let found = self.node.attribute.iter().find(|attribute| attribute.name == name);
+        match found {
+            Some(attribute) if attribute.r#type != kind => {
+                Err(format!("its attribute {name} is of the wrong type"))
+            }
+            found => Ok(found),
+        }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.node.attribute.iter().any(|attribute| attribute.name == name)
+    }
+
+    pub fn int(&self, name: &str, otherwise: i64) -> Result<i64, String> {
+        Ok(self.attribute(name, Attribute::INT)?.map_or(otherwise, |attribute| attribute.i))
+    }
+
+    /// A whole number within bounds.
+    pub fn int_within(&self, name: &str, otherwise: i64, [least, most]: [i64; 2]) -> Result<u64, String> {
+        match self.int(name, otherwise)? {
+            value if (least..=most).contains(&value) => Ok(value as u64),
+            value => Err(format!("its attribute {name} is {value}, not {least} to {most}")),
+        }
+    }
+
+    pub fn ints(&self, name: &str) -> Result<Option<&'a [i64]>, String> {
+        Ok(self.attribute(name, Attribute::INTS)?.map(|attribute| &attribute.ints[..]))
+    }
+
+    /// So many whole numbers within bounds.
+    pub fn ints_within<const N: usize>(
+        &self,
+        name: &str,
+        otherwise: Option<i64>,
+        [least, most]: [i64; 2],
+    ) -> Result<[u64; N], String> {
+        let list = match (self.ints(name)?, otherwise) {
+            (Some(list), _) => list.to_vec(),
+            (None, Some(value)) => vec![value; N],
+            (None, None) => return Err(format!("its attribute {name} is missing")),
+        };
+        let array = <[i64; N]>::try_from(list.as_slice())
+            .ok()
+            .filter(|list| list.iter().all(|v| (least..=most).contains(v)));
+        array
+            .map(|list| list.map(|v| v as u64))
+            .ok_or_else(|| format!("its attribute {name} is {list:?}, not {N} numbers of {least} to {most}"))
+    }
+
+    /// A word of a list, or nothing.
+    pub fn word(&self, name: &str, known: &[&str]) -> Result<Option<&'a str>, String> {
+        let Some(attribute) = self.attribute(name, Attribute::STRING)? else { return Ok(None) };
+        let word = std::str::from_utf8(&attribute.s).ok().filter(|word| known.contains(word));
+        word.map(Some).ok_or_else(|| {
+            format!(
+                "its attribute {name} is {:?}, not one of {known:?}",
+                String::from_utf8_lossy(&attribute.s)
+            )
+        })
+    }
+
+    pub fn floats(&self, name: &str) -> Result<Option<Vec<f64>>, String> {
+        let attribute = self.attribute(name, Attribute::FLOATS)?;
+        Ok(attribute.map(|attribute| attribute.floats.iter().map(|v| f64::from(*v)).collect()))
+    }
+
+    /// An axis, counted from the end where it is negative.
+    pub fn axis(&self, axis: i64, rank: usize) -> Result<usize, String> {
+        let from_start = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
+        let inside = from_start.and_then(|axis| usize::try_from(axis).ok()).filter(|axis| *axis < rank);
+        inside.ok_or_else(|| format!("there is no axis {axis} among {rank}"))
+    }
+
+    /// Axes, none of them twice.
+    pub fn axes(&self, axes: &[i64], rank: usize) -> Result<Vec<usize>, String> {
+        let axes: Vec<usize> = axes.iter().map(|axis| self.axis(*axis, rank)).collect::<Result<_, _>>()?;
+        let twice = axes.iter().enumerate().any(|(i, axis)| axes[..i].contains(axis));
+        if twice { Err(format!("it has the axes {axes:?}, one of them twice")) } else { Ok(axes) }
+    }
+
+    /// The values of an input that tells what to do, which may not depend on the image's values.
+    pub fn values(&self, at: usize) -> Result<Option<&'a [f64]>, String> {
+        match self.optional(at) {
+            None => Ok(None),
+            Some(fact) if fact.rank() > 1 => {
+                Err(format!("its input {at} has the shape {:?}, not one axis", fact.dims))
+            }
+            Some(fact) => fact
+                .values
+                .as_deref()
+                .map(Some)
+                .ok_or_else(|| format!("its input {at} is computed from the image")),
+        }
+    }
+
+    /// The same as whole numbers.
+    pub fn whole(&self, at: usize) -> Result<Option<Vec<i64>>, String> {
+        let integers = |values: &[f64]| values.iter().map(|v| *v as i64).collect();
+        if self.optional(at).is_some_and(|fact| fact.kind != Kind::Integer) {
+            return Err(format!("its input {at} is not of whole numbers"));
+        }
+        Ok(self.values(at)?.map(integers))
+    }
+
+    /// What a list is told by: an attribute up to this version of the operators, an input from then on.
+    pub fn list(&self, name: &str, input: usize, since: i64) -> Result<Option<Vec<i64>>, String> {
+        if self.opset < since { Ok(self.ints(name)?.map(<[i64]>::to_vec)) } else { self.whole(input) }
+    }
+
+    /// What two tensors give value by value.
+    pub fn broadcast(&self, a: &Fact, b: &Fact) -> Result<Fact, String> {
+        if a.kind != b.kind {
+            return Err("its inputs are of different kinds of numbers".into());
+        }
+        let dims = broadcast(&a.dims, &b.dims)
+            .ok_or_else(|| format!("shapes {:?} and {:?} do not fit", a.dims, b.dims))?;
+        Ok(Fact { dims, kind: a.kind, values: None, constant: a.constant && b.constant })
+    }
+
+    pub fn arithmetic(&self) -> Result<Fact, String> {
+        self.arity(2, 2)?;
+        let (a, b) = (self.input(0)?, self.input(1)?);
+        let op = self.node.op_type.as_str();
+        if op == "Div"
+            && b.kind == Kind::Integer
+            && !b.values.as_ref().is_some_and(|values| values.iter().all(|v| *v != 0.0))
+        {
+            return Err("it divides whole numbers by what may be 0".into());
+        }
+        if op == "Pow" {
+            if a.kind != Kind::Float {
+                return Err("it takes f32 only".into());
+            }
+            return self.broadcast(a, &Fact { kind: a.kind, ..b.clone() });
+        }
+        let mut result = self.broadcast(a, b)?;
+        if let (Some(x), Some(y), 0..=1) = (&a.values, &b.values, result.rank()) {
+            let compute = |x: f64, y: f64| match op {
+                "Add" => x + y,
+                "Sub" => x - y,
+                "Mul" => x * y,
+                _ if a.kind == Kind::Integer => (x / y).trunc(),
+                _ => x / y,
+            };
+            let at = |list: &[f64], i: usize| list[if list.len() == 1 { 0 } else { i }];
+            let count = x.len().max(y.len());
+            result.values = Some((0..count).map(|i| compute(at(x, i), at(y, i))).collect());
+        }
+        Ok(result)
+    }
+
+    /// Of matrices.
+    pub fn product(&self) -> Result<Fact, String> {
+        self.arity(2, 2)?;
+        let (a, b) = (self.input(0)?, self.input(1)?);
+        let fails = || format!("shapes {:?} and {:?} do not fit", a.dims, b.dims);
+        let ([before @ .., rows, inner], [others @ .., other, columns]) = (&a.dims[..], &b.dims[..]) else {
+            return Err(fails());
+        };
+        let mut dims =
+            broadcast(before, others).filter(|_| inner == other && a.kind == b.kind).ok_or_else(fails)?;
+        dims.extend([rows, columns]);
+        Ok(Fact { dims, kind: a.kind, values: None, constant: a.constant && b.constant })
+    }
+}
