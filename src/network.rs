@@ -62,7 +62,7 @@ pub struct Network {
 enum Runner {
     Own(Own),
     #[cfg(feature = "tract")]
-    Tract(tract::Tract),
+    Tract(Box<tract::Tract>),
 }
 
 /// What runs a network.
@@ -91,7 +91,7 @@ impl Runner {
             (Some(Engine::Tract), _) => "nothing: tract was asked for".to_owned(),
         };
         #[cfg(feature = "tract")]
-        return Ok(Runner::Tract(tract::Tract::read(model, graph, channels, lacking)?));
+        return Ok(Runner::Tract(Box::new(tract::Tract::read(model, graph, channels, lacking)?)));
         #[cfg(not(feature = "tract"))]
         {
             let _ = model;

@@ -65,8 +65,8 @@ fn check_versions(model: &Model) -> Result<()> {
             OPSETS.end()
         ));
     }
-    let nodes = model.graph.iter().flat_map(|graph| &graph.node);
-    match nodes.filter(|node| !OWN_DOMAINS.contains(&node.domain.as_str())).next() {
+    let mut nodes = model.graph.iter().flat_map(|graph| &graph.node);
+    match nodes.find(|node| !OWN_DOMAINS.contains(&node.domain.as_str())) {
         Some(node) => fail(format!(
             "its node {} ({}) is of the foreign domain {}",
             node_name(node),

@@ -106,6 +106,16 @@ impl Builder {
         self
     }
 
+    /// Split along an axis, with the tensor of the parts' lengths or none.
+    pub fn split(mut self, input: &str, lengths: &str, outputs: &[&str], axis: i64) -> Self {
+        let inputs: Vec<&str> = [input, lengths].into_iter().filter(|name| !name.is_empty()).collect();
+        self = self.node("Split", &inputs, outputs[0], vec![integer("axis", axis)]);
+        if let Some(node) = self.graph.node.last_mut() {
+            node.output = outputs.iter().map(|name| (*name).to_owned()).collect();
+        }
+        self
+    }
+
     pub fn tensor(mut self, name: &str, dims: &[i64], values: &[f32]) -> Self {
         self.graph.initializer.push(TensorProto {
             name: name.into(),
