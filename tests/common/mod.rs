@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod admitted;
+pub mod hostile;
+
 use prost::Message;
 use tract_onnx::pb::*;
 use tract_onnx::tract_core::tract_data::prelude::f16;
