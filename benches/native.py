@@ -35,7 +35,7 @@ def measure(network, pixels, folder):
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def ours(threads, method):
-        command = [os.environ["DFSQ"], "upscale", model, picture, "-o", folder / "output.png", "--method", method, "--json"]
+        command = [os.environ["DFSQ"], "upscale", model, picture, "-o", folder / "output.png", "--force", "--method", method, "--json"]
         result = subprocess.run(command, env=os.environ | {"RAYON_NUM_THREADS": str(threads)}, check=True, stdout=subprocess.PIPE)
         return json.loads(result.stdout)["seconds"]
 

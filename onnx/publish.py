@@ -62,7 +62,7 @@ def export(options):
         file = HERE / f"{key}.onnx"
         onnx.save(convert.convert(state, name, half=True, properties=PROPERTIES.items()), file)
         calibration = file.with_suffix(".calibration")
-        dfsq("calibrate", file, "--images", options.images, "-o", calibration)
+        dfsq("calibrate", file, "--images", options.images, "-o", calibration, "--force")
         optimized = optimize_one(file, options.images, SHIPPED_BITS, file.with_suffix(".optimized"))
         info = dfsq("inspect", file)
         entries[key] = {
@@ -79,7 +79,7 @@ def export(options):
 
 
 def optimize_one(file, images, bits, output):
-    dfsq("optimize", file, "--images", images, "-o", output, "--bits", ",".join(map(str, bits)), "--crops", CROPS)
+    dfsq("optimize", file, "--images", images, "-o", output, "--force", "--bits", ",".join(map(str, bits)), "--crops", CROPS)
     return output
 
 

@@ -7,10 +7,14 @@ mod crops;
 mod eval;
 mod files;
 mod inspect;
+mod interrupt;
+mod merge;
 mod optimize;
 mod options;
+mod passed_over;
 mod progress;
 mod report;
+mod results;
 mod session;
 mod upscale;
 
@@ -45,6 +49,8 @@ enum Command {
     Assign(assign::Arguments),
     /// Score a method on a folder of images (PSNR and SSIM on Y)
     Eval(eval::Arguments),
+    /// Put the results of `dfsq eval` on parts of a folder together
+    Merge(merge::Arguments),
     /// Write figures and tables of the distributions of every quantized layer
     Report(report::Arguments),
     /// Score the paper's choices one by one, and what goes beyond them
@@ -56,6 +62,7 @@ pub fn main() -> ExitCode {
     if !cli.fast {
         dfsq::network::round_as_browsers_do();
     }
+    interrupt::watch();
     let result = match cli.command {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Upscale(arguments) => upscale::run(&arguments),
@@ -63,11 +70,18 @@ pub fn main() -> ExitCode {
         Command::Optimize(arguments) => optimize::run(&arguments),
         Command::Assign(arguments) => assign::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Ablate(arguments) => ablate::run(&arguments),
     };
+    let passed_over = passed_over::report();
     match result {
+        Ok(()) if passed_over => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if interrupt::is(&error) => {
+            eprintln!("interrupted");
+            ExitCode::from(interrupt::STATUS)
+        }
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -9,6 +9,9 @@ use dfsq::network::Engine;
 use dfsq::session::{Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
 
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
 #[wasm_bindgen_test(unsupported = test)]
 fn networks_with_other_operators_are_admitted_and_run() {
     for (what, network) in networks() {

@@ -34,6 +34,8 @@ pub struct Arguments {
     #[arg(short, long)]
     output: Option<PathBuf>,
     #[command(flatten)]
+    overwriting: files::Overwriting,
+    #[command(flatten)]
     quantization: Quantization,
     /// Print JSON
     #[arg(long)]
@@ -66,6 +68,9 @@ fn psnr(error: f64) -> f64 {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(output) = &arguments.output {
+        arguments.overwriting.check(output)?;
+    }
     let widths = &arguments.widths;
     let base = session::options(&arguments.quantization)?;
     ensure!(

@@ -15,6 +15,7 @@ pub struct Arguments {
 }
 
 pub fn run(Arguments { making }: &Arguments) -> Result<()> {
+    making.overwriting.check(&making.output)?;
     let mut session = session::open(&making.network)?;
     let widths: Vec<BitWidth> = BitWidth::quantized().collect();
     let source = Source { images: &making.images, crops: &making.crops, seed: making.points.seed };

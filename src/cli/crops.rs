@@ -1,7 +1,7 @@
 //! Random crops of the images in a folder, as the network would get them.
 
-use super::files;
 use super::options::CropOptions;
+use super::{files, passed_over};
 use anyhow::{Result, ensure};
 use dfsq::image_io::{Picture, downscale};
 use dfsq::session::Session;
@@ -27,21 +27,28 @@ pub fn random_crops(session: &Session, source: &Source<'_>) -> Result<Vec<Pictur
     rng.shuffle(&mut order);
     let mut crops = Vec::new();
     // One after another.
-    let mut too_small = 0;
+    let mut useless = 0;
     for path in order.into_iter().cycle() {
         if crops.len() == options.crops {
             break;
         }
-        let image = files::read(path)?;
-        if image.width < width * scale || image.height < height * scale {
-            too_small += 1;
+        let image = match files::read(path) {
+            Ok(image) => Some(image),
+            Err(error) => {
+                passed_over::add(path, error)?;
+                None
+            }
+        };
+        let large = |image: &Picture| image.width >= width * scale && image.height >= height * scale;
+        let Some(image) = image.filter(large) else {
+            useless += 1;
             ensure!(
-                too_small < images.len(),
+                useless < images.len(),
                 "no image is large enough for crops of {width} x {height} after shrinking {scale} times"
             );
             continue;
-        }
-        too_small = 0;
+        };
+        useless = 0;
         let low = downscale(&image, scale);
         let (x, y) = (rng.usize(0..=low.width - width), rng.usize(0..=low.height - height));
         crops.push(low.crop(x, y, width, height));

@@ -1,13 +1,17 @@
 //! `dfsq eval`
 
 use super::options::{NetworkFile, Quantization};
-use super::{files, progress, session};
-use anyhow::{Result, ensure};
-use dfsq::metrics;
+use super::progress::Watching;
+use super::results::{ImageScore, Results, Run, Scored, Shard};
+use super::{files, passed_over, progress, session};
+use anyhow::{Context, Result, ensure};
+use dfsq::calibration::Calibration;
 use dfsq::session::{Options, Prepared, Session, benchmark_pair};
+use dfsq::{hash, metrics};
 use rayon::prelude::*;
-use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 #[derive(clap::Args)]
@@ -18,6 +22,17 @@ pub struct Arguments {
     images: Images,
     #[command(flatten)]
     quantization: Quantization,
+    /// Which part of the folder to score, of how many: 1/4 to 4/4. `dfsq merge` puts their results together
+    #[arg(long, value_name = "I/N", default_value = "1/1", hide_default_value = true)]
+    shard: Shard,
+    /// A file of results, whole after every image
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
+    /// Go on where the file of results ends; it must be of the same network, method and calibration
+    #[arg(long, requires = "results")]
+    resume: bool,
+    #[command(flatten)]
+    overwriting: files::Overwriting,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -48,92 +63,98 @@ impl Images {
     }
 }
 
-#[derive(Serialize)]
-pub struct ImageScore {
-    name: String,
-    pub psnr_y: f64,
-    ssim_y: f64,
-}
-
-#[derive(Serialize)]
-struct Report {
-    model: String,
-    scale: usize,
-    method: &'static str,
-    weight_bits: u8,
-    activation_bits: u8,
-    images: Vec<ImageScore>,
-    mean_psnr_y: f64,
-    mean_ssim_y: f64,
-    seconds: f64,
-}
-
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if let (Some(path), false) = (&arguments.results, arguments.resume) {
+        arguments.overwriting.check(path)?;
+    }
     let pairs = arguments.images.pairs()?;
     let start = Instant::now();
     let options = session::options(&arguments.quantization)?;
     let session =
         session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
-    let images = scores(&session, &options, &pairs)?;
-
-    let mean = |value: fn(&ImageScore) -> f64| images.iter().map(value).sum::<f64>() / images.len() as f64;
-    let report = Report {
+    let run = Run {
         model: files::stem(&arguments.network.model),
         scale: session.network().convention().scale,
-        method: options.method.id(),
+        method: options.method.id().to_owned(),
         weight_bits: options.weight_bits.bits(),
         activation_bits: options.activation_bits.bits(),
-        mean_psnr_y: mean(|s| s.psnr_y),
-        mean_ssim_y: mean(|s| s.ssim_y),
-        images,
-        seconds: start.elapsed().as_secs_f64(),
+        of: depends_on(&session, &options)?,
     };
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print(&report, &options);
+    let mut results = Results { run, total: pairs.len(), images: BTreeMap::new(), seconds: 0.0 };
+    let path = arguments.results.as_deref();
+    if let Some(path) = path.filter(|path| arguments.resume && path.exists()) {
+        results.add(Results::read(path)?, path)?;
     }
-    Ok(())
+    let before = results.seconds;
+    let results = Mutex::new(results);
+    let prepared = session.prepare(&options)?;
+    let mine: Vec<_> = pairs.iter().enumerate().filter(|(place, _)| arguments.shard.has(*place)).collect();
+    let bar = progress::counted(mine.len(), "scoring");
+    let one = |(place, pair): &(usize, &Pair)| -> Result<()> {
+        let sha256 = hash_of(pair);
+        let known = || results.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |scored: &Scored| sha256.as_ref().is_ok_and(|sha256| *sha256 == scored.sha256);
+        if !known().images.get(place).is_some_and(same) {
+            match sha256.and_then(|sha256| Ok(Scored { score: score(&session, &prepared, pair)?, sha256 })) {
+                Ok(scored) => {
+                    let mut results = known();
+                    results.images.insert(*place, scored);
+                    results.seconds = before + start.elapsed().as_secs_f64();
+                    path.map_or(Ok(()), |path| results.write(path))?;
+                }
+                Err(error) => passed_over::add(&pair.0, error)?,
+            }
+        }
+        bar.one_more();
+        Ok(())
+    };
+    mine.par_iter().map(one).collect::<Result<()>>()?;
+    drop(bar);
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).print(arguments.json)
+}
+
+/// Of all that scores depend on beside the images.
+fn depends_on(session: &Session, options: &Options) -> Result<String> {
+    let made = serde_json::json!({
+        "program": dfsq::PROGRAM,
+        "network": session.hash(),
+        "options": options,
+        "calibration": session.calibration().map(Calibration::digest),
+        "optimized": session.optimized().variants().map(|(_, sha256)| sha256).collect::<Vec<_>>(),
+    });
+    Ok(hash::sha256(made.to_string().as_bytes()))
+}
+
+/// Of a pair's files.
+fn hash_of((hr, lr): &Pair) -> Result<String> {
+    let mut digest = hash::Digest::default();
+    for file in [Some(hr), lr.as_ref()].into_iter().flatten() {
+        digest.add(&std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
+    }
+    Ok(digest.finish())
 }
 
 /// Scores every image, several at a time.
 pub fn scores(session: &Session, options: &Options, pairs: &[Pair]) -> Result<Vec<ImageScore>> {
     let prepared = session.prepare(options)?;
     let bar = progress::counted(pairs.len(), "scoring");
-    let one = |(hr, lr): &Pair| {
-        let result = score(session, &prepared, hr, lr.as_deref());
+    let one = |pair: &Pair| {
+        let result = score(session, &prepared, pair);
         bar.one_more();
         result
     };
     pairs.par_iter().map(one).collect()
 }
 
-fn score(session: &Session, prepared: &Prepared, hr: &Path, lr: Option<&Path>) -> Result<ImageScore> {
+fn score(session: &Session, prepared: &Prepared, (hr, lr): &Pair) -> Result<ImageScore> {
     let scale = session.network().convention().scale;
-    let (mut reference, mut low) = benchmark_pair(&files::read(hr)?, scale)?;
+    let named = || hr.display().to_string();
+    let (mut reference, mut low) = benchmark_pair(&files::read(hr)?, scale).with_context(named)?;
     if let Some(lr) = lr {
         low = files::read(lr)?;
         reference = reference.crop(0, 0, low.width * scale, low.height * scale);
     }
-    let result = session.upscale(&low, prepared, &mut ())?;
-    let score = metrics::score(&result.picture, &reference, scale)?;
+    let result = session.upscale(&low, prepared, &mut Watching(())).with_context(named)?;
+    let score = metrics::score(&result.picture, &reference, scale).with_context(named)?;
     Ok(ImageScore { name: files::stem(hr), psnr_y: score.psnr_y, ssim_y: score.ssim_y })
-}
-
-fn print(report: &Report, options: &Options) {
-    for image in &report.images {
-        println!("{:32} {:7.3} dB  {:.4}", image.name, image.psnr_y, image.ssim_y);
-    }
-    println!(
-        "{:32} {:7.3} dB  {:.4}  {} x{}, {}, {}/{} bits, {:.1} s",
-        "mean",
-        report.mean_psnr_y,
-        report.mean_ssim_y,
-        report.model,
-        report.scale,
-        options.method.id(),
-        report.weight_bits,
-        report.activation_bits,
-        report.seconds
-    );
 }

@@ -31,9 +31,36 @@ pub fn read(path: &Path) -> Result<Picture> {
     Picture::decode(&bytes).with_context(|| path.display().to_string())
 }
 
-/// Writes a file.
+/// Whether files that are there may be written over.
+#[derive(clap::Args)]
+pub struct Overwriting {
+    /// Write over files that are there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Overwriting {
+    /// Refuses a file that is there, or a folder that holds something, before any work is done.
+    pub fn check(&self, path: &Path) -> Result<()> {
+        let empty = || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        ensure!(
+            self.force || !path.exists() || empty(),
+            "{} is there already; --force writes over it",
+            path.display()
+        );
+        Ok(())
+    }
+}
+
+/// Writes a file, whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let part = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The file's name without its ending.

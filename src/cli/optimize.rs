@@ -20,6 +20,7 @@ pub struct Arguments {
 }
 
 pub fn run(Arguments { making, bits, recipe }: &Arguments) -> Result<()> {
+    making.overwriting.check(&making.output)?;
     let mut session = session::open(&making.network)?;
     let bits = bits.iter().map(|pair| session::uniform_bits(&session, *pair)).collect::<Result<Vec<_>>>()?;
     let source = Source { images: &making.images, crops: &making.crops, seed: making.points.seed };

@@ -1,5 +1,6 @@
 //! Options that several commands share: what clap reads, and nothing else.
 
+use super::files::Overwriting;
 use clap::Args;
 use dfsq::network::Engine;
 use dfsq::quant::compensate::Rounding;
@@ -151,6 +152,8 @@ pub struct Making {
     /// The file to write
     #[arg(short, long)]
     pub output: PathBuf,
+    #[command(flatten)]
+    pub overwriting: Overwriting,
     #[command(flatten)]
     pub points: PointOptions,
     #[command(flatten)]

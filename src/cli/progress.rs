@@ -1,6 +1,7 @@
 //! How far a longer work is: bars on standard error, and nothing where that is not a terminal.
 
-use dfsq::network::Observer;
+use super::interrupt;
+use dfsq::network::{Observer, Tap};
 use dfsq::parallel::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -52,7 +53,28 @@ impl Drop for Bar {
 impl Progress for Bar {
     fn report(&self, done: f32) -> bool {
         self.0.set_position((STEPS * done) as u64);
-        true
+        !interrupt::asked()
+    }
+}
+
+/// Watches for interrupts, beside what another observer does.
+pub struct Watching<O>(pub O);
+
+impl<O: Observer> Observer for Watching<O> {
+    fn progress(&mut self, done: f32) -> bool {
+        self.0.progress(done) && !interrupt::asked()
+    }
+
+    fn taps(&self, layer: usize) -> bool {
+        self.0.taps(layer)
+    }
+
+    fn tap(&mut self, tap: Tap<'_>) -> dfsq::Result<()> {
+        self.0.tap(tap)
+    }
+
+    fn measures_errors(&self) -> bool {
+        self.0.measures_errors()
     }
 }
 

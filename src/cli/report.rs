@@ -1,8 +1,9 @@
 //! `dfsq report`
 
 use super::options::{NetworkFile, Quantization};
-use super::{files, progress, session};
-use anyhow::{Context, Result};
+use super::progress::Watching;
+use super::{files, passed_over, progress, session};
+use anyhow::{Context, Result, ensure};
 use dfsq::analysis::{ChannelSummary, SampleAnalysis};
 use dfsq::figures::{self, LayersRequest, Style};
 use dfsq::network::{Layer, Observer};
@@ -24,6 +25,8 @@ pub struct Arguments {
     /// The folder to write to
     #[arg(short, long)]
     output: PathBuf,
+    #[command(flatten)]
+    overwriting: files::Overwriting,
     /// Most images to look at
     #[arg(long, default_value_t = 4)]
     limit: usize,
@@ -53,6 +56,7 @@ impl Observer for Measuring {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    arguments.overwriting.check(&arguments.output)?;
     let given = session::options(&arguments.quantization)?;
     let with = |method| Options { method, ..given.clone() };
     // What --calibration says is for the method that was asked for; the other's file is taken where it lies beside the network.
@@ -70,10 +74,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let bar = progress::counted(images.len().min(arguments.limit), "looking at images");
     let mut samples = Vec::new();
     for path in images.iter().take(arguments.limit.max(1)) {
-        samples.push(look(&session, path, &Method::QUANTIZED.map(with))?);
+        match look(&session, path, &Method::QUANTIZED.map(with)) {
+            Ok(sample) => samples.push(sample),
+            Err(error) => passed_over::add(path, error)?,
+        }
         bar.one_more();
     }
     drop(bar);
+    ensure!(!samples.is_empty(), "no image could be looked at");
 
     std::fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make {}", arguments.output.display()))?;
@@ -100,13 +108,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn look(session: &Session, path: &Path, methods: &[Options; 3]) -> Result<Sample> {
-    let (_, low) = benchmark_pair(&files::read(path)?, session.network().convention().scale)?;
-    let (_, analysis) = session.analyze(&low, session.point_settings(Method::Dfsq), &mut ())?;
+    let (_, low) = benchmark_pair(&files::read(path)?, session.network().convention().scale)
+        .with_context(|| path.display().to_string())?;
+    let (_, analysis) = session.analyze(&low, session.point_settings(Method::Dfsq), &mut Watching(()))?;
     let mut decibels = [const { Vec::new() }; 3];
     let mut weight_decibels = decibels.clone();
     for ((options, decibels), of_weights) in methods.iter().zip(&mut decibels).zip(&mut weight_decibels) {
         let Ok(prepared) = session.prepare(options) else { continue };
-        let errors = session.upscale(&low, &prepared, &mut Measuring)?.errors;
+        let errors = session.upscale(&low, &prepared, &mut Watching(Measuring))?.errors;
         let of_layer = |channels: &Vec<_>| channels.iter().sum::<QuantizationError>().decibels();
         *decibels = errors.iter().map(of_layer).collect();
         *of_weights = prepared.weight_errors().iter().map(QuantizationError::decibels).collect();

@@ -18,6 +18,8 @@ pub struct Arguments {
     #[arg(short, long)]
     output: PathBuf,
     #[command(flatten)]
+    overwriting: files::Overwriting,
+    #[command(flatten)]
     quantization: Quantization,
     /// Print JSON
     #[arg(long)]
@@ -25,6 +27,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    arguments.overwriting.check(&arguments.output)?;
     let options = session::options(&arguments.quantization)?;
     let session =
         session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;

@@ -29,6 +29,11 @@ pub fn parse(bytes: &[u8]) -> Result<Model> {
     let mut model = Model::decode(bytes)
         .map_err(|_| Error::Network("the file is not an ONNX model, or is cut short".into()))?;
     let graph = model.graph.as_mut().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
+    // Optional inputs that are left out at the end need not be named; tract would look for them.
+    for node in &mut graph.node {
+        let named = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        node.input.truncate(named);
+    }
     check(graph)?;
     widen_half_precision(graph)?;
     check_finite(graph)?;

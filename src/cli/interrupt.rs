@@ -1,0 +1,28 @@
+//! Ctrl-C: the first ends the work where it stands, the second the program.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// What a shell expects of a program that was interrupted.
+pub const STATUS: u8 = 130;
+
+/// Takes note of interrupts from now on.
+pub fn watch() {
+    // Without a handler an interrupt ends the program at once; files are written whole or not at all.
+    let _ = ctrlc::set_handler(|| {
+        if ASKED.swap(true, Ordering::Relaxed) {
+            std::process::exit(STATUS.into());
+        }
+    });
+}
+
+/// Whether it is this that ended the work.
+pub fn is(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(dfsq::Error::Cancelled))
+}
+
+/// Whether the work is to end.
+pub fn asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+}

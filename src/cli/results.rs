@@ -1,0 +1,156 @@
+//! Scores of a folder in a file that is whole after every image: to go on after an interruption, and to be merged with those
+//! of other parts of the folder.
+
+use super::files;
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::str::FromStr;
+
+/// One image's scores.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageScore {
+    pub name: String,
+    pub psnr_y: f64,
+    pub ssim_y: f64,
+}
+
+/// What was scored, and how.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub model: String,
+    pub scale: usize,
+    pub method: String,
+    pub weight_bits: u8,
+    pub activation_bits: u8,
+    /// SHA-256 of network, options, calibration and optimized layers: all that scores depend on beside the images.
+    pub of: String,
+}
+
+/// An image that was scored.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    #[serde(flatten)]
+    pub score: ImageScore,
+    /// SHA-256 of its files.
+    pub sha256: String,
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+pub struct Results {
+    pub run: Run,
+    /// Images of the folder.
+    pub total: usize,
+    /// By place in the folder, sorted by name.
+    pub images: BTreeMap<usize, Scored>,
+    pub seconds: f64,
+}
+
+/// Every `of`-th image of a folder, from the `index`-th on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    index: usize,
+    of: usize,
+}
+
+impl Shard {
+    pub fn has(&self, place: usize) -> bool {
+        place % self.of == self.index - 1
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts =
+            text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+        match parts {
+            Some((index, of)) if (1..=of).contains(&index) => Ok(Shard { index, of }),
+            _ => Err("say which of how many: 1/4 to 4/4".into()),
+        }
+    }
+}
+
+/// As it is printed.
+#[derive(Serialize)]
+struct Report<'r> {
+    model: &'r str,
+    scale: usize,
+    method: &'r str,
+    weight_bits: u8,
+    activation_bits: u8,
+    images: Vec<&'r ImageScore>,
+    mean_psnr_y: f64,
+    mean_ssim_y: f64,
+    seconds: f64,
+}
+
+impl Results {
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text)
+            .with_context(|| format!("{} holds no results of dfsq eval", path.display()))
+    }
+
+    pub fn write(&self, path: &Path) -> Result<()> {
+        files::write(path, serde_json::to_string_pretty(self)?.as_bytes())
+    }
+
+    /// Adds those of another part of the folder.
+    pub fn add(&mut self, other: Results, path: &Path) -> Result<()> {
+        let path = path.display();
+        ensure!(
+            other.run == self.run,
+            "{path} is of another network, method or calibration than the first file"
+        );
+        ensure!(
+            other.total == self.total,
+            "{path} is of a folder of {} images, not {}",
+            other.total,
+            self.total
+        );
+        for (place, image) in other.images {
+            let known = self.images.insert(place, image.clone()).is_none_or(|known| known == image);
+            ensure!(known, "{path} has other scores for {}", image.score.name);
+        }
+        self.seconds += other.seconds;
+        Ok(())
+    }
+
+    /// Prints scores and means.
+    pub fn print(&self, json: bool) -> Result<()> {
+        ensure!(!self.images.is_empty(), "no image could be scored");
+        let images: Vec<&ImageScore> = self.images.values().map(|image| &image.score).collect();
+        let mean = |value: fn(&ImageScore) -> f64| {
+            images.iter().map(|s| value(s)).sum::<f64>() / images.len() as f64
+        };
+        let Run { model, scale, method, weight_bits, activation_bits, .. } = &self.run;
+        let report = Report {
+            model,
+            scale: *scale,
+            method,
+            weight_bits: *weight_bits,
+            activation_bits: *activation_bits,
+            mean_psnr_y: mean(|s| s.psnr_y),
+            mean_ssim_y: mean(|s| s.ssim_y),
+            images,
+            seconds: self.seconds,
+        };
+        if json {
+            println!("{}", serde_json::to_string(&report)?);
+            return Ok(());
+        }
+        for image in &report.images {
+            println!("{:32} {:7.3} dB  {:.4}", image.name, image.psnr_y, image.ssim_y);
+        }
+        let Report { mean_psnr_y, mean_ssim_y, seconds, .. } = report;
+        println!(
+            "{:32} {mean_psnr_y:7.3} dB  {mean_ssim_y:.4}  {model} x{scale}, {method}, {weight_bits}/{activation_bits} bits, {seconds:.1} s",
+            "mean"
+        );
+        Ok(())
+    }
+}
