@@ -8,6 +8,7 @@ tools=$cache/tools
 wasm_target=wasm32-unknown-unknown
 wasm_pack_version=0.15.1
 cargo_deny_version=0.20.2
+cargo_fuzz_version=0.13.2
 onnxruntime_web_version=1.30.0
 wasm_limit=680000 # bytes of the program without tract when compressed
 export PATH=$tools/bin:$PATH
@@ -32,12 +33,17 @@ usage: ./build.sh [command]
            measure the memory that a run takes of a worker (benches/memory.mjs)
   bench tab [NETWORK:SIDE ...]
            measure the memory of the whole browser while four methods run (benches/tab.mjs)
+  bench steady
+           measure whether memory of the browser stays as it is over runs, cancels and networks (benches/steady.mjs)
   bench start
            measure how long the page takes to be ready and to redraw figures (benches/start.mjs)
   bench learning [NETWORK ...]
            measure calibrating, optimizing and measuring layers (benches/learning.mjs)
   bench growth [PICTURE.svg]
            measure, and draw, how a run's time grows with pixels, features and blocks (benches/growth.mjs)
+  fuzz [TARGET [SECONDS]]
+           change networks, made files and images one thing at a time until something breaks (tests/fuzz): one of
+           network, made_files, image, quantizers; for an hour
   help     print this
 
 Tools are kept in ~/.cache/dfsq (or $DFSQ_CACHE) and installed only when missing.
@@ -132,6 +138,7 @@ cargo_tool() {
 
 setup_wasm_bindgen() { cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)" 1 3; }
 setup_cargo_deny() { cargo_tool cargo-deny "$cargo_deny_version" 0 4 --locked; }
+setup_cargo_fuzz() { cargo_tool cargo-fuzz "$cargo_fuzz_version" 0 1 --locked; }
 setup_wasm_pack() { cargo_tool wasm-pack "$wasm_pack_version" 0 1 --locked; }
 
 setup_browser() {
@@ -157,6 +164,8 @@ setup_firefox() {
   fi
   export FIREFOX
 }
+
+setup_parallel() { have parallel || apt_install parallel; }
 
 setup_page_tests() {
   have npm || apt_install nodejs npm
@@ -211,6 +220,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def log_request(self, *_):
         pass
 
+    def copyfile(self, source, output):
+        try:
+            super().copyfile(source, output)
+        except ConnectionError:
+            pass  # Whoever asked no longer wants it.
+
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory="www"))
 print(f"http://127.0.0.1:{server.server_port}/", flush=True)
 try:
@@ -239,6 +254,17 @@ bench_native() {
   "$python" -c "import PIL" 2>/dev/null || "$python" -m pip install --quiet --disable-pip-version-check pillow
   cargo build --quiet --release
   DFSQ=$(realpath "${CARGO_TARGET_DIR:-target}")/release/dfsq "$python" benches/native.py "$@"
+}
+
+# Without a sanitizer: the program has no unsafe code of its own, and a stable compiler has none.
+fuzz() {
+  setup_rust
+  setup_cargo_fuzz
+  mkdir -p "$cache/fuzz/corpus/${1:-network}" "$cache/fuzz/found"
+  say "building (about 8 minutes the first time), then changing things for ${2:-3600} seconds"
+  (cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . --sanitizer none --target-dir "$cache/fuzz/target" \
+    "${1:-network}" "$cache/fuzz/corpus/${1:-network}" -- \
+    -max_total_time="${2:-3600}" -len_control=0 -max_len=256 -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$cache/fuzz/found/")
 }
 
 check() {
@@ -295,6 +321,10 @@ run_tests() {
   export DFSQ
   (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=spec ./*.test.js) 2>&1 | tee "$log/page"
 
+  say "parts of a folder, by GNU parallel and as Slurm has them"
+  setup_parallel
+  tests/parallel.sh "$DFSQ"
+
   say "conversion of published checkpoints"
   (cd onnx && "$python" -B test_convert.py) 2>&1 | tee "$log/converted"
 
@@ -324,10 +354,11 @@ case ${1:-all} in
       native) bench_native "${@:3}" ;;
       web) bench_web "${@:3}" ;;
       memory | learning | growth) build; node "benches/$2.mjs" "${@:3}" ;;
-      start | tab) build; setup_page_tests; setup_browser; node "benches/$2.mjs" "${@:3}" ;;
+      start | tab | steady) build; setup_page_tests; setup_browser; node "benches/$2.mjs" "${@:3}" ;;
       *) usage >&2; die "there is no bench $2" ;;
     esac
     ;;
+  fuzz) fuzz "${@:2}" ;;
   help | -h | --help) usage ;;
   *) usage >&2; die "there is no command $1" ;;
 esac

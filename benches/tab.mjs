@@ -1,20 +1,8 @@
 // Memory of the browser while four methods run on one picture, in headless Chromium. ./build.sh bench tab [NETWORK:SIDE ...]
-import { readFileSync, readdirSync } from "node:fs";
 import { drop, open, png, start, state, stop } from "../tests/e2e/browser.js";
+import { held } from "./held.mjs";
 
 const CASES = ["edsr_x2:64", "edsr_x2:128", "edsr_x2:256", "edsr_x2:512", "edsr_x4:64", "edsr_x4:128", "edsr_x4:256"];
-
-/** MB of the browser's processes at or below this one; of shared pages, their share. @param {number} pid @returns {number} */
-function held(pid) {
-  try {
-    const browser = readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("chrom");
-    const own = browser ? Number(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8").match(/^Pss:\s+(\d+)/m)?.[1]) / 1000 : 0;
-    const below = readdirSync(`/proc/${pid}/task`).flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" "));
-    return below.filter(Boolean).reduce((sum, child) => sum + held(Number(child)), own);
-  } catch {
-    return 0; // It ended meanwhile.
-  }
-}
 
 await start();
 try {

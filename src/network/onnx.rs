@@ -3,6 +3,7 @@
 use crate::{Error, Result};
 use half::f16;
 use prost::Message;
+
 use proto::Dimension;
 pub use proto::{Attribute, Graph, Model, Node, Tensor};
 use std::collections::{HashMap, HashSet};

@@ -105,10 +105,12 @@ impl Tract {
     pub fn plan(&self, layers: &[Layer], shape: [usize; 4]) -> Result<(Runnable, Vec<usize>)> {
         let output = self.admission.check(shape)?;
         let (runnable, areas) = guarded(|| self.build(layers, shape))?;
-        debug_assert_eq!(
-            runnable.0.model().output_fact(0).ok().and_then(|f| f.shape.as_concrete()),
-            Some(&output[..])
-        );
+        let made = runnable.0.model().output_fact(0).map_err(unusable)?.shape.as_concrete();
+        if made != Some(&output[..]) {
+            return Err(Error::Network(format!(
+                "tract broke down on it: {made:?} where {output:?} is right"
+            )));
+        }
         Ok((runnable, areas))
     }
 

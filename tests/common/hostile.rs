@@ -83,6 +83,19 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
         ("reduce-all", one("ReduceMean", vec![integer("keepdims", 0)]), "its output has the shape []"),
         ("max-pool-0", one("MaxPool", pool(&[0, 0], &[0; 4])), "kernel_shape is [0, 0]"),
         ("max-pool-1d", one("MaxPool", pool(&[2], &[0; 4])), "kernel_shape is [2]"),
+        (
+            "pool-borders-twice",
+            one(
+                "AveragePool",
+                vec![
+                    integers("kernel_shape", &[3, 3]),
+                    integers("pads", &[1; 4]),
+                    string("auto_pad", "VALID"),
+                ],
+            ),
+            "its borders are stated twice",
+        ),
+        ("reduce-no-axes", one("ReduceMean", vec![integers("axes", &[])]), "its attribute axes is empty"),
         ("max-pool-border", one("MaxPool", pool(&[2, 2], &[2; 4])), "a border of [2, 2, 2, 2]"),
         ("max-pool-negative-border", one("MaxPool", pool(&[2, 2], &[-1; 4])), "pads is [-1, -1, -1, -1]"),
         ("average-pool-too-large", one("AveragePool", pool(&[200, 200], &[0; 4])), "a window of 200 on 24"),

@@ -90,6 +90,10 @@ pub struct Attribute {
 
 impl Attribute {
     pub const INT: i32 = 2;
+}
+
+#[cfg(feature = "tract")]
+impl Attribute {
     pub const STRING: i32 = 3;
     pub const FLOATS: i32 = 6;
     pub const INTS: i32 = 7;
@@ -127,9 +131,13 @@ pub struct Tensor {
 
 impl Tensor {
     pub const FLOAT: i32 = 1;
+    pub const FLOAT16: i32 = 10;
+}
+
+#[cfg(feature = "tract")]
+impl Tensor {
     pub const INT32: i32 = 6;
     pub const INT64: i32 = 7;
-    pub const FLOAT16: i32 = 10;
 }
 
 /// A graph's input or output.

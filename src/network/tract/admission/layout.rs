@@ -204,7 +204,11 @@ pub fn reduce(call: &Call<'_>) -> Result<Fact, String> {
     call.arity(1, 2)?;
     let input = call.input(0)?;
     let since = if call.node.op_type == "ReduceSum" { 13 } else { 18 };
-    let axes = call.list("axes", 1, since)?.filter(|axes| !axes.is_empty());
+    let axes = call.list("axes", 1, since)?;
+    if call.opset < since && axes.as_ref().is_some_and(Vec::is_empty) {
+        return Err("its attribute axes is empty, which readers understand in two ways".into());
+    }
+    let axes = axes.filter(|axes| !axes.is_empty());
     if axes.is_none() && call.int("noop_with_empty_axes", 0)? != 0 {
         return Ok(Fact { values: None, ..input.clone() });
     }

@@ -28,6 +28,9 @@ impl Window {
     fn of(call: &Call<'_>, kernel: [u64; 2]) -> Result<Self, String> {
         let automatic = call.word("auto_pad", &["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])?;
         let pads = call.ints_within("pads", Some(0), [0, MAX_SIDE])?;
+        if automatic.is_some_and(|word| word != "NOTSET") && pads != [0; 4] {
+            return Err("its borders are stated twice".into());
+        }
         Ok(Window {
             kernel,
             strides: call.ints_within("strides", Some(1), [1, MAX_SIDE])?,
