@@ -81,3 +81,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_range_that_f32_cannot_hold_is_refused() {
+    let bits = BitWidth::new(4).unwrap_or(BitWidth::FULL);
+    let values = [1.0, 2.0, -3e38, 3e38];
+    let mut kept = values;
+    let refused = ActivationQuantizer::DynamicMinMax(bits).apply(&mut kept, 2);
+    assert!(refused.is_err_and(|channel| channel.0 == 1) && kept == values, "{kept:?}");
+}

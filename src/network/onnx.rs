@@ -29,17 +29,34 @@ pub fn parse(bytes: &[u8]) -> Result<Model> {
     }
     let mut model = Model::decode(bytes)
         .map_err(|_| Error::Network("the file is not an ONNX model, or is cut short".into()))?;
+    let opset = opset(&model);
     let graph = model.graph.as_mut().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
     // Optional inputs that are left out at the end need not be named; tract would look for them.
     for node in &mut graph.node {
         let named = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
         node.input.truncate(named);
     }
+    name_empty_lists(graph, opset);
     check(graph)?;
     widen_half_precision(graph)?;
     check_finite(graph)?;
     check_versions(&model)?;
     Ok(model)
+}
+
+/// Before version 13, Resize was to be given lists that it does not need, as empty tensors. Some files leave them out, and
+/// tract would take the next input for them.
+fn name_empty_lists(graph: &mut Graph, opset: i64) {
+    const EMPTY: &str = "dfsq.empty";
+    let resizes = graph.node.iter_mut().filter(|node| opset < 13 && node.op_type == "Resize");
+    let unnamed: Vec<&mut String> =
+        resizes.flat_map(|node| node.input.iter_mut().skip(1).filter(|name| name.is_empty())).collect();
+    if unnamed.is_empty() {
+        return;
+    }
+    unnamed.into_iter().for_each(|name| EMPTY.clone_into(name));
+    let empty = Tensor { name: EMPTY.into(), dims: vec![0], data_type: Tensor::FLOAT, ..Default::default() };
+    graph.initializer.push(empty);
 }
 
 /// Version of ONNX's operators that the file is written in.

@@ -48,7 +48,7 @@ impl ActivationQuantizer {
     /// What this quantizer does to an input with these channels.
     ///
     /// # Errors
-    /// [`NonFiniteChannel`] where a channel holds NaN or infinity.
+    /// [`NonFiniteChannel`] where a channel holds NaN or infinity, or its range is none that f32 can hold.
     pub fn fit(&self, channels: &[Summary]) -> Result<Mapping<'_>, NonFiniteChannel> {
         let mut whole = Summary::EMPTY;
         for (channel, summary) in channels.iter().enumerate() {
@@ -72,6 +72,11 @@ impl ActivationQuantizer {
                 )
             }
             ActivationQuantizer::DynamicMinMax(bits) => {
+                if !(whole.high - whole.low).is_finite() {
+                    let widest =
+                        |summary: &Summary| summary.high.max(-summary.low) >= whole.high.max(-whole.low);
+                    return Err(NonFiniteChannel(channels.iter().position(widest).unwrap_or(0)));
+                }
                 Mapping::Grid(UniformGrid::spanning(whole.low, whole.high, *bits))
             }
             ActivationQuantizer::StaticMinMax(grid) => Mapping::Grid(*grid),

@@ -206,6 +206,36 @@ pub fn networks() -> Vec<(&'static str, Builder)> {
             between(|net| net.node("Sigmoid", &["a"], "x", vec![]).node("Max", &["a", "x"], "b", vec![])),
         ),
         (
+            "an older Resize without what it does not need",
+            between(|net| {
+                let shrunk = vec![integers("kernel_shape", &[2, 2]), integers("strides", &[2, 2])];
+                let mode =
+                    vec![string("mode", "linear"), string("coordinate_transformation_mode", "half_pixel")];
+                net.node("MaxPool", &["a"], "p", shrunk).node("Shape", &["a"], "size", vec![]).node(
+                    "Resize",
+                    &["p", "", "", "size"],
+                    "b",
+                    mode,
+                )
+            })
+            .versions(8, 11, ""),
+        ),
+        (
+            "an older Resize by scales",
+            between(|net| {
+                let shrunk = vec![integers("kernel_shape", &[2, 2]), integers("strides", &[2, 2])];
+                let mode =
+                    vec![string("mode", "linear"), string("coordinate_transformation_mode", "half_pixel")];
+                net.node("MaxPool", &["a"], "p", shrunk).tensor("twice", &[4], &[1.0, 1.0, 2.0, 2.0]).node(
+                    "Resize",
+                    &["p", "", "twice"],
+                    "b",
+                    mode,
+                )
+            })
+            .versions(8, 11, ""),
+        ),
+        (
             "averages",
             between(|net| {
                 let attributes = vec![integers("kernel_shape", &[3, 3]), integers("pads", &[1, 1, 1, 1])];

@@ -124,13 +124,16 @@ test("a panic ends the worker, and the next call has another that loads everythi
   const [one, other] = [engine.call("upscale", [], { assets }), engine.call("figure", [], { assets })];
   await settle();
   workers[0].answer("load", {});
-  workers[0].answer("upscale", { error: { kind: "RuntimeError", message: "unreachable" } });
-  await assert.rejects(one, { kind: "fatal" });
+  workers[0].answer("upscale", { error: { kind: "RuntimeError", message: "unreachable", lastWords: "panicked at plan.rs:7: no place" } });
+  await assert.rejects(one, { kind: "fatal", message: "the computation broke down: panicked at plan.rs:7: no place" });
   await assert.rejects(other, { kind: "fatal" });
   assert.equal(stopped, 1);
-  engine.call("upscale", [], { assets });
+  const again = engine.call("upscale", [], { assets });
   await settle();
   assert.deepEqual(workers[1].methods, ["load", "upscale"]);
+  workers[1].answer("load", {});
+  workers[1].answer("upscale", { error: { kind: "RuntimeError", message: "unreachable", lastWords: "" } });
+  await assert.rejects(again, /want of memory/);
 });
 
 test("a worker that cannot be started fails its calls, and is tried again", async () => {
