@@ -69,7 +69,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Optimize(arguments) => optimize::run(&arguments),
         Command::Assign(arguments) => assign::run(&arguments),
-        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments, cli.fast),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Ablate(arguments) => ablate::run(&arguments),

@@ -142,8 +142,9 @@ impl Network {
                 return Err(Error::Network(format!("its input has {other} channels, not 1 or 3")));
             }
         };
-        let lengths = graph.initializer.iter().filter(|t| t.dims.len() == 4 || t.dims.len() == 1);
-        let parameters = lengths.map(|t| t.dims.iter().product::<i64>() as usize).sum();
+        let weights = graph.initializer.iter().filter(|t| t.data_type == onnx::Tensor::FLOAT);
+        let weights = weights.filter(|t| t.dims.len() == 4 || t.dims.len() == 1);
+        let parameters = weights.filter_map(onnx::length).sum();
         let runner = Runner::read(&model, graph, &layers, channels, engine)?;
         let mut network = Network {
             name: stated.name.clone(),

@@ -369,7 +369,8 @@ fn an_interrupt_ends_the_work_and_keeps_what_is_done() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_dfsq"));
     let child =
         program.current_dir(&folder.0).args(arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    while !has(&folder.path("r.json")) {
+    let begun = || std::fs::read_to_string(folder.path("r.json")).is_ok_and(|text| text.contains("psnr_y"));
+    while !begun() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -383,4 +384,18 @@ fn an_interrupt_ends_the_work_and_keeps_what_is_done() {
     let names =
         std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     assert!(names.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{names:?}");
+}
+
+#[test]
+fn a_score_without_end_survives_a_file_of_results() {
+    let folder = Folder::new("infinite");
+    // Black stays black when it is enlarged.
+    std::fs::write(folder.path("hr/b.png"), gradient(48, 48, 0).encode_png().unwrap()).unwrap();
+    folder.json(&words("eval net.onnx --hr hr --method bicubic --results r.json --json"));
+    let again =
+        folder.json(&words("eval net.onnx --hr hr --method bicubic --results r.json --resume --json"));
+    assert!(again["images"][1]["psnr_y"].is_null() && again["images"][0]["psnr_y"].is_number(), "{again}");
+    let none =
+        folder.run(&words("eval net.onnx --hr hr --method bicubic --shard 9/9 --results 9.json --json"));
+    assert!(none.status.success() && has(&folder.path("9.json")), "a part without an image");
 }

@@ -12,7 +12,7 @@ dfsq "${eval[@]}" >"$out/whole"
 mkdir "$out/parallel"
 parallel --will-cite -j 2 dfsq "${eval[@]}" --shard {}/3 --results "$out/parallel/{}.json" ::: 1 2 3 >/dev/null
 for task in 1 2 3; do
-  SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=3 SLURM_CPUS_PER_TASK=1 \
+  SLURM_ARRAY_TASK_ID=$task PARTS=3 SLURM_CPUS_PER_TASK=1 \
     bash docs/eval-array.sbatch onnx/edsr_x2.onnx www/samples min-max 4 "$out/slurm"
 done
 for way in parallel slurm; do

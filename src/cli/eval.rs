@@ -63,7 +63,7 @@ impl Images {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
     if let (Some(path), false) = (&arguments.results, arguments.resume) {
         arguments.overwriting.check(path)?;
     }
@@ -78,23 +78,33 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         method: options.method.id().to_owned(),
         weight_bits: options.weight_bits.bits(),
         activation_bits: options.activation_bits.bits(),
-        of: depends_on(&session, &options)?,
+        of: depends_on(&session, &options, fast),
     };
     let mut results = Results { run, total: pairs.len(), images: BTreeMap::new(), seconds: 0.0 };
     let path = arguments.results.as_deref();
     if let Some(path) = path.filter(|path| arguments.resume && path.exists()) {
         results.add(Results::read(path)?, path)?;
     }
+    let mine: Vec<_> = pairs.iter().enumerate().filter(|(place, _)| arguments.shard.has(*place)).collect();
+    path.map_or(Ok(()), |path| results.write(path))?;
+    if mine.is_empty() {
+        eprintln!("no image of the folder is in this part");
+        return Ok(());
+    }
     let before = results.seconds;
     let results = Mutex::new(results);
     let prepared = session.prepare(&options)?;
-    let mine: Vec<_> = pairs.iter().enumerate().filter(|(place, _)| arguments.shard.has(*place)).collect();
     let bar = progress::counted(mine.len(), "scoring");
     let one = |(place, pair): &(usize, &Pair)| -> Result<()> {
         let sha256 = hash_of(pair);
         let known = || results.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |scored: &Scored| sha256.as_ref().is_ok_and(|sha256| *sha256 == scored.sha256);
-        if !known().images.get(place).is_some_and(same) {
+        let name = files::stem(&pair.0);
+        let same = |scored: &Scored| {
+            scored.score.name == name && sha256.as_ref().is_ok_and(|sha256| *sha256 == scored.sha256)
+        };
+        let done = known().images.get(place).is_some_and(same);
+        if !done {
+            known().images.remove(place);
             match sha256.and_then(|sha256| Ok(Scored { score: score(&session, &prepared, pair)?, sha256 })) {
                 Ok(scored) => {
                     let mut results = known();
@@ -114,15 +124,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Of all that scores depend on beside the images.
-fn depends_on(session: &Session, options: &Options) -> Result<String> {
+fn depends_on(session: &Session, options: &Options, fast: bool) -> String {
     let made = serde_json::json!({
         "program": dfsq::PROGRAM,
         "network": session.hash(),
+        "convention": session.network().convention(),
+        "engine": format!("{:?}", session.network().engine()),
+        "fast": fast,
         "options": options,
         "calibration": session.calibration().map(Calibration::digest),
         "optimized": session.optimized().variants().map(|(_, sha256)| sha256).collect::<Vec<_>>(),
     });
-    Ok(hash::sha256(made.to_string().as_bytes()))
+    hash::sha256(made.to_string().as_bytes())
 }
 
 /// Of a pair's files.

@@ -40,20 +40,33 @@ pub struct Overwriting {
 }
 
 impl Overwriting {
-    /// Refuses a file that is there, or a folder that holds something, before any work is done.
+    /// Refuses a file that is there, or could not be written, before any work is done.
     pub fn check(&self, path: &Path) -> Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        ensure!(!path.is_dir(), "{} is a folder", path.display());
+        ensure!(folder.is_none_or(Path::is_dir), "there is no folder for {}", path.display());
+        self.check_there(path, path.is_file())
+    }
+
+    /// Refuses a folder that holds something.
+    pub fn check_folder(&self, path: &Path) -> Result<()> {
         let empty = || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-        ensure!(
-            self.force || !path.exists() || empty(),
-            "{} is there already; --force writes over it",
-            path.display()
-        );
+        self.check_there(path, path.exists() && !empty())
+    }
+
+    fn check_there(&self, path: &Path, there: bool) -> Result<()> {
+        ensure!(self.force || !there, "{} is there already; --force writes over it", path.display());
         Ok(())
     }
 }
 
-/// Writes a file, whole or not at all.
+/// Writes a file, whole or not at all; what is no file, such as a terminal, byte by byte.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()));
+    }
+    // A link stays one.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let part = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));

@@ -3,7 +3,7 @@
 
 use super::files;
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
@@ -12,8 +12,14 @@ use std::str::FromStr;
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImageScore {
     pub name: String,
+    /// Infinite where nothing differs, which JSON has no number for: null.
+    #[serde(deserialize_with = "or_infinite")]
     pub psnr_y: f64,
     pub ssim_y: f64,
+}
+
+fn or_infinite<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
 }
 
 /// What was scored, and how.
@@ -91,8 +97,11 @@ struct Report<'r> {
 impl Results {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text)
-            .with_context(|| format!("{} holds no results of dfsq eval", path.display()))
+        let results: Results = serde_json::from_slice(&text)
+            .with_context(|| format!("{} holds no results of dfsq eval", path.display()))?;
+        let inside = results.images.keys().all(|place| *place < results.total);
+        ensure!(inside, "{} has more images than its folder", path.display());
+        Ok(results)
     }
 
     pub fn write(&self, path: &Path) -> Result<()> {

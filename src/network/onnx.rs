@@ -223,6 +223,9 @@ fn check(graph: &Graph) -> Result<()> {
                 node_name(node)
             ));
         }
+        if node.output.first().is_none_or(String::is_empty) {
+            return fail(format!("a {} has no output", node.op_type));
+        }
         if node.op_type == "Conv" {
             check_conv(node)?;
         }

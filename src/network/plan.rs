@@ -21,7 +21,7 @@ pub struct Plan {
 }
 
 /// Most bytes that a run may hold: in a browser, what a program can have at all, less what else it holds.
-const MAX_BYTES: u64 = if cfg!(target_arch = "wasm32") { 3500 << 20 } else { 1 << 40 };
+const MAX_BYTES: u64 = if cfg!(target_arch = "wasm32") { 3500 << 20 } else { 64 << 30 };
 
 /// As what runs it takes it.
 pub(super) enum Executor {

@@ -103,7 +103,8 @@ fn plus_plus(bins: &[(f64, f64)], clusters: usize, rng: &mut fastrand::Rng) -> V
             from + means[from..to].partition_point(|mean| *mean < middle)
         };
         let from = if at > 0 { halfway(chosen[at - 1], bin) } else { 0 };
-        let to = chosen.get(at).map_or(bins.len(), |next| halfway(bin, *next));
+        // A centre is its own nearest, also where the middle is rounded to it.
+        let to = chosen.get(at).map_or(bins.len(), |next| halfway(bin, *next).max(bin + 1));
         let nearer = counts[from..to].iter().zip(&means[from..to]);
         costs.replace(from, nearer.map(|(count, mean)| count * (mean - centre) * (mean - centre)));
         chosen.insert(at, bin);

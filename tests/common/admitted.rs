@@ -221,6 +221,44 @@ pub fn networks() -> Vec<(&'static str, Builder)> {
             .versions(8, 11, ""),
         ),
         (
+            "a mirrored border as PyTorch writes it",
+            between(|net| {
+                let net = net
+                    .shape("four", &[4])
+                    .shape("sides", &[1, 1, 1, 1])
+                    .shape("pairs", &[-1, 2])
+                    .shape("all", &[-1]);
+                let net = net
+                    .shape("last", &[-1])
+                    .shape("before", &[i64::MIN + 1])
+                    .shape("axis", &[0])
+                    .shape("back", &[-1]);
+                let net = net.node("ConstantOfShape", &["four"], "zeros", vec![]).node(
+                    "Cast",
+                    &["zeros"],
+                    "none",
+                    vec![integer("to", 7)],
+                );
+                let net = net.node("Concat", &["sides", "none"], "list", vec![integer("axis", 0)]).node(
+                    "Reshape",
+                    &["list", "pairs"],
+                    "rows",
+                    vec![],
+                );
+                let net = net.node("Slice", &["rows", "last", "before", "axis", "back"], "turned", vec![]);
+                let net = net
+                    .node("Transpose", &["turned"], "columns", vec![integers("perm", &[1, 0])])
+                    .node("Reshape", &["columns", "all"], "pads", vec![]);
+                let net = net.node("Pad", &["a", "pads"], "p", vec![string("mode", "reflect")]);
+                net.tensor("w", &[12, 12, 3, 3], &copying(12, 12, 1.0, |o| o)).node(
+                    "Conv",
+                    &["p", "w"],
+                    "b",
+                    vec![],
+                )
+            }),
+        ),
+        (
             "an older Resize by scales",
             between(|net| {
                 let shrunk = vec![integers("kernel_shape", &[2, 2]), integers("strides", &[2, 2])];

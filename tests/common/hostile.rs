@@ -96,6 +96,22 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
             "its borders are stated twice",
         ),
         ("reduce-no-axes", one("ReduceMean", vec![integers("axes", &[])]), "its attribute axes is empty"),
+        (
+            "no-output",
+            after().split("a", "", &[""], 1).node("Relu", &["a"], "sr", vec![]),
+            "a Split has no output",
+        ),
+        (
+            "empty-list",
+            after().shape("n", &[]).shape("m", &[1]).node("Add", &["n", "m"], "q", vec![]).node(
+                "Reshape",
+                &["a", "q"],
+                "sr",
+                vec![],
+            ),
+            "q (Add, operator set 13): its input 0 is empty",
+        ),
+        ("unsqueeze-many", listed("Unsqueeze", &(0..20).collect::<Vec<_>>(), vec![]), "it has 20 axes"),
         ("max-pool-border", one("MaxPool", pool(&[2, 2], &[2; 4])), "a border of [2, 2, 2, 2]"),
         ("max-pool-negative-border", one("MaxPool", pool(&[2, 2], &[-1; 4])), "pads is [-1, -1, -1, -1]"),
         ("average-pool-too-large", one("AveragePool", pool(&[200, 200], &[0; 4])), "a window of 200 on 24"),
@@ -274,7 +290,7 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
                 "sr",
                 vec![],
             ),
-            "it divides whole numbers by what may be 0",
+            "it divides whole numbers by what may not be above 0",
         ),
         ("cast-to-text", one("Cast", vec![integer("to", 8)]), "it makes numbers of the type 8"),
         (
@@ -331,7 +347,7 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
         (
             "clip-limits",
             after().tensor("m", &[2], &[0.0; 2]).node("Clip", &["a", "m"], "sr", vec![]),
-            "its limits are no single numbers",
+            "its limits are no single numbers of its kind",
         ),
         ("weights-nan", damaged(f32::NAN), "the weights sr.weight of its node sr (Conv) are not all finite"),
         ("weights-infinite", damaged(f32::NEG_INFINITY), "are not all finite"),

@@ -10,9 +10,10 @@ let session;
 /** What the program said last before it broke down: where it panicked, and of what. */
 let lastWords = "";
 const { error: print } = console;
-console.error = (/** @type {unknown} */ text) => {
-  lastWords = `${text}`.split("\n\nStack:")[0]?.replace(/:\n/, ": ") ?? "";
-  print.call(console, text);
+console.error = (/** @type {unknown[]} */ ...texts) => {
+  const [text] = `${texts[0]}`.split("\n\nStack:");
+  if (text?.startsWith("panicked")) lastWords = text.replace(/:\n/, ": ");
+  print.apply(console, texts);
 };
 
 /** To compare: ?engine=tract */
@@ -46,6 +47,7 @@ function buffers(value) {
 }
 
 self.onmessage = async ({ data: { id, method, args } }) => {
+  lastWords = "";
   const progress = (/** @type {number} */ done) => self.postMessage({ id, progress: done });
   try {
     const verb = verbs[method] ?? /** @type {any} */ (dfsq)[method];

@@ -95,6 +95,7 @@ impl Attribute {
 #[cfg(feature = "tract")]
 impl Attribute {
     pub const STRING: i32 = 3;
+    pub const TENSOR: i32 = 4;
     pub const FLOATS: i32 = 6;
     pub const INTS: i32 = 7;
 }

@@ -136,9 +136,16 @@ impl Admission {
                 ))
             };
             let fact = |name: &String| computed.get(name.as_str()).or_else(|| self.constants.get(name));
-            let inputs = node.input.iter().map(fact).collect();
+            let inputs: Vec<Option<&Fact>> = node.input.iter().map(fact).collect();
+            // An empty tensor is a list that is not given; nothing else is made of one.
+            let empty = |(at, fact): (usize, &Option<&Fact>)| {
+                fact.is_some_and(|fact| fact.count() == Some(0)) && !(at > 0 && node.op_type == "Resize")
+            };
+            if let Some(at) = inputs.iter().enumerate().position(empty) {
+                return Err(refuse(format!("its input {at} is empty")));
+            }
             let outputs = facts(&Call { node, opset: self.opset, inputs }).map_err(refuse)?;
-            for (name, fact) in node.output.iter().zip(outputs) {
+            for (name, fact) in node.output.iter().zip(outputs).filter(|(name, _)| !name.is_empty()) {
                 let count =
                     fact.count().filter(|count| (1..=most).contains(count) && fact.rank() <= MAX_AXES);
                 let Some(count) = count else {
@@ -196,21 +203,26 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
         }
         "Clip" => {
             call.arity(1, 3)?;
-            if (1..3).filter_map(|at| call.optional(at)).any(|limit| limit.count() != Some(1)) {
-                return Err("its limits are no single numbers".into());
+            let kind = call.input(0)?.kind;
+            if (1..3)
+                .filter_map(|at| call.optional(at))
+                .any(|limit| limit.count() != Some(1) || limit.kind != kind)
+            {
+                return Err("its limits are no single numbers of its kind".into());
             }
             Fact { values: None, ..call.input(0)?.clone() }
         }
         "PRelu" => {
             call.arity(2, 2)?;
             let (input, slopes) = (call.input(0)?, call.input(1)?);
-            if broadcast(&input.dims, &slopes.dims).as_ref() != Some(&input.dims) {
+            if broadcast(&input.dims, &slopes.dims).as_ref() != Some(&input.dims) || slopes.kind != input.kind
+            {
                 return Err(format!("slopes of shape {:?} for {:?}", slopes.dims, input.dims));
             }
             Fact { values: None, ..input.clone() }
         }
         "Add" | "Sub" | "Mul" | "Div" | "Pow" => call.arithmetic()?,
-        "Min" | "Max" => {
+        "Min" | "Max" | "Sum" => {
             call.arity(1, 16)?;
             (1..call.inputs.len())
                 .try_fold(call.input(0)?.clone(), |so_far, at| call.broadcast(&so_far, call.input(at)?))?
@@ -233,6 +245,7 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
         }
         "Concat" => layout::concat(call)?,
         "Slice" => layout::slice(call)?,
+        "ConstantOfShape" => layout::constant_of_shape(call)?,
         "Gather" => layout::gather(call)?,
         "Shape" => layout::shape(call)?,
         "Reshape" => layout::reshape(call)?,

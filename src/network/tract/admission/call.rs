@@ -1,7 +1,7 @@
 //! A node with what it is given.
 
-use super::{Fact, Kind};
-use crate::network::onnx::{Attribute, Node};
+use super::{Fact, Kind, MAX_AXES};
+use crate::network::onnx::{Attribute, Node, Tensor};
 
 /// A node and what is known of its inputs.
 pub struct Call<'a> {
@@ -110,6 +110,10 @@ impl<'a> Call<'a> {
         })
     }
 
+    pub fn tensor(&self, name: &str) -> Result<Option<&'a Tensor>, String> {
+        Ok(self.attribute(name, Attribute::TENSOR)?.and_then(|attribute| attribute.t.as_ref()))
+    }
+
     pub fn floats(&self, name: &str) -> Result<Option<Vec<f64>>, String> {
         let attribute = self.attribute(name, Attribute::FLOATS)?;
         Ok(attribute.map(|attribute| attribute.floats.iter().map(|v| f64::from(*v)).collect()))
@@ -124,6 +128,9 @@ impl<'a> Call<'a> {
 
     /// Axes, none of them twice.
     pub fn axes(&self, axes: &[i64], rank: usize) -> Result<Vec<usize>, String> {
+        if axes.len() > MAX_AXES {
+            return Err(format!("it has {} axes", axes.len()));
+        }
         let axes: Vec<usize> = axes.iter().map(|axis| self.axis(*axis, rank)).collect::<Result<_, _>>()?;
         let twice = axes.iter().enumerate().any(|(i, axis)| axes[..i].contains(axis));
         if twice { Err(format!("it has the axes {axes:?}, one of them twice")) } else { Ok(axes) }
@@ -140,7 +147,7 @@ impl<'a> Call<'a> {
                 .values
                 .as_deref()
                 .map(Some)
-                .ok_or_else(|| format!("its input {at} is computed from the image")),
+                .ok_or_else(|| format!("what its input {at} will be cannot be told from the file")),
         }
     }
 
@@ -174,9 +181,9 @@ impl<'a> Call<'a> {
         let op = self.node.op_type.as_str();
         if op == "Div"
             && b.kind == Kind::Integer
-            && !b.values.as_ref().is_some_and(|values| values.iter().all(|v| *v != 0.0))
+            && !b.values.as_ref().is_some_and(|values| values.iter().all(|v| *v > 0.0))
         {
-            return Err("it divides whole numbers by what may be 0".into());
+            return Err("it divides whole numbers by what may not be above 0".into());
         }
         if op == "Pow" {
             if a.kind != Kind::Float {

@@ -1,7 +1,7 @@
 //! Operators that take tensors apart, put them together and turn them around.
 
 use super::call::Call;
-use super::{Fact, Kind, MAX_AXES};
+use super::{Fact, Kind, MAX_AXES, MAX_FOLLOWED};
 
 pub fn concat(call: &Call<'_>) -> Result<Fact, String> {
     call.arity(1, 4096)?;
@@ -69,6 +69,7 @@ pub fn slice(call: &Call<'_>) -> Result<Fact, String> {
     }
     let axes = call.axes(&axes, input.rank())?;
     let mut result = Fact { values: None, ..input.clone() };
+    let (mut first, mut step_of) = (vec![0; input.rank()], vec![1; input.rank()]);
     for (i, axis) in axes.into_iter().enumerate() {
         let (side, step) = (input.dims[axis] as i64, steps[i]);
         let place = |at: i64| if at < 0 { at.saturating_add(side) } else { at };
@@ -84,12 +85,44 @@ pub fn slice(call: &Call<'_>) -> Result<Fact, String> {
         };
         let count = length.div_ceil(step.unsigned_abs());
         result.dims[axis] = count;
-        if let (Some(values), 1) = (&input.values, input.rank()) {
-            let places = (0..count as i64).map(|i| from + i * step);
-            result.values = Some(places.map(|at| values[at as usize]).collect());
-        }
+        (first[axis], step_of[axis]) = (from, step);
     }
+    let place = |index: &[u64], axis: usize| (first[axis] + index[axis] as i64 * step_of[axis]) as u64;
+    result.values = picked(input, &result.dims, place);
     Ok(result)
+}
+
+/// The values of a tensor of this shape, each from where it is in the input along every axis.
+fn picked(input: &Fact, dims: &[u64], place: impl Fn(&[u64], usize) -> u64) -> Option<Vec<f64>> {
+    let values = input.values.as_ref()?;
+    let count = dims.iter().product::<u64>();
+    let mut index = vec![0; dims.len()];
+    let mut result = Vec::new();
+    for at in 0..count {
+        let mut rest = at;
+        for axis in (0..dims.len()).rev() {
+            (index[axis], rest) = (rest % dims[axis], rest / dims[axis]);
+        }
+        let flat = (0..input.rank()).fold(0, |flat, axis| flat * input.dims[axis] + place(&index, axis));
+        result.push(*values.get(flat as usize)?);
+    }
+    Some(result)
+}
+
+/// One value all over; its shape is known.
+pub fn constant_of_shape(call: &Call<'_>) -> Result<Fact, String> {
+    call.arity(1, 1)?;
+    let sides = call.whole(0)?.ok_or("its shape is missing")?;
+    let dims: Option<Vec<u64>> = sides.iter().map(|side| u64::try_from(*side).ok()).collect();
+    let dims = dims.ok_or_else(|| format!("the shape {sides:?}"))?;
+    let value = match call.tensor("value")? {
+        None => Fact { dims: vec![1], kind: Kind::Float, values: Some(vec![0.0]), constant: true },
+        Some(tensor) => Fact::stored(tensor)?,
+    };
+    let known = value.values.as_ref().and_then(|values| values.first()).ok_or("it has no value")?;
+    let result = Fact { dims, kind: value.kind, values: None, constant: true };
+    let count = result.count().filter(|count| *count <= MAX_FOLLOWED);
+    Ok(Fact { values: count.map(|count| vec![*known; count as usize]), ..result })
 }
 
 pub fn gather(call: &Call<'_>) -> Result<Fact, String> {
@@ -196,8 +229,10 @@ pub fn transpose(call: &Call<'_>) -> Result<Fact, String> {
         Some(order) => return Err(format!("the order {order:?} for {} axes", input.rank())),
         None => (0..input.rank()).rev().collect(),
     };
-    let dims = order.iter().map(|axis| input.dims[*axis]).collect();
-    Ok(Fact { dims, values: input.values.clone().filter(|_| input.rank() < 2), ..input.clone() })
+    let dims: Vec<u64> = order.iter().map(|axis| input.dims[*axis]).collect();
+    let place =
+        |index: &[u64], axis: usize| order.iter().position(|from| *from == axis).map_or(0, |at| index[at]);
+    Ok(Fact { values: picked(input, &dims, place), dims, ..input.clone() })
 }
 
 pub fn reduce(call: &Call<'_>) -> Result<Fact, String> {

@@ -67,6 +67,9 @@ fn kernels(call: &Call<'_>, outputs: u64) -> Result<[u64; 2], String> {
     if [height, width].iter().any(|side| !(1..=MAX_SIDE as u64).contains(side)) {
         return Err(format!("its kernels have {height} x {width} weights"));
     }
+    if (1..3).filter_map(|at| call.optional(at)).any(|weights| weights.kind != Kind::Float) {
+        return Err("its weights are not f32".into());
+    }
     match call.optional(2) {
         Some(bias) if bias.dims != [outputs] => {
             Err(format!("a bias of shape {:?} for {outputs} channels", bias.dims))
@@ -146,7 +149,7 @@ pub fn batch_normalization(call: &Call<'_>) -> Result<Fact, String> {
     }
     for at in 1..5 {
         let list = call.input(at)?;
-        if list.dims != [dims[1]] || !list.constant {
+        if list.dims != [dims[1]] || !list.constant || list.kind != Kind::Float {
             return Err(format!(
                 "its input {at} has the shape {:?}, not a constant for each of {} channels",
                 list.dims, dims[1]
