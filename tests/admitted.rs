@@ -1,5 +1,6 @@
 //! Operators beyond those of our own engine: networks that have them are admitted, and run.
 #![cfg(feature = "tract")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -85,7 +85,7 @@ impl Histogram {
         self.blocks[index].get_or_insert_with(|| Box::new(Block::EMPTY))
     }
 
-    /// Adds normalized values; what lies outside [-1, 1] counts in the outermost bins. Sums are right up to 2000.
+    /// Adds normalized values; what lies outside [-1, 1] counts in the outermost bins. Sums are right for values up to 2000.
     ///
     /// # Errors
     /// [`TooManyValues`]; the histogram is then of no use any more.

@@ -39,19 +39,10 @@ struct Fact {
 impl Fact {
     /// Of a stored tensor.
     fn stored(tensor: &Tensor) -> Result<Self, String> {
-        let (kind, stored) = match tensor.data_type {
-            Tensor::FLOAT => (
-                Kind::Float,
-                if tensor.raw_data.is_empty() { tensor.float_data.len() } else { tensor.raw_data.len() / 4 },
-            ),
-            Tensor::INT32 => (
-                Kind::Integer,
-                if tensor.raw_data.is_empty() { tensor.int32_data.len() } else { tensor.raw_data.len() / 4 },
-            ),
-            Tensor::INT64 => (
-                Kind::Integer,
-                if tensor.raw_data.is_empty() { tensor.int64_data.len() } else { tensor.raw_data.len() / 8 },
-            ),
+        let (kind, bytes, unpacked) = match tensor.data_type {
+            Tensor::FLOAT => (Kind::Float, 4, tensor.float_data.len()),
+            Tensor::INT32 => (Kind::Integer, 4, tensor.int32_data.len()),
+            Tensor::INT64 => (Kind::Integer, 8, tensor.int64_data.len()),
             other => {
                 return Err(format!(
                     "the tensor {} has numbers of the type {other}, not f32, i32 or i64",
@@ -59,6 +50,7 @@ impl Fact {
                 ));
             }
         };
+        let stored = if tensor.raw_data.is_empty() { unpacked } else { tensor.raw_data.len() / bytes };
         if onnx::length(tensor) != Some(stored) {
             return Err(format!(
                 "the tensor {} should have shape {:?} but stores {stored} values",
@@ -145,13 +137,14 @@ impl Admission {
                 return Err(refuse(format!("its input {at} is empty")));
             }
             let outputs = facts(&Call { node, opset: self.opset, inputs }).map_err(refuse)?;
-            for (name, fact) in node.output.iter().zip(outputs).filter(|(name, _)| !name.is_empty()) {
+            for (name, mut fact) in node.output.iter().zip(outputs).filter(|(name, _)| !name.is_empty()) {
                 let count =
                     fact.count().filter(|count| (1..=most).contains(count) && fact.rank() <= MAX_AXES);
                 let Some(count) = count else {
                     return Err(refuse(format!("it would make a tensor of shape {:?}", fact.dims)));
                 };
                 constants += if fact.constant { count } else { 0 };
+                fact.values = fact.values.filter(|_| count <= MAX_FOLLOWED);
                 computed.insert(name, fact);
             }
             if constants > MAX_CONSTANTS {
