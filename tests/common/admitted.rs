@@ -259,6 +259,14 @@ pub fn networks() -> Vec<(&'static str, Builder)> {
             }),
         ),
         (
+            "an empty name for a bias",
+            between(|net| {
+                let net = net.tensor("w", &[12, 12, 3, 3], &copying(12, 12, 1.0, |o| o));
+                let pads = vec![integers("pads", &[1, 1, 1, 1])];
+                net.node("Conv", &["a", "w", ""], "c", pads).node("Tanh", &["c"], "b", vec![])
+            }),
+        ),
+        (
             "an older Resize by scales",
             between(|net| {
                 let shrunk = vec![integers("kernel_shape", &[2, 2]), integers("strides", &[2, 2])];
