@@ -9,6 +9,9 @@ use super::{BitWidth, NonFiniteChannel, Normalization, Normalizer, Quantizer, Su
 /// Pixels that are mapped together: what belongs to them stays in the nearest cache.
 const STRIP: usize = 64;
 
+/// Farthest from 0 that a value may be: means, ranges and points made of such values are finite.
+const LARGEST: f32 = f32::MAX / 4.0;
+
 /// How the inputs of one layer are quantized.
 #[derive(Debug, Clone)]
 pub enum ActivationQuantizer {
@@ -48,11 +51,12 @@ impl ActivationQuantizer {
     /// What this quantizer does to an input with these channels.
     ///
     /// # Errors
-    /// [`NonFiniteChannel`] where a channel holds NaN or infinity, or its range is none that f32 can hold.
+    /// [`NonFiniteChannel`] where a channel holds NaN, infinity, or values so large that its range or a point may be infinite.
     pub fn fit(&self, channels: &[Summary]) -> Result<Mapping<'_>, NonFiniteChannel> {
         let mut whole = Summary::EMPTY;
         for (channel, summary) in channels.iter().enumerate() {
-            summary.range().ok_or(NonFiniteChannel(channel))?;
+            let held = |(low, high): &(f32, f32)| -low <= LARGEST && *high <= LARGEST;
+            summary.range().filter(held).ok_or(NonFiniteChannel(channel))?;
             whole = whole.with(summary);
         }
         Ok(match self {
@@ -72,11 +76,6 @@ impl ActivationQuantizer {
                 )
             }
             ActivationQuantizer::DynamicMinMax(bits) => {
-                if !(whole.high - whole.low).is_finite() {
-                    let widest =
-                        |summary: &Summary| summary.high.max(-summary.low) >= whole.high.max(-whole.low);
-                    return Err(NonFiniteChannel(channels.iter().position(widest).unwrap_or(0)));
-                }
                 Mapping::Grid(UniformGrid::spanning(whole.low, whole.high, *bits))
             }
             ActivationQuantizer::StaticMinMax(grid) => Mapping::Grid(*grid),
