@@ -7,7 +7,6 @@ const [RUNS, CANCELS, NETWORKS, EACH] = [20, 20, 12, 5];
 await start();
 try {
   const page = await open("#mode=upscale");
-  // The first garbage is not collected before there is some.
   const settled = async () => {
     const session = await page.context().newCDPSession(page);
     await session.send("HeapProfiler.collectGarbage");

@@ -101,9 +101,9 @@ impl Runner {
 }
 
 /// Largest declared input that a network of one size may have.
-const MAX_FIXED_PIXELS: usize = 4 << 20;
+const MAX_FIXED_PIXELS: u64 = 4 << 20;
 
-/// Most bytes that a run may hold for each pixel of its image; the bundled networks hold up to 7 kB.
+/// Most bytes that a run may hold for each pixel of its image; the bundled networks hold up to 15 kB.
 const MAX_BYTES_PER_PIXEL: f64 = 1e6;
 
 /// Most values of one tensor, for an image of so many pixels: the paper's RDN has 1024 channels side by side, 16 times as many
@@ -166,7 +166,7 @@ impl Network {
             plans: Mutex::default(),
         };
         match (network.probe(&stated, PROBE_SIZE), declared.size) {
-            (Err(_), Some(size)) if size[0] * size[1] <= MAX_FIXED_PIXELS => {
+            (Err(_), Some(size)) if size[0] as u64 * size[1] as u64 <= MAX_FIXED_PIXELS => {
                 network.probe(&stated, size)?;
                 network.convention.size = Some(size);
             }

@@ -328,3 +328,16 @@ fn memory_is_that_of_the_values_that_live_at_the_same_time() {
     };
     assert!((wide(2) - wide(6)).abs() < 1.0 && wide(2) > 2.0 * 40.0 * 4.0, "{} {}", wide(2), wide(6));
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_picture_that_takes_more_memory_than_there_is_is_refused_before_it_runs() {
+    let network = Network::load(&stated_edsr()).unwrap();
+    let error = network.plan([1 << 18, 1 << 18]).err().unwrap();
+    assert!(matches!(error, Error::Memory { width: 262_144, megabytes: 1_000_000.., .. }), "{error}");
+    // What wraps around in 32 bits is not taken for little.
+    let huge = Builder::of_size(3, 1 << 16, 1 << 16)
+        .conv("lr", "sr", 3, 3, &[0.0; 81])
+        .metadata("scale", "4")
+        .build();
+    assert!(Network::load(&huge).is_err());
+}

@@ -2,7 +2,7 @@
 
 use super::options::{NetworkFile, Quantization};
 use super::progress::Watching;
-use super::results::{ImageScore, Results, Run, Scored, Shard};
+use super::results::{ImageScore, Kept, Results, Run, Scored, Shard};
 use super::{files, passed_over, progress, session};
 use anyhow::{Context, Result, ensure};
 use dfsq::calibration::Calibration;
@@ -11,8 +11,6 @@ use dfsq::{hash, metrics};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -68,7 +66,6 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
         arguments.overwriting.check(path)?;
     }
     let pairs = arguments.images.pairs()?;
-    let start = Instant::now();
     let options = session::options(&arguments.quantization)?;
     let session =
         session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
@@ -86,41 +83,42 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
         results.add(Results::read(path)?, path)?;
     }
     let mine: Vec<_> = pairs.iter().enumerate().filter(|(place, _)| arguments.shard.has(*place)).collect();
-    path.map_or(Ok(()), |path| results.write(path))?;
+    let kept = Kept::new(results, path)?;
     if mine.is_empty() {
         eprintln!("no image of the folder is in this part");
         return Ok(());
     }
-    let before = results.seconds;
-    let results = Mutex::new(results);
     let prepared = session.prepare(&options)?;
     let bar = progress::counted(mine.len(), "scoring");
-    let one = |(place, pair): &(usize, &Pair)| -> Result<()> {
-        let sha256 = hash_of(pair);
-        let known = || results.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = files::stem(&pair.0);
-        let same = |scored: &Scored| {
-            scored.score.name == name && sha256.as_ref().is_ok_and(|sha256| *sha256 == scored.sha256)
-        };
-        let done = known().images.get(place).is_some_and(same);
-        if !done {
-            known().images.remove(place);
-            match sha256.and_then(|sha256| Ok(Scored { score: score(&session, &prepared, pair)?, sha256 })) {
-                Ok(scored) => {
-                    let mut results = known();
-                    results.images.insert(*place, scored);
-                    results.seconds = before + start.elapsed().as_secs_f64();
-                    path.map_or(Ok(()), |path| results.write(path))?;
-                }
-                Err(error) => passed_over::add(&pair.0, error)?,
-            }
-        }
+    let one = |(place, pair): &(usize, &Pair)| {
+        let result = keep_score(&kept, *place, pair, &session, &prepared);
         bar.one_more();
-        Ok(())
+        result
     };
     mine.par_iter().map(one).collect::<Result<()>>()?;
     drop(bar);
-    results.into_inner().unwrap_or_else(PoisonError::into_inner).print(arguments.json)
+    kept.into_inner().print(arguments.json)
+}
+
+/// Scores an image that is not known, or has changed.
+fn keep_score(
+    kept: &Kept<'_>,
+    place: usize,
+    pair: &Pair,
+    session: &Session,
+    prepared: &Prepared,
+) -> Result<()> {
+    let sha256 = hash_of(pair);
+    if let Some(known) = kept.get(place) {
+        if known.score.name == files::stem(&pair.0) && sha256.as_ref().is_ok_and(|now| *now == known.sha256) {
+            return Ok(());
+        }
+        kept.set(place, None)?;
+    }
+    match sha256.and_then(|sha256| Ok(Scored { score: score(session, prepared, pair)?, sha256 })) {
+        Ok(scored) => kept.set(place, Some(scored)),
+        Err(error) => passed_over::add(&pair.0, error),
+    }
 }
 
 /// Of all that scores depend on beside the images.

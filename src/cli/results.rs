@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// One image's scores.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +54,48 @@ pub struct Results {
     /// By place in the folder, sorted by name.
     pub images: BTreeMap<usize, Scored>,
     pub seconds: f64,
+}
+
+/// Results that several threads change, and their file, where one is wanted.
+pub struct Kept<'p> {
+    results: Mutex<Results>,
+    path: Option<&'p Path>,
+    start: Instant,
+    /// Seconds of the runs before.
+    before: f64,
+}
+
+impl<'p> Kept<'p> {
+    /// From now on the seconds count.
+    pub fn new(results: Results, path: Option<&'p Path>) -> Result<Self> {
+        path.map_or(Ok(()), |path| results.write(path))?;
+        Ok(Kept { before: results.seconds, results: Mutex::new(results), path, start: Instant::now() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Results> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of an image.
+    pub fn get(&self, place: usize) -> Option<Scored> {
+        self.lock().images.get(&place).cloned()
+    }
+
+    /// Replaces what is known of an image, in the file too.
+    pub fn set(&self, place: usize, scored: Option<Scored>) -> Result<()> {
+        let mut results = self.lock();
+        match scored {
+            Some(scored) => drop(results.images.insert(place, scored)),
+            None => drop(results.images.remove(&place)),
+        }
+        results.seconds = self.before + self.start.elapsed().as_secs_f64();
+        self.path.map_or(Ok(()), |path| results.write(path))
+    }
+
+    /// At the end.
+    pub fn into_inner(self) -> Results {
+        self.results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Every `of`-th image of a folder, from the `index`-th on.

@@ -61,20 +61,17 @@ impl Network {
         let (executor, areas, output, peak_bytes) = match &self.runner {
             Runner::Own(own) => {
                 let plan = own.plan(&self.layers, size, channels)?;
-                let (areas, output, bytes) = (own.areas(&plan), own.output(&plan), plan.bytes());
+                let bytes = within_memory(plan.bytes(), size)?;
+                let (areas, output) = (own.areas(&plan), own.output(&plan));
                 (Executor::Own(plan), areas, output, bytes)
             }
             #[cfg(feature = "tract")]
             Runner::Tract(tract) => {
                 let (runnable, areas) = tract.plan(&self.layers, [batch, channels, size[0], size[1]])?;
-                let (output, bytes) = (runnable.output()?, runnable.peak_bytes()?);
+                let (output, bytes) = (runnable.output()?, within_memory(runnable.peak_bytes()?, size)?);
                 (Executor::Tract(runnable), areas, output, bytes)
             }
         };
-        if peak_bytes > MAX_BYTES {
-            let [height, width] = size;
-            return Err(Error::Memory { width, height, megabytes: peak_bytes >> 20 });
-        }
         #[cfg(not(feature = "tract"))]
         let _ = batch; // Ours lays out each image by itself.
         let work = self.layers.iter().zip(&areas).map(|(layer, area)| layer.macs() as f64 * *area as f64);
@@ -84,6 +81,10 @@ impl Network {
         let progress = progress.map(|p| p as f32).collect();
         Ok(Plan { executor, areas, progress, output, peak_bytes })
     }
+}
+
+fn within_memory(bytes: u64, [height, width]: [usize; 2]) -> Result<u64> {
+    if bytes > MAX_BYTES { Err(Error::Memory { width, height, megabytes: bytes >> 20 }) } else { Ok(bytes) }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -119,27 +119,27 @@ impl Builder {
         self
     }
 
-    pub fn tensor(mut self, name: &str, dims: &[i64], values: &[f32]) -> Self {
+    fn stored(mut self, name: &str, dims: &[i64], kind: tensor_proto::DataType, raw_data: Vec<u8>) -> Self {
+        let (name, dims) = (name.into(), dims.to_vec());
         self.graph.initializer.push(TensorProto {
-            name: name.into(),
-            dims: dims.to_vec(),
-            data_type: tensor_proto::DataType::Float as i32,
-            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            name,
+            dims,
+            data_type: kind as i32,
+            raw_data,
             ..Default::default()
         });
         self
     }
 
+    pub fn tensor(self, name: &str, dims: &[i64], values: &[f32]) -> Self {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.stored(name, dims, tensor_proto::DataType::Float, bytes)
+    }
+
     /// A list of whole numbers, such as a shape.
-    pub fn shape(mut self, name: &str, values: &[i64]) -> Self {
-        self.graph.initializer.push(TensorProto {
-            name: name.into(),
-            dims: vec![values.len() as i64],
-            data_type: tensor_proto::DataType::Int64 as i32,
-            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            ..Default::default()
-        });
-        self
+    pub fn shape(self, name: &str, values: &[i64]) -> Self {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.stored(name, &[values.len() as i64], tensor_proto::DataType::Int64, bytes)
     }
 
     /// A 3x3 convolution with these kernels, `[outputs, inputs, 3, 3]`, and no bias.
@@ -196,15 +196,9 @@ impl Builder {
     }
 
     /// A tensor of f64.
-    pub fn doubles(mut self, name: &str, dims: &[i64], values: &[f64]) -> Self {
-        self.graph.initializer.push(TensorProto {
-            name: name.into(),
-            dims: dims.to_vec(),
-            data_type: tensor_proto::DataType::Double as i32,
-            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            ..Default::default()
-        });
-        self
+    pub fn doubles(self, name: &str, dims: &[i64], values: &[f64]) -> Self {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.stored(name, dims, tensor_proto::DataType::Double, bytes)
     }
 
     /// A list that says it is of another length.

@@ -239,7 +239,7 @@ fn border(geometry: &Geometry, layer: &Layer, shape: Shape) -> [usize; 2] {
 /// The shape of every value.
 fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, String> {
     let mut shapes = vec![image; graph.values];
-    let most = most_values((image.height * image.width) as u64);
+    let most = most_values(image.height as u64 * image.width as u64);
     for Step { operation, inputs, posts, output } in &graph.steps {
         let input = shapes[*inputs.first().ok_or("a step without input")?];
         let shape = match operation {

@@ -115,8 +115,7 @@ impl Admission {
             values: None,
             constant: false,
         };
-        let pixels = (shape[0] * shape[2] * shape[3]) as u64;
-        let most = most_values(pixels);
+        let most = most_values([0, 2, 3].map(|axis| shape[axis] as u64).iter().product());
         let mut computed = HashMap::from([(self.input.as_str(), image)]);
         let mut constants = 0;
         for node in &self.nodes {
