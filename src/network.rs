@@ -10,6 +10,7 @@ mod layers;
 mod onnx;
 mod own;
 mod plan;
+mod prefix;
 mod run;
 #[cfg(feature = "tract")]
 mod tract;
@@ -17,6 +18,7 @@ mod tract;
 pub use convention::{Colour, Convention, Properties};
 pub use layers::{Layer, Rule};
 pub use plan::Plan;
+pub use prefix::Prefix;
 pub use run::{LayerQuantization, Observer, Tap, Visit, Weights};
 #[cfg(feature = "tract")]
 pub use tract::round_as_browsers_do;

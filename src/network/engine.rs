@@ -72,6 +72,14 @@ pub enum Wish {
     Change,
 }
 
+/// Images on their way through a graph. A copy can go on in another way.
+#[derive(Clone)]
+pub struct Pass {
+    runs: Vec<Run>,
+    /// The next step.
+    at: usize,
+}
+
 impl Graph {
     /// Weights for a layer as this graph needs them, from `[out, in / groups, height, width]` and what is added to the
     /// bias, for each output or nothing.
@@ -82,19 +90,32 @@ impl Graph {
         Kernels::new(&layers[layer], geometry, *shuffle, weights, &bias)
     }
 
-    /// Runs images of the plan's size side by side, step by step.
-    pub fn run<V: Visitor>(
+    /// Images of the plan's size, to go through the graph side by side.
+    pub fn enter(&self, plan: &Plan, images: &[Planes]) -> Pass {
+        Pass { runs: images.iter().map(|image| Run::new(self, plan, image)).collect(), at: 0 }
+    }
+
+    /// Takes a pass on, step by step: to the convolution of a layer, or to the end.
+    pub fn advance<V: Visitor>(
         &self,
         plan: &Plan,
         layers: &[Layer],
-        images: &[Planes],
+        pass: &mut Pass,
+        before: Option<usize>,
         visitor: &mut V,
-    ) -> Result<Vec<Planes>, V::Error> {
-        let mut runs: Vec<Run> = images.iter().map(|image| Run::new(self, plan, image)).collect();
+    ) -> Result<(), V::Error> {
+        let runs = &mut pass.runs;
         let mut scratches: Vec<Scratch> = (0..parallel::threads()).map(|_| Scratch::default()).collect();
         let mut planes = Vec::new();
-        for (at, step) in self.steps.iter().enumerate() {
-            for run in &mut runs {
+        while let Some(step) = self.steps.get(pass.at) {
+            let at = pass.at;
+            if let Operation::Convolution { layer, .. } = step.operation
+                && before == Some(layer)
+            {
+                break;
+            }
+            pass.at += 1;
+            for run in &mut *runs {
                 plan.clear[at].iter().for_each(|(slot, frame)| frame.clear_border(&mut run.slots[*slot]));
             }
             let Operation::Convolution { layer, geometry, shuffle } = step.operation else {
@@ -133,7 +154,12 @@ impl Graph {
             };
             runs.iter_mut().for_each(|run| run.convolve(plan, step, &work, &mut scratches));
         }
-        Ok(runs.iter().map(|run| run.output(plan.places[self.output])).collect())
+        Ok(())
+    }
+
+    /// What came out of a pass that is at its end.
+    pub fn outputs(&self, plan: &Plan, pass: &Pass) -> Vec<Planes> {
+        pass.runs.iter().map(|run| run.output(plan.places[self.output])).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Networks on our own engine.
 
 use super::convention::PROBE_SIZE;
-use super::engine::{Graph, Kernels, Plan, Visitor, Wish, read};
+use super::engine::{Graph, Kernels, Pass, Plan, Visitor, Wish, read};
 use super::run::Form;
 use super::{Layer, LayerQuantization, Network, Observer, Planes, Tap, Visit, Weights, onnx, plan};
 use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError};
@@ -50,20 +50,38 @@ impl Own {
         self.packed.get_or_init(|| (0..network.layers.len()).map(pack).collect())
     }
 
-    /// [`Network::run`].
-    pub fn run(
+    /// An image at the network's input.
+    pub fn enter(&self, plan: &Plan, input: Planes) -> Pass {
+        self.graph.enter(plan, &[input])
+    }
+
+    /// Takes an image on in full precision as far as a layer.
+    pub fn advance(
         &self,
         network: &Network,
         (plan, own): (&plan::Plan, &Plan),
-        input: Planes,
+        pass: &mut Pass,
+        layer: usize,
+    ) -> Result<()> {
+        let packed = self.packed(network);
+        let mut running = Running { network, plan, packed, layers: &[], observer: &mut (), errors: &mut [] };
+        self.graph.advance(own, &network.layers, pass, Some(layer), &mut running)
+    }
+
+    /// Takes an image to the end, as [`Network::run`].
+    pub fn finish(
+        &self,
+        network: &Network,
+        (plan, own): (&plan::Plan, &Plan),
+        mut pass: Pass,
         layers: &[LayerQuantization],
         observer: &mut dyn Observer,
         errors: &mut [Vec<QuantizationError>],
     ) -> Result<Planes> {
         let packed = self.packed(network);
         let mut running = Running { network, plan, packed, layers, observer, errors };
-        let mut outputs = self.graph.run(own, &network.layers, &[input], &mut running)?;
-        Ok(outputs.remove(0))
+        self.graph.advance(own, &network.layers, &mut pass, None, &mut running)?;
+        Ok(self.graph.outputs(own, &pass).remove(0))
     }
 
     /// [`Network::walk`].
@@ -76,9 +94,10 @@ impl Own {
     ) -> Result<()> {
         let left = Layer::quantized(&network.layers).count();
         let mut walking = Walking { network, packed: self.packed(network), visit, weights: None, left };
-        match self.graph.run(plan, &network.layers, inputs, &mut walking) {
+        let mut pass = self.graph.enter(plan, inputs);
+        match self.graph.advance(plan, &network.layers, &mut pass, None, &mut walking) {
             Err(Error::Cancelled) if walking.left == 0 => Ok(()),
-            other => other.map(|_| ()),
+            other => other,
         }
     }
 }

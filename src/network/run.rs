@@ -96,7 +96,7 @@ impl Network {
         let mut errors = vec![Vec::new(); self.layers.len()];
         let output = match (&self.runner, &plan.executor) {
             (Runner::Own(own), Executor::Own(of_own)) => {
-                own.run(self, (plan, of_own), input, layers, observer, &mut errors)?
+                own.finish(self, (plan, of_own), own.enter(of_own, input), layers, observer, &mut errors)?
             }
             #[cfg(feature = "tract")]
             (Runner::Tract(_), Executor::Tract(runnable)) => {

@@ -33,13 +33,24 @@ impl Session {
     /// # Errors
     /// What goes wrong in the network.
     pub fn output_error(&self, references: &[Reference], prepared: &Prepared) -> Result<f64> {
+        let outputs = references.iter().map(|Reference { input, .. }| {
+            let plan = self.network.plan([input.height, input.width])?;
+            Ok(self.network.run(&plan, input.clone(), &prepared.layers, &mut ())?.0)
+        });
+        self.mean_error(references, outputs)
+    }
+
+    /// The same of outputs that are at hand.
+    fn mean_error(
+        &self,
+        references: &[Reference],
+        outputs: impl Iterator<Item = Result<Planes>>,
+    ) -> Result<f64> {
         let range = f64::from(self.network.convention().range);
         let (mut sum, mut count) = (0.0, 0usize);
-        for Reference { input, output } in references {
-            let plan = self.network.plan([input.height, input.width])?;
-            let (other, _) = self.network.run(&plan, input.clone(), &prepared.layers, &mut ())?;
-            sum +=
-                output.values.iter().zip(&other.values).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+        for (Reference { output, .. }, other) in references.iter().zip(outputs) {
+            let pairs = output.values.iter().zip(other?.values);
+            sum += pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
             count += output.values.len();
         }
         Ok(sum / count.max(1) as f64 / (range * range))
@@ -59,7 +70,8 @@ impl Session {
         })
     }
 
-    /// Measures every quantized layer at every width on these pictures, several layers at a time where there are threads.
+    /// Measures every quantized layer at every width on these pictures. What comes before a layer runs only once; several
+    /// widths at a time where there are threads.
     ///
     /// # Errors
     /// [`Error::Cancelled`], and as [`Session::prepare`].
@@ -71,18 +83,25 @@ impl Session {
         progress: &dyn Progress,
     ) -> Result<Vec<LayerErrors>> {
         let references = parallel::try_map(pictures, |picture| self.reference(picture))?;
+        let mut prefixes = Vec::new();
+        for Reference { input, .. } in &references {
+            prefixes.push(self.network.prefix(input.clone())?);
+        }
         let layers = self.network.layers();
-        let quantized: Vec<usize> = Layer::quantized(layers).collect();
-        let total = quantized.len() * widths.len();
+        let total = Layer::quantized(layers).count() * widths.len();
         let done = AtomicUsize::new(0);
-        parallel::try_map(&quantized, |&layer| {
-            let error = |width: &BitWidth| {
-                let error = self.output_error(&references, &self.prepare_layer(layer, *width, options)?)?;
+        let mut found = Vec::new();
+        for layer in Layer::quantized(layers) {
+            prefixes.iter_mut().try_for_each(|prefix| prefix.advance(layer))?;
+            let errors = parallel::try_map(widths, |width| {
+                let prepared = self.prepare_layer(layer, *width, options)?;
+                let outputs = prefixes.iter().map(|prefix| prefix.finish(&prepared.layers));
+                let error = self.mean_error(&references, outputs)?;
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                 if progress.report(done as f32 / total as f32) { Ok(error) } else { Err(Error::Cancelled) }
-            };
-            let errors = widths.iter().map(error).collect::<Result<_>>()?;
-            Ok(LayerErrors { layer, weights: layers[layer].weights(), errors })
-        })
+            })?;
+            found.push(LayerErrors { layer, weights: layers[layer].weights(), errors });
+        }
+        Ok(found)
     }
 }

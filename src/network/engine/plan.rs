@@ -38,10 +38,16 @@ impl Frame {
         self.before + self.shape.width + self.after
     }
 
-    /// Number of values; where there are more than can be counted, so many.
-    pub fn len(&self) -> usize {
+    /// Number of values, also where it is more than memory can hold.
+    fn values(&self) -> u64 {
         let rows = self.before + self.shape.height + self.after;
-        rows.saturating_mul(self.columns()).saturating_mul(self.shape.channels)
+        let sides = [self.columns(), self.shape.channels];
+        sides.iter().fold(rows as u64, |product, side| product.saturating_mul(*side as u64))
+    }
+
+    /// Number of values of a frame that memory holds.
+    pub fn len(&self) -> usize {
+        self.values() as usize
     }
 
     /// Makes the border zero; what is inside stays.
@@ -103,7 +109,7 @@ impl Place {
 pub struct Plan {
     pub places: Vec<Place>,
     /// Number of values in each buffer.
-    pub slots: Vec<usize>,
+    pub slots: Vec<u64>,
     /// By step, the buffers whose borders must be cleared before it.
     pub clear: Vec<Vec<(usize, Frame)>>,
     /// By step, the buffer for a quantized copy of a convolution's input, which is no slot.
@@ -185,7 +191,7 @@ impl Plan {
                 busy_until.push(0);
                 self.slots.len() - 1
             });
-            self.slots[slot] = self.slots[slot].max(frame.len());
+            self.slots[slot] = self.slots[slot].max(frame.values());
             busy_until[slot] = *last;
             slot_of[root] = slot;
             if let Some(clear) = self.clear.get_mut(*first) {
@@ -197,9 +203,9 @@ impl Plan {
 
     /// Bytes of all buffers, with the largest input of a convolution as planes and copied back.
     pub fn bytes(&self) -> u64 {
-        let copy = self.copies.iter().flatten().map(Frame::len).max().unwrap_or(0);
-        let lengths = self.slots.iter().chain([&copy; 2]).map(|length| *length as u64);
-        lengths.fold(0, u64::saturating_add).saturating_mul(size_of::<f32>() as u64)
+        let copy = self.copies.iter().flatten().map(Frame::values).max().unwrap_or(0);
+        let values = self.slots.iter().chain([&copy; 2]);
+        values.fold(0u64, |sum, values| sum.saturating_add(*values)).saturating_mul(size_of::<f32>() as u64)
     }
 
     /// By layer, output positions of the convolution.

@@ -28,6 +28,7 @@ impl Work<'_> {
 }
 
 /// The buffers of one image.
+#[derive(Clone)]
 pub struct Run {
     pub slots: Vec<Vec<f32>>,
     /// The changed input of the present convolution.
@@ -38,7 +39,7 @@ pub struct Run {
 
 impl Run {
     pub fn new(graph: &Graph, plan: &Plan, image: &Planes) -> Self {
-        let slots = plan.slots.iter().map(|length| vec![0.0; *length]).collect();
+        let slots = plan.slots.iter().map(|length| vec![0.0; *length as usize]).collect();
         let mut run = Run { slots, copy: Vec::new(), summaries: vec![None; graph.values] };
         let place = plan.places[0];
         interleave(&image.values, &mut run.slots[place.slot], place);

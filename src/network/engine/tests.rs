@@ -37,8 +37,9 @@ fn errors(layer: &Layer, geometry: Geometry, [height, width]: [usize; 2]) -> [f6
     let layers = std::slice::from_ref(layer);
     let plan = Plan::new(&graph, layers, [height, width], layer.inputs).unwrap();
     let kernels = Arc::new(graph.kernels(layers, 0, &weights, &[]));
-    let output =
-        graph.run(&plan, layers, std::slice::from_ref(&image), &mut Plain(kernels)).unwrap().remove(0);
+    let mut pass = graph.enter(&plan, std::slice::from_ref(&image));
+    graph.advance(&plan, layers, &mut pass, None, &mut Plain(kernels)).unwrap();
+    let output = graph.outputs(&plan, &pass).remove(0);
     let group = [layer.inputs / layer.groups, layer.outputs / layer.groups];
     let [top, left, ..] = geometry.pads;
     let (mut largest, mut noise, mut signal) = (0.0f64, 0.0, 0.0);
