@@ -10,7 +10,7 @@ wasm_pack_version=0.15.1
 cargo_deny_version=0.20.2
 cargo_fuzz_version=0.13.2
 onnxruntime_web_version=1.30.0
-wasm_limit=680000 # bytes of the program without tract when compressed
+wasm_limit=690000 # bytes of the program without tract when compressed
 export PATH=$tools/bin:$PATH
 
 usage() {
@@ -42,8 +42,8 @@ usage: ./build.sh [command]
   bench growth [PICTURE.svg]
            measure, and draw, how a run's time grows with pixels, features and blocks (benches/growth.mjs)
   fuzz [TARGET [SECONDS]]
-           change networks, made files and images one thing at a time until something breaks (tests/fuzz): one of
-           network, made_files, image, quantizers; for an hour
+           change networks, made files, images and links one thing at a time until something breaks (tests/fuzz): one of
+           network, made_files, image, quantizers, link; for an hour
   help     print this
 
 Tools are kept in ~/.cache/dfsq (or $DFSQ_CACHE) and installed only when missing.
@@ -258,13 +258,21 @@ bench_native() {
 
 # Without a sanitizer: the program has no unsafe code of its own, and a stable compiler has none.
 fuzz() {
+  local target=${1:-network} seconds=${2:-3600}
+  if [ "$target" = link ]; then
+    build
+    setup_page_tests
+    setup_browser
+    node tests/fuzz/link.mjs "$seconds"
+    return
+  fi
   setup_rust
   setup_cargo_fuzz
-  mkdir -p "$cache/fuzz/corpus/${1:-network}" "$cache/fuzz/found"
-  say "building (about 8 minutes the first time), then changing things for ${2:-3600} seconds"
+  mkdir -p "$cache/fuzz/corpus/$target" "$cache/fuzz/found"
+  say "building (about 8 minutes the first time), then changing things for $seconds seconds"
   (cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . --sanitizer none --target-dir "$cache/fuzz/target" \
-    "${1:-network}" "$cache/fuzz/corpus/${1:-network}" -- \
-    -max_total_time="${2:-3600}" -len_control=0 -max_len=256 -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$cache/fuzz/found/")
+    "$target" "$cache/fuzz/corpus/$target" -- \
+    -max_total_time="$seconds" -len_control=0 -max_len=256 -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$cache/fuzz/found/")
 }
 
 check() {

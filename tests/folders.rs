@@ -41,6 +41,8 @@ fn a_bad_file_is_passed_over_and_named_at_the_end() {
     assert_eq!(scores["images"].as_array().unwrap().len(), 2, "the others are scored");
     assert_eq!(outcome("calibrate net.onnx --images hr -o net.calibration --json")["crops"], 4);
     assert!(has(&folder.path("net.calibration")));
+    let rows = outcome("ablate net.onnx --hr hr --calibration hr --bits 3 --json");
+    assert_eq!(rows["full_precision"], outcome("eval net.onnx --hr hr --method fp32 --json")["mean_psnr_y"]);
     assert_eq!(outcome("report net.onnx --images hr -o report --json")["images"], 2);
 }
 

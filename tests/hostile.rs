@@ -38,7 +38,7 @@ fn files_of_hostile_networks_are_kept() {
             std::fs::write(&path, &bytes).unwrap();
         }
         assert!(std::fs::read(&path).is_ok_and(|kept| kept == bytes), "{} is old", path.display());
-        expected.insert(format!("{what}.onnx"), words.into());
+        assert!(expected.insert(format!("{what}.onnx"), words.into()).is_none(), "{what} is there twice");
     }
     let (path, text) = (folder.join("expected.json"), serde_json::to_string_pretty(&expected).unwrap());
     if update {

@@ -11,13 +11,14 @@ use wasm_bindgen_test::wasm_bindgen_test;
 #[cfg(target_arch = "wasm32")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
-/// All are 16 x 8, red on the left and blue on the right, made with Pillow; their first frame, where there are several.
-const FILES: [(&str, &[u8]); 9] = [
+/// All are 16 x 8, red on the left and blue on the right, made with Pillow but for the interlaced one; their first frame, where there are several.
+const FILES: [(&str, &[u8]); 10] = [
     ("animated.png", include_bytes!("images/animated.png")),
     ("animated.webp", include_bytes!("images/animated.webp")),
     ("cmyk.jpg", include_bytes!("images/cmyk.jpg")),
     ("grey-16.png", include_bytes!("images/grey-16.png")),
     ("grey.jpg", include_bytes!("images/grey.jpg")),
+    ("interlaced.png", include_bytes!("images/interlaced.png")),
     ("lossy.webp", include_bytes!("images/lossy.webp")),
     ("one-bit.png", include_bytes!("images/one-bit.png")),
     ("palette.png", include_bytes!("images/palette.png")),

@@ -1,15 +1,16 @@
 //! `dfsq ablate`
 
 use super::crops::Source;
-use super::eval;
 use super::options::{CropOptions, NetworkFile, PointOptions, RecipeOptions, bit_width};
+use super::results::ImageScore;
 use super::session::{self, uniform_bits};
-use anyhow::Result;
+use super::{eval, passed_over};
+use anyhow::{Result, ensure};
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{BitWidth, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, WordSets};
-use dfsq::session::{Method, MinMaxRange, Options, Session};
+use dfsq::session::{Method, MinMaxRange, Options};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -117,12 +118,19 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let mut session = session::open(&arguments.network)?;
-    let pairs = arguments.images.pairs()?;
-    let mean = |session: &Session, options: &Options| -> Result<f64> {
-        let scores = eval::scores(session, options, &pairs)?;
-        Ok(scores.iter().map(|score| score.psnr_y).sum::<f64>() / scores.len() as f64)
-    };
-    let full_precision = mean(&session, &Options::full_precision())?;
+    // The images that can be scored in full precision are those of every row.
+    let all = arguments.images.pairs()?;
+    let mut scored = Vec::new();
+    for (score, pair) in eval::scores(&session, &Options::full_precision(), &all)?.into_iter().zip(all) {
+        match score {
+            Ok(score) => scored.push((pair, score)),
+            Err(error) => passed_over::add(&pair.0, error)?,
+        }
+    }
+    ensure!(!scored.is_empty(), "no image could be scored");
+    let (pairs, scores): (Vec<_>, Vec<_>) = scored.into_iter().unzip();
+    let mean = |scores: &[ImageScore]| scores.iter().map(|s| s.psnr_y).sum::<f64>() / scores.len() as f64;
+    let full_precision = mean(&scores);
     let mut report = Report { bits: arguments.bits.clone(), full_precision, rows: Vec::new() };
     if !arguments.json {
         let heads: String =
@@ -141,7 +149,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             session::calibrate(&mut session, &source, &arguments.bits, settings)?;
         }
         let score = |bits: &BitWidth| {
-            mean(&session, &Options { weight_bits: *bits, activation_bits: *bits, ..options.clone() })
+            let options = Options { weight_bits: *bits, activation_bits: *bits, ..options.clone() };
+            let scores = eval::scores(&session, &options, &pairs)?.into_iter().collect::<Result<Vec<_>>>()?;
+            Ok(mean(&scores))
         };
         let psnr_y = arguments.bits.iter().map(score).collect::<Result<Vec<f64>>>()?;
         if !arguments.json {

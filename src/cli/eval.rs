@@ -145,8 +145,8 @@ fn hash_of((hr, lr): &Pair) -> Result<String> {
     Ok(digest.finish())
 }
 
-/// Scores every image, several at a time.
-pub fn scores(session: &Session, options: &Options, pairs: &[Pair]) -> Result<Vec<ImageScore>> {
+/// The score of every image, or why it has none; several at a time.
+pub fn scores(session: &Session, options: &Options, pairs: &[Pair]) -> Result<Vec<Result<ImageScore>>> {
     let prepared = session.prepare(options)?;
     let bar = progress::counted(pairs.len(), "scoring");
     let one = |pair: &Pair| {
@@ -154,7 +154,7 @@ pub fn scores(session: &Session, options: &Options, pairs: &[Pair]) -> Result<Ve
         bar.one_more();
         result
     };
-    pairs.par_iter().map(one).collect()
+    Ok(pairs.par_iter().map(one).collect())
 }
 
 fn score(session: &Session, prepared: &Prepared, (hr, lr): &Pair) -> Result<ImageScore> {

@@ -35,47 +35,81 @@ impl KMeans {
             return keep(&centres);
         }
         for _ in 0..self.restarts.max(1) {
-            let mut centres = plus_plus(&bins, self.clusters, rng);
-            let mut before = Vec::new();
+            let mut lloyd = Lloyd::new(data, plus_plus(&bins, self.clusters, rng));
             for _ in 0..self.max_iterations {
                 if self.pin_zero {
-                    pin_zero(&mut centres, self.clusters);
+                    pin_zero(&mut lloyd.centres, self.clusters);
                 }
                 // A pinned centre moves away in every step, and back, so that the others may all have come to rest.
-                if centres == before {
-                    break;
-                }
-                before.clone_from(&centres);
-                if step(data, &mut centres) <= self.tolerance {
+                if lloyd.is_at_rest() || lloyd.step() <= self.tolerance {
                     break;
                 }
             }
             if self.pin_zero {
-                pin_zero(&mut centres, self.clusters);
+                pin_zero(&mut lloyd.centres, self.clusters);
             }
-            keep(&centres);
+            keep(&lloyd.centres);
         }
     }
 }
 
-/// One Lloyd step; returns the farthest move. A mean lies between its cluster's ends, so the order is kept.
-fn step(data: &Cumulative, centres: &mut [f64]) -> f64 {
-    let mut farthest = 0.0f64;
-    let mut from = 0;
-    for i in 0..centres.len() {
-        // `centres[i]` still has its old value here, and so has the next one.
-        let old = centres[i];
-        let to = centres.get(i + 1).map_or(data.end(), |next| data.cut((old + next) / 2.0)).max(from);
-        let (count, sum) = data.range(from, to);
-        if count > 0.0 {
-            centres[i] = sum / count;
-            // A comparison, because `max` is a function in WebAssembly.
-            let moved = (centres[i] - old).abs();
-            farthest = if moved > farthest { moved } else { farthest };
-        }
-        from = to;
+/// Lloyd's steps. Most centres soon come to rest; only what lies beside one that moved is looked at again.
+struct Lloyd<'d> {
+    data: &'d Cumulative,
+    /// Ascending.
+    centres: Vec<f64>,
+    /// Where they were in the last step.
+    before: Vec<f64>,
+    /// By centre, the end of its values in the last step, and their mean; NaN where there are none.
+    clusters: Vec<(usize, f64)>,
+}
+
+impl<'d> Lloyd<'d> {
+    fn new(data: &'d Cumulative, centres: Vec<f64>) -> Self {
+        Lloyd { data, centres, before: Vec::new(), clusters: Vec::new() }
     }
-    farthest
+
+    /// Whether the next step would be as the last one.
+    fn is_at_rest(&self) -> bool {
+        self.centres == self.before
+    }
+
+    /// Moves every centre to the mean of its values; returns the farthest move. A mean lies between its cluster's ends, so
+    /// the order is kept.
+    fn step(&mut self) -> f64 {
+        let Lloyd { data, centres, before, clusters } = self;
+        if before.len() != centres.len() {
+            *before = vec![f64::NAN; centres.len()];
+            *clusters = vec![(0, f64::NAN); centres.len()];
+        }
+        let (mut from, mut other_start) = (0, false);
+        for (i, (end, mean)) in clusters.iter_mut().enumerate() {
+            let to = match centres.get(i + 1) {
+                None => data.end(),
+                Some(next) if centres[i] != before[i] || *next != before[i + 1] => {
+                    data.cut((centres[i] + next) / 2.0).max(from)
+                }
+                Some(_) => *end,
+            };
+            let other_end = to != *end;
+            if other_start || other_end {
+                let (count, sum) = data.range(from, to);
+                (*end, *mean) = (to, sum / count);
+            }
+            (from, other_start) = (to, other_end);
+        }
+        before.clone_from(centres);
+        let mut farthest = 0.0f64;
+        for (centre, (_, mean)) in centres.iter_mut().zip(clusters) {
+            if !mean.is_nan() {
+                // A comparison, because `max` is a function in WebAssembly.
+                let moved = (*mean - *centre).abs();
+                farthest = if moved > farthest { moved } else { farthest };
+                *centre = *mean;
+            }
+        }
+        farthest
+    }
 }
 
 /// Moves the centre nearest to 0 there, or adds one while there is room. Centres are and stay ascending.
@@ -232,16 +266,36 @@ mod tests {
     fn a_step_never_raises_the_error_and_the_seed_repeats() {
         let mut rng = fastrand::Rng::with_seed(2);
         let data = cumulative(&(0..4000).map(|_| rng.f32().powi(2) * 2.0 - 1.0).collect::<Vec<_>>());
-        let mut centres = plus_plus(&data.occupied(), 12, &mut rng);
-        let mut error = data.squared_error(&centres);
+        let mut lloyd = Lloyd::new(&data, plus_plus(&data.occupied(), 12, &mut rng));
+        let mut error = data.squared_error(&lloyd.centres);
         for _ in 0..30 {
-            step(&data, &mut centres);
-            let next = data.squared_error(&centres);
+            lloyd.step();
+            let next = data.squared_error(&lloyd.centres);
             assert!(next <= error * (1.0 + 1e-9));
             error = next;
         }
         let options = KMeans { clusters: 12, ..OPTIONS };
         assert_eq!(best(&data, options, 4), best(&data, options, 4));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_not_looked_at_again_is_as_it_was() {
+        let mut rng = fastrand::Rng::with_seed(6);
+        let data = cumulative(&(0..3000).map(|_| rng.f32().powi(3) * 2.0 - 1.0).collect::<Vec<_>>());
+        let mut lloyd = Lloyd::new(&data, plus_plus(&data.occupied(), 40, &mut rng));
+        for _ in 0..60 {
+            pin_zero(&mut lloyd.centres, 40);
+            let old = lloyd.centres.clone();
+            let cuts = old.windows(2).map(|pair| data.cut((pair[0] + pair[1]) / 2.0));
+            let edges: Vec<usize> = [0].into_iter().chain(cuts).chain([data.end()]).collect();
+            let mean = |(i, old): (usize, &f64)| match data.range(edges[i], edges[i + 1]) {
+                (0.0, _) => *old,
+                (count, sum) => sum / count,
+            };
+            let moved: Vec<f64> = old.iter().enumerate().map(mean).collect();
+            lloyd.step();
+            assert_eq!(lloyd.centres, moved);
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -288,6 +288,41 @@ pub fn networks() -> Vec<(&'static str, Builder)> {
                 net.node("AveragePool", &["a"], "b", attributes)
             }),
         ),
+        (
+            "attention of whole channels by fully connected layers",
+            between(|net| {
+                let weights =
+                    copying(12, 12, 1.0 / 9.0, |o| o)[4..].iter().step_by(9).copied().collect::<Vec<_>>();
+                let net = net
+                    .tensor("w", &[12, 12], &weights)
+                    .tensor("shift", &[12], &[1.0; 12])
+                    .shape("axes", &[2, 3]);
+                let net =
+                    net.node("GlobalAveragePool", &["a"], "g", vec![]).node("Flatten", &["g"], "f", vec![]);
+                let net = net.node(
+                    "Gemm",
+                    &["f", "w", "shift"],
+                    "l",
+                    vec![integer("transB", 1), float("beta", 0.5)],
+                );
+                net.node("Unsqueeze", &["l", "axes"], "s", vec![]).node("Mul", &["a", "s"], "b", vec![])
+            }),
+        ),
+        (
+            "a mean repeated over pixels as PyTorch writes it",
+            between(|net| {
+                let net =
+                    net.node("GlobalAveragePool", &["a"], "g", vec![]).node("Shape", &["a"], "size", vec![]);
+                let net = net.shape("kept", &[-1]).shape("one", &[1]).shape("two", &[2]).shape("four", &[4]);
+                let net = net.shape("first", &[0]);
+                let sides = vec![integer("axis", 0)];
+                let net = net.node("Slice", &["size", "two", "four", "first"], "sides", vec![]);
+                let net = net.node("Concat", &["kept", "kept", "sides"], "wanted", sides);
+                let net = net.node("Equal", &["wanted", "kept"], "open", vec![]);
+                let net = net.node("Where", &["open", "one", "wanted"], "shape", vec![]);
+                net.node("Expand", &["g", "shape"], "e", vec![]).node("Mul", &["a", "e"], "b", vec![])
+            }),
+        ),
         ("tanh", unary("Tanh")),
         ("elu", unary("Elu")),
         ("softplus", unary("Softplus")),

@@ -34,6 +34,16 @@ test("every hostile network is refused in words, and what was there goes on", as
   assert.deepEqual(page.complaints, [], "no panic on the way");
 });
 
+test("the page cannot speak to another place", async () => {
+  const page = await open();
+  const connect = () =>
+    new Promise((resolve) => {
+      addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective), { once: true });
+      fetch("http://127.0.0.2:9/").catch(() => setTimeout(resolve, 1000, "not forbidden"));
+    });
+  assert.equal(await page.evaluate(connect), "connect-src");
+});
+
 /** A chunk of a PNG. */
 function chunk(type, content) {
   const body = Buffer.concat([Buffer.from(type), content]);

@@ -24,12 +24,12 @@ test("a change is announced once, and none is not", () => {
 
 test("a link brings back what it was made of", () => {
   const one = settings();
-  one.set({ weightBits: 3, mode: "upscale", layerBits: { "body.0": [2, 8] } });
+  one.set({ weightBits: 3, mode: "upscale", layerBits: { "body.0": [2, 8], "100%25: a, b": [3, 3] } });
   one.choose(["points", "selection"], "exact");
   one.choose(["denormalizationBits"], "6");
   const again = settings(new URLSearchParams(one.toLink()).toString());
   assert.ok(same(again.values, one.values));
-  assert.ok(same(settings("weights=5&mode=fly&selection=__proto__&layers=a:9:1,b,:4:4").values, settings().values), "what is not understood is passed over");
+  assert.ok(same(settings("weights=5&mode=fly&selection=__proto__&layers=a:9:1,b,:4:4,c:4:4:4").values, settings().values), "what is not understood is passed over");
 });
 
 test("a run depends on what its method uses, and on nothing else", () => {

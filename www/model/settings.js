@@ -110,7 +110,7 @@ export class Settings extends EventTarget {
   toLink() {
     const { weightBits, activationBits, mode, layerBits } = this.#values;
     const changed = CHOICES.filter(({ path }) => !this.isDefault(path));
-    const layers = Object.entries(layerBits).map(([name, bits]) => [name, ...bits].join(":"));
+    const layers = Object.entries(layerBits).map(([name, bits]) => [name.replace(/[%:,]/g, encodeURIComponent), ...bits].join(":"));
     return {
       weights: String(weightBits),
       activations: String(activationBits),
@@ -132,13 +132,12 @@ export class Settings extends EventTarget {
     take("activations", bits, ["activationBits"]);
     take("mode", ["benchmark", "upscale"], ["mode"]);
     for (const { name, values: allowed, path } of CHOICES) take(name, allowed.map(([value]) => value), path);
-    /** @type {Record<string, BitPair>} */
-    const layerBits = {};
-    for (const part of link.get("layers")?.split(",") ?? []) {
-      const [name, weights, activations] = part.split(":");
-      if (name && bits.includes(weights) && bits.includes(activations)) layerBits[name] = [Number(weights), Number(activations)];
-    }
-    return { ...values, layerBits };
+    const layers = (link.get("layers")?.split(",") ?? []).flatMap((part) => {
+      const [name, ...widths] = part.split(":");
+      const understood = name && widths.length === 2 && widths.every((width) => bits.includes(width));
+      return understood ? [[name.replace(/%(25|3A|2C)/g, decodeURIComponent), widths.map(Number)]] : [];
+    });
+    return { ...values, layerBits: Object.fromEntries(layers) };
   }
 }
 

@@ -41,6 +41,7 @@ export class Errors {
     if (isCancelled(cause)) return;
     this.#told.push(what ? `${what}: ${messageOf(cause)}` : messageOf(cause));
     this.draw();
+    this.#box.scrollIntoView({ block: "nearest" });
   }
 
   /** The user goes on to something else. */

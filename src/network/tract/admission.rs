@@ -23,6 +23,8 @@ const MAX_FOLLOWED: u64 = 4096;
 enum Kind {
     Float,
     Integer,
+    /// Of a comparison.
+    Boolean,
 }
 
 /// What is known of a tensor.
@@ -157,7 +159,12 @@ impl Admission {
 
 /// What a node's outputs are, in words why it cannot be admitted.
 fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
-    let one = match call.node.op_type.as_str() {
+    let op = call.node.op_type.as_str();
+    let compared = call.inputs.iter().flatten().any(|input| input.kind == Kind::Boolean);
+    if compared && !matches!(op, "Where" | "Cast" | "Identity") {
+        return Err("it takes numbers only".into());
+    }
+    let one = match op {
         "Split" => return layout::split(call),
         "Relu" | "Sigmoid" | "Tanh" | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "Elu" | "Selu"
         | "Softplus" | "Erf" | "Exp" | "Log" | "Sqrt" | "Reciprocal" => {
@@ -170,7 +177,7 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
         }
         "Abs" | "Neg" | "Floor" | "Ceil" | "Identity" => {
             call.arity(1, 1)?;
-            let change: fn(f64) -> f64 = match call.node.op_type.as_str() {
+            let change: fn(f64) -> f64 = match op {
                 "Abs" => f64::abs,
                 "Neg" => |v| -v,
                 "Floor" => f64::floor,
@@ -219,7 +226,10 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
             (1..call.inputs.len())
                 .try_fold(call.input(0)?.clone(), |so_far, at| call.broadcast(&so_far, call.input(at)?))?
         }
+        "Equal" => call.comparison()?,
+        "Where" => call.choice()?,
         "MatMul" => call.product()?,
+        "Gemm" => call.affine()?,
         "BatchNormalization" => spatial::batch_normalization(call)?,
         "Conv" => spatial::convolution(call)?,
         "ConvTranspose" => spatial::transposed_convolution(call)?,
@@ -242,6 +252,7 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
         "Shape" => layout::shape(call)?,
         "Reshape" => layout::reshape(call)?,
         "Flatten" => layout::flatten(call)?,
+        "Expand" => layout::expand(call)?,
         "Squeeze" | "Unsqueeze" => layout::squeeze(call)?,
         "Transpose" => layout::transpose(call)?,
         _ => return Err("this operator is not supported".into()),

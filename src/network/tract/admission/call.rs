@@ -175,6 +175,17 @@ impl<'a> Call<'a> {
         Ok(Fact { dims, kind: a.kind, values: None, constant: a.constant && b.constant })
     }
 
+    /// The same with its values, where they are known.
+    fn each(&self, a: &Fact, b: &Fact, compute: impl Fn(f64, f64) -> f64) -> Result<Fact, String> {
+        let mut result = self.broadcast(a, b)?;
+        if let (Some(x), Some(y), 0..=1) = (&a.values, &b.values, result.rank()) {
+            let at = |list: &[f64], i: usize| list[if list.len() == 1 { 0 } else { i }];
+            let count = x.len().max(y.len());
+            result.values = Some((0..count).map(|i| compute(at(x, i), at(y, i))).collect());
+        }
+        Ok(result)
+    }
+
     pub fn arithmetic(&self) -> Result<Fact, String> {
         self.arity(2, 2)?;
         let (a, b) = (self.input(0)?, self.input(1)?);
@@ -191,20 +202,32 @@ impl<'a> Call<'a> {
             }
             return self.broadcast(a, &Fact { kind: a.kind, ..b.clone() });
         }
-        let mut result = self.broadcast(a, b)?;
-        if let (Some(x), Some(y), 0..=1) = (&a.values, &b.values, result.rank()) {
-            let compute = |x: f64, y: f64| match op {
-                "Add" => x + y,
-                "Sub" => x - y,
-                "Mul" => x * y,
-                _ if a.kind == Kind::Integer => (x / y).trunc(),
-                _ => x / y,
-            };
-            let at = |list: &[f64], i: usize| list[if list.len() == 1 { 0 } else { i }];
-            let count = x.len().max(y.len());
-            result.values = Some((0..count).map(|i| compute(at(x, i), at(y, i))).collect());
+        self.each(a, b, |x, y| match op {
+            "Add" => x + y,
+            "Sub" => x - y,
+            "Mul" => x * y,
+            _ if a.kind == Kind::Integer => (x / y).trunc(),
+            _ => x / y,
+        })
+    }
+
+    /// Whether values are equal.
+    pub fn comparison(&self) -> Result<Fact, String> {
+        self.arity(2, 2)?;
+        let result = self.each(self.input(0)?, self.input(1)?, |x, y| f64::from(u8::from(x == y)))?;
+        Ok(Fact { kind: Kind::Boolean, ..result })
+    }
+
+    /// Values of one tensor where something is so, of another where not.
+    pub fn choice(&self) -> Result<Fact, String> {
+        self.arity(3, 3)?;
+        let (so, a, b) = (self.input(0)?, self.input(1)?, self.input(2)?);
+        if so.kind != Kind::Boolean || a.kind == Kind::Boolean {
+            return Err("it chooses between numbers by what is so or not".into());
         }
-        Ok(result)
+        let like = |fact: &Fact| Fact { kind: a.kind, ..fact.clone() };
+        let yes = self.each(&like(so), a, |so, value| if so == 0.0 { f64::NAN } else { value })?;
+        self.each(&yes, b, |yes, no| if yes.is_nan() { no } else { yes })
     }
 
     /// Of matrices.
@@ -219,5 +242,32 @@ impl<'a> Call<'a> {
             broadcast(before, others).filter(|_| inner == other && a.kind == b.kind).ok_or_else(fails)?;
         dims.extend([rows, columns]);
         Ok(Fact { dims, kind: a.kind, values: None, constant: a.constant && b.constant })
+    }
+
+    /// A product of matrices and what is added to it.
+    pub fn affine(&self) -> Result<Fact, String> {
+        self.arity(2, 3)?;
+        let sides = |at: usize, turned: &str| -> Result<[u64; 2], String> {
+            let fact = self.input(at)?;
+            match (self.int_within(turned, 0, [0, 1])?, &fact.dims[..], fact.kind) {
+                (0, [rows, columns], Kind::Float) => Ok([*rows, *columns]),
+                (_, [rows, columns], Kind::Float) => Ok([*columns, *rows]),
+                (_, dims, _) => Err(format!("its input {at} has the shape {dims:?}, not a matrix of f32")),
+            }
+        };
+        let ([rows, inner], [other, columns]) = (sides(0, "transA")?, sides(1, "transB")?);
+        let dims = vec![rows, columns];
+        let added = self.optional(2).is_none_or(|added| {
+            added.kind == Kind::Float && broadcast(&added.dims, &dims).as_ref() == Some(&dims)
+        });
+        if inner != other || !added {
+            return Err(format!("[{rows}, {inner}] times [{other}, {columns}] and what is added do not fit"));
+        }
+        Ok(Fact {
+            dims,
+            kind: Kind::Float,
+            values: None,
+            constant: self.inputs.iter().flatten().all(|i| i.constant),
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Operators that take tensors apart, put them together and turn them around.
 
-use super::call::Call;
+use super::call::{Call, broadcast};
 use super::{Fact, Kind, MAX_AXES, MAX_FOLLOWED};
 
 pub fn concat(call: &Call<'_>) -> Result<Fact, String> {
@@ -195,6 +195,18 @@ pub fn flatten(call: &Call<'_>) -> Result<Fact, String> {
     };
     let count = |dims: &[u64]| dims.iter().product();
     Ok(Fact { dims: vec![count(&input.dims[..at]), count(&input.dims[at..])], values: None, ..input.clone() })
+}
+
+/// Repeated along sides of 1.
+pub fn expand(call: &Call<'_>) -> Result<Fact, String> {
+    call.arity(2, 2)?;
+    let (input, wanted) = (call.input(0)?, call.whole(1)?.ok_or("its shape is missing")?);
+    let sides: Option<Vec<u64>> = wanted.iter().map(|side| u64::try_from(*side).ok()).collect();
+    let dims = sides.and_then(|sides| broadcast(&input.dims, &sides));
+    let dims = dims.ok_or_else(|| format!("{:?} cannot be repeated to {wanted:?}", input.dims))?;
+    let result = Fact { dims, values: None, ..input.clone() };
+    let same = result.count() == input.count();
+    Ok(Fact { values: input.values.clone().filter(|_| same), ..result })
 }
 
 /// Axes of one place, away or in.
