@@ -8,6 +8,7 @@ mod program;
 
 use common::{gradient, small_edsr};
 use program::{Folder, SMALL, has, words};
+use serde_json::Value;
 
 #[test]
 fn calibrate_then_eval_then_upscale() {
@@ -40,6 +41,32 @@ fn calibrate_then_eval_then_upscale() {
     let result = folder.json(&words("upscale net.onnx hr/a.png -o out.png --method bicubic --json"));
     assert_eq!((result["width"].as_u64(), result["height"].as_u64()), (Some(80), Some(80)));
     assert!(has(&folder.path("out.png")));
+}
+
+#[test]
+fn the_distance_from_full_precision_is_scored_where_it_is_asked_for() {
+    let folder = Folder::new("to-full");
+    // References that are themselves what comes out in full precision.
+    std::fs::create_dir(folder.path("full")).unwrap();
+    for name in ["a", "b"] {
+        let upscale = format!("upscale net.onnx hr/{name}.png -o full/{name}.png --method fp32");
+        assert!(folder.run(&words(&upscale)).status.success());
+    }
+    let eval = |rest: &str| {
+        folder.json(&words(&format!("eval net.onnx --hr full --lr hr --method min-max --json {rest}")))
+    };
+    let (plain, report) = (eval(""), eval("--to-full --results some.json --shard 1/2"));
+    assert_eq!(
+        (&plain["images"][0]["psnr_to_full"], &plain["mean_psnr_to_full"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert!(report["images"][0]["psnr_y"].as_f64() > Some(5.0));
+    assert_eq!(report["images"][0]["psnr_to_full"], report["images"][0]["psnr_y"]);
+    let resumed = eval("--to-full --results some.json --resume");
+    assert_eq!(resumed["mean_psnr_to_full"], plain["mean_psnr_y"]);
+    let other =
+        folder.run(&words("eval net.onnx --hr full --lr hr --method min-max --results some.json --resume"));
+    assert!(!other.status.success(), "what was scored is another thing");
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub struct Arguments {
     images: Images,
     #[command(flatten)]
     quantization: Quantization,
+    /// Score the distance from the output in full precision too, which takes a run more for each image
+    #[arg(long)]
+    to_full: bool,
     /// Which part of the folder to score, of how many: 1/4 to 4/4. `dfsq merge` puts their results together
     #[arg(long, value_name = "I/N", default_value = "1/1", hide_default_value = true)]
     shard: Shard,
@@ -75,7 +78,7 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
         method: options.method.id().to_owned(),
         weight_bits: options.weight_bits.bits(),
         activation_bits: options.activation_bits.bits(),
-        of: depends_on(&session, &options, fast),
+        of: depends_on(&session, &options, arguments.to_full, fast),
     };
     let mut results = Results { run, total: pairs.len(), images: BTreeMap::new(), seconds: 0.0 };
     let path = arguments.results.as_deref();
@@ -88,10 +91,10 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
         eprintln!("no image of the folder is in this part");
         return Ok(());
     }
-    let prepared = session.prepare(&options)?;
+    let scorer = Scorer::new(&session, &options, arguments.to_full)?;
     let bar = progress::counted(mine.len(), "scoring");
     let one = |(place, pair): &(usize, &Pair)| {
-        let result = keep_score(&kept, *place, pair, &session, &prepared);
+        let result = keep_score(&kept, *place, pair, &scorer);
         bar.one_more();
         result
     };
@@ -101,13 +104,7 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
 }
 
 /// Scores an image that is not known, or has changed.
-fn keep_score(
-    kept: &Kept<'_>,
-    place: usize,
-    pair: &Pair,
-    session: &Session,
-    prepared: &Prepared,
-) -> Result<()> {
+fn keep_score(kept: &Kept<'_>, place: usize, pair: &Pair, scorer: &Scorer<'_>) -> Result<()> {
     let sha256 = hash_of(pair);
     if let Some(known) = kept.get(place) {
         if known.score.name == files::stem(&pair.0) && sha256.as_ref().is_ok_and(|now| *now == known.sha256) {
@@ -115,14 +112,14 @@ fn keep_score(
         }
         kept.set(place, None)?;
     }
-    match sha256.and_then(|sha256| Ok(Scored { score: score(session, prepared, pair)?, sha256 })) {
+    match sha256.and_then(|sha256| Ok(Scored { score: scorer.score(pair)?, sha256 })) {
         Ok(scored) => kept.set(place, Some(scored)),
         Err(error) => passed_over::add(&pair.0, error),
     }
 }
 
 /// Of all that scores depend on beside the images.
-fn depends_on(session: &Session, options: &Options, fast: bool) -> String {
+fn depends_on(session: &Session, options: &Options, to_full: bool, fast: bool) -> String {
     let made = serde_json::json!({
         "program": dfsq::PROGRAM,
         "network": session.hash(),
@@ -130,6 +127,7 @@ fn depends_on(session: &Session, options: &Options, fast: bool) -> String {
         "engine": format!("{:?}", session.network().engine()),
         "fast": fast,
         "options": options,
+        "to_full": to_full,
         "calibration": session.calibration().map(Calibration::digest),
         "optimized": session.optimized().variants().map(|(_, sha256)| sha256).collect::<Vec<_>>(),
     });
@@ -147,25 +145,49 @@ fn hash_of((hr, lr): &Pair) -> Result<String> {
 
 /// The score of every image, or why it has none; several at a time.
 pub fn scores(session: &Session, options: &Options, pairs: &[Pair]) -> Result<Vec<Result<ImageScore>>> {
-    let prepared = session.prepare(options)?;
+    let scorer = Scorer::new(session, options, false)?;
     let bar = progress::counted(pairs.len(), "scoring");
     let one = |pair: &Pair| {
-        let result = score(session, &prepared, pair);
+        let result = scorer.score(pair);
         bar.one_more();
         result
     };
     Ok(pairs.par_iter().map(one).collect())
 }
 
-fn score(session: &Session, prepared: &Prepared, (hr, lr): &Pair) -> Result<ImageScore> {
-    let scale = session.network().convention().scale;
-    let named = || hr.display().to_string();
-    let (mut reference, mut low) = benchmark_pair(&files::read(hr)?, scale).with_context(named)?;
-    if let Some(lr) = lr {
-        low = files::read(lr)?;
-        reference = reference.crop(0, 0, low.width * scale, low.height * scale);
+/// Scores images one by one.
+struct Scorer<'s> {
+    session: &'s Session,
+    prepared: Prepared,
+    /// To measure the distance from.
+    full: Option<Prepared>,
+}
+
+impl<'s> Scorer<'s> {
+    fn new(session: &'s Session, options: &Options, to_full: bool) -> Result<Self> {
+        let full = to_full.then(|| session.prepare(&Options::full_precision())).transpose()?;
+        Ok(Scorer { session, prepared: session.prepare(options)?, full })
     }
-    let result = session.upscale(&low, prepared, &mut Watching(())).with_context(named)?;
-    let score = metrics::score(&result.picture, &reference, scale).with_context(named)?;
-    Ok(ImageScore { name: files::stem(hr), psnr_y: score.psnr_y, ssim_y: score.ssim_y })
+
+    fn score(&self, (hr, lr): &Pair) -> Result<ImageScore> {
+        let scale = self.session.network().convention().scale;
+        let named = || hr.display().to_string();
+        let (mut reference, mut low) = benchmark_pair(&files::read(hr)?, scale).with_context(named)?;
+        if let Some(lr) = lr {
+            low = files::read(lr)?;
+            reference = reference.crop(0, 0, low.width * scale, low.height * scale);
+        }
+        let picture = |prepared: &Prepared| {
+            let result = self.session.upscale(&low, prepared, &mut Watching(())).with_context(named)?;
+            Ok::<_, anyhow::Error>(result.picture)
+        };
+        let own = picture(&self.prepared)?;
+        let score = metrics::score(&own, &reference, scale).with_context(named)?;
+        let to_full = self.full.as_ref().map(|full| {
+            let distance = metrics::score(&own, &picture(full)?, scale).with_context(named)?;
+            Ok::<_, anyhow::Error>(distance.psnr_y)
+        });
+        let psnr_to_full = to_full.transpose()?;
+        Ok(ImageScore { name: files::stem(hr), psnr_y: score.psnr_y, ssim_y: score.ssim_y, psnr_to_full })
+    }
 }

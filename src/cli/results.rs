@@ -18,6 +18,13 @@ pub struct ImageScore {
     #[serde(deserialize_with = "or_infinite")]
     pub psnr_y: f64,
     pub ssim_y: f64,
+    /// Of the output against that in full precision, where it was asked for.
+    #[serde(default, deserialize_with = "some_or_infinite", skip_serializing_if = "Option::is_none")]
+    pub psnr_to_full: Option<f64>,
+}
+
+fn some_or_infinite<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<f64>, D::Error> {
+    or_infinite(from).map(Some)
 }
 
 fn or_infinite<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<f64, D::Error> {
@@ -135,6 +142,8 @@ struct Report<'r> {
     images: Vec<&'r ImageScore>,
     mean_psnr_y: f64,
     mean_ssim_y: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_psnr_to_full: Option<f64>,
     seconds: f64,
 }
 
@@ -177,9 +186,9 @@ impl Results {
     pub fn print(&self, json: bool) -> Result<()> {
         ensure!(!self.images.is_empty(), "no image could be scored");
         let images: Vec<&ImageScore> = self.images.values().map(|image| &image.score).collect();
-        let mean = |value: fn(&ImageScore) -> f64| {
-            images.iter().map(|s| value(s)).sum::<f64>() / images.len() as f64
-        };
+        let count = images.len() as f64;
+        let mean = |value: fn(&ImageScore) -> f64| images.iter().map(|s| value(s)).sum::<f64>() / count;
+        let to_full: Option<f64> = images.iter().map(|s| s.psnr_to_full).sum();
         let Run { model, scale, method, weight_bits, activation_bits, .. } = &self.run;
         let report = Report {
             model,
@@ -189,6 +198,7 @@ impl Results {
             activation_bits: *activation_bits,
             mean_psnr_y: mean(|s| s.psnr_y),
             mean_ssim_y: mean(|s| s.ssim_y),
+            mean_psnr_to_full: to_full.map(|sum| sum / count),
             images,
             seconds: self.seconds,
         };
@@ -196,14 +206,17 @@ impl Results {
             println!("{}", serde_json::to_string(&report)?);
             return Ok(());
         }
-        for image in &report.images {
-            println!("{:32} {:7.3} dB  {:.4}", image.name, image.psnr_y, image.ssim_y);
+        let line = |name: &str, psnr_y: f64, ssim_y: f64, to_full: Option<f64>| {
+            let to_full =
+                to_full.map(|psnr| format!("  {psnr:7.3} dB to full precision")).unwrap_or_default();
+            format!("{name:32} {psnr_y:7.3} dB  {ssim_y:.4}{to_full}")
+        };
+        for ImageScore { name, psnr_y, ssim_y, psnr_to_full } in &report.images {
+            println!("{}", line(name, *psnr_y, *ssim_y, *psnr_to_full));
         }
-        let Report { mean_psnr_y, mean_ssim_y, seconds, .. } = report;
-        println!(
-            "{:32} {mean_psnr_y:7.3} dB  {mean_ssim_y:.4}  {model} x{scale}, {method}, {weight_bits}/{activation_bits} bits, {seconds:.1} s",
-            "mean"
-        );
+        let Report { mean_psnr_y, mean_ssim_y, mean_psnr_to_full, seconds, .. } = report;
+        let mean = line("mean", mean_psnr_y, mean_ssim_y, mean_psnr_to_full);
+        println!("{mean}  {model} x{scale}, {method}, {weight_bits}/{activation_bits} bits, {seconds:.1} s");
         Ok(())
     }
 }
