@@ -289,6 +289,9 @@ check() {
   cargo-clippy clippy --quiet --release --lib --tests --target "$wasm_target" -- -D warnings
   # The library alone, as a program without a command line uses it.
   cargo-clippy clippy --quiet --release --lib --no-default-features -- -D warnings
+  say "the fuzzers (about 1 minute the first time)"
+  have c++ || apt_install g++
+  cargo check --quiet --release --locked --manifest-path tests/fuzz/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
   say "documentation"
   RUSTDOCFLAGS="-D warnings" cargo doc --quiet --release --no-deps
   say "types of the page's scripts"

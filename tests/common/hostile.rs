@@ -86,6 +86,11 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
             after().node("Equal", &["a", "a"], "e", vec![]).node("Add", &["e", "e"], "sr", vec![]),
             "sr (Add, operator set 13): it takes numbers only",
         ),
+        (
+            "split-of-before",
+            one("Split", vec![integer("axis", 1), integers("split", &[1, 2])]),
+            "its split are an attribute, where this operator set has an input",
+        ),
         ("gather-axis", listed("Gather", &[0], vec![integer("axis", 4)]), "there is no axis 4 among 4"),
         ("reduce-axis-77", one("ReduceMean", vec![integers("axes", &[77])]), "there is no axis 77 among 4"),
         ("reduce-axis-twice", one("ReduceMax", vec![integers("axes", &[2, -2])]), "one of them twice"),

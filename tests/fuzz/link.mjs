@@ -60,12 +60,12 @@ function read(link) {
   assert.ok(same(again.values, values), "it does not bring itself back");
 }
 
-/** The page gets ready and has nothing to complain of. @param {string} link */
+/** The page gets ready, a run ends or is refused in words, and the console has nothing to complain of. @param {string} link */
 async function visit(link) {
   const page = await open(`#${link}`);
   if (random(RUN) === 0) {
     await page.locator('[data-testid="sample-parrot"]').click();
-    await state(page, "done");
+    await state(page, "done", "error");
   }
   assert.deepEqual(page.complaints, []);
   await page.context().close();

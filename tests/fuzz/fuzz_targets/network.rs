@@ -227,6 +227,10 @@ fn build(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 
 fuzz_target!(|data: &[u8]| {
     let Ok(bytes) = build(&mut Unstructured::new(data)) else { return };
+    // What an input of libFuzzer stands for.
+    if let Some(path) = std::env::var_os("DFSQ_WRITE") {
+        std::fs::write(path, &bytes).unwrap();
+    }
     for engine in [None, Some(Engine::Tract)] {
         let refused = |error: &dfsq::Error| {
             let words = error.to_string();

@@ -160,9 +160,16 @@ impl<'a> Call<'a> {
         Ok(self.values(at)?.map(integers))
     }
 
-    /// What a list is told by: an attribute up to this version of the operators, an input from then on.
+    /// What a list is told by: an attribute up to this version of the operators, an input from then on, and never the other.
     pub fn list(&self, name: &str, input: usize, since: i64) -> Result<Option<Vec<i64>>, String> {
-        if self.opset < since { Ok(self.ints(name)?.map(<[i64]>::to_vec)) } else { self.whole(input) }
+        match (self.opset < since, self.has(name), self.optional(input)) {
+            (true, _, None) => Ok(self.ints(name)?.map(<[i64]>::to_vec)),
+            (false, false, _) => self.whole(input),
+            (old, ..) => {
+                let [wrong, right] = if old { ["an input", "attribute"] } else { ["an attribute", "input"] };
+                Err(format!("its {name} are {wrong}, where this operator set has an {right}"))
+            }
+        }
     }
 
     /// What two tensors give value by value.
