@@ -18,7 +18,7 @@ mod tract;
 pub use convention::{Colour, Convention, Properties};
 pub use layers::{Layer, Rule};
 pub use plan::Plan;
-pub use prefix::Prefix;
+pub(crate) use prefix::Prefix;
 pub use run::{LayerQuantization, Observer, Tap, Visit, Weights};
 #[cfg(feature = "tract")]
 pub use tract::round_as_browsers_do;

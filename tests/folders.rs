@@ -80,7 +80,9 @@ fn parts_of_a_folder_merge_to_the_whole_and_an_interrupted_run_goes_on() {
     let refused = folder.run(&words("eval net.onnx --hr hr --method bicubic --results whole.json"));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("whole.json is there already"));
     let other = folder.run(&words("eval net.onnx --hr hr --method bicubic --results whole.json --resume"));
-    assert!(String::from_utf8_lossy(&other.stderr).contains("of another network, method or calibration"));
+    assert!(
+        String::from_utf8_lossy(&other.stderr).contains("of another network, method, calibration or options")
+    );
     let invented = saved.replacen("\"psnr_y\": ", "\"psnr_y\": 10", 1);
     std::fs::write(folder.path("whole.json"), invented).unwrap();
     let resumed = eval("--results whole.json --resume");

@@ -3,7 +3,7 @@
 use super::options::{NetworkFile, Quantization};
 use super::progress::Watching;
 use super::results::{ImageScore, Kept, Results, Run, Scored, Shard};
-use super::{files, passed_over, progress, session};
+use super::{files, interrupt, passed_over, progress, session};
 use anyhow::{Context, Result, ensure};
 use dfsq::calibration::Calibration;
 use dfsq::session::{Options, Prepared, Session, benchmark_pair};
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// A file of results, whole after every image
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
-    /// Go on where the file of results ends; it must be of the same network, method and calibration
+    /// Go on where the file of results ends; it must be of the same network, method, calibration and options
     #[arg(long, requires = "results")]
     resume: bool,
     #[command(flatten)]
@@ -120,17 +120,19 @@ fn keep_score(kept: &Kept<'_>, place: usize, pair: &Pair, scorer: &Scorer<'_>) -
 
 /// Of all that scores depend on beside the images.
 fn depends_on(session: &Session, options: &Options, to_full: bool, fast: bool) -> String {
-    let made = serde_json::json!({
+    let mut made = serde_json::json!({
         "program": dfsq::PROGRAM,
         "network": session.hash(),
         "convention": session.network().convention(),
         "engine": format!("{:?}", session.network().engine()),
         "fast": fast,
         "options": options,
-        "to_full": to_full,
         "calibration": session.calibration().map(Calibration::digest),
         "optimized": session.optimized().variants().map(|(_, sha256)| sha256).collect::<Vec<_>>(),
     });
+    if to_full {
+        made["to_full"] = true.into();
+    }
     hash::sha256(made.to_string().as_bytes())
 }
 
@@ -143,16 +145,19 @@ fn hash_of((hr, lr): &Pair) -> Result<String> {
     Ok(digest.finish())
 }
 
-/// The score of every image, or why it has none; several at a time.
+/// The score of every image, or why it has none; several at a time. An error is what ends the whole.
 pub fn scores(session: &Session, options: &Options, pairs: &[Pair]) -> Result<Vec<Result<ImageScore>>> {
     let scorer = Scorer::new(session, options, false)?;
     let bar = progress::counted(pairs.len(), "scoring");
     let one = |pair: &Pair| {
         let result = scorer.score(pair);
         bar.one_more();
-        result
+        match result {
+            Err(error) if interrupt::is(&error) => Err(error),
+            result => Ok(result),
+        }
     };
-    Ok(pairs.par_iter().map(one).collect())
+    pairs.par_iter().map(one).collect()
 }
 
 /// Scores images one by one.

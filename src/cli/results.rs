@@ -166,7 +166,7 @@ impl Results {
         let path = path.display();
         ensure!(
             other.run == self.run,
-            "{path} is of another network, method or calibration than the first file"
+            "{path} is of another network, method, calibration or options than the first file"
         );
         ensure!(
             other.total == self.total,

@@ -154,6 +154,7 @@ impl Graph {
             };
             runs.iter_mut().for_each(|run| run.convolve(plan, step, &work, &mut scratches));
         }
+        debug_assert!(before.is_none() || pass.at < self.steps.len(), "the layer is past");
         Ok(())
     }
 

@@ -20,6 +20,13 @@ pub struct Plan {
     pub(super) peak_bytes: u64,
 }
 
+impl Plan {
+    /// Bytes of activations that a run holds at most.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.peak_bytes
+    }
+}
+
 /// Most bytes that a run may hold: in a browser, what a program can have at all, less what else it holds.
 const MAX_BYTES: u64 = if cfg!(target_arch = "wasm32") { 3500 << 20 } else { 64 << 30 };
 

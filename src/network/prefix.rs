@@ -8,7 +8,7 @@ use crate::Result;
 use std::sync::Arc;
 
 /// An image, run in full precision as far as a layer, from where it can go on in different ways.
-pub struct Prefix<'n> {
+pub(crate) struct Prefix<'n> {
     network: &'n Network,
     plan: Arc<Plan>,
     state: State,
@@ -26,7 +26,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Network::plan`].
-    pub fn prefix(&self, input: Planes) -> Result<Prefix<'_>> {
+    pub(crate) fn prefix(&self, input: Planes) -> Result<Prefix<'_>> {
         let plan = self.plan([input.height, input.width])?;
         let state = match (&self.runner, &plan.executor) {
             (Runner::Own(own), Executor::Own(of_own)) => State::Own(own.enter(of_own, input)),

@@ -89,7 +89,7 @@ impl<'d> Lloyd<'d> {
                 Some(next) if centres[i] != before[i] || *next != before[i + 1] => {
                     data.cut((centres[i] + next) / 2.0).max(from)
                 }
-                Some(_) => *end,
+                Some(_) => (*end).max(from),
             };
             let other_end = to != *end;
             if other_start || other_end {

@@ -33,6 +33,23 @@ fn repeated(times: usize, mut next: impl FnMut(Builder, &str, &str) -> Builder) 
     })
 }
 
+/// An image repeated to a size that is small where "x" equals "y".
+fn chosen(compared: impl Fn(Builder) -> Builder) -> Builder {
+    let net = compared(after()).node("Equal", &["x", "y"], "same", vec![]);
+    let net = net.shape("small", &[1, 1, 1, 1]).shape("large", &[1, 1, 1 << 17, 1 << 17]).tensor(
+        "one",
+        &[],
+        &[1.0],
+    );
+    let net = net.node("Where", &["same", "small", "large"], "sides", vec![]);
+    net.node("Expand", &["one", "sides"], "e", vec![]).node("ReduceMean", &["e"], "m", vec![]).node(
+        "Mul",
+        &["a", "m"],
+        "sr",
+        vec![],
+    )
+}
+
 /// What is wrong, the file, and what has to be said of it.
 pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
     let pool = |kernel: &[i64], pads: &[i64]| vec![integers("kernel_shape", kernel), integers("pads", pads)];
@@ -90,6 +107,19 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
             "split-of-before",
             one("Split", vec![integer("axis", 1), integers("split", &[1, 2])]),
             "its split are an attribute, where this operator set has an input",
+        ),
+        (
+            "equal-in-64-bits",
+            chosen(|net| net.shape("x", &[(1 << 53) + 1]).shape("y", &[1 << 53])),
+            "cannot be told",
+        ),
+        (
+            "equal-in-32-bits",
+            chosen(|net| {
+                let net = net.shape("rows", &[2]).shape("y", &[(1 << 32) + 24]);
+                net.node("Shape", &["a"], "size", vec![]).node("Gather", &["size", "rows"], "x", vec![])
+            }),
+            "cannot be told",
         ),
         ("gather-axis", listed("Gather", &[0], vec![integer("axis", 4)]), "there is no axis 4 among 4"),
         ("reduce-axis-77", one("ReduceMean", vec![integers("axes", &[77])]), "there is no axis 77 among 4"),

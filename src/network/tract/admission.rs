@@ -68,6 +68,16 @@ impl Fact {
         self.dims.iter().try_fold(1u64, |count, side| count.checked_mul(*side))
     }
 
+    /// Whether its values are known, and are in f64 just what they are for tract, which computes sizes in 32 bits.
+    fn exact(&self) -> bool {
+        let exact = |v: &f64| match self.kind {
+            Kind::Float => v.is_finite() && f64::from(*v as f32) == *v,
+            Kind::Integer => v.abs() < f64::from(1u32 << 31),
+            Kind::Boolean => true,
+        };
+        self.values.as_ref().is_some_and(|values| values.iter().all(exact))
+    }
+
     fn rank(&self) -> usize {
         self.dims.len()
     }
@@ -145,7 +155,9 @@ impl Admission {
                     return Err(refuse(format!("it would make a tensor of shape {:?}", fact.dims)));
                 };
                 constants += if fact.constant { count } else { 0 };
-                fact.values = fact.values.filter(|_| count <= MAX_FOLLOWED);
+                if count > MAX_FOLLOWED || !fact.exact() {
+                    fact.values = None;
+                }
                 computed.insert(name, fact);
             }
             if constants > MAX_CONSTANTS {
@@ -196,7 +208,7 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
                 to if to == i64::from(Tensor::INT32) || to == i64::from(Tensor::INT64) => Kind::Integer,
                 to => return Err(format!("it makes numbers of the type {to}, not f32, i32 or i64")),
             };
-            let whole = |v: &f64| if kind == Kind::Integer { v.trunc() } else { *v };
+            let whole = |v: &f64| if kind == Kind::Integer { v.trunc() } else { f64::from(*v as f32) };
             let values = input.values.as_ref().map(|values| values.iter().map(whole).collect());
             Fact { kind, values, ..input.clone() }
         }

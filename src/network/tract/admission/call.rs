@@ -23,6 +23,27 @@ pub fn broadcast(a: &[u64], b: &[u64]) -> Option<Vec<u64>> {
     sides.collect()
 }
 
+/// Values along one axis that are computed from others, where all are [exact](Fact::exact).
+fn known<const N: usize>(
+    facts: [&Fact; N],
+    dims: &[u64],
+    compute: impl Fn([f64; N]) -> f64,
+) -> Option<Vec<f64>> {
+    let count = match dims {
+        [] => 1,
+        [side] => usize::try_from(*side).ok()?,
+        _ => return None,
+    };
+    if facts.iter().any(|fact| !fact.exact()) {
+        return None;
+    }
+    let value = |fact: &Fact, at: usize| {
+        let values = fact.values.as_deref().unwrap_or_default();
+        values.get(if values.len() == 1 { 0 } else { at }).copied().unwrap_or(f64::NAN)
+    };
+    Some((0..count).map(|at| compute(facts.map(|fact| value(fact, at)))).collect())
+}
+
 impl<'a> Call<'a> {
     /// Refuses fewer or more inputs.
     pub fn arity(&self, least: usize, most: usize) -> Result<(), String> {
@@ -184,13 +205,10 @@ impl<'a> Call<'a> {
 
     /// The same with its values, where they are known.
     fn each(&self, a: &Fact, b: &Fact, compute: impl Fn(f64, f64) -> f64) -> Result<Fact, String> {
-        let mut result = self.broadcast(a, b)?;
-        if let (Some(x), Some(y), 0..=1) = (&a.values, &b.values, result.rank()) {
-            let at = |list: &[f64], i: usize| list[if list.len() == 1 { 0 } else { i }];
-            let count = x.len().max(y.len());
-            result.values = Some((0..count).map(|i| compute(at(x, i), at(y, i))).collect());
-        }
-        Ok(result)
+        let result = self.broadcast(a, b)?;
+        let rounded = |value: f64| if a.kind == Kind::Float { f64::from(value as f32) } else { value };
+        let values = known([a, b], &result.dims, |[x, y]| rounded(compute(x, y)));
+        Ok(Fact { values, ..result })
     }
 
     pub fn arithmetic(&self) -> Result<Fact, String> {
@@ -232,9 +250,10 @@ impl<'a> Call<'a> {
         if so.kind != Kind::Boolean || a.kind == Kind::Boolean {
             return Err("it chooses between numbers by what is so or not".into());
         }
-        let like = |fact: &Fact| Fact { kind: a.kind, ..fact.clone() };
-        let yes = self.each(&like(so), a, |so, value| if so == 0.0 { f64::NAN } else { value })?;
-        self.each(&yes, b, |yes, no| if yes.is_nan() { no } else { yes })
+        let like = Fact { kind: a.kind, ..so.clone() };
+        let result = self.broadcast(&self.broadcast(&like, a)?, b)?;
+        let values = known([so, a, b], &result.dims, |[so, yes, no]| if so == 0.0 { no } else { yes });
+        Ok(Fact { values, ..result })
     }
 
     /// Of matrices.
