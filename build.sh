@@ -210,11 +210,15 @@ serve() {
   [ -f www/pkg/dfsq.js ] || die "nothing to serve yet: run ./build.sh"
   have python3 || apt_install python3
   exec python3 -u - <<'PYTHON'
-import functools, http.server
+import functools, http.server, re
+
+# Workers obey a policy only where they are served with it.
+policy = re.search('Content-Security-Policy" content="([^"]+)"', open("www/index.html", encoding="utf-8").read())[1]
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     def end_headers(self):
         self.send_header("Cache-Control", "no-cache")
+        self.send_header("Content-Security-Policy", policy)
         super().end_headers()
 
     def log_request(self, *_):

@@ -1,4 +1,4 @@
-// Keeps the page for when there is no network. Networks are kept by engine/downloads.js.
+// Keeps the page for when there is no network, and its workers under its policy. Networks are kept by engine/downloads.js.
 
 const CACHE = "dfsq-page";
 /** What the page needs and its HTML does not name. */
@@ -18,7 +18,16 @@ self.addEventListener("install", (/** @type {any} */ event) => {
 
 self.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(/** @type {any} */ (self).clients.claim()));
 
-/** What the server has now, or else what it had. @param {any} event */
+/** A worker obeys only the policy that it is served with: the one that the page states. @param {Response} script */
+async function underPolicy(script) {
+  const page = await (await caches.open(CACHE)).match("./");
+  const [, policy] = (await page?.text())?.match(/Content-Security-Policy" content="([^"]+)"/) ?? [];
+  const headers = new Headers(script.headers);
+  if (policy) headers.set("Content-Security-Policy", policy);
+  return new Response(script.body, { status: script.status, statusText: script.statusText, headers });
+}
+
+/** What the server has now, or else what it had. @param {any} event @returns {Promise<Response>} */
 async function answer(event) {
   const { request } = event;
   const cache = await caches.open(CACHE);
@@ -35,7 +44,8 @@ async function answer(event) {
 }
 
 self.addEventListener("fetch", (/** @type {any} */ event) => {
-  const { method, url } = event.request;
+  const { method, url, destination } = event.request;
   const own = new URL(url).origin === location.origin;
-  if (method === "GET" && own && !/\/onnx\/.*\.(onnx|calibration|optimized)$/.test(url)) event.respondWith(answer(event));
+  if (method !== "GET" || !own || /\/onnx\/.*\.(onnx|calibration|optimized)$/.test(url)) return;
+  event.respondWith(destination === "worker" ? answer(event).then(underPolicy) : answer(event));
 });

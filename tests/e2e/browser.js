@@ -35,8 +35,8 @@ export async function stop() {
   server?.stop();
 }
 
-/** A fresh page, with what its console said wrong. */
-export async function open(hash = "", context = {}) {
+/** A fresh page, of another server or with a hash, with what its console said wrong. */
+export async function open(address = "", context = {}) {
   // Tests that stand between the page and its server would not see what a service worker asks for.
   const defaults = { viewport: { width: 1280, height: 900 }, acceptDownloads: true, serviceWorkers: "block" };
   const page = await (await browser.newContext({ ...defaults, ...context })).newPage();
@@ -45,7 +45,7 @@ export async function open(hash = "", context = {}) {
   page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => page.complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
-  await page.goto(server.address + hash);
+  await page.goto(String(new URL(address, server.address)));
   await state(page, "ready", "running", "done");
   return page;
 }
