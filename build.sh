@@ -274,7 +274,7 @@ fuzz() {
   setup_cargo_fuzz
   mkdir -p "$cache/fuzz/corpus/$target" "$cache/fuzz/found"
   say "building (about 8 minutes the first time), then changing things for $seconds seconds"
-  (cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . --sanitizer none --target-dir "$cache/fuzz/target" \
+  (cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . --release --sanitizer none --target-dir "$cache/fuzz/target" \
     "$target" "$cache/fuzz/corpus/$target" -- \
     -max_total_time="$seconds" -len_control=0 -max_len=256 -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$cache/fuzz/found/")
 }
