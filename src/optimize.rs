@@ -10,12 +10,13 @@
 use crate::network::{Layer, Network, Planes, Visit};
 use crate::optimized::{OptimizedLayer, Variant};
 use crate::parallel;
+use crate::quant::channel_bits::allocate;
 use crate::quant::compensate::{Compensation, MAX_INPUTS, Rounding, compensate};
 use crate::quant::kernels::CodedKernels;
 use crate::quant::moments::{Moments, Window};
 use crate::quant::{
-    ActivationQuantizer, BitWidth, Histogram, NonFiniteChannel, NormalizationMode, Normalizer, PointSets,
-    PointSettings, Recipe,
+    ActivationQuantizer, BitWidth, ChannelBits, Histogram, NonFiniteChannel, NormalizationMode, Normalizer,
+    PointSets, PointSettings, Recipe,
 };
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
@@ -100,15 +101,16 @@ impl Targets {
             let non_finite = |NonFiniteChannel(channel)| network.non_finite(layer, channel);
             let points = PointSets::new(word_sets, Vec::new());
             let mut result = OptimizedLayer { points, kernels: None, bias_change: Vec::new() };
-            if let Some(levels) = activation_bits.levels() {
+            let own = network.kernels(layer);
+            if activation_bits != BitWidth::FULL {
                 let images = values.chunks_exact_mut(shape.inputs * size[0] * size[1]);
-                result.points = quantize(images, shape, levels, &settings, &non_finite)?;
+                let division = (recipe.channel_bits, activation_bits, squares(own, shape));
+                result.points = quantize(images, shape, division, &settings, &non_finite)?;
             }
             if weight_bits == BitWidth::FULL {
                 layers[layer] = Some(result);
                 return Ok(None);
             }
-            let own = network.kernels(layer);
             let targets = &self.layers[layer];
             let compensated = if recipe.rounding == Rounding::Compensated && !targets.is_empty() {
                 check_size(shape)?;
@@ -165,28 +167,54 @@ fn moments(values: &[f32], layer: &Layer, size: [usize; 2], targets: &[Array2<f3
     moments
 }
 
-/// Chooses the points of each channel over all images, and quantizes these with them.
+/// Sums of the squares of the weights that each input meets.
+fn squares(kernels: &[f32], layer: &Layer) -> Vec<f64> {
+    let [rows, columns] = layer.kernel;
+    let [inputs, outputs] = [layer.inputs, layer.outputs].map(|channels| (channels / layer.groups).max(1));
+    let mut squares = vec![0.0; layer.inputs];
+    for (output, kernel) in kernels.chunks_exact(inputs * rows * columns).enumerate() {
+        let squares = &mut squares[output / outputs * inputs..][..inputs];
+        for (square, weights) in squares.iter_mut().zip(kernel.chunks_exact(rows * columns)) {
+            *square += weights.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>();
+        }
+    }
+    squares
+}
+
+/// Chooses the points of each channel over all images, with bits divided by the squares of weights, and quantizes these with
+/// them.
 fn quantize<'v>(
     images: impl Iterator<Item = &'v mut [f32]>,
     layer: &Layer,
-    levels: usize,
+    (channel_bits, width, squares): (ChannelBits, BitWidth, Vec<f64>),
     settings: &PointSettings,
     non_finite: &dyn Fn(NonFiniteChannel) -> Error,
 ) -> Result<PointSets> {
     let mut images: Vec<_> = images.collect();
     let groups = settings.granularity.groups(layer.inputs);
     let normalizer = Normalizer::Sample { subtract_mean: settings.mean.subtracts(layer.after_relu) };
-    let mut chosen = Vec::with_capacity(groups);
+    let (universal, choices) = (settings.universal(), channel_bits.choices(width));
+    // By channel: its points for each number of bits, and the noise that they leave.
+    let mut points = Vec::with_capacity(groups);
+    let mut noise = Vec::with_capacity(groups);
     for group in 0..groups {
-        let mut histogram = Histogram::new(settings.universal());
+        let mut histogram = Histogram::new(universal);
+        let mut scale = 0.0;
         for image in &images {
             let size = image.len() / groups;
             let values = &image[group * size..][..size];
             let norm = normalizer.measure(values).ok_or_else(|| non_finite(NonFiniteChannel(group)))?;
             histogram.add(values.iter().map(|x| norm.normalize(*x)))?;
+            scale += f64::from(norm.range).powi(2) * squares[group];
         }
-        chosen.push(settings.select(&histogram.cumulative(), levels, group as u64)?);
+        let data = histogram.cumulative();
+        let select = |bits: u8| settings.select(&data, 1 << bits, group as u64);
+        let sets = choices.clone().map(select).collect::<Result<Vec<_>>>()?;
+        noise.push(sets.iter().map(|set| scale * data.squared_error(&universal.pick(set))).collect());
+        points.push(sets);
     }
+    let chosen = allocate(&noise, usize::from(width.bits() - choices.start()));
+    let chosen = points.into_iter().zip(chosen).map(|(mut sets, at)| sets.swap_remove(at)).collect();
     let chosen = PointSets::new(settings.word_sets, chosen);
     let quantizer = ActivationQuantizer::Subset {
         points: chosen.points(),

@@ -7,7 +7,7 @@
 
 use crate::network::{Layer, Network};
 use crate::quant::kernels::CodedKernels;
-use crate::quant::{BitWidth, PointSets, PointSettings, Recipe};
+use crate::quant::{BitWidth, ChannelBits, PointSets, PointSettings, Recipe};
 use crate::tensor_file::{Format, TensorReader, TensorWriter};
 use crate::{Error, Result, hash};
 use serde::{Deserialize, Serialize};
@@ -161,7 +161,11 @@ impl Optimized {
             }
             let read = |(shape, bits): (&Layer, &[BitWidth; 2])| {
                 let quantized = *bits != [BitWidth::FULL; 2];
-                quantized.then(|| OptimizedLayer::read(&file, index, shape, *bits, &settings)).transpose()
+                quantized
+                    .then(|| {
+                        OptimizedLayer::read(&file, index, shape, *bits, (&settings, recipe.channel_bits))
+                    })
+                    .transpose()
             };
             let layers = layers.iter().zip(&bits).map(read).collect::<Result<_>>()?;
             optimized.insert(Variant { bits, layers });
@@ -176,21 +180,22 @@ impl OptimizedLayer {
         variant: usize,
         shape: &Layer,
         [weight_bits, activation_bits]: [BitWidth; 2],
-        settings: &PointSettings,
+        (settings, channel_bits): (&PointSettings, ChannelBits),
     ) -> Result<Self> {
         let name = |part: &str| format!("{variant}.{}.{part}", shape.name);
         let fit = |right: bool, part: &str| {
             let wrong = || Error::Optimized(format!("{} does not fit the network", name(part)));
             if right { Ok(()) } else { Err(wrong()) }
         };
-        let points = match activation_bits.levels() {
-            Some(levels) => {
-                let groups = settings.granularity.groups(shape.inputs);
-                let points = file.points(&name("points"), settings.word_sets, groups, levels)?;
-                fit(points.subsets().iter().all(|set| !set.is_empty()), "points")?;
-                points
-            }
-            None => PointSets::new(settings.word_sets, Vec::new()),
+        let points = if activation_bits == BitWidth::FULL {
+            PointSets::new(settings.word_sets, Vec::new())
+        } else {
+            let (groups, most) =
+                (settings.granularity.groups(shape.inputs), channel_bits.most_levels(activation_bits));
+            let points = file.points(&name("points"), settings.word_sets, groups, most)?;
+            let right = points.subsets().iter().all(|set| !set.is_empty());
+            fit(right && channel_bits.allows(&points, activation_bits), "points")?;
+            points
         };
         let Some(levels) = weight_bits.levels() else {
             return Ok(OptimizedLayer { points, kernels: None, bias_change: Vec::new() });

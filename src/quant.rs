@@ -3,6 +3,7 @@
 //! All of them map f32 to f32: they *simulate* low-bit arithmetic by quantizing and dequantizing.
 
 mod activation;
+pub mod channel_bits;
 pub mod compensate;
 mod error;
 pub mod exact;
@@ -25,6 +26,7 @@ pub mod uniform;
 pub mod universal_set;
 
 pub use activation::{ActivationQuantizer, Mapping};
+pub use channel_bits::ChannelBits;
 pub use error::QuantizationError;
 pub use histogram::Histogram;
 pub use normalize::{Granularity, MeanMode, Normalization, NormalizationMode, Normalizer};

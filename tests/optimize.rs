@@ -6,11 +6,11 @@ mod common;
 use common::*;
 use dfsq::Error;
 use dfsq::image_io::Picture;
-use dfsq::optimized::Optimized;
+use dfsq::optimized::{Optimized, Variant};
 use dfsq::parallel::Progress;
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
-use dfsq::quant::{BitWidth, PointSettings, Recipe};
+use dfsq::quant::{BitWidth, ChannelBits, PointSettings, Recipe};
 use dfsq::session::{Method, Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -217,6 +217,33 @@ fn each_part_helps() {
             .map(|(weights, rounding)| distance(weights, rounding));
     assert!(subset < plain && compensated < plain, "{plain}: {subset}, {compensated}");
     assert!(both < 0.1 * subset && both < 0.1 * plain, "{subset}, {compensated}: {both}");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn bits_by_channel_come_nearer_with_as_many_on_average_and_can_be_kept() {
+    let made = |channel_bits| {
+        let mut session = Session::load(&network()).unwrap();
+        let bits = [uniform(&session, [32, 3])];
+        let recipe = Recipe { channel_bits, ..Recipe::default() };
+        session.optimize(&crops(), &bits, EXACT, recipe, &()).unwrap();
+        session
+    };
+    let [equal, allocated] = [ChannelBits::Equal, ChannelBits::Allocated].map(made);
+    let distances = [&equal, &allocated].map(|session| distance(session, Method::DfsqOpt, 32, 3));
+    assert!(distances[1] < 0.9 * distances[0], "{distances:?}");
+    let bits = uniform(&allocated, [32, 3]);
+    let layers = allocated.optimized().find(&bits).unwrap();
+    let subsets = || layers.iter().flatten().flat_map(|layer| layer.points.subsets());
+    assert!(subsets().any(|set| set.len() > 8));
+    let mut again = Session::load(&network()).unwrap();
+    let file = allocated.optimized().save(allocated.network()).unwrap();
+    again.load_optimized(&file).unwrap();
+    assert_eq!(again.optimized(), allocated.optimized());
+    // As equal bits these are too many points.
+    let mut lying = Optimized::empty(allocated.info().sha256.clone(), EXACT, Recipe::default());
+    lying.insert(Variant { bits, layers: layers.to_vec() });
+    let refused = again.load_optimized(&lying.save(allocated.network()).unwrap());
+    assert!(matches!(refused, Err(Error::Optimized(_))), "{refused:?}");
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -9,7 +9,9 @@ use anyhow::{Result, ensure};
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
-use dfsq::quant::{BitWidth, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, WordSets};
+use dfsq::quant::{
+    BitWidth, ChannelBits, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, WordSets,
+};
 use dfsq::session::{Method, MinMaxRange, Options};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -113,6 +115,10 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
         ours("k-means, compensated", given, Uniform, Compensated),
         ours("exact points, compensated", exact, Uniform, Compensated),
         ours("dfsq-opt: with subset weights", exact, recipe.weights, recipe.rounding),
+        Variant {
+            recipe: Recipe { channel_bits: ChannelBits::Allocated, ..recipe },
+            ..ours("dfsq-opt, bits by channel", exact, recipe.weights, recipe.rounding)
+        },
     ]
 }
 

@@ -6,7 +6,9 @@ use dfsq::network::Engine;
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
-use dfsq::quant::{BitWidth, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, WordSets};
+use dfsq::quant::{
+    BitWidth, ChannelBits, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, WordSets,
+};
 use dfsq::session::{Method, MinMaxRange};
 use std::path::PathBuf;
 
@@ -127,6 +129,9 @@ pub struct RecipeOptions {
     /// For dfsq-opt: times that mean and range of every kernel are fitted to its rounded weights
     #[arg(long, default_value_t = Recipe::default().refits)]
     refits: usize,
+    /// For dfsq-opt: how the bits of activations are divided among the channels of a layer
+    #[arg(long, value_enum, default_value_t)]
+    channel_bits: ChannelBits,
 }
 
 impl RecipeOptions {
@@ -137,6 +142,7 @@ impl RecipeOptions {
             rounding: self.rounding.unwrap_or(rounding),
             damping: self.damping,
             refits: self.refits,
+            channel_bits: self.channel_bits,
         }
     }
 }

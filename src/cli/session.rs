@@ -117,10 +117,11 @@ pub fn session(network: &NetworkFile, asked: &Quantization, all: &[Options]) -> 
 fn check_file(asked: &Quantization, optimizes: bool) -> Result<()> {
     let PointOptions { selection, seed, .. } = asked.points;
     let RecipeOptions { weights, rounding, .. } = asked.recipe;
+    let recipe = asked.recipe.recipe();
     let plain = PointSettings { seed, ..PointSettings::default() };
     let asked = selection.is_some()
         || asked.points.settings(Selection::Kmeans) != plain
-        || optimizes && (weights.is_some() || rounding.is_some());
+        || optimizes && (weights.is_some() || rounding.is_some() || recipe != Recipe::default());
     ensure!(
         !asked,
         "these options choose points or weights anew: give a folder of images with --calibration"

@@ -1,5 +1,6 @@
-//! How DFSQ-opt's weights are made, with the bounds of every field.
+//! How DFSQ-opt's weights are made and its bits divided, with the bounds of every field.
 
+use super::ChannelBits;
 use super::compensate::Rounding;
 use super::kernels::WeightGrid;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -19,6 +20,8 @@ pub struct Recipe {
     /// Times that mean and range of every kernel are fitted to its rounded weights, at most 20.
     #[serde(deserialize_with = "refits")]
     pub refits: usize,
+    /// How activations' bits are divided among the channels of a layer.
+    pub channel_bits: ChannelBits,
 }
 
 fn damping<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
@@ -39,6 +42,12 @@ fn refits<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
 
 impl Default for Recipe {
     fn default() -> Self {
-        Recipe { weights: WeightGrid::Subset, rounding: Rounding::Compensated, damping: 0.01, refits: 2 }
+        Recipe {
+            weights: WeightGrid::Subset,
+            rounding: Rounding::Compensated,
+            damping: 0.01,
+            refits: 2,
+            channel_bits: ChannelBits::Equal,
+        }
     }
 }

@@ -54,7 +54,7 @@ test("optimized layers of another file are never taken for those before", async 
 
 test("the recipe of a file is taken over whole, and what is optimized next is added to it", async () => {
   const bench = await started();
-  const recipe = { weights: "subset", rounding: "compensated", damping: 0.5, refits: 7 };
+  const recipe = { weights: "subset", rounding: "compensated", damping: 0.5, refits: 7, channelBits: "equal" };
   await bench.loadOptimized(optimized([variant(4, "mine")], recipe));
   await settle();
   assert.deepEqual(bench.settings.values.recipe, recipe);

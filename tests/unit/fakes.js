@@ -33,7 +33,7 @@ export const settle = async () => {
 };
 
 const POINTS = { wordSets: 4, granularity: "channel", normalization: "sample", mean: "auto", selection: "kmeans", preset: "reference", restarts: 0, seed: 0 };
-const RECIPE = { weights: "subset", rounding: "compensated", damping: 0.01, refits: 2 };
+const RECIPE = { weights: "subset", rounding: "compensated", damping: 0.01, refits: 2, channelBits: "equal" };
 
 /** What Rust tells. */
 export const DEFAULTS = {
