@@ -1,8 +1,8 @@
 //! Bits for the single channels of a layer's input: with the same sum, more where they take more noise away.
 //!
 //! What rounding adds to a layer's output is, channel by channel, the squared error of the channel's values times the squares
-//! of the weights that they meet. Channels differ in it by orders of magnitude, above all side by side in front of a fusion,
-//! so that equal bits are spent where nobody sees them.
+//! of the weights that they meet. Channels differ in it, above all those that lie side by side in front of a fusion, so that
+//! equal bits are spent where nobody sees them.
 
 use super::{BitWidth, PointSets};
 use serde::{Deserialize, Serialize};
@@ -49,9 +49,9 @@ impl ChannelBits {
     }
 }
 
-/// Divides bits, `mean` for each channel, so that the noise is low: from the fewest on, one more goes where it takes most
-/// noise away, which is best where every bit takes away less than the one before. `noise` has a channel's noise for each of
-/// its choices, from the fewest bits on; the answer, the index of each channel's choice.
+/// Divides bits so that the noise is low: each goes where it takes most noise away, which is best where every bit takes away
+/// less than the one before. `noise` has a channel's noise for each of its choices, from the fewest bits on; on average a
+/// channel may get `mean` bits more than that. Returns the index of each channel's choice.
 pub fn allocate(noise: &[Vec<f64>], mean: usize) -> Vec<usize> {
     let mut chosen = vec![0; noise.len()];
     for _ in 0..mean * noise.len() {
