@@ -21,7 +21,7 @@ export const CHOICES = [
   { name: "opt-selection", of: "DFSQ-opt", label: "Points", values: [["exact", "exact"], ["kmeans", "k-means, snapped"]], path: ["optSelection"] },
   { name: "opt-grid", of: "DFSQ-opt", label: "Weights", values: [["subset", "subset, exact"], ["uniform", "uniform"]], path: ["recipe", "weights"] },
   { name: "rounding", of: "DFSQ-opt", label: "Rounding", values: [["compensated", "compensated"], ["nearest", "nearest"]], path: ["recipe", "rounding"] },
-  { name: "channel-bits", of: "DFSQ-opt", label: "Activations’ bits", values: [["equal", "the same for all channels"], ["allocated", "by channel, the same on average"]], path: ["recipe", "channelBits"] },
+  { name: "channel-bits", of: "DFSQ-opt", label: "Activations’ bits", values: [["equal", "equal"], ["allocated", "divided by channel"]], path: ["recipe", "channelBits"] },
   { name: "sets", of: "Both", label: "Universal set", values: [["4", "4 word sets, 377 values"], ["3", "3 word sets, 107 values"], ["2", "2 word sets, 29 values"], ["5", "5 word sets, 1065 values"]], path: ["points", "wordSets"] },
   { name: "granularity", of: "Both", label: "Points for", values: [["channel", "each channel"], ["layer", "the whole layer"]], path: ["points", "granularity"] },
   { name: "mean", of: "Both", label: "Mean", values: [["auto", "taken off unless after ReLU"], ["always", "always taken off"], ["never", "never taken off"]], path: ["points", "mean"] },
