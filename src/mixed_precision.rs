@@ -1,10 +1,23 @@
-//! Mixed precision: bits for every layer under a budget of average bits.
+//! Mixed precision: bits of every layer's weights and activations under a budget.
 //!
-//! The error that a layer causes at a width is measured with this layer alone quantized. Errors of several layers are
-//! taken to add up, which is not exact; so an assignment should be checked by a run.
+//! What bits do to the output is measured with those of one layer alone, of its weights or of its activations. Such errors
+//! are taken to add up, which is not exact; so an assignment should be checked by a run.
 
 use crate::quant::BitWidth;
 use serde::{Deserialize, Serialize};
+
+/// How much there is of a quantized layer, by which bits are averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct LayerSize {
+    /// Number of weights.
+    pub weights: usize,
+    /// Input channels times output positions, for one pixel of the network's input.
+    pub activations: f64,
+    /// Multiply-accumulates for one pixel of the network's input.
+    pub macs: f64,
+}
 
 /// What quantizing one layer alone does to the network's output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,43 +26,135 @@ use serde::{Deserialize, Serialize};
 pub struct LayerErrors {
     /// Index among the network's layers.
     pub layer: usize,
-    /// Number of weights, by which widths are averaged.
-    pub weights: usize,
-    /// Mean squared error of the output, in units of the network's range squared, for each width in question.
-    pub errors: Vec<f64>,
+    /// How much of it there is.
+    pub size: LayerSize,
+    /// Mean squared error of the output, in units of the network's range squared, for each width in question: of weights
+    /// alone, and of activations alone.
+    pub errors: [Vec<f64>; 2],
 }
 
-/// For each of these layers the index of its width, so that the sum of errors is least while the average of the widths,
-/// weighted by numbers of weights, is at most `average_bits`. `None` if even the narrowest widths are above it.
+/// What must not be exceeded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum Budget {
+    /// The average bits of weights, and that of activations.
+    #[default]
+    Bits,
+    /// The products of both, summed over multiply-accumulates (BitOPs).
+    BitOps,
+}
+
+/// Average bits over the quantized layers, counted in three ways, none of which tells all.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct AverageBits {
+    /// Over weights, which is what a network takes to store.
+    pub weights: f64,
+    /// Over activations.
+    pub activations: f64,
+    /// Bits of both that would give as many BitOPs in all layers alike: the root of their mean product over
+    /// multiply-accumulates.
+    pub bit_ops: f64,
+}
+
+impl AverageBits {
+    /// Of layers of these sizes with these bits of weights and activations. NaN where there are none.
+    pub fn of(layers: impl Iterator<Item = (LayerSize, [BitWidth; 2])>) -> Self {
+        let (mut sums, mut totals) = ([0.0; 3], [0.0; 3]);
+        for (LayerSize { weights, activations, macs }, bits) in layers {
+            let [of_weights, of_activations] = bits.map(|width| f64::from(width.bits()));
+            let terms = [
+                (weights as f64, of_weights),
+                (activations, of_activations),
+                (macs, of_weights * of_activations),
+            ];
+            for (i, (amount, bits)) in terms.into_iter().enumerate() {
+                sums[i] += amount * bits;
+                totals[i] += amount;
+            }
+        }
+        let [weights, activations, products] = [0, 1, 2].map(|i| sums[i] / totals[i]);
+        AverageBits { weights, activations, bit_ops: products.sqrt() }
+    }
+}
+
+/// For each of these layers bits of weights and activations, so that the sum of errors is least and the budget is not
+/// exceeded that `average_bits` everywhere would need. `None` if even the narrowest widths need more.
 ///
-/// `widths` are the widths that the errors are for. Exact: a list of partial assignments is kept of which none is both
-/// cheaper and better than another.
-pub fn assign(layers: &[LayerErrors], widths: &[BitWidth], average_bits: f64) -> Option<Vec<usize>> {
+/// `widths` are those that the errors are for.
+pub fn assign(
+    layers: &[LayerErrors],
+    widths: &[BitWidth],
+    budget: Budget,
+    average_bits: f64,
+) -> Option<Vec<[BitWidth; 2]>> {
+    let all = || 0..widths.len();
+    let bits = |width: usize| f64::from(widths[width].bits());
+    if budget == Budget::BitOps {
+        let pairs: Vec<[usize; 2]> = all().flat_map(|w| all().map(move |a| [w, a])).collect();
+        let options = layers.iter().map(|LayerErrors { size, errors, .. }| {
+            let option = |&[w, a]: &[usize; 2]| Choice {
+                cost: size.macs * bits(w) * bits(a),
+                error: errors[0][w] + errors[1][a],
+            };
+            pairs.iter().map(option).collect()
+        });
+        let macs: f64 = layers.iter().map(|layer| layer.size.macs).sum();
+        let chosen = cheapest(options.collect(), macs * average_bits * average_bits)?;
+        return Some(chosen.into_iter().map(|pair| pairs[pair].map(|width| widths[width])).collect());
+    }
+    let of_operand = |operand: usize, amount: &dyn Fn(&LayerSize) -> f64| {
+        let options = layers.iter().map(|LayerErrors { size, errors, .. }| {
+            let option = |width| Choice { cost: amount(size) * bits(width), error: errors[operand][width] };
+            all().map(option).collect()
+        });
+        let total: f64 = layers.iter().map(|layer| amount(&layer.size)).sum();
+        cheapest(options.collect(), total * average_bits)
+    };
+    let weights = of_operand(0, &|size| size.weights as f64)?;
+    let activations = of_operand(1, &|size| size.activations)?;
+    Some(weights.into_iter().zip(activations).map(|(w, a)| [widths[w], widths[a]]).collect())
+}
+
+/// One way to have a layer.
+#[derive(Clone, Copy)]
+struct Choice {
+    cost: f64,
+    error: f64,
+}
+
+/// For each layer the index of one of its choices, so that the sum of errors is least and that of costs within a budget.
+///
+/// Exact: a list of partial choices is kept of which none is both cheaper and better than another.
+fn cheapest(layers: Vec<Vec<Choice>>, budget: f64) -> Option<Vec<usize>> {
     /// One choice for the layers so far; `choice` and `before` lead back through them.
     struct Partial {
-        bits: u64,
+        cost: f64,
         error: f64,
         choice: usize,
         before: usize,
     }
-    let total: usize = layers.iter().map(|layer| layer.weights).sum();
-    let budget = (average_bits * total as f64 * (1.0 + 1e-12)).floor();
-    let narrowest = widths.iter().map(|width| u64::from(width.bits())).min()?;
-    let mut left = total as u64;
-    let mut stages: Vec<Vec<Partial>> = vec![vec![Partial { bits: 0, error: 0.0, choice: 0, before: 0 }]];
-    for layer in layers {
-        left -= layer.weights as u64;
+    // Sums of costs are rounded.
+    let budget = budget * (1.0 + 1e-12);
+    let least = |layer: &Vec<Choice>| layer.iter().map(|choice| choice.cost).fold(f64::INFINITY, f64::min);
+    let mut left: f64 = layers.iter().map(least).sum();
+    let mut stages: Vec<Vec<Partial>> = vec![vec![Partial { cost: 0.0, error: 0.0, choice: 0, before: 0 }]];
+    for layer in &layers {
+        left -= least(layer);
         let known = stages.last()?;
-        let mut extended: Vec<Partial> = Vec::with_capacity(known.len() * widths.len());
+        let mut extended: Vec<Partial> = Vec::with_capacity(known.len() * layer.len());
         for (before, partial) in known.iter().enumerate() {
-            for (choice, (width, error)) in widths.iter().zip(&layer.errors).enumerate() {
-                let bits = partial.bits + u64::from(width.bits()) * layer.weights as u64;
-                if (bits + left * narrowest) as f64 <= budget {
-                    extended.push(Partial { bits, error: partial.error + error, choice, before });
+            for (index, choice) in layer.iter().enumerate() {
+                let (cost, error) = (partial.cost + choice.cost, partial.error + choice.error);
+                if cost + left <= budget {
+                    extended.push(Partial { cost, error, choice: index, before });
                 }
             }
         }
-        extended.sort_by(|a, b| a.bits.cmp(&b.bits).then(a.error.total_cmp(&b.error)));
+        extended.sort_by(|a, b| a.cost.total_cmp(&b.cost).then(a.error.total_cmp(&b.error)));
         let mut best = f64::INFINITY;
         extended.retain(|partial| {
             let better = partial.error < best;
@@ -79,33 +184,56 @@ mod tests {
     }
 
     fn layers(rng: &mut fastrand::Rng, count: usize) -> Vec<LayerErrors> {
-        let layer = |layer| {
-            let size = rng.f64().powi(4);
-            let errors = widths().iter().map(|w| size * 0.25f64.powi(i32::from(w.bits()))).collect();
-            LayerErrors { layer, weights: rng.usize(1..9) * 16, errors }
+        let mut layer = |layer| {
+            let (weights, macs) = (rng.usize(1..9) * 16, rng.usize(1..9) as f64 * 0.25);
+            let size = LayerSize { weights, activations: rng.usize(1..5) as f64, macs };
+            let errors = [(); 2].map(|()| {
+                let noise = rng.f64().powi(4);
+                widths().iter().map(|w| noise * 0.25f64.powi(i32::from(w.bits()))).collect()
+            });
+            LayerErrors { layer, size, errors }
         };
-        (0..count).map(layer).collect()
+        (0..count).map(&mut layer).collect()
+    }
+
+    fn index(bits: BitWidth) -> usize {
+        widths().iter().position(|width| *width == bits).unwrap()
+    }
+
+    fn error(layers: &[LayerErrors], bits: &[[BitWidth; 2]]) -> f64 {
+        let of_layer = |(layer, [w, a]): (&LayerErrors, &[BitWidth; 2])| {
+            layer.errors[0][index(*w)] + layer.errors[1][index(*a)]
+        };
+        layers.iter().zip(bits).map(of_layer).sum()
+    }
+
+    fn average(layers: &[LayerErrors], bits: &[[BitWidth; 2]]) -> AverageBits {
+        AverageBits::of(layers.iter().map(|layer| layer.size).zip(bits.iter().copied()))
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn equals_trying_every_assignment() {
         let mut rng = fastrand::Rng::with_seed(1);
-        for round in 0..40 {
-            let layers = layers(&mut rng, 5);
-            let average = 2.0 + 0.15 * f64::from(round);
-            let budget = average * layers.iter().map(|l| l.weights as f64).sum::<f64>();
-            let (mut best, widths) = (f64::INFINITY, widths());
-            for code in 0..4usize.pow(5) {
-                let chosen = |i: usize| code >> (2 * i) & 3;
-                let bits: f64 =
-                    (0..5).map(|i| f64::from(widths[chosen(i)].bits()) * layers[i].weights as f64).sum();
-                if bits <= budget {
-                    best = best.min((0..5).map(|i| layers[i].errors[chosen(i)]).sum());
+        for round in 0..30 {
+            let (layers, widths) = (layers(&mut rng, 3), widths());
+            let bits = 2.0 + 0.2 * f64::from(round);
+            for budget in [Budget::Bits, Budget::BitOps] {
+                let mut best = f64::INFINITY;
+                for code in 0..16usize.pow(3) {
+                    let width = |i: usize| widths[code >> (2 * i) & 3];
+                    let all: Vec<_> = (0..3).map(|i| [width(2 * i), width(2 * i + 1)]).collect();
+                    let AverageBits { weights, activations, bit_ops } = average(&layers, &all);
+                    let kept = match budget {
+                        Budget::Bits => weights <= bits + 1e-9 && activations <= bits + 1e-9,
+                        Budget::BitOps => bit_ops <= bits + 1e-9,
+                    };
+                    if kept {
+                        best = best.min(error(&layers, &all));
+                    }
                 }
+                let ours = error(&layers, &assign(&layers, &widths, budget, bits).unwrap());
+                assert!((ours - best).abs() <= 1e-12 * best, "{bits} of {budget:?}: {ours} is not {best}");
             }
-            let ours = assign(&layers, &widths, average).unwrap();
-            let error: f64 = ours.iter().zip(&layers).map(|(choice, layer)| layer.errors[*choice]).sum();
-            assert!((error - best).abs() <= 1e-12 * best, "{average} bits: {error} is not {best}");
         }
     }
 
@@ -113,9 +241,22 @@ mod tests {
     fn the_ends_of_the_budget() {
         let mut rng = fastrand::Rng::with_seed(2);
         let layers = layers(&mut rng, 30);
-        assert_eq!(assign(&layers, &widths(), 1.9), None);
-        assert_eq!(assign(&layers, &widths(), 2.0), Some(vec![0; 30]));
-        assert_eq!(assign(&layers, &widths(), 8.0), Some(vec![3; 30]));
-        assert_eq!(assign(&[], &widths(), 4.0), Some(vec![]));
+        for budget in [Budget::Bits, Budget::BitOps] {
+            let assign = |bits| assign(&layers, &widths(), budget, bits);
+            let all = |bits: u8| Some(vec![[BitWidth::new(bits).unwrap(); 2]; 30]);
+            assert_eq!(assign(1.9), None);
+            assert_eq!(assign(2.0), all(2));
+            assert_eq!(assign(8.0), all(8));
+        }
+        assert_eq!(assign(&[], &widths(), Budget::Bits, 4.0), Some(vec![]));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn averages_count_weights_activations_and_products() {
+        let size = |weights, activations, macs| LayerSize { weights, activations, macs };
+        let [two, eight] = [2, 8].map(|bits| BitWidth::new(bits).unwrap());
+        let layers = [(size(300, 1.0, 1.0), [two, eight]), (size(100, 3.0, 3.0), [eight, two])];
+        let average = AverageBits::of(layers.into_iter());
+        assert_eq!(average, AverageBits { weights: 3.5, activations: 3.5, bit_ops: 4.0 });
     }
 }

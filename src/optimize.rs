@@ -49,15 +49,7 @@ impl Targets {
             if !progress(layer as f32 / total) {
                 return Err(Error::Cancelled);
             }
-            let shape = &network.layers()[layer];
-            if shape.same {
-                let window = Window { kernel: shape.kernel, size };
-                let kernels = window.panels(matrix(network.kernels(layer), shape)?);
-                let images: Vec<&[f32]> = values.chunks_exact(shape.inputs * size[0] * size[1]).collect();
-                layers[layer] = parallel::map(&images, |image| {
-                    window.outputs(&kernels, shape.outputs, &window.lay_out(image, shape.inputs))
-                });
-            }
+            layers[layer] = outputs(network, layer, size, values)?;
             Ok(None)
         })?;
         Ok(Targets { images, layers })
@@ -86,56 +78,129 @@ impl Targets {
         if settings.normalization == NormalizationMode::None {
             return Err(Error::Option("dfsq-opt normalizes each sample; it has no variant without".into()));
         }
-        let word_sets = settings.word_sets;
         let mut layers: Vec<Option<OptimizedLayer>> = network.layers().iter().map(|_| None).collect();
         let total = network.layers().len() as f32;
         network.walk(&self.images, &mut |Visit { layer, size, values }| {
             if !progress(layer as f32 / total) {
                 return Err(Error::Cancelled);
             }
-            let [weight_bits, activation_bits] = bits[layer];
             if bits[layer] == [BitWidth::FULL; 2] {
                 return Ok(None);
             }
-            let shape = &network.layers()[layer];
-            let non_finite = |NonFiniteChannel(channel)| network.non_finite(layer, channel);
-            let points = PointSets::new(word_sets, Vec::new());
-            let mut result = OptimizedLayer { points, kernels: None, bias_change: Vec::new() };
-            let own = network.kernels(layer);
-            if activation_bits != BitWidth::FULL {
-                let images = values.chunks_exact_mut(shape.inputs * size[0] * size[1]);
-                let division = (recipe.channel_bits, activation_bits, squares(own, shape));
-                result.points = quantize(images, shape, division, &settings, &non_finite)?;
-            }
-            if weight_bits == BitWidth::FULL {
-                layers[layer] = Some(result);
-                return Ok(None);
-            }
-            let targets = &self.layers[layer];
-            let compensated = if recipe.rounding == Rounding::Compensated && !targets.is_empty() {
-                check_size(shape)?;
-                let moments = moments(values, shape, size, targets);
-                let Recipe { weights: grid, damping, refits, .. } = recipe;
-                let options = Compensation { grid, word_sets, bits: weight_bits, damping, refits };
-                compensate(matrix(own, shape)?, &moments, options)
-            } else {
-                None
-            };
-            let kernels = match compensated {
-                Some(compensated) => {
-                    result.bias_change = compensated.bias_change;
-                    compensated.kernels
-                }
-                // Not wanted, a convolution of another kind, or one that gets the same input everywhere.
-                None => CodedKernels::nearest(own, shape.outputs, recipe.weights, word_sets, weight_bits)
-                    .map_err(non_finite)?,
-            };
-            let weights = network.make_weights(layer, &kernels.weights(), &result.bias_change)?;
-            result.kernels = Some(kernels);
+            let target = Target { network, layer, size, outputs: &self.layers[layer] };
+            let result = target.optimize(values, settings, bits[layer], recipe)?;
+            let kernels = result.kernels.as_ref();
+            let weights = kernels
+                .map(|kernels| network.make_weights(layer, &kernels.weights(), &result.bias_change))
+                .transpose()?;
             layers[layer] = Some(result);
-            Ok(Some(weights))
+            Ok(weights)
         })?;
         Ok(Variant { bits: bits.to_vec(), layers })
+    }
+}
+
+/// What every layer alone becomes with other bits, all others being in full precision: for each layer that is quantized and
+/// each of `widths`, the layer with weights of this width, and the one with activations of it. Weights are fitted to the
+/// activations; so where only activations are in question, weights are as good as they can be, with the widest of `widths`.
+/// `progress` as in [`Targets::note`].
+///
+/// # Errors
+/// As [`Targets::optimize`].
+pub fn alone(
+    network: &Network,
+    images: &[Planes],
+    settings: PointSettings,
+    widths: &[BitWidth],
+    recipe: Recipe,
+    progress: &mut dyn FnMut(f32) -> bool,
+) -> Result<Vec<[Vec<OptimizedLayer>; 2]>> {
+    let Some(widest) = widths.iter().max() else { return Ok(Vec::new()) };
+    let total = network.layers().len() as f32;
+    let mut layers: Vec<[Vec<OptimizedLayer>; 2]> =
+        network.layers().iter().map(|_| Default::default()).collect();
+    network.walk(images, &mut |Visit { layer, size, values }| {
+        if !progress(layer as f32 / total) {
+            return Err(Error::Cancelled);
+        }
+        let outputs = outputs(network, layer, size, values)?;
+        let target = Target { network, layer, size, outputs: &outputs };
+        let with = |bits| target.optimize(&mut values.to_vec(), settings, bits, recipe);
+        let of_weights = parallel::try_map(widths, |width| with([*width, BitWidth::FULL]))?;
+        let of_activations = parallel::try_map(widths, |width| with([*widest, *width]))?;
+        layers[layer] = [of_weights, of_activations];
+        Ok(None)
+    })?;
+    Ok(layers)
+}
+
+/// What a layer gives for these inputs, `[images, channels, pixels]`, by image; nothing where it is of another kind.
+fn outputs(network: &Network, layer: usize, size: [usize; 2], values: &[f32]) -> Result<Vec<Array2<f32>>> {
+    let shape = &network.layers()[layer];
+    if !shape.same {
+        return Ok(Vec::new());
+    }
+    let window = Window { kernel: shape.kernel, size };
+    let kernels = window.panels(matrix(network.kernels(layer), shape)?);
+    let images: Vec<&[f32]> = values.chunks_exact(shape.inputs * size[0] * size[1]).collect();
+    Ok(parallel::map(&images, |image| {
+        window.outputs(&kernels, shape.outputs, &window.lay_out(image, shape.inputs))
+    }))
+}
+
+/// A layer, and the outputs that it should have.
+struct Target<'t> {
+    network: &'t Network,
+    layer: usize,
+    /// Rows and columns of its input.
+    size: [usize; 2],
+    /// By image, [`Window::outputs`]; none of a layer of another kind.
+    outputs: &'t [Array2<f32>],
+}
+
+impl Target<'_> {
+    /// Chooses points on these inputs, `[images, channels, pixels]`, which become quantized, and rounds weights so that the
+    /// outputs come out as they should.
+    fn optimize(
+        &self,
+        values: &mut [f32],
+        settings: PointSettings,
+        [weight_bits, activation_bits]: [BitWidth; 2],
+        recipe: Recipe,
+    ) -> Result<OptimizedLayer> {
+        let Target { network, layer, size, outputs } = *self;
+        let shape = &network.layers()[layer];
+        let non_finite = |NonFiniteChannel(channel)| network.non_finite(layer, channel);
+        let word_sets = settings.word_sets;
+        let own = network.kernels(layer);
+        let mut points = PointSets::new(word_sets, Vec::new());
+        if activation_bits != BitWidth::FULL {
+            let images = values.chunks_exact_mut(shape.inputs * size[0] * size[1]);
+            let division = (recipe.channel_bits, activation_bits, squares(own, shape));
+            points = quantize(images, shape, division, &settings, &non_finite)?;
+        }
+        if weight_bits == BitWidth::FULL {
+            return Ok(OptimizedLayer { points, kernels: None, bias_change: Vec::new() });
+        }
+        let compensated = if recipe.rounding == Rounding::Compensated && !outputs.is_empty() {
+            check_size(shape)?;
+            let moments = moments(values, shape, size, outputs);
+            let Recipe { weights: grid, damping, refits, .. } = recipe;
+            let options = Compensation { grid, word_sets, bits: weight_bits, damping, refits };
+            compensate(matrix(own, shape)?, &moments, options)
+        } else {
+            None
+        };
+        let (kernels, bias_change) = match compensated {
+            Some(compensated) => (compensated.kernels, compensated.bias_change),
+            // Not wanted, a convolution of another kind, or one that gets the same input everywhere.
+            None => {
+                let nearest =
+                    CodedKernels::nearest(own, shape.outputs, recipe.weights, word_sets, weight_bits);
+                (nearest.map_err(non_finite)?, Vec::new())
+            }
+        };
+        Ok(OptimizedLayer { points, kernels: Some(kernels), bias_change })
     }
 }
 

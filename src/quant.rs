@@ -42,7 +42,7 @@ pub use universal_set::{UniversalSet, WordSets};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Bits of one weight or activation: 2 to 8, or 32 for full precision (no quantization).
+/// Bits of one weight or activation: 1 to 8, or 32 for full precision (no quantization).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify), tsify(type = "number"))]
@@ -53,22 +53,22 @@ impl BitWidth {
     pub const FULL: BitWidth = BitWidth(32);
 
     /// # Errors
-    /// [`Error::Option`] unless `bits` is 2 to 8 or 32.
+    /// [`Error::Option`] unless `bits` is 1 to 8 or 32.
     pub fn new(bits: u8) -> Result<Self> {
         match bits {
-            2..=8 | 32 => Ok(BitWidth(bits)),
+            1..=8 | 32 => Ok(BitWidth(bits)),
             _ => Err(Error::Option(format!(
-                "{bits} bits are not offered: choose 2 to 8, or 32 for full precision"
+                "{bits} bits are not offered: choose 1 to 8, or 32 for full precision"
             ))),
         }
     }
 
-    /// Every quantized width, 2 to 8.
-    pub fn quantized() -> impl Iterator<Item = BitWidth> {
-        (2..=8).map(BitWidth)
+    /// Every quantized width, 1 to 8.
+    pub fn quantized() -> impl DoubleEndedIterator<Item = BitWidth> {
+        (1..=8).map(BitWidth)
     }
 
-    /// The widths that are offered to choose from, widest first.
+    /// The widths that are offered for all layers alike, widest first.
     pub fn offered() -> impl Iterator<Item = BitWidth> {
         [32, 8, 6, 4, 3, 2].into_iter().map(BitWidth)
     }

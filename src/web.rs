@@ -29,12 +29,14 @@ pub fn start() {
 #[wasm_bindgen]
 pub fn defaults() -> Result<JsDefaults> {
     let widths: Vec<BitWidth> = BitWidth::offered().collect();
+    let of_layers: Vec<BitWidth> = [BitWidth::FULL].into_iter().chain(BitWidth::quantized().rev()).collect();
     Ok(object(&[
         ("options", to_js(&Options::default())?),
         ("points", to_js(&PointSettings::default())?),
         ("optimalPoints", to_js(&PointSettings::EXACT)?),
         ("recipe", to_js(&Recipe::default())?),
         ("bitWidths", to_js(&widths)?),
+        ("layerBitWidths", to_js(&of_layers)?),
         ("program", crate::PROGRAM.into()),
     ]))
 }
@@ -83,13 +85,17 @@ pub fn score(picture: &JsPicture, reference: &JsPicture, border: usize) -> Resul
     }
 }
 
-/// Assigns widths to layers: for each of `layers` (as [`BrowserSession::layer_errors`] gives them) one of `widths`, such
-/// that the average is at most `average_bits`. Empty if that cannot be.
+/// Assigns two of `widths` to each of `layers` (as [`BrowserSession::layer_errors`] gives them), for weights and for
+/// activations, such that the budget of `average_bits` is kept. Undefined if that cannot be.
 #[wasm_bindgen(js_name = assignBits)]
-pub fn assign_bits(layers: JsLayerErrors, widths: JsBitWidths, average_bits: f64) -> Result<Vec<u8>> {
+pub fn assign_bits(
+    layers: JsLayerErrors,
+    widths: JsBitWidths,
+    budget: JsBudget,
+    average_bits: f64,
+) -> Result<JsBitPairs> {
     let (layers, widths): (Vec<LayerErrors>, Vec<BitWidth>) = (from_js(layers)?, from_js(widths)?);
-    let chosen = mixed_precision::assign(&layers, &widths, average_bits).unwrap_or_default();
-    Ok(chosen.into_iter().map(|index| widths[index].bits()).collect())
+    to_js(&mixed_precision::assign(&layers, &widths, from_js(budget)?, average_bits))
 }
 
 /// Draws a picture's quality over bits, as SVG text.

@@ -195,10 +195,14 @@ fn a_network_is_optimized_measured_and_studied() {
     let widths = || json("[2, 4]");
     let layers: JsValue = session.layer_errors(pictures(), json("{}"), widths(), silent()).unwrap().into();
     assert_eq!(layers.unchecked_ref::<Array>().length(), 2);
-    let assign = |average| assign_bits(layers.clone().unchecked_into(), widths(), average).unwrap();
-    assert_eq!(assign(2.0), [2, 2]);
-    assert_eq!(assign(4.0), [4, 4]);
-    assert!(assign(1.0).is_empty());
+    let assign = |budget, average| -> JsValue {
+        let layers = layers.clone().unchecked_into();
+        assign_bits(layers, widths(), json(budget), average).unwrap().into()
+    };
+    let text = |value: &JsValue| String::from(js_sys::JSON::stringify(value).unwrap());
+    assert_eq!(text(&assign("\"bits\"", 2.0)), "[[2,2],[2,2]]");
+    assert_eq!(text(&assign("\"bit-ops\"", 4.0)), "[[4,4],[4,4]]");
+    assert!(assign("\"bits\"", 1.0).is_undefined());
 
     let study: JsValue = {
         session.hold_input(&picture(12, 10), "a".into(), 1, silent()).unwrap();

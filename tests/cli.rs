@@ -133,8 +133,10 @@ fn layers_are_measured_and_given_bits() {
         let psnr: Vec<f64> = layer["psnr"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
         assert!(psnr.windows(2).all(|p| p[0] < p[1]), "{psnr:?}");
     }
-    // Both layers have as many weights, so one gets 4 and one 6 bits, and the result lies between those.
-    assert_eq!(report["average_bits"].as_f64(), Some(5.0));
+    // Weights are 0, 1 and -1, which 2 bits can tell. Both layers have as many inputs, so those of one get 4 and of one 6
+    // bits, and the result lies between those.
+    assert_eq!(report["average_bits"].as_f64(), Some(2.0));
+    assert_eq!(report["average_activation_bits"].as_f64(), Some(5.0));
     let uniform = |i: usize| report["uniform_psnr"][i].as_f64().unwrap();
     let measured = report["measured_psnr"].as_f64().unwrap();
     assert!(uniform(1) <= measured && measured <= uniform(2), "{report}");
@@ -143,6 +145,29 @@ fn layers_are_measured_and_given_bits() {
     assert_eq!(written.as_object().unwrap().len(), 2);
     let eval = words("eval net.onnx --hr hr --calibration hr --layer-bits bits.json --json");
     assert!(folder.json(&[&eval[..], &SMALL].concat())["mean_psnr_y"].as_f64().unwrap() > 5.0);
+}
+
+#[test]
+fn mixed_bits_are_assigned_optimized_and_found_again() {
+    let folder = Folder::new("mixed-bits");
+    let assign = "assign net.onnx --images hr --method dfsq-opt --average-bits 3 --budget bit-ops --widths 1,2,4,6 --json";
+    let report = folder.json(&[&words(assign)[..], &SMALL].concat());
+    let average = report["average_bit_ops"].as_f64().unwrap();
+    assert!(average > 2.0 && average <= 3.0, "{report}");
+    let bits = r#"{"block.conv1": [2, 4], "block.conv2": [3, 3]}"#;
+    std::fs::write(folder.path("bits.json"), bits).unwrap();
+    let optimize = "optimize net.onnx --images hr --layer-bits bits.json --bits 3 -o net.optimized --json";
+    folder.json(&[&words(optimize)[..], &SMALL].concat());
+    let eval = |options: &str| {
+        let eval = format!("eval net.onnx --hr hr --method dfsq-opt {options} --json");
+        folder.json(&words(&eval))["mean_psnr_y"].as_f64().unwrap()
+    };
+    // Products of 8 and 9 bits, where 3 everywhere makes 9.
+    let mixed = eval("--mixed 3");
+    assert_eq!(mixed, eval("--layer-bits bits.json"));
+    assert_ne!(mixed, eval("--weight-bits 3 --activation-bits 3"));
+    folder.fails(&words("eval net.onnx --hr hr --method dfsq-opt --mixed 4"), "no mixed bits for 4");
+    folder.fails(&words("eval net.onnx --hr hr --method dfsq-opt --damping 1"), "give a folder of images");
 }
 
 #[test]
@@ -232,24 +257,21 @@ fn a_list_beside_the_network_says_what_the_file_does_not() {
 #[test]
 fn errors_name_the_file_and_end_with_a_status() {
     let folder = Folder::new("errors");
-    let fails = |arguments: &[&str], words: &str| {
-        let output = folder.run(arguments);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && output.stdout.is_empty() && text.contains(words), "{text}");
-    };
+    let fails = |arguments: &[&str], words: &str| folder.fails(arguments, words);
     fails(&["inspect", "missing.onnx"], "missing.onnx");
     fails(&["inspect", "hr/a.png"], "hr/a.png: cannot use this network");
     fails(&["eval", "net.onnx", "--hr", "hr"], "needs a calibration");
     fails(&["eval", "net.onnx", "--hr", ".", "--method", "fp32"], "holds no PNG");
     fails(&["eval", "net.onnx", "--hr", "hr", "--lr", "hr/a.png", "--method", "fp32"], "2 references but 1");
-    fails(&["eval", "net.onnx", "--hr", "hr", "--weight-bits", "9"], "choose 2 to 8");
+    fails(&["eval", "net.onnx", "--hr", "hr", "--weight-bits", "9"], "choose 1 to 8");
     std::fs::write(folder.path("net.calibration"), b"never read").unwrap();
     fails(&words("eval net.onnx --hr hr --selection exact"), "give a folder of images with --calibration");
     fails(&words("eval net.onnx --hr hr --rounding compensated"), "--method dfsq-opt");
     std::fs::write(folder.path("bits.json"), br#"{"head": [4, 4]}"#).unwrap();
     fails(&words("eval net.onnx --hr hr --layer-bits bits.json"), "head, which is no quantized layer");
     fails(&words("calibrate net.onnx --images hr -o x --crops 0"), "at least 1");
-    fails(&words("assign net.onnx --images hr --method dfsq-opt"), "--method dfsq or min-max");
+    fails(&words("assign net.onnx --images hr --method fp32"), "fp32 has no bits to assign");
+    fails(&words("eval net.onnx --hr hr --method dfsq-opt --mixed 4"), "cannot read net.optimized");
     fails(
         &["calibrate", "net.onnx", "--images", "hr", "-o", "x", "--crop-size", "99"],
         "no image is large enough",

@@ -3,7 +3,7 @@
 use super::crops::Source;
 use super::options::{CropOptions, NetworkFile, PointOptions, RecipeOptions, bit_width};
 use super::results::ImageScore;
-use super::session::{self, uniform_bits};
+use super::session;
 use super::{eval, passed_over};
 use anyhow::{Result, ensure};
 use dfsq::quant::compensate::Rounding;
@@ -148,8 +148,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Source { images: &arguments.calibration, crops: &arguments.crops, seed: arguments.points.seed };
     for Variant { name, options, settings, recipe } in variants(given, arguments.recipe.recipe()) {
         if options.method == Method::DfsqOpt {
-            let bits = arguments.bits.iter().map(|bits| uniform_bits(&session, [*bits; 2]));
-            let bits = bits.collect::<Result<Vec<_>>>()?;
+            let layers = session.network().layers();
+            let bits = arguments.bits.iter().map(|bits| session::uniform([*bits; 2]).bits(layers));
+            let bits = bits.collect::<dfsq::Result<Vec<_>>>()?;
             session::optimize(&mut session, &source, &bits, settings, recipe)?;
         } else {
             session::calibrate(&mut session, &source, &arguments.bits, settings)?;

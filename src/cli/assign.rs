@@ -1,15 +1,16 @@
 //! `dfsq assign`
 
-use super::crops::Source;
-use super::crops::random_crops;
+use super::crops::{Source, random_crops};
 use super::files;
 use super::options::{NetworkFile, Quantization, bit_width};
 use super::progress::Bar;
 use super::session;
 use anyhow::{Context, Result, ensure};
-use dfsq::mixed_precision::{LayerErrors, assign};
+use dfsq::image_io::Picture;
+use dfsq::mixed_precision::{AverageBits, Budget, LayerErrors, assign};
 use dfsq::quant::BitWidth;
-use dfsq::session::{Method, Options};
+use dfsq::quant::subset::Selection;
+use dfsq::session::{Method, Options, Session};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,9 +25,12 @@ pub struct Arguments {
     /// How many crops to measure on
     #[arg(long, default_value_t = 4)]
     measured_crops: usize,
-    /// Most bits of a weight on average over all quantized weights
+    /// Most bits on average over the quantized layers
     #[arg(long, default_value_t = 4.0)]
     average_bits: f64,
+    /// What may not be more than with that many bits everywhere
+    #[arg(long, value_enum, default_value_t)]
+    budget: Budget,
     /// Widths to choose from, with commas
     #[arg(long, value_parser = bit_width, value_delimiter = ',', default_value = "2,3,4,6,8")]
     widths: Vec<BitWidth>,
@@ -46,16 +50,25 @@ pub struct Arguments {
 struct Row {
     layer: String,
     weights: usize,
-    /// 10 log10 of the squared range over the output's mean squared error, for each width.
+    /// 10 log10 of the squared range over the output's mean squared error, for each width: of weights and activations
+    /// together, and of each alone.
     psnr: Vec<f64>,
+    weight_psnr: Vec<f64>,
+    activation_psnr: Vec<f64>,
+    /// Of weights.
     bits: BitWidth,
+    activation_bits: BitWidth,
 }
 
 #[derive(Serialize)]
 struct Report {
     widths: Vec<BitWidth>,
     layers: Vec<Row>,
+    /// Of weights.
     average_bits: f64,
+    average_activation_bits: f64,
+    /// Bits that would give as many BitOPs in all layers alike.
+    average_bit_ops: f64,
     /// The sum of the layers' own errors, as PSNR, and that of a run.
     predicted_psnr: f64,
     measured_psnr: f64,
@@ -72,11 +85,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         arguments.overwriting.check(output)?;
     }
     let widths = &arguments.widths;
-    let base = session::options(&arguments.quantization)?;
-    ensure!(
-        matches!(base.method, Method::Dfsq | Method::MinMax),
-        "single layers are measured with --method dfsq or min-max"
-    );
+    let base = session::options(&arguments.network, &arguments.quantization)?;
+    ensure!(base.method.quantizes(), "{} has no bits to assign", base.method.id());
     let uniform = |width: &BitWidth| Options {
         weight_bits: *width,
         activation_bits: *width,
@@ -85,42 +95,46 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     // Points for every width are needed, not only for those of --activation-bits.
     let all: Vec<Options> = widths.iter().map(uniform).collect();
-    let session = session::session(&arguments.network, &arguments.quantization, &all)?;
-    let layers = session.network().layers();
-    let Quantization { crops, points, .. } = &arguments.quantization;
-    let source = Source { images: &arguments.images, crops, seed: points.seed };
-    let mut crops = random_crops(&session, &source)?;
-    crops.truncate(arguments.measured_crops.max(1));
-    let errors = session.layer_errors(&crops, &base, widths, &Bar::new("measuring layers"))?;
-    let references = crops.iter().map(|crop| session.reference(crop)).collect::<dfsq::Result<Vec<_>>>()?;
-    let chosen = assign(&errors, widths, arguments.average_bits)
+    let (mut session, crops) = session_and_crops(arguments, &all)?;
+    let measured_crops = &crops[..arguments.measured_crops.clamp(1, crops.len())];
+    let errors = session.layer_errors(measured_crops, &base, widths, &Bar::new("measuring layers"))?;
+    let chosen = assign(&errors, widths, arguments.budget, arguments.average_bits)
         .with_context(|| format!("no width is as low as {} bits", arguments.average_bits))?;
-    let layer_bits: BTreeMap<String, [BitWidth; 2]> = errors
-        .iter()
-        .zip(&chosen)
-        .map(|(layer, choice)| (layers[layer.layer].name.clone(), [widths[*choice]; 2]))
-        .collect();
-
+    let names: Vec<String> =
+        errors.iter().map(|layer| session.network().layers()[layer.layer].name.clone()).collect();
+    let layer_bits: BTreeMap<String, [BitWidth; 2]> = names.iter().cloned().zip(chosen.clone()).collect();
+    let assigned = Options { layer_bits: layer_bits.clone(), ..base.clone() };
+    optimize_for(&mut session, arguments, &crops, std::slice::from_ref(&assigned))?;
+    let references =
+        measured_crops.iter().map(|crop| session.reference(crop)).collect::<dfsq::Result<Vec<_>>>()?;
     let measured = |options: &Options| -> Result<f64> {
         Ok(psnr(session.output_error(&references, &session.prepare(options)?)?))
     };
-    let total: usize = errors.iter().map(|layer| layer.weights).sum();
-    let spent =
-        |(layer, choice): (&LayerErrors, &usize)| layer.weights as f64 * f64::from(widths[*choice].bits());
+    let at = |width: &BitWidth| widths.iter().position(|known| known == width).unwrap_or_default();
+    let predicted =
+        |(layer, [w, a]): (&LayerErrors, &[BitWidth; 2])| layer.errors[0][at(w)] + layer.errors[1][at(a)];
+    let AverageBits { weights, activations, bit_ops } =
+        AverageBits::of(errors.iter().map(|layer| layer.size).zip(chosen.iter().copied()));
     let report = Report {
         widths: widths.clone(),
-        average_bits: errors.iter().zip(&chosen).map(spent).sum::<f64>() / total.max(1) as f64,
-        predicted_psnr: psnr(errors.iter().zip(&chosen).map(|(layer, choice)| layer.errors[*choice]).sum()),
-        measured_psnr: measured(&Options { layer_bits: layer_bits.clone(), ..base.clone() })?,
+        average_bits: weights,
+        average_activation_bits: activations,
+        average_bit_ops: bit_ops,
+        predicted_psnr: psnr(errors.iter().zip(&chosen).map(predicted).sum()),
+        measured_psnr: measured(&assigned)?,
         uniform_psnr: all.iter().map(measured).collect::<Result<_>>()?,
         layers: errors
             .iter()
+            .zip(names)
             .zip(&chosen)
-            .map(|(layer, choice)| Row {
-                layer: layers[layer.layer].name.clone(),
-                weights: layer.weights,
-                psnr: layer.errors.iter().map(|error| psnr(*error)).collect(),
-                bits: widths[*choice],
+            .map(|((LayerErrors { size, errors: [of_weights, of_activations], .. }, layer), bits)| Row {
+                layer,
+                weights: size.weights,
+                psnr: of_weights.iter().zip(of_activations).map(|(w, a)| psnr(w + a)).collect(),
+                weight_psnr: of_weights.iter().copied().map(psnr).collect(),
+                activation_psnr: of_activations.iter().copied().map(psnr).collect(),
+                bits: bits[0],
+                activation_bits: bits[1],
             })
             .collect(),
     };
@@ -135,17 +149,58 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// The network with what all of these options, of one method, need, and the crops to work on.
+fn session_and_crops(arguments: &Arguments, all: &[Options]) -> Result<(Session, Vec<Picture>)> {
+    let Arguments { network, images, quantization, .. } = arguments;
+    let source = Source { images, crops: &quantization.crops, seed: quantization.points.seed };
+    if all.iter().all(|options| options.method != Method::DfsqOpt) {
+        let session = session::session(network, quantization, all)?;
+        let crops = random_crops(&session, &source)?;
+        return Ok((session, crops));
+    }
+    let mut session = session::open(network)?;
+    let crops = random_crops(&session, &source)?;
+    optimize_for(&mut session, arguments, &crops, all)?;
+    Ok((session, crops))
+}
+
+/// Optimizes the network for these options where the method is [`Method::DfsqOpt`].
+fn optimize_for(
+    session: &mut Session,
+    arguments: &Arguments,
+    crops: &[Picture],
+    all: &[Options],
+) -> Result<()> {
+    let layers = session.network().layers();
+    let optimized = all.iter().filter(|options| options.method == Method::DfsqOpt);
+    let bits = optimized.map(|options| options.bits(layers)).collect::<dfsq::Result<Vec<_>>>()?;
+    if bits.is_empty() {
+        return Ok(());
+    }
+    let Quantization { points, recipe, .. } = &arguments.quantization;
+    let settings = points.settings(Selection::Exact);
+    session.optimize(crops, &bits, settings, recipe.recipe(), &Bar::new("optimizing"))?;
+    Ok(())
+}
+
 fn print(report: &Report) {
     let head: String = report.widths.iter().map(|w| format!("{:>8}", format!("{} bits", w.bits()))).collect();
     println!("{:32} {:>9}{head}  assigned", "output with this layer alone, dB", "weights");
+    let line = |head: &str, count: String, psnr: &[f64], bits: String| {
+        let cells: String = psnr.iter().map(|psnr| format!("{psnr:8.2}")).collect();
+        println!("{head:32} {count:>9}{cells}  {bits:>8}");
+    };
     for row in &report.layers {
-        let cells: String = row.psnr.iter().map(|psnr| format!("{psnr:8.2}")).collect();
-        println!("{:32} {:9}{cells}  {:8}", row.layer, row.weights, row.bits.bits());
+        line(&row.layer, row.weights.to_string(), &row.weight_psnr, row.bits.bits().to_string());
+        line("  its inputs", String::new(), &row.activation_psnr, row.activation_bits.bits().to_string());
     }
-    let cells: String = report.uniform_psnr.iter().map(|psnr| format!("{psnr:8.2}")).collect();
-    println!("{:32} {:9}{cells}", "all layers alike", "");
+    line("all layers alike", String::new(), &report.uniform_psnr, String::new());
     println!(
-        "{:.3} bits on average: {:.2} dB, predicted {:.2} dB",
-        report.average_bits, report.measured_psnr, report.predicted_psnr
+        "{:.3} bits of weights and {:.3} of activations on average, BitOPs of {:.3}: {:.2} dB, predicted {:.2} dB",
+        report.average_bits,
+        report.average_activation_bits,
+        report.average_bit_ops,
+        report.measured_psnr,
+        report.predicted_psnr
     );
 }

@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
         arguments.overwriting.check(path)?;
     }
     let pairs = arguments.images.pairs()?;
-    let options = session::options(&arguments.quantization)?;
+    let options = session::options(&arguments.network, &arguments.quantization)?;
     let session =
         session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
     let run = Run {

@@ -28,15 +28,18 @@ pub struct Quantization {
     /// How to enlarge
     #[arg(long, value_enum, default_value_t)]
     pub method: Method,
-    /// Bits of each weight: 2 to 8, or 32 for full precision
+    /// Bits of each weight: 1 to 8, or 32 for full precision
     #[arg(long, value_parser = bit_width, default_value = "4")]
     pub weight_bits: BitWidth,
-    /// Bits of each activation: 2 to 8, or 32 for full precision
+    /// Bits of each activation: 1 to 8, or 32 for full precision
     #[arg(long, value_parser = bit_width, default_value = "4")]
     pub activation_bits: BitWidth,
     /// A JSON file with bits of single layers, as `dfsq assign` writes it: {"layer": [weights, activations], ...}
     #[arg(long, value_name = "FILE")]
     pub layer_bits: Option<PathBuf>,
+    /// Give layers the bits of the file of optimized layers that take no more BitOPs than this many bits everywhere
+    #[arg(long, value_name = "BITS", conflicts_with_all = ["layer_bits", "weight_bits", "activation_bits"])]
+    pub mixed: Option<u8>,
     /// Bits of the means and ranges that dfsq de-normalizes with
     #[arg(long, value_parser = bit_width, default_value = "32")]
     pub denormalization_bits: BitWidth,
@@ -173,7 +176,7 @@ pub fn bit_width(text: &str) -> Result<BitWidth, String> {
     text.parse()
         .ok()
         .and_then(|bits| BitWidth::new(bits).ok())
-        .ok_or_else(|| "choose 2 to 8, or 32".to_owned())
+        .ok_or_else(|| "choose 1 to 8, or 32".to_owned())
 }
 
 fn word_sets(text: &str) -> Result<WordSets, String> {

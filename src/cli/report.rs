@@ -57,7 +57,7 @@ impl Observer for Measuring {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     arguments.overwriting.check_folder(&arguments.output)?;
-    let given = session::options(&arguments.quantization)?;
+    let given = session::options(&arguments.network, &arguments.quantization)?;
     let with = |method| Options { method, ..given.clone() };
     // What --calibration says is for the method that was asked for; the other's file is taken where it lies beside the network.
     let asked = if given.method == Method::DfsqOpt { Method::DfsqOpt } else { Method::Dfsq };

@@ -5,12 +5,13 @@ use super::options::{NetworkFile, PointOptions, Quantization, RecipeOptions};
 use super::progress::Bar;
 use anyhow::{Context, Result, bail, ensure};
 use dfsq::hash::sha256;
-use dfsq::network::Properties;
+use dfsq::network::{Layer, Properties};
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, PointSettings, Recipe};
 use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Reads a network, with what a list beside it says of it.
 pub fn open(NetworkFile { model, engine }: &NetworkFile) -> Result<Session> {
@@ -46,13 +47,11 @@ fn listed_properties(list: &[u8], file: &[u8]) -> serde_json::Result<Properties>
 }
 
 /// What a run is asked to do.
-pub fn options(asked: &Quantization) -> Result<Options> {
-    let layer_bits = match &asked.layer_bits {
-        Some(path) => {
-            let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            serde_json::from_slice(&text).with_context(|| path.display().to_string())?
-        }
-        None => BTreeMap::new(),
+pub fn options(network: &NetworkFile, asked: &Quantization) -> Result<Options> {
+    let layer_bits = match (&asked.layer_bits, asked.mixed) {
+        (Some(path), _) => layer_bits(path)?,
+        (None, Some(bits)) => mixed_bits(network, asked, bits)?,
+        (None, None) => BTreeMap::new(),
     };
     Ok(Options {
         method: asked.method,
@@ -63,6 +62,32 @@ pub fn options(asked: &Quantization) -> Result<Options> {
         weights: asked.recipe.weights.unwrap_or_default(),
         denormalization_bits: asked.denormalization_bits,
     })
+}
+
+/// Reads bits of single layers.
+pub fn layer_bits(path: &Path) -> Result<BTreeMap<String, [BitWidth; 2]>> {
+    let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| path.display().to_string())
+}
+
+/// The bits of layers that a file of optimized layers has for this budget.
+fn mixed_bits(
+    network: &NetworkFile,
+    asked: &Quantization,
+    bits: u8,
+) -> Result<BTreeMap<String, [BitWidth; 2]>> {
+    let beside = network.model.with_extension("optimized");
+    let given = asked.calibration.as_deref().filter(|_| asked.method == Method::DfsqOpt);
+    let path = given.unwrap_or(&beside);
+    let mut session = open(network)?;
+    let file = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    session.load_optimized(&file).with_context(|| path.display().to_string())?;
+    let variants = session.info().optimization.variants;
+    let variant = variants.into_iter().find(|variant| variant.mixed == Some(bits));
+    let variant = variant.with_context(|| format!("{} has no mixed bits for {bits}", path.display()))?;
+    let layers = session.network().layers();
+    let named = |layer: usize| (layers[layer].name.clone(), variant.bits[layer]);
+    Ok(Layer::quantized(layers).map(named).collect())
 }
 
 /// Loads the network and what all of these options, of one method, need: from a file, or made from a folder of images.
@@ -155,8 +180,6 @@ pub fn optimize(
 }
 
 /// The same bits for every quantized layer.
-pub fn uniform_bits(session: &Session, pair: [BitWidth; 2]) -> Result<Vec<[BitWidth; 2]>> {
-    let [weight_bits, activation_bits] = pair;
-    let options = Options { method: Method::DfsqOpt, weight_bits, activation_bits, ..Options::default() };
-    Ok(options.bits(session.network().layers())?)
+pub fn uniform([weight_bits, activation_bits]: [BitWidth; 2]) -> Options {
+    Options { method: Method::DfsqOpt, weight_bits, activation_bits, ..Options::default() }
 }

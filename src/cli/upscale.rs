@@ -28,7 +28,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     arguments.overwriting.check(&arguments.output)?;
-    let options = session::options(&arguments.quantization)?;
+    let options = session::options(&arguments.network, &arguments.quantization)?;
     let session =
         session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
     let prepared = session.prepare(&options)?;

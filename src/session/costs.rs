@@ -2,6 +2,7 @@
 
 use super::{Method, Options, Prepared, Session, WeightGrid};
 use crate::Result;
+use crate::mixed_precision::AverageBits;
 use crate::network::Layer;
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{BitWidth, PointSets};
@@ -16,6 +17,8 @@ pub struct Costs {
     pub bytes: Bytes,
     /// Their sum.
     pub total_bytes: usize,
+    /// Bits on average over the layers that can be quantized; none for interpolation.
+    pub average_bits: Option<AverageBits>,
     /// Multiply-accumulates for one pixel of the input, by the widths of their operands, widest first.
     pub macs_per_pixel: Vec<OperandMacs>,
     /// Sum over the multiply-accumulates of weight bits times activation bits (BitOPs), for one pixel of the input.
@@ -141,6 +144,7 @@ impl Session {
         let mut costs = Costs {
             bytes: Bytes::default(),
             total_bytes: 0,
+            average_bits: None,
             macs_per_pixel: Vec::new(),
             bit_ops_per_pixel: 0.0,
             product: None,
@@ -153,6 +157,7 @@ impl Session {
         let total_weights: usize = layers.iter().map(Layer::weights).sum();
         costs.bytes.full_precision = 4 * self.network.parameters().saturating_sub(total_weights);
         let bits = options.bits(layers)?;
+        costs.average_bits = Some(self.average_bits(&bits));
         let optimized = self.optimized.find(&bits).filter(|_| options.method == Method::DfsqOpt);
         for (index, (layer, bits)) in layers.iter().zip(bits).enumerate() {
             // Where nothing has been optimized yet, it will be as by default.

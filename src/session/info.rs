@@ -69,6 +69,8 @@ pub struct OptimizationInfo {
 pub struct VariantInfo {
     /// Of weights and activations, by layer.
     pub bits: Vec<[BitWidth; 2]>,
+    /// Where layers differ, the whole number of bits that would take as many BitOPs in all layers alike, or just more.
+    pub mixed: Option<u8>,
     /// Of all that was made for them.
     pub sha256: String,
 }
@@ -84,6 +86,7 @@ impl Session {
         });
         let variant = |(bits, sha256): (&[[BitWidth; 2]], &str)| VariantInfo {
             bits: bits.to_vec(),
+            mixed: self.mixed(bits),
             sha256: sha256.to_owned(),
         };
         let network = &self.network;
@@ -104,5 +107,13 @@ impl Session {
                 variants: self.optimized.variants().map(variant).collect(),
             },
         }
+    }
+
+    fn mixed(&self, bits: &[[BitWidth; 2]]) -> Option<u8> {
+        let mut quantized = Layer::quantized(self.network.layers()).map(|layer| bits[layer]);
+        let first = quantized.next()?;
+        let differ = quantized.any(|own| own != first);
+        // Sums are rounded.
+        differ.then(|| (self.average_bits(bits).bit_ops - 1e-9).ceil() as u8)
     }
 }

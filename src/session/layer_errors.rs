@@ -1,9 +1,11 @@
 //! What quantization does to the network's output, layer by layer or as a whole, to assign bits to layers.
 
-use super::{Options, Prepared, Session};
+use super::{Method, Options, Prepared, Session};
 use crate::image_io::{self, Picture};
-use crate::mixed_precision::LayerErrors;
-use crate::network::{Layer, Planes, Prefix};
+use crate::mixed_precision::{AverageBits, LayerErrors, LayerSize};
+use crate::network::{Layer, LayerQuantization, Planes, Prefix};
+use crate::optimize;
+use crate::optimized::{Optimized, OptimizedLayer};
 use crate::parallel::{self, Progress};
 use crate::quant::BitWidth;
 use crate::{Error, Result};
@@ -22,6 +24,9 @@ impl Reference {
         pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum()
     }
 }
+
+/// Most of the work that optimizing layers is, for [`Method::DfsqOpt`].
+const OPTIMIZING: f32 = 0.6;
 
 /// Most bytes of what is kept to go on from.
 const MAX_PREFIX_BYTES: u64 = 512 << 20;
@@ -44,15 +49,16 @@ impl Session {
     /// # Errors
     /// What goes wrong in the network.
     pub fn output_error(&self, references: &[Reference], prepared: &Prepared) -> Result<f64> {
-        let square =
-            |reference: &Reference| Ok(reference.squared_difference(&self.rerun(reference, prepared)?));
+        let square = |reference: &Reference| {
+            Ok(reference.squared_difference(&self.rerun(reference, &prepared.layers)?))
+        };
         let squares = references.iter().map(square).collect::<Result<Vec<f64>>>()?;
         Ok(self.mean_error(references, &squares))
     }
 
-    fn rerun(&self, Reference { input, .. }: &Reference, prepared: &Prepared) -> Result<Planes> {
+    fn rerun(&self, Reference { input, .. }: &Reference, layers: &[LayerQuantization]) -> Result<Planes> {
         let plan = self.network.plan([input.height, input.width])?;
-        Ok(self.network.run(&plan, input.clone(), &prepared.layers, &mut ())?.0)
+        Ok(self.network.run(&plan, input.clone(), layers, &mut ())?.0)
     }
 
     /// In units of the network's range squared, of the sums of squares of each.
@@ -62,25 +68,28 @@ impl Session {
         squares.iter().sum::<f64>() / count.max(1) as f64 / (range * range)
     }
 
-    /// Quantizes one layer alone, with as many bits for weights as for activations, and otherwise as `options` say.
-    ///
-    /// # Errors
-    /// As [`Session::prepare`].
-    pub fn prepare_layer(&self, layer: usize, width: BitWidth, options: &Options) -> Result<Prepared> {
-        let name = self.network.layers()[layer].name.clone();
-        self.prepare(&Options {
-            weight_bits: BitWidth::FULL,
-            activation_bits: BitWidth::FULL,
-            layer_bits: [(name, [width; 2])].into(),
-            ..options.clone()
-        })
+    /// How much there is of a layer.
+    pub fn layer_size(&self, layer: usize) -> LayerSize {
+        let shape = &self.network.layers()[layer];
+        let macs = self.network.layer_macs(layer);
+        let positions = macs / shape.macs().max(1) as f64;
+        LayerSize { weights: shape.weights(), activations: shape.inputs as f64 * positions, macs }
     }
 
-    /// Measures every quantized layer at every width on these pictures, several at a time where there are threads. On our own
-    /// engine what comes before a layer runs only once, where there is room to keep it.
+    /// Average bits over the quantized layers, of those of every layer.
+    pub fn average_bits(&self, bits: &[[BitWidth; 2]]) -> AverageBits {
+        let quantized = Layer::quantized(self.network.layers());
+        AverageBits::of(quantized.map(|layer| (self.layer_size(layer), bits[layer])))
+    }
+
+    /// Measures what every quantized layer's weights alone, and its activations alone, do to the output at every width, on
+    /// these pictures, several at a time where there are threads. On our own engine what comes before a layer runs only once,
+    /// where there is room to keep it. For [`Method::DfsqOpt`] each layer is optimized on the pictures, all of one size, as
+    /// the optimized layers in use were; with activations alone its weights have the widest width, since they are fitted to
+    /// what activations become.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], and as [`Session::prepare`].
+    /// [`Error::Cancelled`], and as [`Session::prepare`] and [`Session::optimize`].
     pub fn layer_errors(
         &self,
         pictures: &[Picture],
@@ -89,31 +98,88 @@ impl Session {
         progress: &dyn Progress,
     ) -> Result<Vec<LayerErrors>> {
         let references = parallel::try_map(pictures, |picture| self.reference(picture))?;
-        let mut prefixes = self.prefixes(&references)?;
         let layers = self.network.layers();
+        let optimized = match options.method {
+            Method::DfsqOpt => self.optimized_alone(&references, widths, progress)?,
+            _ => Vec::new(),
+        };
+        let alone = |layer: usize, operand: usize, width: usize| match optimized.get(layer) {
+            Some(layers) => self.prepare_optimized(layer, &layers[operand][width], options),
+            None => self.prepare_alone(layer, operand, widths[width], options),
+        };
+        let start = if optimized.is_empty() { 0.0 } else { OPTIMIZING };
+        let mut prefixes = self.prefixes(&references)?;
+        let of_layer: Vec<(usize, usize)> =
+            (0..2).flat_map(|operand| (0..widths.len()).map(move |width| (operand, width))).collect();
         let cases: Vec<(usize, usize)> =
-            (0..widths.len()).flat_map(|width| (0..references.len()).map(move |at| (width, at))).collect();
+            (0..of_layer.len()).flat_map(|way| (0..references.len()).map(move |at| (way, at))).collect();
         let total = Layer::quantized(layers).count() * cases.len();
         let done = AtomicUsize::new(0);
         let mut found = Vec::new();
         for layer in Layer::quantized(layers) {
             prefixes.iter_mut().try_for_each(|prefix| prefix.advance(layer))?;
-            let prepared = parallel::try_map(widths, |width| self.prepare_layer(layer, *width, options))?;
-            let squares = parallel::try_map(&cases, |&(width, at)| {
-                let (reference, prepared) = (&references[at], &prepared[width]);
+            let prepared = parallel::try_map(&of_layer, |&(operand, width)| alone(layer, operand, width))?;
+            let squares = parallel::try_map(&cases, |&(way, at)| {
+                let (reference, prepared) = (&references[at], &prepared[way]);
                 let output = match prefixes.get(at) {
-                    Some(prefix) => prefix.finish(&prepared.layers)?,
+                    Some(prefix) => prefix.finish(prepared)?,
                     None => self.rerun(reference, prepared)?,
                 };
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                 let square = reference.squared_difference(&output);
-                if progress.report(done as f32 / total as f32) { Ok(square) } else { Err(Error::Cancelled) }
+                let share = start + (1.0 - start) * done as f32 / total as f32;
+                if progress.report(share) { Ok(square) } else { Err(Error::Cancelled) }
             })?;
-            let of_width = squares.chunks(references.len().max(1));
-            let errors = of_width.map(|squares| self.mean_error(&references, squares)).collect();
-            found.push(LayerErrors { layer, weights: layers[layer].weights(), errors });
+            let mut errors =
+                squares.chunks(references.len().max(1)).map(|squares| self.mean_error(&references, squares));
+            let errors = [(); 2].map(|()| errors.by_ref().take(widths.len()).collect());
+            found.push(LayerErrors { layer, size: self.layer_size(layer), errors });
         }
         Ok(found)
+    }
+
+    fn optimized_alone(
+        &self,
+        references: &[Reference],
+        widths: &[BitWidth],
+        progress: &dyn Progress,
+    ) -> Result<Vec<[Vec<OptimizedLayer>; 2]>> {
+        let images: Vec<Planes> = references.iter().map(|reference| reference.input.clone()).collect();
+        let Optimized { settings, recipe, .. } = self.optimized;
+        let mut report = |done| progress.report(OPTIMIZING * done);
+        optimize::alone(&self.network, &images, settings, widths, recipe, &mut report)
+    }
+
+    /// A network in full precision but for the weights (`operand` 0) or activations (1) of one layer.
+    fn prepare_alone(
+        &self,
+        layer: usize,
+        operand: usize,
+        width: BitWidth,
+        options: &Options,
+    ) -> Result<Vec<LayerQuantization>> {
+        let mut bits = [BitWidth::FULL; 2];
+        bits[operand] = width;
+        let name = self.network.layers()[layer].name.clone();
+        let alone = Options {
+            weight_bits: BitWidth::FULL,
+            activation_bits: BitWidth::FULL,
+            layer_bits: [(name, bits)].into(),
+            ..options.clone()
+        };
+        Ok(self.prepare(&alone)?.layers)
+    }
+
+    /// A network in full precision but for this layer.
+    fn prepare_optimized(
+        &self,
+        layer: usize,
+        optimized: &OptimizedLayer,
+        options: &Options,
+    ) -> Result<Vec<LayerQuantization>> {
+        let mut layers = vec![LayerQuantization::default(); self.network.layers().len()];
+        layers[layer] = self.optimized_layer(layer, optimized, options)?.quantization;
+        Ok(layers)
     }
 
     /// One for each picture, or none where they would take too much.

@@ -24,8 +24,8 @@ pub struct Prepared {
 
 /// One layer of it.
 #[derive(Default)]
-struct PreparedLayer {
-    quantization: LayerQuantization,
+pub(super) struct PreparedLayer {
+    pub quantization: LayerQuantization,
     terms: Option<[Terms; 2]>,
     weight_error: QuantizationError,
 }
@@ -212,7 +212,7 @@ impl Session {
         Ok((quantizer, Some(Terms::of_points(chosen))))
     }
 
-    fn optimized_layer(
+    pub(super) fn optimized_layer(
         &self,
         index: usize,
         layer: &OptimizedLayer,

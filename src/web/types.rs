@@ -18,8 +18,8 @@ export interface Upscaled { picture: Picture; score: Score | undefined; layerDb:
 export interface ChannelPicture { view: ChannelView; width: number; height: number; values: Float32Array; quantized: Float32Array }
 /** A file, and what is known of the network now. */
 export interface Made { file: Uint8Array; info: NetworkInfo }
-/** All that can be chosen, as it is by default. `points` is how DFSQ chooses, `optimalPoints` how DFSQ-opt does; `program` names this program and its version. */
-export interface Defaults { options: Options; points: PointSettings; optimalPoints: PointSettings; recipe: Recipe; bitWidths: BitWidth[]; program: string }
+/** All that can be chosen, as it is by default. `bitWidths` are for all layers alike, `layerBitWidths` for single ones. `points` is how DFSQ chooses, `optimalPoints` how DFSQ-opt does; `program` names this program and its version. */
+export interface Defaults { options: Options; points: PointSettings; optimalPoints: PointSettings; recipe: Recipe; bitWidths: BitWidth[]; layerBitWidths: BitWidth[]; program: string }
 "#;
 
 #[wasm_bindgen]
@@ -54,6 +54,10 @@ extern "C" {
     pub type JsRecipe;
     #[wasm_bindgen(typescript_type = "BitWidth[]")]
     pub type JsBitWidths;
+    #[wasm_bindgen(typescript_type = "Budget")]
+    pub type JsBudget;
+    #[wasm_bindgen(typescript_type = "[BitWidth, BitWidth][] | undefined")]
+    pub type JsBitPairs;
     #[wasm_bindgen(typescript_type = "LayerErrors[]")]
     pub type JsLayerErrors;
     #[wasm_bindgen(typescript_type = "ChannelRequest")]

@@ -32,6 +32,13 @@ impl Folder {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// Runs what must fail, with an error that says this.
+    pub fn fails(&self, arguments: &[&str], words: &str) {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && output.stdout.is_empty() && text.contains(words), "{text}");
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
