@@ -125,9 +125,12 @@ pub fn alone(
         }
         let outputs = outputs(network, layer, size, values)?;
         let target = Target { network, layer, size, outputs: &outputs };
-        let with = |bits| target.optimize(&mut values.to_vec(), settings, bits, recipe);
-        let of_weights = parallel::try_map(widths, |width| with([*width, BitWidth::FULL]))?;
-        let of_activations = parallel::try_map(widths, |width| with([*widest, *width]))?;
+        let moments = target.moments(values, recipe)?;
+        let of_weights =
+            parallel::try_map(widths, |width| target.round(moments.as_ref(), settings, *width, recipe))?;
+        let of_activations = parallel::try_map(widths, |width| {
+            target.optimize(&mut values.to_vec(), settings, [*widest, *width], recipe)
+        })?;
         layers[layer] = [of_weights, of_activations];
         Ok(None)
     })?;
@@ -168,39 +171,59 @@ impl Target<'_> {
         [weight_bits, activation_bits]: [BitWidth; 2],
         recipe: Recipe,
     ) -> Result<OptimizedLayer> {
-        let Target { network, layer, size, outputs } = *self;
+        let Target { network, layer, size, .. } = *self;
         let shape = &network.layers()[layer];
-        let non_finite = |NonFiniteChannel(channel)| network.non_finite(layer, channel);
-        let word_sets = settings.word_sets;
-        let own = network.kernels(layer);
-        let mut points = PointSets::new(word_sets, Vec::new());
+        let mut points = PointSets::new(settings.word_sets, Vec::new());
         if activation_bits != BitWidth::FULL {
             let images = values.chunks_exact_mut(shape.inputs * size[0] * size[1]);
-            let division = (recipe.channel_bits, activation_bits, squares(own, shape));
+            let division = (recipe.channel_bits, activation_bits, squares(network.kernels(layer), shape));
+            let non_finite = |NonFiniteChannel(channel)| network.non_finite(layer, channel);
             points = quantize(images, shape, division, &settings, &non_finite)?;
         }
         if weight_bits == BitWidth::FULL {
             return Ok(OptimizedLayer { points, kernels: None, bias_change: Vec::new() });
         }
-        let compensated = if recipe.rounding == Rounding::Compensated && !outputs.is_empty() {
-            check_size(shape)?;
-            let moments = moments(values, shape, size, outputs);
-            let Recipe { weights: grid, damping, refits, .. } = recipe;
-            let options = Compensation { grid, word_sets, bits: weight_bits, damping, refits };
-            compensate(matrix(own, shape)?, &moments, options)
-        } else {
-            None
-        };
+        let moments = self.moments(values, recipe)?;
+        Ok(OptimizedLayer { points, ..self.round(moments.as_ref(), settings, weight_bits, recipe)? })
+    }
+
+    /// What rounding goes by; none where it is not compensated, or in a convolution of another kind.
+    fn moments(&self, values: &[f32], recipe: Recipe) -> Result<Option<Moments>> {
+        let shape = &self.network.layers()[self.layer];
+        if recipe.rounding != Rounding::Compensated || self.outputs.is_empty() {
+            return Ok(None);
+        }
+        check_size(shape)?;
+        Ok(Some(moments(values, shape, self.size, self.outputs)))
+    }
+
+    /// The layer with weights of this width, and no points.
+    fn round(
+        &self,
+        moments: Option<&Moments>,
+        PointSettings { word_sets, .. }: PointSettings,
+        bits: BitWidth,
+        recipe: Recipe,
+    ) -> Result<OptimizedLayer> {
+        let Target { network, layer, .. } = *self;
+        let (shape, own) = (&network.layers()[layer], network.kernels(layer));
+        let Recipe { weights: grid, damping, refits, .. } = recipe;
+        let options = Compensation { grid, word_sets, bits, damping, refits };
+        let own_matrix = matrix(own, shape)?;
+        let compensated = moments.and_then(|moments| compensate(own_matrix, moments, options));
         let (kernels, bias_change) = match compensated {
             Some(compensated) => (compensated.kernels, compensated.bias_change),
-            // Not wanted, a convolution of another kind, or one that gets the same input everywhere.
+            // Without moments, or with the same input everywhere.
             None => {
-                let nearest =
-                    CodedKernels::nearest(own, shape.outputs, recipe.weights, word_sets, weight_bits);
-                (nearest.map_err(non_finite)?, Vec::new())
+                let nearest = CodedKernels::nearest(own, shape.outputs, grid, word_sets, bits);
+                (nearest.map_err(|NonFiniteChannel(kernel)| network.non_finite(layer, kernel))?, Vec::new())
             }
         };
-        Ok(OptimizedLayer { points, kernels: Some(kernels), bias_change })
+        Ok(OptimizedLayer {
+            points: PointSets::new(word_sets, Vec::new()),
+            kernels: Some(kernels),
+            bias_change,
+        })
     }
 }
 

@@ -271,3 +271,33 @@ fn layers_may_have_bits_of_their_own_or_be_left_out() {
     let refused = session.optimize(&crops(), &bits, fewer, Recipe::default(), &());
     assert!(matches!(refused, Err(Error::Option(_))));
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_layer_alone_is_optimized_as_with_all_others_in_full_precision() {
+    let mut session = Session::load(&network()).unwrap();
+    let crops = &crops()[..2];
+    let opt = Options { method: Method::DfsqOpt, ..Options::default() };
+    let layers = session.layer_errors(crops, &opt, &[width(2), width(8)], &()).unwrap();
+    assert_eq!(layers.len(), 4);
+    let references: Vec<_> = crops.iter().map(|crop| session.reference(crop).unwrap()).collect();
+    for layer in &layers {
+        // Weights in question alone, and activations with weights that are fitted to them.
+        for (errors, alone) in layer.errors.iter().zip([[width(2), width(32)], [width(8), width(2)]]) {
+            let mut bits = vec![[width(32); 2]; session.network().layers().len()];
+            bits[layer.layer] = alone;
+            session.optimize(crops, &[bits], EXACT, Recipe::default(), &()).unwrap();
+            let layer_bits = [(session.network().layers()[layer.layer].name.clone(), alone)].into();
+            let (weight_bits, activation_bits) = (width(32), width(32));
+            let only = Options { weight_bits, activation_bits, layer_bits, ..opt.clone() };
+            let measured = session.output_error(&references, &session.prepare(&only).unwrap()).unwrap();
+            assert!((measured / errors[0] - 1.0).abs() < 1e-6, "{measured} {errors:?}");
+            assert!(errors[1] < 0.1 * errors[0], "{errors:?}");
+        }
+    }
+    // One layer of four has 2 and 32 bits or 8 and 2, the others 32 and 32: the roots of 784 and of 772.
+    let mixed: Vec<Option<u8>> =
+        session.info().optimization.variants.iter().map(|known| known.mixed).collect();
+    assert_eq!(mixed, [28; 8].map(Some));
+    let stopped = session.layer_errors(crops, &opt, &[width(4)], &Cancelling(2.into()));
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+}
