@@ -6,7 +6,11 @@ pub use resize::{downscale, upscale};
 
 use crate::network::{Colour, Convention, Planes};
 use crate::{Error, Result};
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::imageops::{
+    flip_horizontal_in_place, flip_vertical_in_place, rotate90, rotate180_in_place, rotate270,
+};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbaImage};
 use std::io::Cursor;
 
 /// Most pixels an image may have to be opened.
@@ -51,11 +55,11 @@ impl Picture {
             return Err(Error::ImageTooLarge { width, height, limit: MAX_PIXELS / 1_000_000 });
         }
         // A damaged EXIF block is no reason to refuse the picture.
-        let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
-        let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-        image.apply_orientation(orientation);
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let image = DynamicImage::from_decoder(decoder).map_err(damaged)?.into_rgba8();
+        let image = upright(image, orientation);
         let (width, height) = (image.width() as usize, image.height() as usize);
-        Ok(Picture { width, height, rgba: image.into_rgba8().into_raw() })
+        Ok(Picture { width, height, rgba: image.into_raw() })
     }
 
     /// An opaque picture of RGB bytes, `3 * width * height` of them.
@@ -136,6 +140,22 @@ impl Picture {
         let row = |row: usize| &self.rgba[4 * (row * self.width + x)..][..4 * width];
         Picture { width, height, rgba: (y..y + height).flat_map(row).copied().collect() }
     }
+}
+
+/// As `DynamicImage::apply_orientation`, which would be compiled for ten kinds of pixels.
+fn upright(mut image: RgbaImage, orientation: Orientation) -> RgbaImage {
+    use Orientation as O;
+    match orientation {
+        O::Rotate90 | O::Rotate90FlipH => image = rotate90(&image),
+        O::Rotate270 | O::Rotate270FlipH => image = rotate270(&image),
+        O::Rotate180 => rotate180_in_place(&mut image),
+        O::FlipVertical => flip_vertical_in_place(&mut image),
+        O::NoTransforms | O::FlipHorizontal => {}
+    }
+    if matches!(orientation, O::FlipHorizontal | O::Rotate90FlipH | O::Rotate270FlipH) {
+        flip_horizontal_in_place(&mut image);
+    }
+    image
 }
 
 /// ITU-R BT.601 luma of 8-bit RGB, 16 to 235, not rounded: what the paper scores, and what Y-only networks take.
@@ -315,6 +335,17 @@ mod tests {
         let turned = [&jpeg[..2], &exif, &jpeg[2..]].concat();
         let picture = Picture::decode(&turned).unwrap();
         assert_eq!((picture.width, picture.height), (8, 16));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn every_orientation_is_turned_as_by_the_library() {
+        let image = RgbaImage::from_fn(3, 2, |x, y| image::Rgba([x as u8, y as u8, 0, 255]));
+        for exif in 1..=8 {
+            let orientation = Orientation::from_exif(exif).unwrap();
+            let mut theirs = DynamicImage::ImageRgba8(image.clone());
+            theirs.apply_orientation(orientation);
+            assert_eq!(upright(image.clone(), orientation), theirs.into_rgba8(), "{orientation:?}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -190,19 +190,21 @@ impl BrowserSession {
         Ok(object(&[("file", file.into()), ("info", self.info()?.into())]))
     }
 
-    /// Measures what every quantized layer does to the output when it alone is quantized, at each of these widths; errors
-    /// are mean squares in units of the network's range squared.
+    /// Measures what every quantized layer's weights alone, and its inputs alone, do to the output at each of these widths;
+    /// errors are mean squares in units of the network's range squared. `settings` and `recipe` are DFSQ-opt's.
     #[wasm_bindgen(js_name = layerErrors)]
     pub fn layer_errors(
         &self,
         pictures: JsPictures,
         options: JsOptions,
+        settings: JsPointSettings,
+        recipe: JsRecipe,
         widths: JsBitWidths,
         progress: JsProgress,
     ) -> Result<JsLayerErrors> {
         let (options, widths): (Options, Vec<BitWidth>) = (from_js(options)?, from_js(widths)?);
-        let pictures = pictures_from_js(pictures)?;
-        to_js(&self.session.layer_errors(&pictures, &options, &widths, &Reporter::new(progress))?)
+        let (pictures, way) = (pictures_from_js(pictures)?, (from_js(settings)?, from_js(recipe)?));
+        to_js(&self.session.layer_errors(&pictures, &options, way, &widths, &Reporter::new(progress))?)
     }
 
     /// Runs as far as a layer, whose input is then held under this key for [`BrowserSession::channel`],

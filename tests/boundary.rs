@@ -193,7 +193,8 @@ fn a_network_is_optimized_measured_and_studied() {
     assert_eq!(get(&get(&optimization, "recipe"), "rounding").as_string().as_deref(), Some("nearest"));
 
     let widths = || json("[2, 4]");
-    let layers: JsValue = session.layer_errors(pictures(), json("{}"), widths(), silent()).unwrap().into();
+    let layers = session.layer_errors(pictures(), json("{}"), exact(), json("{}"), widths(), silent());
+    let layers: JsValue = layers.unwrap().into();
     assert_eq!(layers.unchecked_ref::<Array>().length(), 2);
     let assign = |budget, average| -> JsValue {
         let layers = layers.clone().unchecked_into();

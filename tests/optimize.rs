@@ -277,7 +277,8 @@ fn a_layer_alone_is_optimized_as_with_all_others_in_full_precision() {
     let mut session = Session::load(&network()).unwrap();
     let crops = &crops()[..2];
     let opt = Options { method: Method::DfsqOpt, ..Options::default() };
-    let layers = session.layer_errors(crops, &opt, &[width(2), width(8)], &()).unwrap();
+    let way = (EXACT, Recipe::default());
+    let layers = session.layer_errors(crops, &opt, way, &[width(2), width(8)], &()).unwrap();
     assert_eq!(layers.len(), 4);
     let references: Vec<_> = crops.iter().map(|crop| session.reference(crop).unwrap()).collect();
     for layer in &layers {
@@ -285,7 +286,7 @@ fn a_layer_alone_is_optimized_as_with_all_others_in_full_precision() {
         for (errors, alone) in layer.errors.iter().zip([[width(2), width(32)], [width(8), width(2)]]) {
             let mut bits = vec![[width(32); 2]; session.network().layers().len()];
             bits[layer.layer] = alone;
-            session.optimize(crops, &[bits], EXACT, Recipe::default(), &()).unwrap();
+            session.optimize(crops, &[bits], way.0, way.1, &()).unwrap();
             let layer_bits = [(session.network().layers()[layer.layer].name.clone(), alone)].into();
             let (weight_bits, activation_bits) = (width(32), width(32));
             let only = Options { weight_bits, activation_bits, layer_bits, ..opt.clone() };
@@ -298,6 +299,6 @@ fn a_layer_alone_is_optimized_as_with_all_others_in_full_precision() {
     let mixed: Vec<Option<u8>> =
         session.info().optimization.variants.iter().map(|known| known.mixed).collect();
     assert_eq!(mixed, [28; 8].map(Some));
-    let stopped = session.layer_errors(crops, &opt, &[width(4)], &Cancelling(2.into()));
+    let stopped = session.layer_errors(crops, &opt, way, &[width(4)], &Cancelling(2.into()));
     assert!(matches!(stopped, Err(Error::Cancelled)));
 }

@@ -345,8 +345,8 @@ fn the_error_of_a_layer_alone_falls_with_its_bits() {
     let session = calibrated();
     let reference = [session.reference(&picture()).unwrap()];
     let widths = [2, 4, 8].map(|bits| BitWidth::new(bits).unwrap());
-    let dfsq = options(Method::Dfsq, 4);
-    let layers = session.layer_errors(&[picture()], &dfsq, &widths, &()).unwrap();
+    let (dfsq, way) = (options(Method::Dfsq, 4), (PointSettings::EXACT, Recipe::default()));
+    let layers = session.layer_errors(&[picture()], &dfsq, way, &widths, &()).unwrap();
     assert_eq!(layers.iter().map(|l| (l.layer, l.size.weights)).collect::<Vec<_>>(), [(1, 81), (2, 81)]);
     let full = BitWidth::FULL;
     for layer in &layers {
@@ -363,7 +363,7 @@ fn the_error_of_a_layer_alone_falls_with_its_bits() {
     }
     let none = session.prepare(&options(Method::Dfsq, 32)).unwrap();
     assert_eq!(session.output_error(&reference, &none).unwrap(), 0.0);
-    let stopped = session.layer_errors(&[picture()], &dfsq, &widths, &Counting::cancelling_at(3));
+    let stopped = session.layer_errors(&[picture()], &dfsq, way, &widths, &Counting::cancelling_at(3));
     assert!(matches!(stopped, Err(Error::Cancelled)));
 }
 

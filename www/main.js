@@ -57,7 +57,7 @@ function show(bench, link) {
     analyzer,
     noise,
     benchmark,
-    new Bits(bench.settings),
+    new Bits(bench),
     makeHints(bench),
     new Crops(bench, view, download, failed),
     new Details(element("details"), bench.settings),

@@ -8,8 +8,8 @@ use super::session;
 use anyhow::{Context, Result, ensure};
 use dfsq::image_io::Picture;
 use dfsq::mixed_precision::{AverageBits, Budget, LayerErrors, assign};
-use dfsq::quant::BitWidth;
 use dfsq::quant::subset::Selection;
+use dfsq::quant::{BitWidth, PointSettings, Recipe};
 use dfsq::session::{Method, Options, Session};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -97,7 +97,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let all: Vec<Options> = widths.iter().map(uniform).collect();
     let (mut session, crops) = session_and_crops(arguments, &all)?;
     let measured_crops = &crops[..arguments.measured_crops.clamp(1, crops.len())];
-    let errors = session.layer_errors(measured_crops, &base, widths, &Bar::new("measuring layers"))?;
+    let bar = Bar::new("measuring layers");
+    let errors = session.layer_errors(measured_crops, &base, way(arguments), widths, &bar)?;
     let chosen = assign(&errors, widths, arguments.budget, arguments.average_bits)
         .with_context(|| format!("no width is as low as {} bits", arguments.average_bits))?;
     let names: Vec<String> =
@@ -177,10 +178,16 @@ fn optimize_for(
     if bits.is_empty() {
         return Ok(());
     }
-    let Quantization { points, recipe, .. } = &arguments.quantization;
-    let settings = points.settings(Selection::Exact);
-    session.optimize(crops, &bits, settings, recipe.recipe(), &Bar::new("optimizing"))?;
+    let (settings, recipe) = way(arguments);
+    session.optimize(crops, &bits, settings, recipe, &Bar::new("optimizing"))?;
     Ok(())
+}
+
+/// How layers are optimized.
+fn way(
+    Arguments { quantization: Quantization { points, recipe, .. }, .. }: &Arguments,
+) -> (PointSettings, Recipe) {
+    (points.settings(Selection::Exact), recipe.recipe())
 }
 
 fn print(report: &Report) {

@@ -5,9 +5,9 @@ use crate::image_io::{self, Picture};
 use crate::mixed_precision::{AverageBits, LayerErrors, LayerSize};
 use crate::network::{Layer, LayerQuantization, Planes, Prefix};
 use crate::optimize;
-use crate::optimized::{Optimized, OptimizedLayer};
+use crate::optimized::OptimizedLayer;
 use crate::parallel::{self, Progress};
-use crate::quant::BitWidth;
+use crate::quant::{BitWidth, PointSettings, Recipe};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -84,9 +84,8 @@ impl Session {
 
     /// Measures what every quantized layer's weights alone, and its activations alone, do to the output at every width, on
     /// these pictures, several at a time where there are threads. On our own engine what comes before a layer runs only once,
-    /// where there is room to keep it. For [`Method::DfsqOpt`] each layer is optimized on the pictures, all of one size, as
-    /// the optimized layers in use were; with activations alone its weights have the widest width, since they are fitted to
-    /// what activations become.
+    /// where there is room to keep it. For [`Method::DfsqOpt`] each layer is optimized on the pictures, all of one size, in
+    /// this way; with activations alone its weights have the widest width, since they are fitted to what activations become.
     ///
     /// # Errors
     /// [`Error::Cancelled`], and as [`Session::prepare`] and [`Session::optimize`].
@@ -94,13 +93,14 @@ impl Session {
         &self,
         pictures: &[Picture],
         options: &Options,
+        way: (PointSettings, Recipe),
         widths: &[BitWidth],
         progress: &dyn Progress,
     ) -> Result<Vec<LayerErrors>> {
         let references = parallel::try_map(pictures, |picture| self.reference(picture))?;
         let layers = self.network.layers();
         let optimized = match options.method {
-            Method::DfsqOpt => self.optimized_alone(&references, widths, progress)?,
+            Method::DfsqOpt => self.optimized_alone(&references, way, widths, progress)?,
             _ => Vec::new(),
         };
         let alone = |layer: usize, operand: usize, width: usize| match optimized.get(layer) {
@@ -141,11 +141,11 @@ impl Session {
     fn optimized_alone(
         &self,
         references: &[Reference],
+        (settings, recipe): (PointSettings, Recipe),
         widths: &[BitWidth],
         progress: &dyn Progress,
     ) -> Result<Vec<[Vec<OptimizedLayer>; 2]>> {
         let images: Vec<Planes> = references.iter().map(|reference| reference.input.clone()).collect();
-        let Optimized { settings, recipe, .. } = self.optimized;
         let mut report = |done| progress.report(OPTIMIZING * done);
         optimize::alone(&self.network, &images, settings, widths, recipe, &mut report)
     }

@@ -42,6 +42,7 @@ export const DEFAULTS = {
   optimalPoints: { ...POINTS, selection: "exact" },
   recipe: RECIPE,
   bitWidths: [32, 8, 6, 4, 3, 2],
+  layerBitWidths: [32, 8, 7, 6, 5, 4, 3, 2, 1],
   program: "dfsq 0.0.0",
 };
 

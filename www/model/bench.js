@@ -8,6 +8,7 @@ import { Inquiries } from "./inquiries.js";
 import { inputKey } from "./keys.js";
 import { Library } from "./library.js";
 import { Making } from "./making.js";
+import { Mixed } from "./mixed.js";
 import { Pairs } from "./pairs.js";
 import { NETWORK_METHODS, TYPICAL_SPEED } from "./plan.js";
 import { Quality } from "./quality.js";
@@ -49,6 +50,7 @@ export class Bench extends EventTarget {
     this.pairs = new Pairs(engines.images);
     this.tasks = new Tasks(() => this.changed(), () => this.dispatchEvent(new Event("progress")));
     this.making = new Making(this);
+    this.mixed = new Mixed(this);
     this.scheduler = new Scheduler(this);
     this.focus = new Focus(this);
     this.closeUp = new CloseUp(this);
@@ -93,10 +95,12 @@ export class Bench extends EventTarget {
       const assets = { network, calibration: asset(calibration), optimized: asset(optimized) };
       const info = await this.engines.fp32.call("info", [], { assets });
       const before = this.library.info?.layers[this.focus.layer]?.name;
+      const mixed = this.mixed.chosen;
       this.library.use(network, info, calibration, optimized);
       const known = info.layers.filter((/** @type {{quantized: boolean}} */ layer) => layer.quantized).map((/** @type {{name: string}} */ layer) => layer.name);
       const layerBits = Object.fromEntries(Object.entries(this.settings.values.layerBits).filter(([name]) => known.includes(name)));
-      this.settings.set({ layerBits });
+      // What was made for the layers of one network is not for those of another.
+      this.settings.set({ layerBits: this.mixed.layerBits(mixed) ?? (mixed ? {} : layerBits) });
       this.focus.enter(before);
       this.samples.fit(this.cost());
     });

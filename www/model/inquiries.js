@@ -3,12 +3,15 @@
 /**
  * @typedef {import("./bench.js").Bench} Bench
  * @typedef {import("../pkg/dfsq.js").LayerErrors} LayerErrors
+ * @typedef {import("../pkg/dfsq.js").Budget} Budget
  */
 
 export class Inquiries {
   #bench;
   /** What was measured, with what it is of. @type {{of: string, errors: LayerErrors[]} | undefined} */
   #measured;
+  /** The method that layers are quantized with to be measured. */
+  method = "dfsq-opt";
   /** The last study, with what it is of. @type {{of: string, study: import("../pkg/dfsq.js").Study} | undefined} */
   #study;
 
@@ -29,35 +32,37 @@ export class Inquiries {
 
   /** What a measurement is of. */
   #of() {
-    const { library, making } = this.#bench;
-    return `${library.info?.sha256} ${making.calibration?.sha256}`;
+    const { library, making, scheduler, settings } = this.#bench;
+    const made = this.method === "dfsq-opt" ? [settings.optimalPoints, settings.values.recipe] : scheduler.usesCalibration(this.method) && making.calibration?.sha256;
+    return JSON.stringify([library.info?.sha256, { ...settings.options(this.method, 4) }, made]);
   }
 
-  /** Measures what each layer costs at each width when it alone is quantized, with DFSQ. */
+  /** Measures what each layer costs at each width when it alone is quantized. */
   async measureLayers() {
-    const { engines, library, making, settings, tasks } = this.#bench;
+    const { engines, library, making, scheduler, settings, tasks } = this.#bench;
+    const { method } = this;
     this.#bench.stop();
-    await tasks.run("dfsq", "measurement", "measuring", async (task) => {
-      const calibration = await making.calibrationFor("dfsq", task);
+    await tasks.run(method, "measurement", "measuring", async (task) => {
+      const calibration = scheduler.usesCalibration(method) ? await making.calibrationFor(method, task) : undefined;
       const patches = await making.measuredPatches();
       task.check();
       const of = this.#of();
-      const options = { ...settings.options("dfsq"), layerBits: {} };
+      const [options, { optimalPoints }, { recipe }] = [settings.options(method, 4), settings, settings.values];
       const assets = { network: library.network, calibration };
-      const errors = await engines.dfsq.call("layerErrors", [patches, options, this.widths], { assets, onProgress: (done) => task.progress(done) });
+      const errors = await engines[method].call("layerErrors", [patches, options, optimalPoints, recipe, this.widths], { assets, onProgress: (done) => task.progress(done) });
       this.#measured = { of, errors };
     });
   }
 
-  /** Sets the bits of single layers so that the error is least, under a budget of average bits. @param {number} average */
-  async assignBits(average) {
+  /** Sets the bits of single layers so that the error is least, under a budget of so many bits everywhere. @param {Budget} budget @param {number} bits */
+  async assignBits(budget, bits) {
     const { engines, library, settings } = this.#bench;
     const { layerErrors } = this;
     if (!layerErrors || !library.info) return;
     const { layers } = library.info;
-    const bits = await engines.images.call("assignBits", [layerErrors, this.widths, average]);
-    if (!bits.length) throw new Error(`no width is as low as ${average} bits`);
-    settings.set({ layerBits: Object.fromEntries(layerErrors.map(({ layer }, i) => [layers[layer].name, [bits[i], bits[i]]])) });
+    const assigned = await engines.images.call("assignBits", [layerErrors, this.widths, budget, bits]);
+    if (!assigned) throw new Error(`no width is as low as ${bits} bits`);
+    settings.set({ layerBits: Object.fromEntries(layerErrors.map(({ layer }, i) => [layers[layer].name, assigned[i]])) });
   }
 
   /** What a study of what is looked at depends on. */

@@ -68,6 +68,11 @@ export class Library {
     return kept;
   }
 
+  /** All choices of bits that there are optimized layers for, however they were made. */
+  get variants() {
+    return [...this.#optimized.values()].flatMap(({ variants }) => variants);
+  }
+
   /** @param {PointSettings} settings @param {Recipe} recipe */
   optimized(settings, recipe) {
     return this.#optimized.get(canonicalText([settings, recipe]));

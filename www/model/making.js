@@ -27,12 +27,12 @@ export class Making {
     this.#bench = bench;
   }
 
-  /** The widths that points are chosen for at once: where every subset is tried, those in use only. */
+  /** The widths that points are chosen for at once: those that are offered and those in use; where every subset is tried, the latter only. */
   get widths() {
     const { settings } = this.#bench;
-    const all = settings.defaults.bitWidths.filter((width) => width !== 32);
-    if (settings.values.points.selection !== "exhaustive") return all;
-    return [...new Set(this.#bench.layerBits().map(([, activations]) => activations))].filter((width) => width !== 32);
+    const used = this.#bench.layerBits().map(([, activations]) => activations);
+    const offered = settings.values.points.selection === "exhaustive" ? [] : settings.defaults.bitWidths;
+    return [...new Set([...offered, ...used])].filter((width) => width !== 32);
   }
 
   /** What the calibration for the present settings is made on. @returns {Ground} */
@@ -42,8 +42,10 @@ export class Making {
     const of = source === "image" ? [samples.current] : source === "images" ? samples.list : [];
     // In whatever order they lie.
     const pictures = of.flatMap((sample) => (sample ? [this.#bench.inputKey(sample)] : [])).sort().join(" ");
-    const widths = settings.values.points.selection === "exhaustive" ? this.widths : undefined;
-    return { source, pictures, widths };
+    const { widths } = this;
+    // What is always chosen needs no saying, and a file has what it has.
+    const usual = source === "shipped" || source === "file" || settings.defaults.bitWidths.filter((width) => width !== 32).join() === widths.join();
+    return { source, pictures, widths: usual ? undefined : widths };
   }
 
   /** The calibration for the present settings, where it is there. */

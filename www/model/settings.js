@@ -133,9 +133,10 @@ export class Settings extends EventTarget {
     take("activations", bits, ["activationBits"]);
     take("mode", ["benchmark", "upscale"], ["mode"]);
     for (const { name, values: allowed, path } of CHOICES) take(name, allowed.map(([value]) => value), path);
+    const ofLayers = this.defaults.layerBitWidths.map(String);
     const layers = (link.get("layers")?.split(",") ?? []).flatMap((part) => {
       const [name, ...widths] = part.split(":");
-      const understood = name && widths.length === 2 && widths.every((width) => bits.includes(width));
+      const understood = name && widths.length === 2 && widths.every((width) => ofLayers.includes(width));
       return understood ? [[name.replace(/%(25|3A|2C)/g, decodeURIComponent), widths.map(Number)]] : [];
     });
     return { ...values, layerBits: Object.fromEntries(layers) };

@@ -1,4 +1,6 @@
 // Bits of single layers: by hand, or assigned under a budget from what each layer alone costs.
+import { QUANTIZED_METHODS } from "../model/plan.js";
+import { averageText } from "./costs.js";
 import { find } from "./dom.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
@@ -21,7 +23,12 @@ export class LayerBits {
     find("[data-testid=reset-layers]", panel).onclick = () => settings.set({ layerBits: {} });
     const tell = (/** @type {unknown} */ error) => errors.tell(error);
     find("[data-testid=measure-layers]", panel).onclick = () => inquiries.measureLayers().catch(tell);
-    find("[data-testid=assign-bits]", panel).onclick = () => inquiries.assignBits(Number(find("[data-testid=average-bits]", panel).value)).catch(tell);
+    find("[data-testid=measured-method]", panel).onchange = (/** @type {Event} */ event) => {
+      inquiries.method = /** @type {HTMLSelectElement} */ (event.target).value;
+      bench.changed();
+    };
+    const chosen = (/** @type {string} */ id) => find(`[data-testid=${id}]`, panel).value;
+    find("[data-testid=assign-bits]", panel).onclick = () => inquiries.assignBits(chosen("assigned-budget"), Number(chosen("average-bits"))).catch(tell);
     panel.addEventListener("toggle", () => this.draw());
   }
 
@@ -42,7 +49,7 @@ export class LayerBits {
     const { weightBits, activationBits, layerBits } = settings.values;
     const { layerErrors } = inquiries;
     const count = Object.keys(layerBits).length;
-    find("summary .note", this.#panel).textContent = count ? `${count} set, ${this.#average()} bits on average` : "";
+    find("summary .note", this.#panel).textContent = count ? `${count} set${this.#average()}` : "";
     find("[data-testid=measure-layers]", this.#panel).disabled = !library.info || tasks.size > 0;
     find("[data-testid=assign-bits]", this.#panel).disabled = !layerErrors;
     find("[data-testid=reset-layers]", this.#panel).disabled = count === 0;
@@ -73,7 +80,7 @@ export class LayerBits {
       select.ariaLabel = `Bits of the ${word} of ${name}`;
       select.dataset.operand = String(operand);
       select.dataset.at = `${name} ${operand}`;
-      select.append(...settings.defaults.bitWidths.map((width) => new Option(String(width), String(width), false, width === pair[operand])));
+      select.append(...settings.defaults.layerBitWidths.map((width) => new Option(String(width), String(width), false, width === pair[operand])));
       const cell = document.createElement("td");
       cell.append(select);
       row.append(cell);
@@ -81,22 +88,16 @@ export class LayerBits {
     const measured = inquiries.layerErrors?.find(({ layer }) => layer === index);
     for (const [i] of inquiries.widths.entries()) {
       const cell = document.createElement("td");
-      cell.textContent = measured ? decibels(measured.errors[i]) : "–";
+      cell.textContent = measured ? measured.errors.map((errors) => decibels(errors[i])).join("\n") : "–";
       row.append(cell);
     }
     return row;
   }
 
-  /** Of the weights of all quantized layers. */
+  /** Of what runs with these bits. */
   #average() {
-    const bits = this.#bench.layerBits();
-    let [sum, total] = [0, 0];
-    for (const [i, layer] of (this.#bench.library.info?.layers ?? []).entries()) {
-      if (!layer.quantized) continue;
-      const weights = (layer.inputs * layer.outputs * layer.kernel[0] * layer.kernel[1]) / layer.groups;
-      sum += weights * bits[i][0];
-      total += weights;
-    }
-    return (sum / total).toFixed(2);
+    const { scheduler } = this.#bench;
+    const costs = QUANTIZED_METHODS.map((method) => scheduler.result(method)?.costs).find(Boolean);
+    return costs?.averageBits ? `, on average ${averageText(costs.averageBits)}` : "";
   }
 }
