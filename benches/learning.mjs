@@ -40,7 +40,10 @@ for (const network of process.argv.length > 2 ? process.argv.slice(2) : ["edsr_x
     time("calibrate, 14 patches of 48 x 48, all bits", () => session.calibrate(patches(14, 48), defaults.points, widths, go));
     time("optimize, 9 patches of 32 x 32, 4 bits", () => optimize(4));
     time("optimize for 3 bits after that", () => optimize(3));
-    time("measure layers, 3 patches of 24 x 24, all bits", () => session.layerErrors(patches(3, 24), defaults.options, widths, go));
+    for (const method of ["dfsq", "dfsq-opt"]) {
+      const options = { ...defaults.options, method };
+      time(`measure layers with ${method}, 3 patches of 24 x 24, all bits`, () => session.layerErrors(patches(3, 24), options, defaults.optimalPoints, defaults.recipe, widths, go));
+    }
     session.free();
   }
   for (const [what, list] of Object.entries(times)) console.log(`${network}: ${list.sort((a, b) => a - b)[RUNS >> 1]?.toFixed(2)} s to ${what}`);

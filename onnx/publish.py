@@ -1,7 +1,7 @@
 """Make the shipped files of this folder from trained checkpoints, and score them with the command-line program.
 
     publish.py export RUNS --images BSDS500/train      # RUNS/edsr_x2/best.pt ... -> *.onnx, *.calibration, *.optimized, models.json
-    publish.py optimize --images BSDS500/train         # *.onnx -> *.optimized again, without the checkpoints
+    publish.py learn --images BSDS500/train            # *.onnx -> *.calibration and *.optimized again, without the checkpoints
     publish.py score --set5 Set5 --kodak Kodak24 --images BSDS500/train    # shipped files -> scores in models.json,
                                                        # tables in README.md; images for bit widths that are not shipped
     publish.py curves RUNS                             # RUNS/*/log.csv -> curves.svg
@@ -25,6 +25,8 @@ NETWORKS = {"edsr_x2": "EDSR ×2", "rdn_x2": "RDN ×2", "edsr_x4": "EDSR ×4", "
 PROPERTIES = {"training_data": "BSDS500 train and test, T91", "licence": "MIT OR Apache-2.0"}
 BITS = [8, 6, 4, 3, 2]
 METHODS = ["min-max", "dfsq", "dfsq-opt"]
+# As many BitOPs, with bits of layers where they help.
+MIXED = "dfsq-opt mixed"
 SHIPPED_BITS = [4, 3, 2]
 # For the paper's method as many crops as in the paper; more of them help where weights are fitted.
 CROPS = 96
@@ -61,9 +63,6 @@ def export(options):
         state = {parameter: value.numpy() for parameter, value in state.items()}
         file = HERE / f"{key}.onnx"
         onnx.save(convert.convert(state, name, half=True, properties=PROPERTIES.items()), file)
-        calibration = file.with_suffix(".calibration")
-        dfsq("calibrate", file, "--images", options.images, "-o", calibration, "--force")
-        optimized = optimize_one(file, options.images, SHIPPED_BITS, file.with_suffix(".optimized"))
         info = dfsq("inspect", file)
         entries[key] = {
             "id": key,
@@ -72,24 +71,28 @@ def export(options):
             **listed(file.name),
             "parameters": info["parameters"],
             "macsPerPixel": round(info["macsPerPixel"]),
-            "calibration": listed(calibration.name),
-            "optimized": listed(optimized.name),
+            **learn_one(file, options.images),
         }
         write({"networks": [entries[key] for key in NETWORKS if key in entries]})
 
 
-def optimize_one(file, images, bits, output):
-    dfsq("optimize", file, "--images", images, "-o", output, "--force", "--bits", ",".join(map(str, bits)), "--crops", CROPS)
-    return output
+def learn_one(file, images):
+    """What is shipped beside a network, for all layers alike and with bits where they help."""
+    calibration, optimized = (file.with_suffix(f".{kind}") for kind in ("calibration", "optimized"))
+    dfsq("calibrate", file, "--images", images, "-o", calibration, "--force")
+    optimize(file, images, SHIPPED_BITS, optimized, "--mixed", ",".join(map(str, SHIPPED_BITS)))
+    return {"calibration": listed(calibration.name), "optimized": listed(optimized.name)}
 
 
-def optimize(options):
+def optimize(file, images, bits, output, *more):
+    dfsq("optimize", file, "--images", images, "-o", output, "--force", "--bits", ",".join(map(str, bits)), "--crops", CROPS, *more)
+
+
+def learn(options):
     data = models()
     for entry in data["networks"]:
         if not options.only or entry["id"] in options.only:
-            file = HERE / entry["file"]
-            optimized = optimize_one(file, options.images, SHIPPED_BITS, file.with_suffix(".optimized"))
-            entry["optimized"] = listed(optimized.name)
+            entry.update(learn_one(HERE / entry["file"], options.images))
             write(data)
 
 
@@ -106,7 +109,7 @@ def middles(folder, side=256):
 
 
 def evaluate(key, scale, set5, kodak, *quantization):
-    """Mean PSNR on Y in dB of both sets."""
+    """Mean PSNR on Y in dB of both sets, and of the first to what full precision makes of it."""
     file = HERE / f"{key}.onnx"
     with tempfile.TemporaryDirectory() as folder:
         pairs = []
@@ -116,8 +119,10 @@ def evaluate(key, scale, set5, kodak, *quantization):
             for image in sorted((set5 / f"image_SRF_{scale}").glob(f"*_{kind}.png")):
                 (side / image.name).symlink_to(image.resolve())
             pairs += [f"--{kind.lower()}", side]
-        five = dfsq("eval", file, *pairs, *quantization)
+        five = dfsq("eval", file, *pairs, *quantization, "--to-full")
     result = {"set5": round(five["mean_psnr_y"], 3)}
+    if five["mean_psnr_to_full"] is not None:
+        result["set5_to_full"] = round(five["mean_psnr_to_full"], 2)
     if kodak:
         result["kodak24"] = round(dfsq("eval", file, "--hr", kodak, *quantization)["mean_psnr_y"], 3)
     print(key, *quantization, result, flush=True)
@@ -136,13 +141,16 @@ def score(options):
         with tempfile.NamedTemporaryFile(suffix=".optimized") as optimized:
             missing = [bits for bits in options.bits if bits not in SHIPPED_BITS]
             if "dfsq-opt" in options.methods and missing:
-                optimize_one(HERE / entry["file"], options.images, missing, optimized.name)
+                optimize(HERE / entry["file"], options.images, missing, optimized.name)
             for method in options.methods:
                 for bits in options.bits:
                     quantization = ["--method", method, "--weight-bits", bits, "--activation-bits", bits]
                     if method == "dfsq-opt" and bits in missing:
                         quantization += ["--calibration", optimized.name]
                     scores[f"{method}-{bits}"] = evaluate(*run, *quantization)
+        if "dfsq-opt" in options.methods:
+            for bits in SHIPPED_BITS:
+                scores[f"{MIXED}-{bits}"] = evaluate(*run, "--method", "dfsq-opt", "--mixed", bits)
         write(data)
     readme = (HERE / "README.md").read_text()
     before, rest = readme.split(BEGIN)
@@ -152,14 +160,16 @@ def score(options):
 
 def tables(data):
     lines = []
-    for title, key in (("Set5", "set5"), ("Kodak24", "kodak24")):
-        lines += [f"{title}, PSNR on Y in dB; bits are those of weights and activations alike:", ""]
+    titles = {"set5": "Set5, PSNR", "kodak24": "Kodak24, PSNR", "set5_to_full": "Set5, PSNR to the output in full precision,"}
+    for key, title in titles.items():
+        lines += [f"{title} on Y in dB; bits are those of weights and activations alike, of `{MIXED}` those that would take as many BitOPs:", ""]
         lines += [f"| network | method | {' | '.join(f'{bits} bits' for bits in BITS)} |", "|" + "---|" * (len(BITS) + 2)]
         for entry in data["networks"]:
             scores = entry.get("scores", {})
             text = lambda cell: f"{scores[cell][key]:.2f}" if key in scores.get(cell, {}) else ""
-            for method in METHODS:
-                first = f"{entry['name']}, full precision {text('fp32')}" if method == METHODS[0] else ""
+            for method in [*METHODS, MIXED]:
+                full = f", full precision {text('fp32')}" if text("fp32") else ""
+                first = f"{entry['name']}{full}" if method == METHODS[0] else ""
                 lines.append(f"| {first} | {method} | {' | '.join(text(f'{method}-{bits}') for bits in BITS)} |")
         lines.append("")
     return "\n".join(lines)
@@ -193,10 +203,10 @@ def main():
     command.add_argument("--images", type=pathlib.Path, required=True)
     command.add_argument("--only", nargs="+", choices=NETWORKS)
     command.set_defaults(run=export)
-    command = commands.add_parser("optimize")
+    command = commands.add_parser("learn")
     command.add_argument("--images", type=pathlib.Path, required=True)
     command.add_argument("--only", nargs="+", choices=NETWORKS)
-    command.set_defaults(run=optimize)
+    command.set_defaults(run=learn)
     command = commands.add_parser("score")
     command.add_argument("--set5", type=pathlib.Path, required=True)
     command.add_argument("--kodak", type=pathlib.Path)

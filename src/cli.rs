@@ -9,6 +9,7 @@ mod files;
 mod inspect;
 mod interrupt;
 mod merge;
+mod mixed;
 mod optimize;
 mod options;
 mod passed_over;

@@ -119,6 +119,62 @@ pub fn assign(
     Some(weights.into_iter().zip(activations).map(|(w, a)| [widths[w], widths[a]]).collect())
 }
 
+/// Steps that an assignment is tilted by: by how many times an error counts more.
+const TILT: f64 = 2.0;
+
+/// Most steps into one direction.
+const MAX_STEPS: i32 = 4;
+
+/// As [`assign`], refined by runs. Errors do not add up: layers make up for those before them, and what weights and
+/// activations do to the output is not alike. So errors of weights, and those of late layers, are taken to count more or less,
+/// as long as that lowers the error of a run, which `run` tells of an assignment.
+///
+/// # Errors
+/// What `run` returns.
+pub fn assign_by_runs<E>(
+    layers: &[LayerErrors],
+    widths: &[BitWidth],
+    budget: Budget,
+    average_bits: f64,
+    run: &mut dyn FnMut(&[[BitWidth; 2]]) -> Result<f64, E>,
+) -> Result<Option<Vec<[BitWidth; 2]>>, E> {
+    let Some(first) = assign(layers, widths, budget, average_bits) else { return Ok(None) };
+    let mut best = (run(&first)?, first);
+    let mut tilt = [0i32; 2];
+    for direction in 0..2 {
+        for step in [1, -1] {
+            while (tilt[direction] + step).abs() <= MAX_STEPS {
+                let mut next = tilt;
+                next[direction] += step;
+                let tilted = tilted(layers, next.map(|steps| TILT.powi(steps)));
+                let Some(bits) = assign(&tilted, widths, budget, average_bits) else { break };
+                let error = if bits == best.1 { best.0 } else { run(&bits)? };
+                if error > best.0 {
+                    break;
+                }
+                best = (error, bits);
+                tilt = next;
+            }
+        }
+    }
+    Ok(Some(best.1))
+}
+
+/// With errors of weights, and of the last layer, that count so many times more; those of other layers in between.
+fn tilted(layers: &[LayerErrors], [of_weights, of_last]: [f64; 2]) -> Vec<LayerErrors> {
+    let last = layers.len().saturating_sub(1).max(1) as f64;
+    let tilt = |(at, layer): (usize, &LayerErrors)| {
+        let late = of_last.powf(at as f64 / last);
+        let times = |errors: &[f64], factor: f64| errors.iter().map(|error| error * factor).collect();
+        let errors = [times(&layer.errors[0], of_weights * late), times(&layer.errors[1], late)];
+        LayerErrors { errors, ..layer.clone() }
+    };
+    layers.iter().enumerate().map(tilt).collect()
+}
+
+/// Most partial choices that are followed.
+const MAX_PARTIALS: usize = 4096;
+
 /// One way to have a layer.
 #[derive(Clone, Copy)]
 struct Choice {
@@ -128,7 +184,8 @@ struct Choice {
 
 /// For each layer the index of one of its choices, so that the sum of errors is least and that of costs within a budget.
 ///
-/// Exact: a list of partial choices is kept of which none is both cheaper and better than another.
+/// A list of partial choices is kept of which none is both cheaper and better than another. Exact as long as it has at most
+/// [`MAX_PARTIALS`]; of more, those whose costs fall into the same so many-th part of the budget are represented by the best.
 fn cheapest(layers: Vec<Vec<Choice>>, budget: f64) -> Option<Vec<usize>> {
     /// One choice for the layers so far; `choice` and `before` lead back through them.
     struct Partial {
@@ -161,6 +218,13 @@ fn cheapest(layers: Vec<Vec<Choice>>, budget: f64) -> Option<Vec<usize>> {
             best = best.min(partial.error);
             better
         });
+        if extended.len() > MAX_PARTIALS {
+            let part = |partial: &Partial| (partial.cost / budget * MAX_PARTIALS as f64) as usize;
+            // Better ones come later.
+            extended.reverse();
+            extended.dedup_by_key(|partial| part(partial));
+            extended.reverse();
+        }
         stages.push(extended);
     }
     // The last of the list is the best, being the most expensive that is not worse than a cheaper one.
@@ -238,6 +302,33 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn long_lists_are_thinned_by_little() {
+        // Costs of which hardly two are equal.
+        let mut rng = fastrand::Rng::with_seed(4);
+        let mut layers = layers(&mut rng, 80);
+        layers.iter_mut().for_each(|layer| layer.size.macs = 1.0 + rng.f64());
+        let bits = assign(&layers, &widths(), Budget::BitOps, 4.0).unwrap();
+        let found = error(&layers, &bits);
+        assert!(average(&layers, &bits).bit_ops <= 4.0 + 1e-9);
+        // A bound by Lagrange's multiplier: no choice within the budget has less than the least of error + price * cost.
+        let budget = 16.0 * layers.iter().map(|layer| layer.size.macs).sum::<f64>();
+        let bound = |price: f64| -> f64 {
+            let least = |layer: &LayerErrors| {
+                let pairs = widths().into_iter().flat_map(|w| widths().into_iter().map(move |a| [w, a]));
+                let cost = |[w, a]: [BitWidth; 2]| {
+                    price * layer.size.macs * f64::from(w.bits()) * f64::from(a.bits())
+                };
+                pairs
+                    .map(|bits| error(std::slice::from_ref(layer), &[bits]) + cost(bits))
+                    .fold(f64::INFINITY, f64::min)
+            };
+            layers.iter().map(least).sum::<f64>() - price * budget
+        };
+        let best = (0..200).map(|i| bound(1e-9 * 1.1f64.powi(i))).fold(0.0, f64::max);
+        assert!(best > 0.0 && found >= best && found < 1.01 * best, "{found} {best}");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn the_ends_of_the_budget() {
         let mut rng = fastrand::Rng::with_seed(2);
         let layers = layers(&mut rng, 30);
@@ -249,6 +340,26 @@ mod tests {
             assert_eq!(assign(8.0), all(8));
         }
         assert_eq!(assign(&[], &widths(), Budget::Bits, 4.0), Some(vec![]));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn runs_correct_what_does_not_add_up() {
+        let (layers, widths) = (layers(&mut fastrand::Rng::with_seed(3), 8), widths());
+        // Weights do four times as much as was measured, and late layers half as much.
+        let truth = tilted(&layers, [4.0, 0.5]);
+        let ideal = assign(&truth, &widths, Budget::BitOps, 4.0).unwrap();
+        let mut runs = 0;
+        let mut run = |bits: &[[BitWidth; 2]]| {
+            runs += 1;
+            Ok::<_, ()>(error(&truth, bits))
+        };
+        let found = assign_by_runs(&layers, &widths, Budget::BitOps, 4.0, &mut run).unwrap().unwrap();
+        assert_eq!(found, ideal);
+        assert!(runs > 2 && runs <= 16, "{runs} runs");
+        let plain = assign(&layers, &widths, Budget::BitOps, 4.0).unwrap();
+        assert!(error(&truth, &plain) > error(&truth, &found));
+        let stopped = assign_by_runs(&layers, &widths, Budget::Bits, 4.0, &mut |_| Err("stopped"));
+        assert_eq!(stopped, Err("stopped"));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -86,7 +86,7 @@ pub fn score(picture: &JsPicture, reference: &JsPicture, border: usize) -> Resul
 }
 
 /// Assigns two of `widths` to each of `layers` (as [`BrowserSession::layer_errors`] gives them), for weights and for
-/// activations, such that the budget of `average_bits` is kept. Undefined if that cannot be.
+/// activations, such that the budget of `average_bits` is kept. Null if that cannot be.
 #[wasm_bindgen(js_name = assignBits)]
 pub fn assign_bits(
     layers: JsLayerErrors,

@@ -132,7 +132,7 @@ fn upscaling_takes_options_with_defaults_and_reports_progress() {
     let mut refused = |options: &str| {
         kind(session.upscale(&picture(12, 10), &none(), json(options), silent()).err().unwrap())
     };
-    assert_eq!(refused("{\"activationBits\": 1}"), "option");
+    assert_eq!(refused("{\"activationBits\": 9}"), "option");
     assert_eq!(refused("{\"activationBits\": 3}"), "calibration");
 }
 
@@ -203,7 +203,7 @@ fn a_network_is_optimized_measured_and_studied() {
     let text = |value: &JsValue| String::from(js_sys::JSON::stringify(value).unwrap());
     assert_eq!(text(&assign("\"bits\"", 2.0)), "[[2,2],[2,2]]");
     assert_eq!(text(&assign("\"bit-ops\"", 4.0)), "[[4,4],[4,4]]");
-    assert!(assign("\"bits\"", 1.0).is_undefined());
+    assert!(assign("\"bits\"", 1.0).is_null());
 
     let study: JsValue = {
         session.hold_input(&picture(12, 10), "a".into(), 1, silent()).unwrap();

@@ -2,15 +2,14 @@
 
 use super::crops::{Source, random_crops};
 use super::files;
+use super::mixed::Search;
 use super::options::{NetworkFile, Quantization, bit_width};
-use super::progress::Bar;
 use super::session;
-use anyhow::{Context, Result, ensure};
-use dfsq::image_io::Picture;
-use dfsq::mixed_precision::{AverageBits, Budget, LayerErrors, assign};
+use anyhow::{Result, ensure};
+use dfsq::mixed_precision::{AverageBits, Budget, LayerErrors};
+use dfsq::quant::BitWidth;
 use dfsq::quant::subset::Selection;
-use dfsq::quant::{BitWidth, PointSettings, Recipe};
-use dfsq::session::{Method, Options, Session};
+use dfsq::session::{Method, Options};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -95,22 +94,29 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     // Points for every width are needed, not only for those of --activation-bits.
     let all: Vec<Options> = widths.iter().map(uniform).collect();
-    let (mut session, crops) = session_and_crops(arguments, &all)?;
-    let measured_crops = &crops[..arguments.measured_crops.clamp(1, crops.len())];
-    let bar = Bar::new("measuring layers");
-    let errors = session.layer_errors(measured_crops, &base, way(arguments), widths, &bar)?;
-    let chosen = assign(&errors, widths, arguments.budget, arguments.average_bits)
-        .with_context(|| format!("no width is as low as {} bits", arguments.average_bits))?;
-    let names: Vec<String> =
-        errors.iter().map(|layer| session.network().layers()[layer.layer].name.clone()).collect();
-    let layer_bits: BTreeMap<String, [BitWidth; 2]> = names.iter().cloned().zip(chosen.clone()).collect();
-    let assigned = Options { layer_bits: layer_bits.clone(), ..base.clone() };
-    optimize_for(&mut session, arguments, &crops, std::slice::from_ref(&assigned))?;
-    let references =
-        measured_crops.iter().map(|crop| session.reference(crop)).collect::<dfsq::Result<Vec<_>>>()?;
-    let measured = |options: &Options| -> Result<f64> {
-        Ok(psnr(session.output_error(&references, &session.prepare(options)?)?))
+    let Quantization { crops, points, recipe, .. } = &arguments.quantization;
+    let mut session = match base.method {
+        // They are made on the crops, also where there is a file.
+        Method::DfsqOpt => session::open(&arguments.network)?,
+        _ => session::session(&arguments.network, &arguments.quantization, &all)?,
     };
+    let source = Source { images: &arguments.images, crops, seed: points.seed };
+    let crops = random_crops(&session, &source)?;
+    let mut search = Search {
+        session: &mut session,
+        crops: &crops,
+        measured: arguments.measured_crops,
+        base: &base,
+        way: (points.settings(Selection::Exact), recipe.recipe()),
+        widths,
+        budget: arguments.budget,
+    };
+    let errors = search.layer_errors()?;
+    let layer_bits = search.assign(&errors, arguments.average_bits)?;
+    let measured = search.errors(&[Options { layer_bits: layer_bits.clone(), ..base.clone() }])?[0];
+    let alike = search.errors(&all)?;
+    let name = |layer: &LayerErrors| &session.network().layers()[layer.layer].name;
+    let chosen: Vec<[BitWidth; 2]> = errors.iter().map(|layer| layer_bits[name(layer)]).collect();
     let at = |width: &BitWidth| widths.iter().position(|known| known == width).unwrap_or_default();
     let predicted =
         |(layer, [w, a]): (&LayerErrors, &[BitWidth; 2])| layer.errors[0][at(w)] + layer.errors[1][at(a)];
@@ -122,20 +128,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         average_activation_bits: activations,
         average_bit_ops: bit_ops,
         predicted_psnr: psnr(errors.iter().zip(&chosen).map(predicted).sum()),
-        measured_psnr: measured(&assigned)?,
-        uniform_psnr: all.iter().map(measured).collect::<Result<_>>()?,
+        measured_psnr: psnr(measured),
+        uniform_psnr: alike.into_iter().map(psnr).collect(),
         layers: errors
             .iter()
-            .zip(names)
             .zip(&chosen)
-            .map(|((LayerErrors { size, errors: [of_weights, of_activations], .. }, layer), bits)| Row {
-                layer,
-                weights: size.weights,
-                psnr: of_weights.iter().zip(of_activations).map(|(w, a)| psnr(w + a)).collect(),
-                weight_psnr: of_weights.iter().copied().map(psnr).collect(),
-                activation_psnr: of_activations.iter().copied().map(psnr).collect(),
-                bits: bits[0],
-                activation_bits: bits[1],
+            .map(|(layer, bits)| {
+                let [of_weights, of_activations] = &layer.errors;
+                Row {
+                    layer: name(layer).clone(),
+                    weights: layer.size.weights,
+                    psnr: of_weights.iter().zip(of_activations).map(|(w, a)| psnr(w + a)).collect(),
+                    weight_psnr: of_weights.iter().copied().map(psnr).collect(),
+                    activation_psnr: of_activations.iter().copied().map(psnr).collect(),
+                    bits: bits[0],
+                    activation_bits: bits[1],
+                }
             })
             .collect(),
     };
@@ -148,46 +156,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         print(&report);
     }
     Ok(())
-}
-
-/// The network with what all of these options, of one method, need, and the crops to work on.
-fn session_and_crops(arguments: &Arguments, all: &[Options]) -> Result<(Session, Vec<Picture>)> {
-    let Arguments { network, images, quantization, .. } = arguments;
-    let source = Source { images, crops: &quantization.crops, seed: quantization.points.seed };
-    if all.iter().all(|options| options.method != Method::DfsqOpt) {
-        let session = session::session(network, quantization, all)?;
-        let crops = random_crops(&session, &source)?;
-        return Ok((session, crops));
-    }
-    let mut session = session::open(network)?;
-    let crops = random_crops(&session, &source)?;
-    optimize_for(&mut session, arguments, &crops, all)?;
-    Ok((session, crops))
-}
-
-/// Optimizes the network for these options where the method is [`Method::DfsqOpt`].
-fn optimize_for(
-    session: &mut Session,
-    arguments: &Arguments,
-    crops: &[Picture],
-    all: &[Options],
-) -> Result<()> {
-    let layers = session.network().layers();
-    let optimized = all.iter().filter(|options| options.method == Method::DfsqOpt);
-    let bits = optimized.map(|options| options.bits(layers)).collect::<dfsq::Result<Vec<_>>>()?;
-    if bits.is_empty() {
-        return Ok(());
-    }
-    let (settings, recipe) = way(arguments);
-    session.optimize(crops, &bits, settings, recipe, &Bar::new("optimizing"))?;
-    Ok(())
-}
-
-/// How layers are optimized.
-fn way(
-    Arguments { quantization: Quantization { points, recipe, .. }, .. }: &Arguments,
-) -> (PointSettings, Recipe) {
-    (points.settings(Selection::Exact), recipe.recipe())
 }
 
 fn print(report: &Report) {

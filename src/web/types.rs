@@ -56,7 +56,7 @@ extern "C" {
     pub type JsBitWidths;
     #[wasm_bindgen(typescript_type = "Budget")]
     pub type JsBudget;
-    #[wasm_bindgen(typescript_type = "[BitWidth, BitWidth][] | undefined")]
+    #[wasm_bindgen(typescript_type = "[BitWidth, BitWidth][] | null")]
     pub type JsBitPairs;
     #[wasm_bindgen(typescript_type = "LayerErrors[]")]
     pub type JsLayerErrors;

@@ -1,7 +1,7 @@
 // Points, weights and bits, chosen in the tab, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { another, byId, drop, open, openDrawer, png, saved, score, start, state, stop } from "./browser.js";
+import { another, byId, drop, open, openDrawer, png, saved, score, setBits, start, state, stop } from "./browser.js";
 
 before(start);
 after(stop);
@@ -110,21 +110,65 @@ test("layers get bits of their own, by hand and under a budget", async () => {
   await byId(page, "reset-layers").click();
   await state(page, "done");
   assert.equal(await score(page, "psnr-dfsq"), before);
+  await byId(page, "measured-method").selectOption("dfsq");
   await byId(page, "measure-layers").click();
   await byId(page, "status").filter({ hasText: "Measuring" }).waitFor();
   await page.waitForFunction(() => !document.querySelector('[data-testid="assign-bits"]').disabled, null, { timeout: 120_000 });
-  const measured = await rows.first().locator("td").allTextContents();
-  const decibels = measured.slice(2).map(Number);
-  assert.ok(decibels.every((value, i) => i === 0 || value > decibels[i - 1]), `${decibels}`);
+  const measured = (await rows.first().locator("td").allTextContents()).slice(2).map((cell) => cell.split("\n").map(Number));
+  for (const operand of [0, 1]) {
+    assert.ok(measured.every((cell, i) => i === 0 || cell[operand] > measured[i - 1][operand]), `${measured}`);
+  }
   await byId(page, "average-bits").fill("1");
   await byId(page, "assign-bits").click();
   await byId(page, "error").filter({ hasText: "no width is as low" }).waitFor();
   await byId(page, "average-bits").fill("3.5");
   await byId(page, "assign-bits").click();
   await another(page, "psnr-dfsq", before);
-  const average = Number(/([\d.]+) bits on average/.exec(await page.locator("#layer-bits summary").textContent())?.[1]);
-  assert.ok(average > 3.3 && average <= 3.5, `${average}`);
+  const averages = async () => {
+    const text = await page.locator("#layer-bits summary").textContent();
+    const found = /32 set, on average ([\d.]+) of weights, ([\d.]+) of activations, BitOPs of ([\d.]+)/.exec(text);
+    assert.ok(found, text);
+    return found.slice(1).map(Number);
+  };
+  const [weights, activations] = await averages();
+  assert.ok(weights > 3.3 && weights <= 3.5 && activations > 3.3 && activations <= 3.5, `${weights} ${activations}`);
+  await byId(page, "assigned-budget").selectOption("bit-ops");
+  const dfsq = await score(page, "psnr-dfsq");
+  await byId(page, "assign-bits").click();
+  await another(page, "psnr-dfsq", dfsq);
+  const [, , products] = await averages();
+  assert.ok(products > 3.3 && products <= 3.5, `${products}`);
   assert.ok((await score(page, "psnr-dfsq")) > 20 && (await score(page, "psnr-dfsq-opt")) > 20);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("one click puts the bits where they help, and they follow the width and the network", async () => {
+  const page = await open();
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const before = await score(page, "psnr-dfsq-opt");
+  const mixed = byId(page, "mixed-bits");
+  await mixed.check();
+  await another(page, "psnr-dfsq-opt", before);
+  assert.match(await page.locator("#scores [data-method=dfsq-opt] td").first().textContent(), /mixed/);
+  const bitOps = async () => Number(/BitOPs of ([\d.]+)/.exec(await byId(page, "average-bits-dfsq-opt").textContent())?.[1]);
+  assert.ok((await bitOps()) > 3.5 && (await bitOps()) <= 4, `${await bitOps()}`);
+  await setBits(page, "weight-bits", 3);
+  await state(page, "done");
+  assert.ok(await mixed.isChecked());
+  assert.ok((await bitOps()) > 2.5 && (await bitOps()) <= 3, `${await bitOps()}`);
+  // There are none for 6 bits.
+  await setBits(page, "weight-bits", 6);
+  await state(page, "done");
+  assert.ok(!(await mixed.isChecked()) && (await mixed.isDisabled()));
+  await setBits(page, "weight-bits", 4);
+  await state(page, "done");
+  assert.equal(await score(page, "psnr-dfsq-opt"), before);
+  await mixed.check();
+  await state(page, "done");
+  await byId(page, "model-select").selectOption("rdn_x2");
+  await page.waitForFunction(() => document.querySelector("#scores [data-method=dfsq-opt] td")?.textContent.includes("mixed") && document.querySelector("main").dataset.state === "done", null, { timeout: 60_000 });
+  assert.ok(await mixed.isChecked());
   assert.deepEqual(page.complaints, []);
 });
 

@@ -14,14 +14,14 @@ export class Mixed {
   /** Bits of layers that take as many operations as this width everywhere. @param {number | undefined} width @returns {Record<string, [number, number]> | undefined} */
   layerBits(width) {
     const { library } = this.#bench;
-    const found = library.variants.find(({ mixed }) => mixed !== undefined && mixed === width);
+    const found = library.variants.find(({ mixed }) => typeof mixed === "number" && mixed === width);
     const layers = library.info?.layers ?? [];
     return found && Object.fromEntries(layers.flatMap(({ name, quantized }, i) => (quantized ? [[name, found.bits[i]]] : [])));
   }
 
   /** Whether there are some. */
   get known() {
-    return this.#bench.library.variants.some(({ mixed }) => mixed !== undefined);
+    return this.#bench.library.variants.some(({ mixed }) => typeof mixed === "number");
   }
 
   /** The width whose ready-made bits are chosen. @returns {number | undefined} */
