@@ -24,9 +24,9 @@ DFSQ = os.environ.get("DFSQ", HERE.parent / "target/release/dfsq")
 NETWORKS = {"edsr_x2": "EDSR ×2", "rdn_x2": "RDN ×2", "edsr_x4": "EDSR ×4", "rdn_x4": "RDN ×4"}
 PROPERTIES = {"training_data": "BSDS500 train and test, T91", "licence": "MIT OR Apache-2.0"}
 BITS = [8, 6, 4, 3, 2]
-METHODS = ["min-max", "dfsq", "dfsq-opt"]
-# As many BitOPs, with bits of layers where they help.
+# The last has bits of layers where they help, and as many BitOPs.
 MIXED = "dfsq-opt mixed"
+METHODS = ["min-max", "dfsq", "dfsq-opt", MIXED]
 SHIPPED_BITS = [4, 3, 2]
 # For the paper's method as many crops as in the paper; more of them help where weights are fitted.
 CROPS = 96
@@ -137,7 +137,7 @@ def score(options):
             continue
         run = [entry["id"], entry["scale"], options.set5, kodak and kodak.name]
         scores = entry.setdefault("scores", {})
-        scores["fp32"] = evaluate(*run, "--method", "fp32")
+        scores.setdefault("fp32", {}).update(evaluate(*run, "--method", "fp32"))
         with tempfile.NamedTemporaryFile(suffix=".optimized") as optimized:
             missing = [bits for bits in options.bits if bits not in SHIPPED_BITS]
             if "dfsq-opt" in options.methods and missing:
@@ -145,12 +145,13 @@ def score(options):
             for method in options.methods:
                 for bits in options.bits:
                     quantization = ["--method", method, "--weight-bits", bits, "--activation-bits", bits]
-                    if method == "dfsq-opt" and bits in missing:
+                    if method == MIXED and bits in missing:
+                        continue
+                    if method == MIXED:
+                        quantization = ["--method", "dfsq-opt", "--mixed", bits]
+                    elif method == "dfsq-opt" and bits in missing:
                         quantization += ["--calibration", optimized.name]
-                    scores[f"{method}-{bits}"] = evaluate(*run, *quantization)
-        if "dfsq-opt" in options.methods:
-            for bits in SHIPPED_BITS:
-                scores[f"{MIXED}-{bits}"] = evaluate(*run, "--method", "dfsq-opt", "--mixed", bits)
+                    scores.setdefault(f"{method}-{bits}", {}).update(evaluate(*run, *quantization))
         write(data)
     readme = (HERE / "README.md").read_text()
     before, rest = readme.split(BEGIN)
@@ -167,7 +168,7 @@ def tables(data):
         for entry in data["networks"]:
             scores = entry.get("scores", {})
             text = lambda cell: f"{scores[cell][key]:.2f}" if key in scores.get(cell, {}) else ""
-            for method in [*METHODS, MIXED]:
+            for method in METHODS:
                 full = f", full precision {text('fp32')}" if text("fp32") else ""
                 first = f"{entry['name']}{full}" if method == METHODS[0] else ""
                 lines.append(f"| {first} | {method} | {' | '.join(text(f'{method}-{bits}') for bits in BITS)} |")

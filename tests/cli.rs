@@ -150,14 +150,20 @@ fn layers_are_measured_and_given_bits() {
 #[test]
 fn mixed_bits_are_assigned_optimized_and_found_again() {
     let folder = Folder::new("mixed-bits");
-    let assign = "assign net.onnx --images hr --method dfsq-opt --average-bits 3 --budget bit-ops --widths 1,2,4,6 --json";
-    let report = folder.json(&[&words(assign)[..], &SMALL].concat());
+    // The same by one command as by two.
+    let small = |command: &str| folder.json(&[&words(command)[..], &SMALL].concat());
+    small("optimize net.onnx --images hr --mixed 3 -o one.optimized --json");
+    let report = small(
+        "assign net.onnx --images hr --method dfsq-opt --average-bits 3 --budget bit-ops --widths 1,2,3,4,5,6,7,8 -o bits.json --json",
+    );
     let average = report["average_bit_ops"].as_f64().unwrap();
     assert!(average > 2.0 && average <= 3.0, "{report}");
+    small("optimize net.onnx --images hr --layer-bits bits.json -o two.optimized --json");
+    let [one, two] = ["one", "two"].map(|name| std::fs::read(folder.path(&format!("{name}.optimized"))).unwrap());
+    assert!(one == two, "{} {}", one.len(), two.len());
     let bits = r#"{"block.conv1": [2, 4], "block.conv2": [3, 3]}"#;
     std::fs::write(folder.path("bits.json"), bits).unwrap();
-    let optimize = "optimize net.onnx --images hr --layer-bits bits.json --bits 3 -o net.optimized --json";
-    folder.json(&[&words(optimize)[..], &SMALL].concat());
+    small("optimize net.onnx --images hr --layer-bits bits.json --bits 3 -o net.optimized --json");
     let eval = |options: &str| {
         let eval = format!("eval net.onnx --hr hr --method dfsq-opt {options} --json");
         folder.json(&words(&eval))["mean_psnr_y"].as_f64().unwrap()

@@ -77,7 +77,7 @@ fn mixed_bits(
     bits: u8,
 ) -> Result<BTreeMap<String, [BitWidth; 2]>> {
     let beside = network.model.with_extension("optimized");
-    let given = asked.calibration.as_deref().filter(|_| asked.method == Method::DfsqOpt);
+    let given = asked.calibration.as_deref().filter(|p| asked.method == Method::DfsqOpt && !p.is_dir());
     let path = given.unwrap_or(&beside);
     let mut session = open(network)?;
     let file = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
