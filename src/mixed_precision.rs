@@ -136,7 +136,7 @@ pub fn assign_by_runs<E>(
     widths: &[BitWidth],
     budget: Budget,
     average_bits: f64,
-    run: &mut dyn FnMut(&[[BitWidth; 2]]) -> Result<f64, E>,
+    mut run: impl FnMut(&[[BitWidth; 2]]) -> Result<f64, E>,
 ) -> Result<Option<Vec<[BitWidth; 2]>>, E> {
     let Some(first) = assign(layers, widths, budget, average_bits) else { return Ok(None) };
     let mut best = (run(&first)?, first);
@@ -358,7 +358,7 @@ mod tests {
         assert!(runs > 2 && runs <= 16, "{runs} runs");
         let plain = assign(&layers, &widths, Budget::BitOps, 4.0).unwrap();
         assert!(error(&truth, &plain) > error(&truth, &found));
-        let stopped = assign_by_runs(&layers, &widths, Budget::Bits, 4.0, &mut |_| Err("stopped"));
+        let stopped = assign_by_runs(&layers, &widths, Budget::Bits, 4.0, |_| Err("stopped"));
         assert_eq!(stopped, Err("stopped"));
     }
 

@@ -126,8 +126,10 @@ pub fn alone(
         let outputs = outputs(network, layer, size, values)?;
         let target = Target { network, layer, size, outputs: &outputs };
         let moments = target.moments(values, recipe)?;
-        let of_weights =
-            parallel::try_map(widths, |width| target.round(moments.as_ref(), settings, *width, recipe))?;
+        let of_weights = parallel::try_map(widths, |width| match *width {
+            BitWidth::FULL => Ok(OptimizedLayer::full_precision(settings)),
+            width => target.round(moments.as_ref(), settings, width, recipe),
+        })?;
         let of_activations = parallel::try_map(widths, |width| {
             target.optimize(&mut values.to_vec(), settings, [*widest, *width], recipe)
         })?;
@@ -173,18 +175,21 @@ impl Target<'_> {
     ) -> Result<OptimizedLayer> {
         let Target { network, layer, size, .. } = *self;
         let shape = &network.layers()[layer];
-        let mut points = PointSets::new(settings.word_sets, Vec::new());
+        let mut result = OptimizedLayer::full_precision(settings);
         if activation_bits != BitWidth::FULL {
             let images = values.chunks_exact_mut(shape.inputs * size[0] * size[1]);
             let division = (recipe.channel_bits, activation_bits, squares(network.kernels(layer), shape));
             let non_finite = |NonFiniteChannel(channel)| network.non_finite(layer, channel);
-            points = quantize(images, shape, division, &settings, &non_finite)?;
+            result.points = quantize(images, shape, division, &settings, &non_finite)?;
         }
         if weight_bits == BitWidth::FULL {
-            return Ok(OptimizedLayer { points, kernels: None, bias_change: Vec::new() });
+            return Ok(result);
         }
         let moments = self.moments(values, recipe)?;
-        Ok(OptimizedLayer { points, ..self.round(moments.as_ref(), settings, weight_bits, recipe)? })
+        Ok(OptimizedLayer {
+            points: result.points,
+            ..self.round(moments.as_ref(), settings, weight_bits, recipe)?
+        })
     }
 
     /// What rounding goes by; none where it is not compensated, or in a convolution of another kind.
@@ -201,13 +206,13 @@ impl Target<'_> {
     fn round(
         &self,
         moments: Option<&Moments>,
-        PointSettings { word_sets, .. }: PointSettings,
+        settings: PointSettings,
         bits: BitWidth,
         recipe: Recipe,
     ) -> Result<OptimizedLayer> {
         let Target { network, layer, .. } = *self;
         let (shape, own) = (&network.layers()[layer], network.kernels(layer));
-        let Recipe { weights: grid, damping, refits, .. } = recipe;
+        let (Recipe { weights: grid, damping, refits, .. }, word_sets) = (recipe, settings.word_sets);
         let options = Compensation { grid, word_sets, bits, damping, refits };
         let own_matrix = matrix(own, shape)?;
         let compensated = moments.and_then(|moments| compensate(own_matrix, moments, options));
@@ -219,11 +224,7 @@ impl Target<'_> {
                 (nearest.map_err(|NonFiniteChannel(kernel)| network.non_finite(layer, kernel))?, Vec::new())
             }
         };
-        Ok(OptimizedLayer {
-            points: PointSets::new(word_sets, Vec::new()),
-            kernels: Some(kernels),
-            bias_change,
-        })
+        Ok(OptimizedLayer { kernels: Some(kernels), bias_change, ..OptimizedLayer::full_precision(settings) })
     }
 }
 

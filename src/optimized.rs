@@ -175,6 +175,12 @@ impl Optimized {
 }
 
 impl OptimizedLayer {
+    /// As in full precision.
+    pub fn full_precision(settings: PointSettings) -> Self {
+        let points = PointSets::new(settings.word_sets, Vec::new());
+        OptimizedLayer { points, kernels: None, bias_change: Vec::new() }
+    }
+
     fn read(
         file: &TensorReader,
         variant: usize,

@@ -159,7 +159,8 @@ fn mixed_bits_are_assigned_optimized_and_found_again() {
     let average = report["average_bit_ops"].as_f64().unwrap();
     assert!(average > 2.0 && average <= 3.0, "{report}");
     small("optimize net.onnx --images hr --layer-bits bits.json -o two.optimized --json");
-    let [one, two] = ["one", "two"].map(|name| std::fs::read(folder.path(&format!("{name}.optimized"))).unwrap());
+    let [one, two] =
+        ["one", "two"].map(|name| std::fs::read(folder.path(&format!("{name}.optimized"))).unwrap());
     assert!(one == two, "{} {}", one.len(), two.len());
     let bits = r#"{"block.conv1": [2, 4], "block.conv2": [3, 3]}"#;
     std::fs::write(folder.path("bits.json"), bits).unwrap();
@@ -277,6 +278,10 @@ fn errors_name_the_file_and_end_with_a_status() {
     fails(&words("eval net.onnx --hr hr --layer-bits bits.json"), "head, which is no quantized layer");
     fails(&words("calibrate net.onnx --images hr -o x --crops 0"), "at least 1");
     fails(&words("assign net.onnx --images hr --method fp32"), "fp32 has no bits to assign");
+    fails(
+        &words("assign net.onnx --images hr --method dfsq-opt --calibration hr"),
+        "leave --calibration out",
+    );
     fails(&words("eval net.onnx --hr hr --method dfsq-opt --mixed 4"), "cannot read net.optimized");
     fails(
         &["calibrate", "net.onnx", "--images", "hr", "-o", "x", "--crop-size", "99"],

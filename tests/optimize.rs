@@ -280,6 +280,8 @@ fn a_layer_alone_is_optimized_as_with_all_others_in_full_precision() {
     let way = (EXACT, Recipe::default());
     let layers = session.layer_errors(crops, &opt, way, &[width(2), width(8)], &()).unwrap();
     assert_eq!(layers.len(), 4);
+    let full = session.layer_errors(crops, &opt, way, &[width(32)], &()).unwrap();
+    assert!(full.iter().all(|layer| layer.errors == [[0.0], [0.0]]), "{full:?}");
     let references: Vec<_> = crops.iter().map(|crop| session.reference(crop).unwrap()).collect();
     for layer in &layers {
         // Weights in question alone, and activations with weights that are fitted to them.

@@ -86,6 +86,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let widths = &arguments.widths;
     let base = session::options(&arguments.network, &arguments.quantization)?;
     ensure!(base.method.quantizes(), "{} has no bits to assign", base.method.id());
+    ensure!(
+        base.method != Method::DfsqOpt || arguments.quantization.calibration.is_none(),
+        "dfsq-opt is optimized for every width on crops of --images: leave --calibration out"
+    );
     let uniform = |width: &BitWidth| Options {
         weight_bits: *width,
         activation_bits: *width,
@@ -96,7 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let all: Vec<Options> = widths.iter().map(uniform).collect();
     let Quantization { crops, points, recipe, .. } = &arguments.quantization;
     let mut session = match base.method {
-        // They are made on the crops, also where there is a file.
+        // Its layers are made for every width below.
         Method::DfsqOpt => session::open(&arguments.network)?,
         _ => session::session(&arguments.network, &arguments.quantization, &all)?,
     };

@@ -43,10 +43,10 @@ impl Search<'_> {
         let names: Vec<String> = errors.iter().map(|of| layers[of.layer].name.clone()).collect();
         let named = |bits: &[[BitWidth; 2]]| names.iter().cloned().zip(bits.iter().copied()).collect();
         let (widths, budget, base) = (self.widths, self.budget, self.base);
-        let mut run = |bits: &[[BitWidth; 2]]| {
+        let run = |bits: &[[BitWidth; 2]]| {
             Ok::<_, anyhow::Error>(self.errors(&[Options { layer_bits: named(bits), ..base.clone() }])?[0])
         };
-        let bits = assign_by_runs(errors, widths, budget, average_bits, &mut run)?;
+        let bits = assign_by_runs(errors, widths, budget, average_bits, run)?;
         Ok(named(&bits.with_context(|| format!("no width is as low as {average_bits} bits"))?))
     }
 
