@@ -125,6 +125,8 @@ def evaluate(key, scale, set5, kodak, *quantization):
         result["set5_to_full"] = round(five["mean_psnr_to_full"], 2)
     if kodak:
         result["kodak24"] = round(dfsq("eval", file, "--hr", kodak, *quantization)["mean_psnr_y"], 3)
+    if "average_bits" in five:
+        result["averageBits"] = {of: round(bits, 2) for of, bits in five["average_bits"].items()}
     print(key, *quantization, result, flush=True)
     return result
 
@@ -173,7 +175,13 @@ def tables(data):
                 first = f"{entry['name']}{full}" if method == METHODS[0] else ""
                 lines.append(f"| {first} | {method} | {' | '.join(text(f'{method}-{bits}') for bits in BITS)} |")
         lines.append("")
-    return "\n".join(lines)
+    lines += [f"Average bits of weights / of activations in `{MIXED}`, and the bits everywhere that would take as many BitOPs:", ""]
+    lines += [f"| network | {' | '.join(f'{bits} bits' for bits in SHIPPED_BITS)} |", "|" + "---|" * (len(SHIPPED_BITS) + 1)]
+    for entry in data["networks"]:
+        averages = [entry.get("scores", {}).get(f"{MIXED}-{bits}", {}).get("averageBits") for bits in SHIPPED_BITS]
+        cells = [f"{of['weights']:.2f} / {of['activations']:.2f}, {of['bitOps']:.2f}" if of else "" for of in averages]
+        lines.append(f"| {entry['name']} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", ""])
 
 
 def curves(options):

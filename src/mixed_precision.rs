@@ -48,6 +48,7 @@ pub enum Budget {
 
 /// Average bits over the quantized layers, counted in three ways, none of which tells all.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(Deserialize))]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct AverageBits {

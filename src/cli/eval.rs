@@ -78,6 +78,10 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
         method: options.method.id().to_owned(),
         weight_bits: options.weight_bits.bits(),
         activation_bits: options.activation_bits.bits(),
+        average_bits: match options.layer_bits.is_empty() {
+            true => None,
+            false => session.costs_of(&options)?.average_bits,
+        },
         of: depends_on(&session, &options, arguments.to_full, fast),
     };
     let mut results = Results { run, total: pairs.len(), images: BTreeMap::new(), seconds: 0.0 };

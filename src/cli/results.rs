@@ -3,6 +3,7 @@
 
 use super::files;
 use anyhow::{Context, Result, ensure};
+use dfsq::mixed_precision::AverageBits;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,6 +40,9 @@ pub struct Run {
     pub method: String,
     pub weight_bits: u8,
     pub activation_bits: u8,
+    /// Where layers have bits of their own.
+    #[serde(default)]
+    pub average_bits: Option<AverageBits>,
     /// SHA-256 of network, options, calibration and optimized layers: all that scores depend on beside the images.
     pub of: String,
 }
@@ -139,6 +143,8 @@ struct Report<'r> {
     method: &'r str,
     weight_bits: u8,
     activation_bits: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    average_bits: Option<AverageBits>,
     images: Vec<&'r ImageScore>,
     mean_psnr_y: f64,
     mean_ssim_y: f64,
@@ -189,13 +195,14 @@ impl Results {
         let count = images.len() as f64;
         let mean = |value: fn(&ImageScore) -> f64| images.iter().map(|s| value(s)).sum::<f64>() / count;
         let to_full: Option<f64> = images.iter().map(|s| s.psnr_to_full).sum();
-        let Run { model, scale, method, weight_bits, activation_bits, .. } = &self.run;
+        let Run { model, scale, method, weight_bits, activation_bits, average_bits, .. } = &self.run;
         let report = Report {
             model,
             scale: *scale,
             method,
             weight_bits: *weight_bits,
             activation_bits: *activation_bits,
+            average_bits: *average_bits,
             mean_psnr_y: mean(|s| s.psnr_y),
             mean_ssim_y: mean(|s| s.ssim_y),
             mean_psnr_to_full: to_full.map(|sum| sum / count),
@@ -216,7 +223,13 @@ impl Results {
         }
         let Report { mean_psnr_y, mean_ssim_y, mean_psnr_to_full, seconds, .. } = report;
         let mean = line("mean", mean_psnr_y, mean_ssim_y, mean_psnr_to_full);
-        println!("{mean}  {model} x{scale}, {method}, {weight_bits}/{activation_bits} bits, {seconds:.1} s");
+        let bits = match average_bits {
+            Some(AverageBits { weights, activations, bit_ops }) => {
+                format!("{weights:.2}/{activations:.2} bits on average and BitOPs of {bit_ops:.2}")
+            }
+            None => format!("{weight_bits}/{activation_bits} bits"),
+        };
+        println!("{mean}  {model} x{scale}, {method}, {bits}, {seconds:.1} s");
         Ok(())
     }
 }
