@@ -144,13 +144,18 @@ pub fn assign_by_runs<E>(
     let mut tilt = [0i32; 2];
     for direction in 0..2 {
         for step in [1, -1] {
+            if tilt[direction] != 0 {
+                // The other way is where it came from.
+                break;
+            }
             while (tilt[direction] + step).abs() <= MAX_STEPS {
                 let mut next = tilt;
                 next[direction] += step;
                 let tilted = tilted(layers, next.map(|steps| TILT.powi(steps)));
                 let Some(bits) = assign(&tilted, widths, budget, average_bits) else { break };
                 let error = if bits == best.1 { best.0 } else { run(&bits)? };
-                if error > best.0 {
+                // NaN is the worst.
+                if error.total_cmp(&best.0).is_gt() {
                     break;
                 }
                 best = (error, bits);
@@ -349,14 +354,15 @@ mod tests {
         // Weights do four times as much as was measured, and late layers half as much.
         let truth = tilted(&layers, [4.0, 0.5]);
         let ideal = assign(&truth, &widths, Budget::BitOps, 4.0).unwrap();
-        let mut runs = 0;
+        let mut runs: Vec<Vec<[BitWidth; 2]>> = Vec::new();
         let mut run = |bits: &[[BitWidth; 2]]| {
-            runs += 1;
+            assert!(!runs.iter().any(|known| known == bits), "run twice: {bits:?}");
+            runs.push(bits.to_vec());
             Ok::<_, ()>(error(&truth, bits))
         };
         let found = assign_by_runs(&layers, &widths, Budget::BitOps, 4.0, &mut run).unwrap().unwrap();
         assert_eq!(found, ideal);
-        assert!(runs > 2 && runs <= 16, "{runs} runs");
+        assert!(runs.len() > 2 && runs.len() <= 16, "{} runs", runs.len());
         let plain = assign(&layers, &widths, Budget::BitOps, 4.0).unwrap();
         assert!(error(&truth, &plain) > error(&truth, &found));
         let stopped = assign_by_runs(&layers, &widths, Budget::Bits, 4.0, |_| Err("stopped"));

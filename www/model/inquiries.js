@@ -22,19 +22,21 @@ export class Inquiries {
 
   /** The widths that layers are measured at, narrowest first. */
   get widths() {
-    return this.#bench.settings.defaults.bitWidths.filter((width) => width !== 32).reverse();
+    return this.#bench.settings.quantizedWidths.reverse();
   }
 
   /** What each layer costs at each of `widths`, where that has been measured. @returns {LayerErrors[] | undefined} */
   get layerErrors() {
-    return this.#measured?.of === this.#of() ? this.#measured.errors : undefined;
+    const { making, scheduler } = this.#bench;
+    const calibration = scheduler.usesCalibration(this.method) ? making.calibration : undefined;
+    return this.#measured?.of === this.#of(this.method, calibration) ? this.#measured.errors : undefined;
   }
 
-  /** What a measurement is of. */
-  #of() {
-    const { library, making, scheduler, settings } = this.#bench;
-    const made = this.method === "dfsq-opt" ? [settings.optimalPoints, settings.values.recipe] : scheduler.usesCalibration(this.method) && making.calibration?.sha256;
-    return JSON.stringify([library.info?.sha256, { ...settings.options(this.method, 4) }, made]);
+  /** What a measurement is of. @param {string} method @param {{sha256: string} | undefined} calibration */
+  #of(method, calibration) {
+    const { library, settings } = this.#bench;
+    const made = method === "dfsq-opt" ? [settings.optimalPoints, settings.values.recipe] : calibration?.sha256;
+    return JSON.stringify([library.info?.sha256, settings.options(method, 4), made]);
   }
 
   /** Measures what each layer costs at each width when it alone is quantized. */
@@ -46,7 +48,7 @@ export class Inquiries {
       const calibration = scheduler.usesCalibration(method) ? await making.calibrationFor(method, task) : undefined;
       const patches = await making.measuredPatches();
       task.check();
-      const of = this.#of();
+      const of = this.#of(method, calibration);
       const [options, { optimalPoints }, { recipe }] = [settings.options(method, 4), settings, settings.values];
       const assets = { network: library.network, calibration };
       const errors = await engines[method].call("layerErrors", [patches, options, optimalPoints, recipe, this.widths], { assets, onProgress: (done) => task.progress(done) });

@@ -31,7 +31,7 @@ export class Making {
   get widths() {
     const { settings } = this.#bench;
     const used = this.#bench.layerBits().map(([, activations]) => activations);
-    const offered = settings.values.points.selection === "exhaustive" ? [] : settings.defaults.bitWidths;
+    const offered = settings.values.points.selection === "exhaustive" ? [] : settings.quantizedWidths;
     return [...new Set([...offered, ...used])].filter((width) => width !== 32);
   }
 
@@ -44,7 +44,7 @@ export class Making {
     const pictures = of.flatMap((sample) => (sample ? [this.#bench.inputKey(sample)] : [])).sort().join(" ");
     const { widths } = this;
     // What is always chosen needs no saying, and a file has what it has.
-    const usual = source === "shipped" || source === "file" || settings.defaults.bitWidths.filter((width) => width !== 32).join() === widths.join();
+    const usual = source === "shipped" || source === "file" || settings.quantizedWidths.join() === widths.join();
     return { source, pictures, widths: usual ? undefined : widths };
   }
 

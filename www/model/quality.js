@@ -16,7 +16,7 @@ export class Quality {
 
   /** Bits of weights and activations alike, ascending. */
   get widths() {
-    return this.#bench.settings.defaults.bitWidths.filter((width) => width !== 32).reverse();
+    return this.#bench.settings.quantizedWidths.reverse();
   }
 
   /** Index of the width that is looked at; -1 where bits are mixed. */

@@ -76,6 +76,11 @@ export class Settings extends EventTarget {
     this.set(CHOICES.reduce((values, { path }) => with_(values, path, valueOf(this.#plain, path)), this.#values));
   }
 
+  /** The widths that are offered for all layers alike, without full precision, widest first. */
+  get quantizedWidths() {
+    return this.defaults.bitWidths.filter((width) => width !== 32);
+  }
+
   /** Whether a choice is as in the published code. @param {string[]} path */
   isDefault(path) {
     return valueOf(this.#values, path) === valueOf(this.#plain, path);

@@ -8,7 +8,6 @@ const GROUPS = /** @type {const} */ ([["weight-bits", "weightBits"], ["activatio
 export class Bits {
   #bench;
   #link = /** @type {HTMLInputElement} */ (element("link-bits"));
-
   #mixed = /** @type {HTMLInputElement} */ (element("mixed-bits"));
 
   /** @param {Bench} bench */
