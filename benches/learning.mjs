@@ -37,7 +37,8 @@ for (const network of process.argv.length > 2 ? process.argv.slice(2) : ["edsr_x
     };
     const optimize = (/** @type {number} */ bits) =>
       session.optimize(patches(9, 32), { ...defaults.options, method: "dfsq-opt", weightBits: bits, activationBits: bits }, defaults.optimalPoints, defaults.recipe, go);
-    time("calibrate, 14 patches of 48 x 48, all bits", () => session.calibrate(patches(14, 48), defaults.points, widths, go));
+    time("calibrate, 9 patches of 48 x 48, 4 bits", () => session.calibrate(patches(9, 48), defaults.points, [4], go));
+    time("calibrate for all bits after that", () => session.calibrate(patches(9, 48), defaults.points, widths, go));
     time("optimize, 9 patches of 32 x 32, 4 bits", () => optimize(4));
     time("optimize for 3 bits after that", () => optimize(3));
     for (const method of ["dfsq", "dfsq-opt"]) {

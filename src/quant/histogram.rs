@@ -9,6 +9,9 @@ const RESOLUTION: usize = 2048;
 /// Bins that are allocated together.
 const BLOCK: usize = 64;
 
+/// Values that are prepared before they are counted.
+const AT_ONCE: usize = 64;
+
 /// Added to a number of up to 51 bits, this leaves it as a whole one in the low bits.
 const WHOLE: f64 = (3u64 << 51) as f64;
 
@@ -58,8 +61,8 @@ impl Default for Histogram {
     }
 }
 
-fn centre(bin: usize, resolution: usize) -> f64 {
-    (bin as f64 + 0.5) * (1.0 / resolution as f64) - 1.0
+fn centre(bin: i32, resolution: usize) -> f64 {
+    (f64::from(bin) + 0.5) * (1.0 / resolution as f64) - 1.0
 }
 
 impl Histogram {
@@ -90,18 +93,26 @@ impl Histogram {
     /// # Errors
     /// [`TooManyValues`]; the histogram is then of no use any more.
     pub fn add(&mut self, values: impl IntoIterator<Item = f32>) -> Result<(), TooManyValues> {
+        // In passes that vectors do, but for the last.
+        let values: Vec<f32> = values.into_iter().collect();
         let (last, resolution) = (self.bins() as i32 - 1, self.bins() / 2);
+        let (mut bins, mut offsets) = ([0i32; AT_ONCE], [0i64; AT_ONCE]);
         let (mut squares, mut too_many) = (0.0, false);
-        for y in values {
-            let bin = (((y + 1.0) * resolution as f32) as i32).clamp(0, last) as usize;
-            let y = f64::from(y);
-            let offset = (y - centre(bin, resolution)) * UNITS + WHOLE;
-            let (block, at) = (self.block(bin / BLOCK), bin % BLOCK);
-            block.counts[at] = block.counts[at].wrapping_add(1);
-            block.offsets[at] = block.offsets[at]
-                .wrapping_add((offset.to_bits() as i64).wrapping_sub(WHOLE.to_bits() as i64));
-            too_many |= block.counts[at] == 0;
-            squares += y * y;
+        for values in values.chunks(AT_ONCE) {
+            for (bin, y) in bins.iter_mut().zip(values) {
+                *bin = (((y + 1.0) * resolution as f32) as i32).clamp(0, last);
+            }
+            for ((offset, bin), y) in offsets.iter_mut().zip(&bins).zip(values) {
+                let whole = (f64::from(*y) - centre(*bin, resolution)) * UNITS + WHOLE;
+                *offset = (whole.to_bits() as i64).wrapping_sub(WHOLE.to_bits() as i64);
+            }
+            for ((bin, offset), y) in bins.iter().zip(&offsets).zip(values) {
+                let (block, at) = (self.block(*bin as usize / BLOCK), *bin as usize % BLOCK);
+                block.counts[at] = block.counts[at].wrapping_add(1);
+                block.offsets[at] = block.offsets[at].wrapping_add(*offset);
+                too_many |= block.counts[at] == 0;
+                squares += f64::from(*y) * f64::from(*y);
+            }
         }
         self.squares += (squares * UNITS) as i128;
         if too_many { Err(TooManyValues) } else { Ok(()) }
@@ -133,7 +144,7 @@ impl Histogram {
         let mut half = Self::with_resolution(bins / 2);
         for (bin, count, offset) in self.occupied_bins() {
             let to = bin / 2 + bins / 4;
-            let shift = ((centre(bin, bins / 2) / 2.0 - centre(to, bins / 2)) * UNITS) as i64;
+            let shift = ((centre(bin as i32, bins / 2) / 2.0 - centre(to as i32, bins / 2)) * UNITS) as i64;
             let (block, at) = (half.block(to / BLOCK), to % BLOCK);
             block.counts[at] = block.counts[at].checked_add(count).ok_or(TooManyValues)?;
             block.offsets[at] = block.offsets[at].saturating_add(offset / 2 + i64::from(count) * shift);
@@ -177,7 +188,7 @@ impl Histogram {
         for (bin, n, offset) in self.occupied_bins() {
             sums.resize(bin + 1, (count, sum));
             count += f64::from(n);
-            sum += f64::from(n) * centre(bin, bins / 2) + offset as f64 / UNITS;
+            sum += f64::from(n) * centre(bin as i32, bins / 2) + offset as f64 / UNITS;
         }
         sums.resize(bins + 1, (count, sum));
         Cumulative { sums, squares: self.squares as f64 / UNITS }

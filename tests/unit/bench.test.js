@@ -120,6 +120,30 @@ test("two methods wait for one calibration", async () => {
   assert.match(of(bench, "dfsq")[0], /exact/);
 });
 
+test("points are chosen for the widths in use, and for all that are offered when they are saved", async () => {
+  const bench = await started();
+  bench.calibrateOn("image");
+  await settle();
+  const { calls } = bench.engines.dfsq;
+  const chosen = () => calls.filter(({ method }) => method === "calibrate").map(({ args }) => args[2].join());
+  const runs = () => bench.engines.dfsq.count("upscale");
+  assert.deepEqual([chosen(), runs()], [["4"], 2]);
+  bench.settings.set({ activationBits: 3 });
+  await settle();
+  bench.settings.set({ activationBits: 4 });
+  await settle();
+  assert.deepEqual([chosen(), runs()], [["4", "3"], 3], "what was chosen first is there again");
+  const whole = await bench.inquiries.wholeCalibration();
+  assert.deepEqual([chosen(), whole.file.widths], [["4", "3", "2,3,4,6,8"], [2, 3, 4, 6, 8]]);
+  assert.equal(await bench.inquiries.wholeCalibration(), whole);
+  // Layers' own bits count, and full precision has no points.
+  bench.settings.set({ layerBits: { second: [4, 6] } });
+  await settle();
+  bench.settings.set({ layerBits: { second: [4, 32] } });
+  await settle();
+  assert.deepEqual(chosen().slice(3), ["6", ""]);
+});
+
 test("what is stopped does not go on by itself, whatever it waited for", async () => {
   const bench = makeBench("weights=3&activations=2");
   let decode;

@@ -116,8 +116,8 @@ const usual = {
   keepSamples: () => undefined,
   analyze: (_, assets) => run(assets),
   upscale: (_, assets) => run(assets),
-  calibrate([pictures, settings], { network }) {
-    const file = { sha256: `points of ${pictures.length} ${JSON.stringify(settings)}`, settings, widths: [2, 3, 4, 6, 8], images: pictures.length };
+  calibrate([pictures, settings, widths], { network }) {
+    const file = { sha256: `points of ${pictures.length} ${JSON.stringify(settings)} ${widths}`, settings, widths, images: pictures.length };
     return { file, info: info({ network, calibration: { file } }) };
   },
   optimize([, options, settings, recipe], { network, optimized }) {

@@ -191,7 +191,7 @@ export class Bench extends EventTarget {
   /** Whether the network came with points for the present settings that are not in use. */
   get canUseShipped() {
     const { library, settings, making } = this;
-    return making.ground.source !== "shipped" && Boolean(library.calibration(settings.values.points, { source: "shipped", pictures: "" }));
+    return making.ground().source !== "shipped" && Boolean(library.calibration(settings.values.points, { source: "shipped", pictures: "" }));
   }
 
   /** What time and memory estimates are made of. @returns {import("./plan.js").Cost} */

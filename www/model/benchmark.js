@@ -54,7 +54,7 @@ export class Benchmark {
   #wanted() {
     const { library, making, settings } = this.#bench;
     const { points, optSelection, recipe, minMaxRange, weights, denormalizationBits } = settings.values;
-    const { source, pictures } = making.ground;
+    const { source, pictures } = making.ground();
     return canonicalText([library.info?.sha256, points, optSelection, recipe, minMaxRange, weights, denormalizationBits, source, pictures]);
   }
 
@@ -206,7 +206,7 @@ export class Benchmark {
     const result = await tasks.run(method, `${TASK}${key}`, "benchmarking", async (task) => {
       /** @type {import("../engine/client.js").Assets} */
       const assets = { network: library.network };
-      if (scheduler.usesCalibration(method)) assets.calibration = await making.calibrationFor(method, task);
+      if (scheduler.usesCalibration(method)) assets.calibration = await making.calibrationFor(method, task, making.widths(bits));
       if (method === "dfsq-opt") assets.optimized = await making.optimizedFor(task, bits);
       task.check();
       return engines[method].call("upscale", [low, reference, settings.options(method, bits)], { assets, onProgress: (done) => task.progress(done) });

@@ -1,7 +1,8 @@
-// What is asked for by itself: what each layer costs, bits assigned by that, and a channel studied. No DOM.
+// What is asked for by itself: what each layer costs, bits assigned by that, a channel studied, and a calibration to save. No DOM.
 
 /**
  * @typedef {import("./bench.js").Bench} Bench
+ * @typedef {import("./library.js").CalibrationFile} CalibrationFile
  * @typedef {import("../pkg/dfsq.js").LayerErrors} LayerErrors
  * @typedef {import("../pkg/dfsq.js").Budget} Budget
  */
@@ -28,7 +29,7 @@ export class Inquiries {
   /** What each layer costs at each of `widths`, where that has been measured. @returns {LayerErrors[] | undefined} */
   get layerErrors() {
     const { making, scheduler } = this.#bench;
-    const calibration = scheduler.usesCalibration(this.method) ? making.calibration : undefined;
+    const calibration = scheduler.usesCalibration(this.method) ? making.calibrationOf(this.widths) : undefined;
     return this.#measured?.of === this.#of(this.method, calibration) ? this.#measured.errors : undefined;
   }
 
@@ -45,7 +46,7 @@ export class Inquiries {
     const { method } = this;
     this.#bench.stop();
     await tasks.run(method, "measurement", "measuring", async (task) => {
-      const calibration = scheduler.usesCalibration(method) ? await making.calibrationFor(method, task) : undefined;
+      const calibration = scheduler.usesCalibration(method) ? await making.calibrationFor(method, task, this.widths) : undefined;
       const patches = await making.measuredPatches();
       task.check();
       const of = this.#of(method, calibration);
@@ -65,6 +66,13 @@ export class Inquiries {
     const assigned = await engines.images.call("assignBits", [layerErrors, this.widths, budget, bits]);
     if (!assigned) throw new Error(`no width is as low as ${bits} bits`);
     settings.set({ layerBits: Object.fromEntries(layerErrors.map(({ layer }, i) => [layers[layer].name, assigned[i]])) });
+  }
+
+  /** The calibration for the present settings, with points for all widths that are offered. @returns {Promise<CalibrationFile>} */
+  async wholeCalibration() {
+    const { making, tasks } = this.#bench;
+    const widths = making.savedWidths;
+    return making.calibrationOf(widths) ?? tasks.run("dfsq", "whole calibration", "calibrating", (task) => making.calibrationFor("dfsq", task, widths));
   }
 
   /** What a study of what is looked at depends on. */

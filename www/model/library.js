@@ -7,7 +7,7 @@ import { canonicalText, same } from "./settings.js";
  * @typedef {import("./settings.js").Recipe} Recipe
  * @typedef {import("../engine/client.js").NetworkFile} NetworkFile
  * @typedef {"shipped" | "image" | "images" | "patches" | "file"} Source what a calibration was made on
- * @typedef {{source: Source, pictures: string, widths?: number[]}} Ground what a calibration was made on: a source, which pictures these are, and for which widths where that is not all
+ * @typedef {{source: Source, pictures: string, widths?: number[]}} Ground what a calibration was made on: a source, which pictures these are, and for which widths; a file has what it has
  * @typedef {{file: Uint8Array, sha256: string, settings: PointSettings, source: Source}} CalibrationFile
  * @typedef {{file: Uint8Array, settings: PointSettings, recipe: Recipe, variants: NetworkInfo["optimization"]["variants"]}} OptimizedFile
  * `variants` is what the worker says that the file holds

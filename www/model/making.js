@@ -10,12 +10,12 @@ import { variantOf } from "./library.js";
  * @typedef {import("./bench.js").Bench} Bench
  */
 
-/** Sides of patches, in pixels of the network's input. To calibrate on, as in the paper. */
-const CALIBRATED = 48;
+/** Sides of patches, in pixels of the network's input, and how many of each sample. To calibrate on, as in the paper; more of them change scores by less than other ones do. */
+const CALIBRATED = { side: 48, each: 3 };
 /** To optimize on: all their positions count, so that few small ones do. */
-const OPTIMIZED = 32;
+const OPTIMIZED = { side: 32, each: 3 };
 /** To measure layers on, each layer at each width with a run of its own. */
-const MEASURED = 24;
+const MEASURED = { side: 24, each: 1 };
 
 export class Making {
   /** Calibrations that are being made, so that two methods wait for the same one. @type {Map<string, Promise<CalibrationFile>>} */
@@ -27,30 +27,38 @@ export class Making {
     this.#bench = bench;
   }
 
-  /** The widths that points are chosen for at once: those that are offered and those in use; where every subset is tried, the latter only. */
-  get widths() {
-    const { settings } = this.#bench;
-    const used = this.#bench.layerBits().map(([, activations]) => activations);
-    const offered = settings.values.points.selection === "exhaustive" ? [] : settings.quantizedWidths;
-    return [...new Set([...offered, ...used])].filter((width) => width !== 32);
+  /** The widths of activations as they are chosen, or of this one in all layers. @param {number} [width] */
+  widths(width) {
+    const used = this.#bench.layerBits(width).map(([, activations]) => activations);
+    return [...new Set(used)].filter((width) => width !== 32).sort((a, b) => a - b);
   }
 
-  /** What the calibration for the present settings is made on. @returns {Ground} */
-  get ground() {
+  /** The widths that a calibration is saved with: those that are offered too, unless every subset is tried. */
+  get savedWidths() {
+    const { settings } = this.#bench;
+    const offered = settings.values.points.selection === "exhaustive" ? [] : settings.quantizedWidths;
+    return [...new Set([...offered, ...this.widths()])].sort((a, b) => a - b);
+  }
+
+  /** What the calibration for the present settings is made on. Points are chosen for the widths in use only; what was gathered for them serves others too. @param {number[]} [widths] @returns {Ground} */
+  ground(widths = this.widths()) {
     const { library, settings, samples } = this.#bench;
     const source = library.sourceFor(settings.values.points);
     const of = source === "image" ? [samples.current] : source === "images" ? samples.list : [];
     // In whatever order they lie.
     const pictures = of.flatMap((sample) => (sample ? [this.#bench.inputKey(sample)] : [])).sort().join(" ");
-    const { widths } = this;
-    // What is always chosen needs no saying, and a file has what it has.
-    const usual = source === "shipped" || source === "file" || settings.quantizedWidths.join() === widths.join();
-    return { source, pictures, widths: usual ? undefined : widths };
+    // A file has what it has.
+    return { source, pictures, widths: source === "shipped" || source === "file" ? undefined : widths };
   }
 
   /** The calibration for the present settings, where it is there. */
   get calibration() {
-    return this.#bench.library.calibration(this.#bench.settings.values.points, this.ground);
+    return this.calibrationOf(this.widths());
+  }
+
+  /** The calibration with points for these widths, where it is there. @param {number[]} widths */
+  calibrationOf(widths) {
+    return this.#bench.library.calibration(this.#bench.settings.values.points, this.ground(widths));
   }
 
   /** The optimized layers for the present settings, where there are some. */
@@ -65,25 +73,25 @@ export class Making {
     return bits.flat().every((width) => width === 32) || Boolean(variantOf(this.optimized, bits));
   }
 
-  /** The calibration for the present settings; made by this method's worker where it is not there nor under way. @param {string} method @param {Task} task @returns {Promise<CalibrationFile>} */
-  async calibrationFor(method, task) {
-    const known = this.calibration;
+  /** The calibration for the present settings, with points for these widths; made by this method's worker where it is not there nor under way. @param {string} method @param {Task} task @param {number[]} [widths] @returns {Promise<CalibrationFile>} */
+  async calibrationFor(method, task, widths = this.widths()) {
+    const known = this.calibrationOf(widths);
     if (known) return known;
-    const key = JSON.stringify([this.#bench.settings.values.points, this.ground]);
+    const key = JSON.stringify([this.#bench.settings.values.points, this.ground(widths)]);
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
-    const made = this.#calibrate(method, task);
+    const made = this.#calibrate(method, task, widths);
     this.#underWay.set(key, made);
     const over = () => this.#underWay.delete(key);
     made.then(over, over);
     return made;
   }
 
-  /** @param {string} method @param {Task} task @returns {Promise<CalibrationFile>} */
-  async #calibrate(method, task) {
+  /** @param {string} method @param {Task} task @param {number[]} widths @returns {Promise<CalibrationFile>} */
+  async #calibrate(method, task, widths) {
     const { engines, library, settings } = this.#bench;
     // These may change while it is at it.
-    const { ground, widths } = this;
+    const ground = this.ground(widths);
     const { points } = settings.values;
     const { network } = library;
     const { phase } = task;
@@ -104,7 +112,7 @@ export class Making {
 
   /** What is calibrated on. @param {Ground} ground */
   async #pictures({ source }) {
-    if (source !== "image" && source !== "images") return this.patches(CALIBRATED, 2);
+    if (source !== "image" && source !== "images") return this.patches(CALIBRATED);
     const { samples } = this.#bench;
     const list = source === "image" && samples.current ? [samples.current] : samples.list;
     return Promise.all(list.map(async (sample) => (await this.#bench.pair(sample)).low));
@@ -121,7 +129,7 @@ export class Making {
     const [options, points, { recipe }] = [settings.options("dfsq-opt", width), settings.optimalPoints, settings.values];
     const { network } = library;
     this.#enter(task, "optimizing");
-    const pictures = await this.patches(OPTIMIZED, 3);
+    const pictures = await this.patches(OPTIMIZED);
     task.check();
     const assets = { network, optimized: known };
     const { file, info } = await engines["dfsq-opt"].call("optimize", [pictures, options, points, recipe], { assets, onProgress: (done) => task.progress(0.8 * done) });
@@ -132,13 +140,13 @@ export class Making {
 
   /** Patches to measure layers on. */
   measuredPatches() {
-    return this.patches(MEASURED, 9);
+    return this.patches(MEASURED);
   }
 
-  /** Patches of the bundled samples, or of the one size that the network takes. @param {number} side @param {number} step */
-  async patches(side, step) {
+  /** Patches of the bundled samples, or of the one size that the network takes. @param {{side: number, each: number}} patches */
+  async patches({ side, each }) {
     const { engines, sampleFiles } = this.#bench;
     const { scale, size } = this.#bench.cost();
-    return patches(engines.images, await sampleFiles(), scale, size ?? [side, side], step);
+    return patches(engines.images, await sampleFiles(), scale, size ?? [side, side], each);
   }
 }

@@ -15,23 +15,22 @@ export function cut({ width: whole, rgba }, { x, y, width, height }) {
   return { width, height, rgba: part };
 }
 
-/** Rectangles that cover a picture evenly, three a row and column, overlapping. @param {Picture} picture @param {[number, number]} size height and width @returns {Region[]} */
-export function tiles({ width, height }, [tall, wide]) {
+/** Three rectangles of a picture, the first in its middle, that share neither columns nor rows, as far as there is room. @param {Picture} picture @param {[number, number]} size height and width @returns {Region[]} */
+function tiles({ width, height }, [tall, wide]) {
   const [w, h] = [Math.min(wide, width), Math.min(tall, height)];
-  const places = [0, 0.5, 1];
-  return places.flatMap((y) => places.map((x) => ({ x: Math.round(x * (width - w)), y: Math.round(y * (height - h)), width: w, height: h })));
+  return [0.5, 0, 1].map((place) => ({ x: Math.round(place * (width - w)), y: Math.round(place * (height - h)), width: w, height: h }));
 }
 
 /**
- * Every so many-th of 27 patches of pictures that are shrunk by a scale. @param {import("../engine/client.js").Engine} engine that decodes and shrinks
- * @param {Uint8Array[]} files @param {number} scale @param {[number, number]} size of a patch @param {number} step @returns {Promise<Picture[]>}
+ * Up to three patches each of pictures that are shrunk by a scale. @param {import("../engine/client.js").Engine} engine that decodes and shrinks
+ * @param {Uint8Array[]} files @param {number} scale @param {[number, number]} size of a patch @param {number} each @returns {Promise<Picture[]>}
  */
-export async function patches(engine, files, scale, size, step) {
+export async function patches(engine, files, scale, size, each) {
   const all = [];
   for (const file of files) {
     const picture = await engine.call("decodeImage", [file]);
     const { low } = await engine.call("benchmarkPair", [picture, scale]);
-    all.push(...tiles(low, size).map((tile) => cut(low, tile)));
+    all.push(...tiles(low, size).slice(0, each).map((tile) => cut(low, tile)));
   }
-  return all.filter((_, i) => i % step === 0);
+  return all;
 }

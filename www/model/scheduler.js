@@ -114,8 +114,8 @@ export class Scheduler {
     const { granularity, mean, normalization } = points;
     /** @type {unknown[]} */
     const chosen = [name, this.#bench.inputKey(sample), library.info?.sha256, settings.options(name)];
-    if (this.usesCalibration(name)) chosen.push(points, making.ground);
-    if (name === "fp32") chosen.push(granularity, mean, normalization, normalization === "none" && making.ground);
+    if (this.usesCalibration(name)) chosen.push(points, making.ground());
+    if (name === "fp32") chosen.push(granularity, mean, normalization, normalization === "none" && making.ground());
     if (name === "dfsq-opt") chosen.push(settings.optimalPoints, recipe);
     return canonicalText(chosen);
   }
@@ -159,7 +159,7 @@ export class Scheduler {
       return variant && key(variant);
     }
     if (!this.usesCalibration(method)) return key(undefined);
-    const { calibration } = making;
+    const calibration = making.calibrationOf(making.widths(width));
     return calibration && key(calibration);
   }
 
@@ -198,7 +198,7 @@ export class Scheduler {
     const options = settings.options(name, width);
     /** @type {Assets} */
     const assets = { network: library.network };
-    if (this.usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task);
+    if (this.usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task, making.widths(width));
     if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task, width);
     task.check();
     // Known before it runs: settings may change meanwhile.

@@ -126,12 +126,10 @@ export class Exports {
     element("export-svg").onclick = () => download(`${this.#name()}-figures.svg`, figuresFile(this.#texts, provenance(bench)), "image/svg+xml");
     element("export-report").onclick = () => download(`${this.#name()}-report.html`, reportHtml(bench, this.#texts, [element("scores"), element("costs"), element("study-table")]), "text/html");
     element("share-link").onclick = () => this.#share();
-    for (const kind of /** @type {const} */ (["calibration", "optimized"])) {
-      element(`save-${kind}`).onclick = () => {
-        const file = bench.making[kind]?.file;
-        if (file) download(`${networks.id}.${kind}`, /** @type {BlobPart} */ (file), "application/octet-stream");
-      };
-    }
+    const save = (/** @type {string} */ kind, /** @type {{file: Uint8Array} | undefined} */ made) =>
+      made && download(`${networks.id}.${kind}`, /** @type {BlobPart} */ (made.file), "application/octet-stream");
+    element("save-calibration").onclick = () => bench.inquiries.wholeCalibration().then((made) => save("calibration", made), tell);
+    element("save-optimized").onclick = () => save("optimized", bench.making.optimized);
   }
 
   /** The figures' SVG texts. */
@@ -164,11 +162,12 @@ export class Exports {
   }
 
   draw() {
-    const { making, samples, scheduler } = this.#bench;
+    const { making, samples, scheduler, tasks } = this.#bench;
     const some = Boolean(samples.current && NETWORK_METHODS.some((method) => scheduler.result(method)));
     for (const id of ["export-png", "export-csv", "export-json", "export-report"]) element(id).disabled = !some;
     element("export-svg").disabled = !this.#texts.length;
-    element("save-calibration").disabled = !making.calibration;
+    // Widths that have not been in use take its worker.
+    element("save-calibration").disabled = !making.calibration || (tasks.size > 0 && !making.calibrationOf(making.savedWidths));
     element("save-optimized").disabled = !making.optimized;
   }
 }
