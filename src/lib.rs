@@ -86,6 +86,7 @@ pub mod mixed_precision;
 pub mod network;
 pub mod optimize;
 pub mod optimized;
+mod padded;
 pub mod parallel;
 pub mod quant;
 pub mod session;
@@ -93,6 +94,7 @@ pub mod statistics;
 pub mod tensor_file;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
+mod winograd;
 
 pub use error::{Error, Result};
 

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 /// Columns that are computed at once: what two accumulators of the widest common vectors hold.
 const WIDE: usize = if cfg!(target_arch = "wasm32") { 8 } else { 16 };
-/// Columns of what is left.
-const NARROW: usize = 4;
+/// Columns of what is left, and lanes of the narrowest vectors.
+pub const NARROW: usize = 4;
 /// Rows that are computed at once; a batch should have a multiple of it. Measured: with more, browsers run out of registers.
 pub const ROWS: usize = if cfg!(target_arch = "wasm32") { 5 } else { 12 };
 
@@ -90,6 +90,50 @@ pub fn multiply<'a, S: Simd>(
         let panel = &panel[across.start * NARROW..across.end * NARROW];
         let products = &mut products[first_narrow + index * NARROW..];
         column::<S, f32x4<S>, 6, 1>(simd, rows, &left, taps, panel, products, stride);
+    }
+}
+
+/// `products[row][column] += sum of left[i][row] * right[i][column]`, in the order of i. Rows and columns are multiples of
+/// [`NARROW`].
+#[inline(always)]
+pub fn add_transposed<S: Simd>(
+    simd: S,
+    (left, rows): (&[f32], usize),
+    (right, columns): (&[f32], usize),
+    products: &mut [f32],
+) {
+    let mut column = 0;
+    while column + 2 * S::f32s::LEN <= columns {
+        transposed_column::<S, S::f32s, 2>(simd, (left, rows), (right, columns), column, products);
+        column += 2 * S::f32s::LEN;
+    }
+    while column + NARROW <= columns {
+        transposed_column::<S, f32x4<S>, 1>(simd, (left, rows), (right, columns), column, products);
+        column += NARROW;
+    }
+}
+
+/// All rows of as many columns as these vectors have.
+#[inline(always)]
+fn transposed_column<S: Simd, V: SimdFloat<S, Element = f32>, const VECTORS: usize>(
+    simd: S,
+    (left, rows): (&[f32], usize),
+    (right, columns): (&[f32], usize),
+    column: usize,
+    products: &mut [f32],
+) {
+    let width = VECTORS * V::LEN;
+    for row in (0..rows).step_by(NARROW) {
+        let mut sums = [[V::splat(simd, 0.0); VECTORS]; NARROW];
+        for (left, right) in left[row..].chunks(rows).zip(right[column..].chunks(columns)) {
+            let Some(values) = left.first_chunk::<NARROW>() else { break };
+            step(simd, &mut sums, *values, &right[..width]);
+        }
+        for (sums, products) in sums.iter().zip(products[row * columns + column..].chunks_mut(columns)) {
+            for (sum, products) in sums.iter().zip(products.chunks_exact_mut(V::LEN)) {
+                (V::from_slice(simd, products) + *sum).store_slice(products);
+            }
+        }
     }
 }
 

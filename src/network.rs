@@ -16,6 +16,7 @@ mod run;
 mod tract;
 
 pub use convention::{Colour, Convention, Properties};
+pub(crate) use engine::everywhere;
 pub use layers::{Layer, Rule};
 pub use plan::Plan;
 pub(crate) use prefix::Prefix;

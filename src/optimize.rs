@@ -7,26 +7,27 @@
 //!
 //! Each part can be left out: see [`Recipe`] and the selection in [`PointSettings`].
 
-use crate::network::{Layer, Network, Planes, Visit};
+use crate::network::{Layer, Network, Planes, Visit, everywhere};
 use crate::optimized::{OptimizedLayer, Variant};
+use crate::padded::PaddedImage;
 use crate::parallel;
 use crate::quant::channel_bits::allocate;
 use crate::quant::compensate::{Compensation, MAX_INPUTS, Rounding, compensate};
 use crate::quant::kernels::CodedKernels;
-use crate::quant::moments::{Moments, Window};
+use crate::quant::moments::Moments;
 use crate::quant::{
     ActivationQuantizer, BitWidth, ChannelBits, Histogram, NonFiniteChannel, NormalizationMode, Normalizer,
     PointSets, PointSettings, Recipe,
 };
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 
 /// What the full-precision network computes for some images.
 pub struct Targets {
     images: Vec<Planes>,
-    /// By layer, then image: the outputs without the bias, at all positions ([`Window::outputs`]). None where a layer is
-    /// not quantized, or of another kind.
-    layers: Vec<Vec<Array2<f32>>>,
+    /// By layer, then image: the outputs without the bias, at all positions where the kernel touches the image. None where a
+    /// layer is not quantized, or of another kind.
+    layers: Vec<Vec<PaddedImage>>,
 }
 
 impl Targets {
@@ -49,7 +50,7 @@ impl Targets {
             if !progress(layer as f32 / total) {
                 return Err(Error::Cancelled);
             }
-            layers[layer] = outputs(network, layer, size, values)?;
+            layers[layer] = outputs(network, layer, size, values);
             Ok(None)
         })?;
         Ok(Targets { images, layers })
@@ -58,7 +59,7 @@ impl Targets {
     /// Bytes of memory that they take.
     pub fn bytes(&self) -> usize {
         let images: usize = self.images.iter().map(|image| image.values.len()).sum();
-        let outputs: usize = self.layers.iter().flatten().map(Array2::len).sum();
+        let outputs: usize = self.layers.iter().flatten().map(|image| image.values.len()).sum();
         (images + outputs) * size_of::<f32>()
     }
 
@@ -123,7 +124,7 @@ pub fn alone(
         if !progress(layer as f32 / total) {
             return Err(Error::Cancelled);
         }
-        let outputs = outputs(network, layer, size, values)?;
+        let outputs = outputs(network, layer, size, values);
         let target = Target { network, layer, size, outputs: &outputs };
         let moments = target.moments(values, recipe)?;
         let of_weights = parallel::try_map(widths, |width| match *width {
@@ -140,17 +141,19 @@ pub fn alone(
 }
 
 /// What a layer gives for these inputs, `[images, channels, pixels]`, by image; nothing where it is of another kind.
-fn outputs(network: &Network, layer: usize, size: [usize; 2], values: &[f32]) -> Result<Vec<Array2<f32>>> {
+fn outputs(network: &Network, layer: usize, size: [usize; 2], values: &[f32]) -> Vec<PaddedImage> {
     let shape = &network.layers()[layer];
     if !shape.same {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let window = Window { kernel: shape.kernel, size };
-    let kernels = window.panels(matrix(network.kernels(layer), shape)?);
-    let images: Vec<&[f32]> = values.chunks_exact(shape.inputs * size[0] * size[1]).collect();
-    Ok(parallel::map(&images, |image| {
-        window.outputs(&kernels, shape.outputs, &window.lay_out(image, shape.inputs))
-    }))
+    let images: Vec<PaddedImage> = padded(values, shape, size).collect();
+    everywhere(shape, network.kernels(layer), &images)
+}
+
+/// A layer's inputs, `[images, channels, pixels]`, padded for its kernel.
+fn padded(values: &[f32], layer: &Layer, size: [usize; 2]) -> impl Iterator<Item = PaddedImage> {
+    let images = values.chunks_exact(layer.inputs * size[0] * size[1]);
+    images.map(move |image| PaddedImage::of(image, layer.inputs, size, layer.kernel))
 }
 
 /// A layer, and the outputs that it should have.
@@ -159,8 +162,8 @@ struct Target<'t> {
     layer: usize,
     /// Rows and columns of its input.
     size: [usize; 2],
-    /// By image, [`Window::outputs`]; none of a layer of another kind.
-    outputs: &'t [Array2<f32>],
+    /// By image; none of a layer of another kind.
+    outputs: &'t [PaddedImage],
 }
 
 impl Target<'_> {
@@ -247,12 +250,9 @@ fn matrix<'k>(kernels: &'k [f32], layer: &Layer) -> Result<ArrayView2<'k, f32>> 
 }
 
 /// Of a layer's inputs, `[images, channels, pixels]`, and targets.
-fn moments(values: &[f32], layer: &Layer, size: [usize; 2], targets: &[Array2<f32>]) -> Moments {
-    let window = Window { kernel: layer.kernel, size };
-    let mut moments = Moments::new(window, layer.inputs, layer.outputs);
-    for (image, target) in values.chunks_exact(layer.inputs * size[0] * size[1]).zip(targets) {
-        moments.add(&window.lay_out(image, layer.inputs), target);
-    }
+fn moments(values: &[f32], layer: &Layer, size: [usize; 2], targets: &[PaddedImage]) -> Moments {
+    let mut moments = Moments::new(layer.kernel, layer.inputs, layer.outputs);
+    padded(values, layer, size).zip(targets).for_each(|(image, target)| moments.add(&image, target));
     moments
 }
 
@@ -277,16 +277,14 @@ fn quantize<'v>(
     layer: &Layer,
     (channel_bits, width, squares): (ChannelBits, BitWidth, Vec<f64>),
     settings: &PointSettings,
-    non_finite: &dyn Fn(NonFiniteChannel) -> Error,
+    non_finite: &(dyn Fn(NonFiniteChannel) -> Error + Sync),
 ) -> Result<PointSets> {
     let mut images: Vec<_> = images.collect();
     let groups = settings.granularity.groups(layer.inputs);
     let normalizer = Normalizer::Sample { subtract_mean: settings.mean.subtracts(layer.after_relu) };
     let (universal, choices) = (settings.universal(), channel_bits.choices(width));
-    // By channel: its points for each number of bits, and the noise that they leave.
-    let mut points = Vec::with_capacity(groups);
-    let mut noise = Vec::with_capacity(groups);
-    for group in 0..groups {
+    // Of a channel: its points for each number of bits, and the noise that they leave.
+    let choose = |&group: &usize| {
         let mut histogram = Histogram::new(universal);
         let mut scale = 0.0;
         for image in &images {
@@ -299,9 +297,11 @@ fn quantize<'v>(
         let data = histogram.cumulative();
         let select = |bits: u8| settings.select(&data, 1 << bits, group as u64);
         let sets = choices.clone().map(select).collect::<Result<Vec<_>>>()?;
-        noise.push(sets.iter().map(|set| scale * data.squared_error(&universal.pick(set))).collect());
-        points.push(sets);
-    }
+        let noise = sets.iter().map(|set| scale * data.squared_error(&universal.pick(set))).collect();
+        Ok::<_, Error>((sets, noise))
+    };
+    let chosen = parallel::try_map(&(0..groups).collect::<Vec<_>>(), choose)?;
+    let (points, noise): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
     let chosen = allocate(&noise, usize::from(width.bits() - choices.start()));
     let chosen = points.into_iter().zip(chosen).map(|(mut sets, at)| sets.swap_remove(at)).collect();
     let chosen = PointSets::new(settings.word_sets, chosen);

@@ -5,6 +5,7 @@
 mod activation;
 pub mod channel_bits;
 pub mod compensate;
+mod correlation;
 mod error;
 pub mod exact;
 pub mod histogram;

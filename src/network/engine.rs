@@ -6,9 +6,8 @@ mod graph;
 mod plan;
 mod reader;
 mod run;
-mod winograd;
 
-pub use convolution::Kernels;
+pub use convolution::{Kernels, everywhere};
 pub use graph::Graph;
 pub use plan::Plan;
 pub use reader::read;

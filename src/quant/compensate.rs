@@ -244,7 +244,7 @@ fn reordered(matrix: &Array2<f32>, order: &[usize]) -> Array2<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quant::moments::Window;
+    use crate::padded::PaddedImage;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     /// Correlated inputs, as neighbouring pixels are: sums of a few common sources and some noise.
@@ -256,9 +256,12 @@ mod tests {
 
     /// Of a convolution of 1 x 1, whose positions are the pixels.
     fn moments(inputs: &Array2<f32>, outputs: &Array2<f32>) -> Moments {
-        let window = Window { kernel: [1, 1], size: [1, inputs.nrows()] };
-        let mut moments = Moments::new(window, inputs.ncols(), outputs.ncols());
-        moments.add(&inputs.t().to_owned(), &outputs.t().to_owned());
+        let image = |values: &Array2<f32>| {
+            let planes: Vec<f32> = values.t().iter().copied().collect();
+            PaddedImage::of(&planes, values.ncols(), [1, values.nrows()], [1, 1])
+        };
+        let mut moments = Moments::new([1, 1], inputs.ncols(), outputs.ncols());
+        moments.add(&image(inputs), &image(outputs));
         moments
     }
 

@@ -3,9 +3,11 @@
 
 use super::graph::{Algorithm, Geometry, Shuffle};
 use super::plan::{Place, Shape};
-use super::winograd;
 use crate::matrix::{self, Panels};
 use crate::network::Layer;
+use crate::padded::PaddedImage;
+use crate::parallel;
+use crate::winograd;
 use fearless_simd::{Level, Simd, dispatch};
 
 /// A layer's weights in the order in which they are read.
@@ -65,6 +67,32 @@ pub struct Convolution<'a> {
     pub input: (&'a [f32], Place),
     /// Before a shuffle.
     pub output: Shape,
+}
+
+/// What kernels give, without bias, at all positions where they touch these images, which are padded for them.
+pub fn everywhere(layer: &Layer, kernels: &[f32], images: &[PaddedImage]) -> Vec<PaddedImage> {
+    let [up, left] = layer.kernel.map(|side| side - 1);
+    let geometry = Geometry { strides: [1, 1], dilations: [1, 1], pads: [up, left, up, left] };
+    let kernels = Kernels::new(layer, &geometry, None, kernels, &vec![0.0; layer.outputs]);
+    parallel::map(images, |image| {
+        let [height, width] = image.size;
+        let shape = Shape { channels: layer.inputs, height, width };
+        let place = Place { slot: 0, origin: image.origin, row: image.row, pixel: image.pixel, shape };
+        let output = Shape { channels: layer.outputs, height: height + up, width: width + left };
+        let input = (&image.values[..], place);
+        let convolution = Convolution { layer, geometry: &geometry, kernels: &kernels, input, output };
+        let mut result = PaddedImage::new(output.channels, [output.height, output.width], [1, 1]);
+        let (level, mut scratch) = (Level::new(), Scratch::default());
+        for batch in 0..convolution.batches() {
+            convolution.compute(level, batch, &mut scratch);
+            let lines = scratch.lines.chunks_exact(output.channels).zip(&scratch.positions);
+            for (line, position) in lines.filter(|(_, position)| output.has(**position)) {
+                let start = result.at(position.map(|at| at as isize));
+                result.values[start..][..line.len()].copy_from_slice(line);
+            }
+        }
+        result
+    })
 }
 
 /// Memory for one batch.

@@ -1,4 +1,5 @@
-//! The transforms of Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308), with the points 0, 1, -1, 2, -2.
+//! The transforms of Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308), with the points 0, 1, -1, 2, -2: of
+//! convolutions, and of their gradient by the kernel, which is the sums of products of two images at nine offsets.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x4};
@@ -30,16 +31,22 @@ impl Source<'_> {
     }
 }
 
+const G: [[f64; 3]; SIDE] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// How much of the products of each point belongs to a place of the kernel: with these factors their sum is `Gᵀ m G` there.
+pub fn gradient_factors([row, column]: [usize; 2]) -> [f64; POINTS] {
+    std::array::from_fn(|point| G[point / SIDE][row] * G[point % SIDE][column])
+}
+
 /// `G k Gᵀ` of a 3x3 kernel, computed in f64.
 pub fn transform_kernel(kernel: &[f32; 9]) -> [f32; POINTS] {
-    const G: [[f64; 3]; SIDE] = [
-        [1.0 / 4.0, 0.0, 0.0],
-        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-        [0.0, 0.0, 1.0],
-    ];
     let half: [[f64; 3]; SIDE] =
         G.map(|g| std::array::from_fn(|x| (0..3).map(|y| g[y] * f64::from(kernel[y * 3 + x])).sum()));
     std::array::from_fn(|point| {
@@ -67,6 +74,66 @@ fn output_line<S: Simd, V: SimdFloat<S, Element = f32>>(m: [V; SIDE]) -> [V; TIL
         sum + far_sum * 4.0,
         difference + far_difference * 8.0 + m[5],
     ]
+}
+
+/// `A g` of one line.
+#[inline(always)]
+fn gradient_line<S: Simd, V: SimdFloat<S, Element = f32>>(g: [V; TILE]) -> [V; SIDE] {
+    let (even, odd) = (g[0] + g[2], g[1] + g[3]);
+    let (far_even, far_odd) = (g[0] + g[2] * 4.0, g[1] * 2.0 + g[3] * 8.0);
+    [g[0], even + odd, even - odd, far_even + far_odd, far_even - far_odd, g[3]]
+}
+
+/// Of one tile of what is correlated with an input, as [`transform_input`]; the channels are a multiple of four.
+#[inline(always)]
+pub fn transform_gradient<S: Simd>(
+    simd: S,
+    source: &Source,
+    channels: usize,
+    transformed: &mut [f32],
+    stride: usize,
+) {
+    let mut first = 0;
+    while first + S::f32s::LEN <= channels {
+        gradient_vectors::<S, S::f32s>(simd, &source.from(first), &mut transformed[first..], stride);
+        first += S::f32s::LEN;
+    }
+    while first + LANES <= channels {
+        gradient_vectors::<S, f32x4<S>>(simd, &source.from(first), &mut transformed[first..], stride);
+        first += LANES;
+    }
+}
+
+/// The first channels of a tile, as many as a vector has.
+#[inline(always)]
+fn gradient_vectors<S: Simd, V: SimdFloat<S, Element = f32>>(
+    simd: S,
+    source: &Source,
+    transformed: &mut [f32],
+    stride: usize,
+) {
+    let column = [
+        gradient_column::<S, V>(simd, source, 0),
+        gradient_column::<S, V>(simd, source, 1),
+        gradient_column::<S, V>(simd, source, 2),
+        gradient_column::<S, V>(simd, source, 3),
+    ];
+    for y in 0..SIDE {
+        let line = gradient_line::<S, V>([column[0][y], column[1][y], column[2][y], column[3][y]]);
+        for x in 0..SIDE {
+            line[x].store_slice(&mut transformed[(y * SIDE + x) * stride..][..V::LEN]);
+        }
+    }
+}
+
+/// `A g` of one column of a tile.
+#[inline(always)]
+fn gradient_column<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, source: &Source, x: usize) -> [V; SIDE] {
+    let mut values = [V::splat(simd, 0.0); TILE];
+    for y in 0..TILE {
+        values[y] = V::from_slice(simd, &source.values[y * source.row + x * source.pixel..][..V::LEN]);
+    }
+    gradient_line::<S, V>(values)
 }
 
 /// Of one tile: point `p` and channel `c` go to `transformed[p * stride + c]`.
