@@ -127,14 +127,15 @@ fn round(targets: &Array2<f32>, push: &Array2<f32>, grids: &[KernelGrid]) -> Arr
     for start in (0..n).step_by(BLOCK).rev() {
         let end = (start + BLOCK).min(n);
         let mut errors = Array2::zeros((kernels, end - start));
-        for input in (start..end).rev() {
-            let push = push.slice(s![input, start..input]);
-            for (kernel, grid) in grids.iter().enumerate() {
-                let code = grid.code(wanted[[kernel, input]]);
-                let error = targets[[kernel, input]] - grid.weight(code);
-                codes[[kernel, input]] = code;
-                errors[[kernel, input - start]] = error;
-                wanted.slice_mut(s![kernel, start..input]).scaled_add(error, &push);
+        let own: Vec<f32> = push.slice(s![start..end, start..end]).iter().copied().collect();
+        for (kernel, grid) in grids.iter().enumerate() {
+            let mut wanted = wanted.slice(s![kernel, start..end]).to_vec();
+            for (input, push) in own.chunks_exact(end - start).enumerate().rev() {
+                let code = grid.code(wanted[input]);
+                let error = targets[[kernel, start + input]] - grid.weight(code);
+                codes[[kernel, start + input]] = code;
+                errors[[kernel, input]] = error;
+                wanted[..input].iter_mut().zip(push).for_each(|(wanted, push)| *wanted += error * push);
             }
         }
         let before = push.slice(s![start..end, ..start]);
