@@ -11,6 +11,10 @@ const SIDE: usize = 6;
 /// Products for a tile and a pair of channels.
 pub const POINTS: usize = SIDE * SIDE;
 
+/// Values to leave between those of one point and those of the next: a cache line, without which all points of a tile may fall
+/// into the same few places of the cache.
+pub const APART: usize = 16;
+
 /// Lanes of the narrowest vectors.
 const LANES: usize = 4;
 

@@ -13,8 +13,8 @@ use ndarray::Array2;
 /// Tiles that are transformed together.
 const TILES: usize = 128;
 
-/// Values between the transformed tiles of one point and those of the next: a cache line.
-const APART: usize = 16;
+/// Offsets at which there is a transform.
+const TRANSFORMED: [usize; 2] = [3, 3];
 
 /// `sums[offset][l, r]` of `left[p][l] * right[p + first + offset][r]` over the pixels p of the left images; what is around an
 /// image is zero.
@@ -33,37 +33,48 @@ pub struct Correlation {
 impl Correlation {
     /// Nothing seen yet, of images with so many channels, at the offsets of a kernel's places.
     pub fn new(channels: [usize; 2], first: [isize; 2], kernel: [usize; 2]) -> Self {
-        let count = if kernel == [3, 3] { winograd::POINTS } else { kernel[0] * kernel[1] };
+        let count = if kernel == TRANSFORMED { winograd::POINTS } else { kernel[0] * kernel[1] };
         let [left, right] = channels.map(|channels| channels.next_multiple_of(NARROW));
         Correlation { channels, offsets: kernel, first, sums: vec![vec![0.0; left * right]; count] }
     }
 
+    /// Whether the sums are of Winograd's transforms.
+    fn is_transformed(&self) -> bool {
+        self.offsets == TRANSFORMED
+    }
+
     /// Adds two images that are padded for this kernel.
     pub fn add(&mut self, left: &PaddedImage, right: &PaddedImage) {
-        if self.offsets != [3, 3] {
-            let (columns, first) = (self.offsets[1], self.first);
-            return parallel::for_each_mut(&mut self.sums, |index, sums| {
-                let offset = [first[0] + (index / columns) as isize, first[1] + (index % columns) as isize];
-                let mut products = vec![0.0; left.pixel * right.pixel];
-                dispatch!(Level::new(), simd => add_at(simd, offset, left, right, &mut products));
-                add_to(sums, &products);
-            });
-        }
+        if self.is_transformed() { self.add_tiles(left, right) } else { self.add_offsets(left, right) }
+    }
+
+    fn add_offsets(&mut self, left: &PaddedImage, right: &PaddedImage) {
+        let (columns, first) = (self.offsets[1], self.first);
+        parallel::for_each_mut(&mut self.sums, |index, sums| {
+            let offset = [first[0] + (index / columns) as isize, first[1] + (index % columns) as isize];
+            let mut products = vec![0.0; left.pixel * right.pixel];
+            dispatch!(Level::new(), simd => add_at(simd, offset, left, right, &mut products));
+            add_to(sums, &products);
+        });
+    }
+
+    fn add_tiles(&mut self, left: &PaddedImage, right: &PaddedImage) {
         let [down, across] = left.size.map(|side| side.div_ceil(winograd::TILE));
         let tiles: Vec<[usize; 2]> = (0..down * across)
             .map(|tile| [tile / across * winograd::TILE, tile % across * winograd::TILE])
             .collect();
         for tiles in tiles.chunks(TILES) {
-            let strides = [left.pixel, right.pixel].map(|pixel| tiles.len() * pixel + APART);
+            let lengths = [left.pixel, right.pixel].map(|pixel| tiles.len() * pixel);
+            let strides = lengths.map(|length| length + winograd::APART);
             let mut transformed = strides.map(|stride| vec![0.0; winograd::POINTS * stride]);
             dispatch!(Level::new(), simd => {
                 transform(simd, tiles, self.first, [left, right], &mut transformed, strides)
             });
-            let [lefts, rights] = &transformed;
+            let values =
+                |image: usize, point: usize| &transformed[image][point * strides[image]..][..lengths[image]];
             parallel::for_each_mut(&mut self.sums, |point, sums| {
                 let mut products = vec![0.0; left.pixel * right.pixel];
-                let left = (&lefts[point * strides[0]..][..tiles.len() * left.pixel], left.pixel);
-                let right = (&rights[point * strides[1]..][..tiles.len() * right.pixel], right.pixel);
+                let (left, right) = ((values(0, point), left.pixel), (values(1, point), right.pixel));
                 dispatch!(Level::new(), simd => add_transposed(simd, left, right, &mut products));
                 add_to(sums, &products);
             });
@@ -75,7 +86,7 @@ impl Correlation {
         let [left, right] = self.channels;
         let pixel = right.next_multiple_of(NARROW);
         let matrix = |sums: &[f64]| Array2::from_shape_fn((left, right), |(l, r)| sums[l * pixel + r]);
-        if self.offsets != [3, 3] {
+        if !self.is_transformed() {
             return self.sums.iter().map(|sums| matrix(sums)).collect();
         }
         let places = (0..9).map(|place| {

@@ -107,10 +107,6 @@ pub struct Scratch {
     pub positions: Vec<[usize; 2]>,
 }
 
-/// Values between the transformed inputs of one point and those of the next: a cache line, without which all points of a
-/// tile may fall into the same few places of the cache.
-const APART: usize = 16;
-
 /// Values that a batch's scratch memory should hold at most: a part of the second-level cache.
 const BATCH_VALUES: usize = if cfg!(target_arch = "wasm32") { 1 << 16 } else { 1 << 17 };
 
@@ -175,7 +171,8 @@ impl Convolution<'_> {
         let (inputs, outputs) = (self.layer.inputs, self.output.channels);
         let across = positions.len() / (winograd::TILE * winograd::TILE);
         let padded = self.kernels.panels[0].columns();
-        let (input_stride, product_stride) = (across * inputs + APART, across * padded + APART);
+        let (input_stride, product_stride) =
+            (across * inputs + winograd::APART, across * padded + winograd::APART);
         transformed.resize(winograd::POINTS * input_stride, 0.0);
         products.resize(winograd::POINTS * product_stride, 0.0);
         lines.resize(positions.len() * outputs, 0.0);
