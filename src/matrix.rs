@@ -2,7 +2,7 @@
 //! multiply-add, so that the result is the same, bit for bit, whatever the vectors' width.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Simd, f32x4};
+use fearless_simd::{Level, Simd, dispatch, f32x4};
 use std::ops::Range;
 
 /// Columns that are computed at once: what two accumulators of the widest common vectors hold.
@@ -95,8 +95,12 @@ pub fn multiply<'a, S: Simd>(
 
 /// `products[row][column] += sum of left[i][row] * right[i][column]`, in the order of i. Rows and columns are multiples of
 /// [`NARROW`].
+pub fn add_transposed(left: (&[f32], usize), right: (&[f32], usize), products: &mut [f32]) {
+    dispatch!(Level::new(), simd => transposed(simd, left, right, products));
+}
+
 #[inline(always)]
-pub fn add_transposed<S: Simd>(
+fn transposed<S: Simd>(
     simd: S,
     (left, rows): (&[f32], usize),
     (right, columns): (&[f32], usize),

@@ -102,7 +102,7 @@ pub fn transform_gradient<S: Simd>(
         gradient_vectors::<S, S::f32s>(simd, &source.from(first), &mut transformed[first..], stride);
         first += S::f32s::LEN;
     }
-    while first + LANES <= channels {
+    while S::f32s::LEN > LANES && first + LANES <= channels {
         gradient_vectors::<S, f32x4<S>>(simd, &source.from(first), &mut transformed[first..], stride);
         first += LANES;
     }
@@ -154,7 +154,7 @@ pub fn transform_input<S: Simd>(
         input_vectors::<S, S::f32s>(simd, &source.from(first), &mut transformed[first..], stride);
         first += S::f32s::LEN;
     }
-    while first + LANES <= channels {
+    while S::f32s::LEN > LANES && first + LANES <= channels {
         input_vectors::<S, f32x4<S>>(simd, &source.from(first), &mut transformed[first..], stride);
         first += LANES;
     }

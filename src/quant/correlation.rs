@@ -53,7 +53,7 @@ impl Correlation {
         parallel::for_each_mut(&mut self.sums, |index, sums| {
             let offset = [first[0] + (index / columns) as isize, first[1] + (index % columns) as isize];
             let mut products = vec![0.0; left.pixel * right.pixel];
-            dispatch!(Level::new(), simd => add_at(simd, offset, left, right, &mut products));
+            add_at(offset, left, right, &mut products);
             add_to(sums, &products);
         });
     }
@@ -75,7 +75,7 @@ impl Correlation {
             parallel::for_each_mut(&mut self.sums, |point, sums| {
                 let mut products = vec![0.0; left.pixel * right.pixel];
                 let (left, right) = ((values(0, point), left.pixel), (values(1, point), right.pixel));
-                dispatch!(Level::new(), simd => add_transposed(simd, left, right, &mut products));
+                add_transposed(left, right, &mut products);
                 add_to(sums, &products);
             });
         }
@@ -106,19 +106,11 @@ fn add_to(sums: &mut [f64], products: &[f32]) {
 }
 
 /// At one offset, row by row.
-#[inline(always)]
-fn add_at<S: Simd>(
-    simd: S,
-    [y, x]: [isize; 2],
-    left: &PaddedImage,
-    right: &PaddedImage,
-    products: &mut [f32],
-) {
-    let width = left.size[1];
+fn add_at([y, x]: [isize; 2], left: &PaddedImage, right: &PaddedImage, products: &mut [f32]) {
     for (row, values) in left.rows().enumerate() {
         let start = right.at([row as isize + y, x]);
-        let others = &right.values[start..][..width * right.pixel];
-        add_transposed(simd, (values, left.pixel), (others, right.pixel), products);
+        let others = &right.values[start..][..left.size[1] * right.pixel];
+        add_transposed((values, left.pixel), (others, right.pixel), products);
     }
 }
 
