@@ -57,7 +57,7 @@ export const setBits = (page, group, bits) => byId(page, group).locator(`input[v
 
 /** Waits for one of these states of the page. */
 export const state = (page, ...states) =>
-  page.waitForFunction((wanted) => wanted.includes(document.querySelector("main").dataset.state), states, { timeout: 120_000 });
+  page.waitForFunction((wanted) => wanted.includes(document.querySelector("main").dataset.state), states, { timeout: 120_000, polling: 50 });
 
 /** What a button saves. @returns {Promise<{name: string, bytes: Buffer}>} */
 export async function saved(page, id) {
