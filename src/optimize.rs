@@ -12,7 +12,7 @@ use crate::optimized::{OptimizedLayer, Variant};
 use crate::padded::PaddedImage;
 use crate::parallel;
 use crate::quant::channel_bits::allocate;
-use crate::quant::compensate::{Compensation, MAX_INPUTS, Rounding, compensate};
+use crate::quant::compensate::{Compensation, MAX_INPUTS, Problem, Rounding};
 use crate::quant::kernels::CodedKernels;
 use crate::quant::moments::Moments;
 use crate::quant::{
@@ -126,10 +126,10 @@ pub fn alone(
         }
         let outputs = outputs(network, layer, size, values);
         let target = Target { network, layer, size, outputs: &outputs };
-        let moments = target.moments(values, recipe)?;
+        let problem = target.problem(values, recipe)?;
         let of_weights = parallel::try_map(widths, |width| match *width {
             BitWidth::FULL => Ok(OptimizedLayer::full_precision(settings)),
-            width => target.round(moments.as_ref(), settings, width, recipe),
+            width => target.round(problem.as_ref(), settings, width, recipe),
         })?;
         let of_activations = parallel::try_map(widths, |width| {
             target.optimize(&mut values.to_vec(), settings, [*widest, *width], recipe)
@@ -188,40 +188,39 @@ impl Target<'_> {
         if weight_bits == BitWidth::FULL {
             return Ok(result);
         }
-        let moments = self.moments(values, recipe)?;
-        Ok(OptimizedLayer {
-            points: result.points,
-            ..self.round(moments.as_ref(), settings, weight_bits, recipe)?
-        })
+        let problem = self.problem(values, recipe)?;
+        let rounded = self.round(problem.as_ref(), settings, weight_bits, recipe)?;
+        Ok(OptimizedLayer { points: result.points, ..rounded })
     }
 
-    /// What rounding goes by; none where it is not compensated, or in a convolution of another kind.
-    fn moments(&self, values: &[f32], recipe: Recipe) -> Result<Option<Moments>> {
+    /// What rounding goes by; none where it is not compensated, in a convolution of another kind, or with the same input
+    /// everywhere.
+    fn problem(&self, values: &[f32], recipe: Recipe) -> Result<Option<Problem>> {
         let shape = &self.network.layers()[self.layer];
         if recipe.rounding != Rounding::Compensated || self.outputs.is_empty() {
             return Ok(None);
         }
         check_size(shape)?;
-        Ok(Some(moments(values, shape, self.size, self.outputs)))
+        let moments = moments(values, shape, self.size, self.outputs);
+        Ok(Problem::new(matrix(self.network.kernels(self.layer), shape)?, &moments, recipe.damping))
     }
 
     /// The layer with weights of this width, and no points.
     fn round(
         &self,
-        moments: Option<&Moments>,
+        problem: Option<&Problem>,
         settings: PointSettings,
         bits: BitWidth,
         recipe: Recipe,
     ) -> Result<OptimizedLayer> {
         let Target { network, layer, .. } = *self;
         let (shape, own) = (&network.layers()[layer], network.kernels(layer));
-        let (Recipe { weights: grid, damping, refits, .. }, word_sets) = (recipe, settings.word_sets);
-        let options = Compensation { grid, word_sets, bits, damping, refits };
-        let own_matrix = matrix(own, shape)?;
-        let compensated = moments.and_then(|moments| compensate(own_matrix, moments, options));
+        let (Recipe { weights: grid, refits, .. }, word_sets) = (recipe, settings.word_sets);
+        let compensated =
+            problem.and_then(|problem| problem.round(Compensation { grid, word_sets, bits, refits }));
         let (kernels, bias_change) = match compensated {
             Some(compensated) => (compensated.kernels, compensated.bias_change),
-            // Without moments, or with the same input everywhere.
+            // Where there is nothing to compensate by.
             None => {
                 let nearest = CodedKernels::nearest(own, shape.outputs, grid, word_sets, bits);
                 (nearest.map_err(|NonFiniteChannel(kernel)| network.non_finite(layer, kernel))?, Vec::new())

@@ -33,8 +33,6 @@ pub struct Compensation {
     pub word_sets: WordSets,
     /// Bits of a weight.
     pub bits: BitWidth,
-    /// Added to H's diagonal, as a share of its mean.
-    pub damping: f32,
     /// Times that mean and range of each kernel are fitted to its codes, and the weights rounded again.
     pub refits: usize,
 }
@@ -60,62 +58,80 @@ pub enum Rounding {
     Compensated,
 }
 
-/// Rounds `weights`, shape `[kernels, inputs]` with at most [`MAX_INPUTS`], with compensation.
-///
-/// `None` where the moments or weights are not finite, or the inputs are too many.
-pub fn compensate(
-    weights: ArrayView2<'_, f32>,
-    moments: &Moments,
-    options: Compensation,
-) -> Option<Compensated> {
-    if weights.ncols() > MAX_INPUTS {
-        return None;
-    }
-    let (mut h, g) = moments.covariances();
-    let (input_mean, output_mean) = moments.means();
-    let n = h.nrows();
-    let damping = options.damping * h.diag().mean().unwrap_or(0.0) + f32::MIN_POSITIVE;
-    h.diag_mut().mapv_inplace(|v| v + damping);
-    // Inputs are kept in the reverse of the order of rounding: then R is the lower factor of the ordinary Cholesky
-    // decomposition, and errors go from each column to those before it.
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|a, b| h[[*b, *b]].total_cmp(&h[[*a, *a]]));
-    order.reverse();
-    let h = {
-        let unordered = h;
-        reordered(&unordered, &order)
-    };
-    let mut lower = h.clone();
-    cholesky(&mut lower)?;
-    let mut targets = (&g + &(&weights * damping)).select(Axis(1), &order);
-    solve(&lower, &mut targets);
-    let fit = |row: ArrayView1<'_, f32>| {
-        KernelGrid::fit(&row.to_vec(), options.grid, options.word_sets, options.bits)
-    };
-    let mut grids: Vec<KernelGrid> = targets.outer_iter().map(fit).collect::<Option<_>>()?;
-    // What the error of input i adds to the weight of input k before it: L[i, k] / L[k, k].
-    let diagonal = lower.diag().to_owned();
-    lower.outer_iter_mut().for_each(|mut row| row /= &diagonal);
-    let h_ones = h.sum_axis(Axis(1));
-    let mut codes = round(&targets, &lower, &grids);
-    for _ in 0..options.refits {
-        refit(&targets, &codes, &mut grids, &h, &h_ones);
-        codes = round(&targets, &lower, &grids);
+/// What rounding goes by, to whatever grid: the kernels that bring out a layer's outputs best, and by how much weights make up
+/// for the error of another.
+pub struct Problem {
+    /// By place, the input there. Inputs are kept in the reverse of the order of rounding: then R is the lower factor of the
+    /// ordinary Cholesky decomposition, and errors go from each column to those before it.
+    order: Vec<usize>,
+    /// Covariances of the inputs, and their sums over rows.
+    h: Array2<f32>,
+    h_ones: Array1<f32>,
+    /// The kernels, `[kernels, inputs]`.
+    targets: Array2<f32>,
+    /// What the error of input i adds to the weight of input k before it.
+    push: Array2<f32>,
+    input_mean: Array1<f64>,
+    output_mean: Array1<f64>,
+}
+
+impl Problem {
+    /// Of the weights that a layer has, shape `[kernels, inputs]` with at most [`MAX_INPUTS`]. `damping` is added to the
+    /// diagonal of the covariances, as a share of its mean.
+    ///
+    /// `None` where the moments are not finite, or the inputs are too many.
+    pub fn new(weights: ArrayView2<'_, f32>, moments: &Moments, damping: f32) -> Option<Self> {
+        if weights.ncols() > MAX_INPUTS {
+            return None;
+        }
+        let (mut h, g) = moments.covariances();
+        let (input_mean, output_mean) = moments.means();
+        let damping = damping * h.diag().mean().unwrap_or(0.0) + f32::MIN_POSITIVE;
+        h.diag_mut().mapv_inplace(|v| v + damping);
+        let mut order: Vec<usize> = (0..h.nrows()).collect();
+        order.sort_by(|a, b| h[[*b, *b]].total_cmp(&h[[*a, *a]]));
+        order.reverse();
+        let h = {
+            let unordered = h;
+            reordered(&unordered, &order)
+        };
+        let mut lower = h.clone();
+        cholesky(&mut lower)?;
+        let mut targets = (&g + &(&weights * damping)).select(Axis(1), &order);
+        solve(&lower, &mut targets);
+        // L[i, k] / L[k, k].
+        let diagonal = lower.diag().to_owned();
+        lower.outer_iter_mut().for_each(|mut row| row /= &diagonal);
+        let h_ones = h.sum_axis(Axis(1));
+        Some(Problem { order, h, h_ones, targets, push: lower, input_mean, output_mean })
     }
 
-    let mut rows = Vec::with_capacity(weights.nrows());
-    let mut bias_change = Vec::with_capacity(weights.nrows());
-    for ((grid, codes), wanted) in grids.into_iter().zip(codes.outer_iter()).zip(output_mean) {
-        let mut own = vec![0; n];
-        let mut output = 0.0;
-        for (input, code) in order.iter().zip(&codes) {
-            own[*input] = *code;
-            output += f64::from(grid.weight(*code)) * input_mean[*input];
+    /// Rounds the kernels. `None` where they are not finite.
+    pub fn round(&self, options: Compensation) -> Option<Compensated> {
+        let Problem { order, targets, push, .. } = self;
+        let fit = |row: ArrayView1<'_, f32>| {
+            KernelGrid::fit(&row.to_vec(), options.grid, options.word_sets, options.bits)
+        };
+        let mut grids: Vec<KernelGrid> = targets.outer_iter().map(fit).collect::<Option<_>>()?;
+        let mut codes = round(targets, push, &grids);
+        for _ in 0..options.refits {
+            refit(targets, &codes, &mut grids, &self.h, &self.h_ones);
+            codes = round(targets, push, &grids);
         }
-        bias_change.push((wanted - output) as f32);
-        rows.push((grid, own));
+        let mut rows = Vec::with_capacity(grids.len());
+        let mut bias_change = Vec::with_capacity(grids.len());
+        for ((grid, codes), wanted) in grids.into_iter().zip(codes.outer_iter()).zip(&self.output_mean) {
+            let mut own = vec![0; order.len()];
+            let mut output = 0.0;
+            for (input, code) in order.iter().zip(&codes) {
+                own[*input] = *code;
+                output += f64::from(grid.weight(*code)) * self.input_mean[*input];
+            }
+            bias_change.push((wanted - output) as f32);
+            rows.push((grid, own));
+        }
+        Some(Compensated { kernels: CodedKernels::from_rows(options.word_sets, rows), bias_change })
     }
-    Some(Compensated { kernels: CodedKernels::from_rows(options.word_sets, rows), bias_change })
 }
 
 /// The codes of all kernels, `[kernels, inputs]`, from the last input to the first. Errors reach the inputs of the same block
@@ -302,15 +318,12 @@ mod tests {
             let rounded = Array2::from_shape_vec((o, n), kernels.weights()).unwrap();
             squares(&(noisy.dot(&rounded.t()) + Array1::from(change.to_vec()) - &wanted))
         };
-        let moments = moments(&noisy, &wanted);
+        let problem = Problem::new(weights.view(), &moments(&noisy, &wanted), 0.01).unwrap();
         for (bits, grid) in [(2, WeightGrid::Subset), (4, WeightGrid::Subset), (3, WeightGrid::Uniform)] {
             let bits = BitWidth::new(bits).unwrap();
             let nearest =
                 CodedKernels::nearest(weights.as_slice().unwrap(), o, grid, word_sets, bits).unwrap();
-            let ours = |refits| {
-                let options = Compensation { grid, word_sets, bits, damping: 0.01, refits };
-                compensate(weights.view(), &moments, options).unwrap()
-            };
+            let ours = |refits| problem.round(Compensation { grid, word_sets, bits, refits }).unwrap();
             let (plain, refitted) = (ours(0), ours(2));
             let plain = error(&plain.kernels, &plain.bias_change);
             let refitted = error(&refitted.kernels, &refitted.bias_change);

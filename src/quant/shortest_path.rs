@@ -23,9 +23,8 @@ const SWEPT: usize = 6;
 
 /// The cheapest path through exactly `length` of the nodes (all of them if there are fewer), ascending.
 pub fn shortest_path(nodes: usize, length: usize, path: &impl Path) -> Vec<usize> {
-    let length = length.min(nodes);
-    if length == 0 {
-        return Vec::new();
+    if length == 0 || length >= nodes {
+        return (0..nodes.min(length)).collect();
     }
     let mut before: Vec<f64> = (0..nodes).map(|j| path.first(j)).collect();
     // Every entry is written before it is read, so that two rows are enough.
