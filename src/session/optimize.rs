@@ -9,7 +9,7 @@ use crate::parallel::{self, Progress};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use std::sync::Mutex;
 
-/// Most bytes of targets that are kept for other bits or recipes; with 64 features, EDSR's take 69 MB.
+/// Most bytes of targets that are kept for other bits or recipes; EDSR ×2's take 101 MB.
 const KEPT_BYTES: usize = 200 << 20;
 
 /// Most of the work that the full-precision network is, for one choice of bits.
