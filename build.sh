@@ -216,6 +216,10 @@ import functools, http.server, re
 policy = re.search('Content-Security-Policy" content="([^"]+)"', open("www/index.html", encoding="utf-8").read())[1]
 
 class Handler(http.server.SimpleHTTPRequestHandler):
+    # A connection for many files.
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
     def end_headers(self):
         self.send_header("Cache-Control", "no-cache")
         self.send_header("Content-Security-Policy", policy)
