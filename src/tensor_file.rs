@@ -178,7 +178,8 @@ impl TensorReader {
             return Err(self.format.fail(format!("{name} does not fit the network or the universal set")));
         }
         let indices = |bits: &[u8]| -> Vec<u16> {
-            (0..values as u16).filter(|i| bits[usize::from(i / 8)] >> (i % 8) & 1 == 1).collect()
+            let set = |(byte, bits): (u16, &u8)| ones(*bits).map(move |bit| 8 * byte + bit);
+            (0..).zip(bits).flat_map(set).filter(|index| usize::from(*index) < values).collect()
         };
         let subsets: Vec<Vec<u16>> = bytes.chunks_exact(row).map(indices).collect();
         if subsets.iter().any(|subset| subset.len() > most) {
@@ -186,6 +187,15 @@ impl TensorReader {
         }
         Ok(PointSets::new(word_sets, subsets))
     }
+}
+
+/// The places of the bits that are set, from the lowest on.
+fn ones(mut bits: u8) -> impl Iterator<Item = u16> {
+    std::iter::from_fn(move || {
+        let lowest = (bits != 0).then(|| bits.trailing_zeros() as u16)?;
+        bits &= bits - 1;
+        Some(lowest)
+    })
 }
 
 #[cfg(test)]

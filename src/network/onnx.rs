@@ -161,6 +161,8 @@ fn widen_half_precision(graph: &mut Graph) -> Result<()> {
     Ok(())
 }
 
+/// Not inlined: in a browser a call ends in the code it began in, and the first code of a function is slow.
+#[inline(never)]
 fn widened(tensor: &Tensor, name: String) -> Result<Tensor> {
     let bits: Vec<u16> = if tensor.raw_data.is_empty() {
         tensor.int32_data.iter().map(|bits| *bits as u16).collect()
@@ -175,7 +177,8 @@ fn widened(tensor: &Tensor, name: String) -> Result<Tensor> {
             bits.len()
         )));
     }
-    let raw_data = bits.iter().flat_map(|bits| f16::from_bits(*bits).to_f32().to_le_bytes()).collect();
+    let mut raw_data = Vec::with_capacity(4 * bits.len());
+    bits.iter().for_each(|bits| raw_data.extend_from_slice(&f16::from_bits(*bits).to_f32().to_le_bytes()));
     let (data_type, dims) = (Tensor::FLOAT, tensor.dims.clone());
     Ok(Tensor { name, data_type, raw_data, dims, ..Default::default() })
 }
