@@ -35,8 +35,15 @@ export async function stop() {
   server?.stop();
 }
 
-/** A fresh page, of another server or with a hash, with what its console said wrong. */
+/** The page in a fresh tab, of another server or with a hash, with what its console said wrong. */
 export async function open(address = "", context = {}) {
+  const page = await tab(context);
+  await visit(page, address);
+  return page;
+}
+
+/** A fresh tab, still empty. */
+export async function tab(context = {}) {
   // Tests that stand between the page and its server would not see what a service worker asks for.
   const defaults = { viewport: { width: 1280, height: 900 }, acceptDownloads: true, serviceWorkers: "block" };
   const page = await (await browser.newContext({ ...defaults, ...context })).newPage();
@@ -45,9 +52,13 @@ export async function open(address = "", context = {}) {
   page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => page.complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
+  return page;
+}
+
+/** Opens the page in a tab. */
+export async function visit(page, address) {
   await page.goto(String(new URL(address, server.address)));
   await state(page, "ready", "running", "done");
-  return page;
 }
 
 export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
