@@ -38,7 +38,7 @@ usage: ./build.sh [command]
   bench start
            measure how long the page takes to be ready and to redraw figures (benches/start.mjs)
   bench learning [NETWORK ...]
-           measure calibrating, optimizing and measuring layers (benches/learning.mjs)
+           measure calibrating, optimizing and measuring layers, also in the tab (benches/learning.mjs)
   bench growth [PICTURE.svg]
            measure, and draw, how a run's time grows with pixels, features and blocks (benches/growth.mjs)
   fuzz [TARGET [SECONDS]]
@@ -372,8 +372,8 @@ case ${1:-all} in
       parts) setup_rust; cargo bench ;;
       native) bench_native "${@:3}" ;;
       web) bench_web "${@:3}" ;;
-      memory | learning | growth) build; node "benches/$2.mjs" "${@:3}" ;;
-      start | tab | steady) build; setup_page_tests; setup_browser; node "benches/$2.mjs" "${@:3}" ;;
+      memory | growth) build; node "benches/$2.mjs" "${@:3}" ;;
+      learning | start | tab | steady) build; setup_page_tests; setup_browser; node "benches/$2.mjs" "${@:3}" ;;
       *) usage >&2; die "there is no bench $2" ;;
     esac
     ;;
