@@ -66,9 +66,11 @@ export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
 /** Chooses bits of a group, with the pointer or not. */
 export const setBits = (page, group, bits) => byId(page, group).locator(`input[value="${bits}"]`).check({ force: true });
 
-/** Waits for one of these states of the page. */
-export const state = (page, ...states) =>
-  page.waitForFunction((wanted) => wanted.includes(document.querySelector("main").dataset.state), states, { timeout: 120_000, polling: 50 });
+/** Waits for one of these states of the page, once it has drawn what was asked of it before: it does with the next frame. */
+export async function state(page, ...states) {
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => drawn(undefined))));
+  await page.waitForFunction((wanted) => wanted.includes(document.querySelector("main").dataset.state), states, { timeout: 120_000, polling: 50 });
+}
 
 /** What a button saves. @returns {Promise<{name: string, bytes: Buffer}>} */
 export async function saved(page, id) {
