@@ -5,15 +5,12 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x4};
 use std::ops::Range;
 
-/// Columns that are computed at once: what two accumulators of the widest common vectors hold.
-const WIDE: usize = if cfg!(target_arch = "wasm32") { 8 } else { 16 };
+/// Columns that are computed at once: one to four vectors.
+const WIDE: usize = 16;
 /// Columns of what is left, and lanes of the narrowest vectors.
 pub const NARROW: usize = 4;
-/// Rows that are computed at once; a batch should have a multiple of it. Measured: with more, browsers run out of registers.
-pub const ROWS: usize = if cfg!(target_arch = "wasm32") { 5 } else { 12 };
-
-/// Rows of the right-hand matrix in a loop's body. Measured: four take a fifth off in browsers and double the time of AVX-512.
-const UNROLLED: usize = if cfg!(target_arch = "wasm32") { 4 } else { 1 };
+/// Rows of which a batch should have a multiple: as many as are computed at once, or several times that.
+pub const ROWS: usize = if cfg!(target_arch = "wasm32") { 6 } else { 12 };
 
 /// The right-hand matrix, in panels of a few columns, each row by row.
 #[derive(Debug, Clone)]
@@ -77,11 +74,11 @@ pub fn multiply<'a, S: Simd>(
         if S::f32s::LEN >= WIDE {
             column::<S, S::f32s, 12, 1>(simd, rows, &left, taps, panel, products, stride);
         } else if S::f32s::LEN * 2 == WIDE {
-            if cfg!(target_arch = "wasm32") {
-                column::<S, S::f32s, 5, 2>(simd, rows, &left, taps, panel, products, stride);
-            } else {
-                column::<S, S::f32s, 6, 2>(simd, rows, &left, taps, panel, products, stride);
-            }
+            column::<S, S::f32s, 6, 2>(simd, rows, &left, taps, panel, products, stride);
+        } else if cfg!(target_arch = "wasm32") {
+            // With 15 registers, two rows of four vectors need no more in whatever order the compilers put them. An
+            // unrolled loop needs more: LLVM goes through all of it row by row, and browsers spill.
+            column::<S, f32x4<S>, 2, { WIDE / 4 }>(simd, rows, &left, taps, panel, products, stride);
         } else {
             column::<S, f32x4<S>, 3, { WIDE / 4 }>(simd, rows, &left, taps, panel, products, stride);
         }
@@ -179,18 +176,8 @@ fn block<'a, S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const V
         let rows: [&[f32]; ROWS] = std::array::from_fn(|row| left(first + row, tap));
         let length = panel.len() / width;
         let rows = rows.map(|row| &row[..length]);
-        let whole = rows.map(|row| row.as_chunks::<UNROLLED>().0);
-        let mut parts = panel.chunks_exact(UNROLLED * width);
-        for (i, weights) in parts.by_ref().enumerate() {
-            let values = whole.map(|row| row[i]);
-            for k in 0..UNROLLED {
-                let values = values.map(|row| row[k]);
-                step(simd, &mut sums, values, &weights[k * width..]);
-            }
-        }
-        let done = whole[0].len() * UNROLLED;
-        for (i, weights) in parts.remainder().chunks_exact(width).enumerate() {
-            step(simd, &mut sums, rows.map(|row| row[done + i]), weights);
+        for (at, weights) in (0..length).zip(panel.chunks_exact(width)) {
+            step(simd, &mut sums, rows.map(|row| row[at]), weights);
         }
     }
     for row in 0..ROWS {
