@@ -35,6 +35,29 @@ impl Source<'_> {
     }
 }
 
+/// What is done to outputs while they are in registers.
+#[derive(Debug, Clone, Copy)]
+pub struct Finish<'a> {
+    /// What is added, by channel.
+    pub bias: &'a [f32],
+    /// What they are then raised to where they are below it: 0 for a ReLU, minus infinity for nothing.
+    pub least: f32,
+}
+
+impl Finish<'_> {
+    /// From this channel on.
+    #[inline(always)]
+    fn from(&self, channel: usize) -> Self {
+        Finish { bias: &self.bias[channel..], ..*self }
+    }
+
+    /// Of a vector of the first channels. NaN stays.
+    #[inline(always)]
+    fn of<S: Simd, V: SimdFloat<S, Element = f32>>(&self, simd: S, values: V) -> V {
+        V::splat(simd, self.least).max(values + V::from_slice(simd, &self.bias[..V::LEN]))
+    }
+}
+
 const G: [[f64; 3]; SIDE] = [
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
@@ -211,22 +234,26 @@ fn input_column<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, source: &Sourc
     input_line::<S, V>(values)
 }
 
-/// Of one tile: from `products[p * stride + c]` to `lines[pixel * channels + c]`. Products are padded to whole vectors.
+/// Of one tile: from `products[p * stride + c]` to `lines[pixel * channels + c]`. Products and biases are padded to whole
+/// vectors.
 #[inline(always)]
 pub fn transform_output<S: Simd>(
     simd: S,
     products: &[f32],
     stride: usize,
     channels: usize,
+    finish: Finish,
     lines: &mut [f32],
 ) {
     let whole = channels - channels % S::f32s::LEN;
     for first in (0..whole).step_by(S::f32s::LEN) {
-        output_vectors::<S, S::f32s>(simd, &products[first..], stride, &mut lines[first..], channels);
+        let (products, finish) = (&products[first..], finish.from(first));
+        output_vectors::<S, S::f32s>(simd, products, stride, finish, &mut lines[first..], channels);
     }
     for first in (whole..channels).step_by(LANES) {
+        let (products, finish) = (&products[first..], finish.from(first));
         let mut pixels = [0.0; TILE * TILE * LANES];
-        output_vectors::<S, f32x4<S>>(simd, &products[first..], stride, &mut pixels, LANES);
+        output_vectors::<S, f32x4<S>>(simd, products, stride, finish, &mut pixels, LANES);
         let count = LANES.min(channels - first);
         for (line, pixel) in lines.chunks_exact_mut(channels).zip(pixels.chunks_exact(LANES)) {
             line[first..first + count].copy_from_slice(&pixel[..count]);
@@ -240,6 +267,7 @@ fn output_vectors<S: Simd, V: SimdFloat<S, Element = f32>>(
     simd: S,
     products: &[f32],
     stride: usize,
+    finish: Finish,
     lines: &mut [f32],
     pixel: usize,
 ) {
@@ -255,7 +283,7 @@ fn output_vectors<S: Simd, V: SimdFloat<S, Element = f32>>(
         let line = [column[0][y], column[1][y], column[2][y], column[3][y], column[4][y], column[5][y]];
         let line = output_line::<S, V>(line);
         for x in 0..TILE {
-            line[x].store_slice(&mut lines[(y * TILE + x) * pixel..][..V::LEN]);
+            finish.of(simd, line[x]).store_slice(&mut lines[(y * TILE + x) * pixel..][..V::LEN]);
         }
     }
 }

@@ -16,7 +16,8 @@ pub struct Kernels {
     pub algorithm: Algorithm,
     /// By group; one for each transformed tap or all taps below each other.
     panels: Vec<Panels>,
-    pub bias: Vec<f32>,
+    /// One for each output, and zeros to whole vectors.
+    bias: Vec<f32>,
 }
 
 impl Kernels {
@@ -54,7 +55,9 @@ impl Kernels {
                 (0..layer.groups).map(group).collect()
             }
         };
-        Kernels { algorithm, panels, bias: order.iter().map(|o| bias[*o]).collect() }
+        let mut bias: Vec<f32> = order.iter().map(|o| bias[*o]).collect();
+        bias.resize(bias.len().next_multiple_of(matrix::NARROW), 0.0);
+        Kernels { algorithm, panels, bias }
     }
 }
 
@@ -67,9 +70,11 @@ pub struct Convolution<'a> {
     pub input: (&'a [f32], Place),
     /// Before a shuffle.
     pub output: Shape,
+    /// What outputs are raised to where they are below it.
+    pub least: f32,
 }
 
-/// What kernels give, without bias, at all positions where they touch these images, which are padded for them.
+/// What kernels give at all positions where they touch these images, which are padded for them.
 pub fn everywhere(layer: &Layer, kernels: &[f32], images: &[PaddedImage]) -> Vec<PaddedImage> {
     let [up, left] = layer.kernel.map(|side| side - 1);
     let geometry = Geometry { strides: [1, 1], dilations: [1, 1], pads: [up, left, up, left] };
@@ -80,7 +85,8 @@ pub fn everywhere(layer: &Layer, kernels: &[f32], images: &[PaddedImage]) -> Vec
         let place = Place { slot: 0, origin: image.origin, row: image.row, pixel: image.pixel, shape };
         let output = Shape { channels: layer.outputs, height: height + up, width: width + left };
         let input = (&image.values[..], place);
-        let convolution = Convolution { layer, geometry: &geometry, kernels: &kernels, input, output };
+        let least = f32::NEG_INFINITY;
+        let convolution = Convolution { layer, geometry: &geometry, kernels: &kernels, input, output, least };
         let mut result = PaddedImage::new(output.channels, [output.height, output.width], [1, 1]);
         let (level, mut scratch) = (Level::new(), Scratch::default());
         for batch in 0..convolution.batches() {
@@ -132,7 +138,7 @@ impl Convolution<'_> {
         (BATCH_VALUES / self.output.channels / matrix::ROWS).clamp(1, 64) * matrix::ROWS
     }
 
-    /// Computes one batch, without bias.
+    /// Computes one batch.
     pub fn compute(&self, level: Level, batch: usize, scratch: &mut Scratch) {
         scratch.positions.clear();
         let columns = self.output.width;
@@ -187,8 +193,10 @@ impl Convolution<'_> {
             let row = |at: usize| &rows[at * inputs..][..inputs];
             matrix::multiply(simd, across, |at, _| row(at), 1, panels, 0..inputs, products);
         }
+        let finish = winograd::Finish { bias: &self.kernels.bias, least: self.least };
         for (tile, lines) in lines.chunks_exact_mut(winograd::TILE * winograd::TILE * outputs).enumerate() {
-            winograd::transform_output(simd, &products[tile * padded..], product_stride, outputs, lines);
+            let products = &products[tile * padded..];
+            winograd::transform_output(simd, products, product_stride, outputs, finish, lines);
         }
     }
 
@@ -213,7 +221,13 @@ impl Convolution<'_> {
             for (line, products) in
                 lines.chunks_exact_mut(self.output.channels).zip(products.chunks_exact(padded))
             {
-                line[group * outputs..][..outputs].copy_from_slice(&products[..outputs]);
+                let bias = &self.kernels.bias[group * outputs..];
+                for ((to, value), bias) in
+                    line[group * outputs..].iter_mut().zip(&products[..outputs]).zip(bias)
+                {
+                    let value = value + bias;
+                    *to = if value < self.least { self.least } else { value };
+                }
             }
         }
     }

@@ -1,12 +1,13 @@
 //! The buffers of one image, and what the steps of a graph do to them.
 
 use super::convolution::{Convolution, Kernels, Scratch};
-use super::graph::{Geometry, Graph, Operation, Post, Shuffle, Step};
+use super::graph::{Geometry, Graph, Operation, Post, Shuffle, Step, Value};
 use super::plan::{Place, Plan, Shape};
 use crate::network::{Layer, Planes};
 use crate::parallel;
 use crate::quant::{ActivationQuantizer, NonFiniteChannel, Pixels, QuantizationError, Summary};
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x4};
 
 /// One convolution of a run.
 pub struct Work<'a> {
@@ -136,54 +137,66 @@ impl Run {
             }
             None => Shape { channels, height, width },
         };
-        let batches = self.convolution(place, output, work).batches();
+        let (least, posts) = match step.posts.split_first() {
+            Some((Post::Relu, posts)) => (0.0, posts),
+            _ => (f32::NEG_INFINITY, &step.posts[..]),
+        };
+        let batches = self.convolution(place, output, work, least).batches();
         for first in (0..batches).step_by(scratches.len()) {
             let count = scratches.len().min(batches - first);
             let run = &*self;
             parallel::for_each_mut(&mut scratches[..count], |index, scratch| {
-                run.convolution(place, output, work).compute(level, first + index, scratch);
-                dispatch!(level, simd => run.finish_batch(simd, plan, step, work, output, scratch));
+                run.convolution(place, output, work, least).compute(level, first + index, scratch);
+                if !posts.is_empty() {
+                    dispatch!(level, simd => run.finish_batch(simd, plan, (step.output, posts), work, output, scratch));
+                }
             });
             for scratch in &scratches[..count] {
-                self.store(plan.places[step.output], work, output, scratch);
+                dispatch!(level, simd => self.store(simd, plan.places[step.output], work, output, scratch));
             }
         }
     }
 
-    fn convolution<'a>(&'a self, place: Place, output: Shape, work: &'a Work) -> Convolution<'a> {
+    fn convolution<'a>(&'a self, place: Place, output: Shape, work: &'a Work, least: f32) -> Convolution<'a> {
         let input = match work.copy {
             Some(place) => (&self.copy[..], place),
             None => (&self.slots[place.slot][..], place),
         };
-        Convolution { layer: work.layer, geometry: work.geometry, kernels: work.kernels, input, output }
+        Convolution {
+            layer: work.layer,
+            geometry: work.geometry,
+            kernels: work.kernels,
+            input,
+            output,
+            least,
+        }
     }
 
-    /// Adds the bias and does what is done to every value of a batch.
+    /// Does what is done to every value of a batch.
     #[inline(always)]
     fn finish_batch<S: Simd>(
         &self,
         _: S,
         plan: &Plan,
-        step: &Step,
+        (value, posts): (Value, &[Post]),
         work: &Work,
         output: Shape,
         scratch: &mut Scratch,
     ) {
-        let channels = plan.places[step.output].shape.channels;
+        let channels = plan.places[value].shape.channels;
         for (line, at) in scratch.lines.chunks_exact_mut(output.channels).zip(&scratch.positions) {
             if !output.has(*at) {
                 continue;
             }
-            line.iter_mut().zip(&work.kernels.bias).for_each(|(value, bias)| *value += bias);
             for (part, line) in line.chunks_exact_mut(channels).enumerate() {
-                self.finish(plan, step, work.pixel(*at, part), line);
+                self.finish(plan, posts, work.pixel(*at, part), line);
             }
         }
     }
 
     /// Puts a finished batch in its place.
     #[inline(always)]
-    fn store(&mut self, place: Place, work: &Work, output: Shape, scratch: &Scratch) {
+    fn store<S: Simd>(&mut self, simd: S, place: Place, work: &Work, output: Shape, scratch: &Scratch) {
         let (slot, channels) = (&mut self.slots[place.slot], place.shape.channels);
         let mut lines = &scratch.lines[..];
         for run in scratch.positions.chunk_by(|[y, x], next| *next == [*y, *x + 1]) {
@@ -196,13 +209,14 @@ impl Run {
             let start = place.origin + y * place.row + x * place.pixel;
             if work.shuffle.is_none() && place.pixel == channels {
                 // Pixels that are neighbours here are neighbours there.
-                slot[start..][..inside * channels].copy_from_slice(&these[..inside * channels]);
+                put(simd, &these[..inside * channels], &mut slot[start..][..inside * channels]);
                 continue;
             }
             for (line, at) in these.chunks_exact(output.channels).zip(&run[..inside]) {
                 for (part, line) in line.chunks_exact(channels).enumerate() {
                     let [y, x] = work.pixel(*at, part);
-                    slot[place.origin + y * place.row + x * place.pixel..][..channels].copy_from_slice(line);
+                    let start = place.origin + y * place.row + x * place.pixel;
+                    put(simd, line, &mut slot[start..][..channels]);
                 }
             }
         }
@@ -210,7 +224,7 @@ impl Run {
 
     /// What is done to one pixel of a step's output.
     #[inline(always)]
-    fn finish(&self, plan: &Plan, step: &Step, [y, x]: [usize; 2], line: &mut [f32]) {
+    fn finish(&self, plan: &Plan, posts: &[Post], [y, x]: [usize; 2], line: &mut [f32]) {
         let each = |line: &mut [f32], list: &[f32], change: fn(&mut f32, f32)| match list {
             [one] => line.iter_mut().for_each(|value| change(value, *one)),
             many => line.iter_mut().zip(many).for_each(|(value, own)| change(value, *own)),
@@ -219,7 +233,7 @@ impl Run {
             let place = plan.places[value];
             &self.slots[place.slot][place.origin + y * place.row + x * place.pixel..][..place.shape.channels]
         };
-        for post in &step.posts {
+        for post in posts {
             match post {
                 // NaN stays.
                 Post::Relu => line.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
@@ -283,12 +297,20 @@ impl Run {
                 let start = source.origin + row * source.row + column * source.pixel + first;
                 let values = self.slots[source.slot][start..].iter().step_by(stride);
                 line.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
-                self.finish(plan, step, [y, x], &mut line);
+                self.finish(plan, &step.posts, [y, x], &mut line);
                 let start = target.origin + y * target.row + x * target.pixel;
                 self.slots[target.slot][start..start + line.len()].copy_from_slice(&line);
             }
         }
     }
+}
+
+/// Copies values vector by vector: in browsers, `copy_from_slice` calls a function, which for a pixel takes longer.
+#[inline(always)]
+fn put<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
+    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<4>(), to.as_chunks_mut::<4>());
+    from.iter().zip(to).for_each(|(from, to)| f32x4::load_array_ref(simd, from).store_array(to));
+    from_rest.iter().zip(to_rest).for_each(|(from, to)| *to = *from);
 }
 
 /// Rows whose sums are made by themselves, on every machine.
