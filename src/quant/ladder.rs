@@ -8,6 +8,8 @@ use fearless_simd::{Simd, f32x4, f32x8, i16x8};
 
 /// Most points of a channel for which climbing from one to the next is faster than looking up.
 const FEW: usize = 16;
+/// Rungs in a loop's body: with more, browsers run out of registers.
+const RUNGS: usize = 2;
 /// Pixels that climb together.
 const SIDE_BY_SIDE: usize = 4;
 
@@ -19,8 +21,8 @@ pub struct Ladder {
     /// Of the range, what [`MIDPOINT_UNITS`] make a whole of.
     unit: [f32; LANES],
     lowest: [i16; LANES],
-    /// Midpoints, and the bits in which the points on both sides differ.
-    rungs: Vec<([i16; LANES], [i16; LANES])>,
+    /// Midpoints, and the bits in which the points on both sides differ; the last may be above every value.
+    rungs: Vec<[([i16; LANES], [i16; LANES]); RUNGS]>,
     /// What points are de-normalized with.
     output_unit: [f32; LANES],
     output_mean: [f32; LANES],
@@ -60,7 +62,10 @@ impl Ladder {
             mean: scaled.map(|lane| lane.input.mean),
             unit: scaled.map(|lane| lane.input.range / MIDPOINT_UNITS),
             lowest: scaled.map(|lane| point(lane, 0)),
-            rungs: (0..most - 1).map(rung).collect(),
+            rungs: (0..most - 1)
+                .step_by(RUNGS)
+                .map(|first| std::array::from_fn(|i| rung(first + i)))
+                .collect(),
             output_unit: scaled.map(|lane| lane.output.range / POINT_UNITS),
             output_mean: scaled.map(|lane| lane.output.mean),
         })
@@ -76,46 +81,63 @@ impl Ladder {
         channels: usize,
         errors: Option<&mut [QuantizationError]>,
     ) {
+        let mut sums = [f32x8::splat(simd, 0.0); 2];
+        let (measured, Pixels { values, apart }) = (errors.is_some(), from);
+        let pixels = to.len().div_ceil(channels);
+        let mut at = 0;
+        while at + SIDE_BY_SIDE <= pixels {
+            let (from, to) = (&values[at * apart..], &mut to[at * channels..]);
+            self.climb_by::<S, SIDE_BY_SIDE>(simd, (from, apart), (to, channels), measured, &mut sums);
+            at += SIDE_BY_SIDE;
+        }
+        while at < pixels {
+            let (from, to) = (&values[at * apart..], &mut to[at * channels..]);
+            self.climb_by::<S, 1>(simd, (from, apart), (to, channels), measured, &mut sums);
+            at += 1;
+        }
+        if let Some(errors) = errors {
+            add_lanes(errors, sums[0].as_slice(), sums[1].as_slice());
+        }
+    }
+
+    /// The first channels of so many pixels, which are this far apart; adds to the sums of noise and signal if they are
+    /// measured.
+    #[inline(always)]
+    fn climb_by<S: Simd, const PIXELS: usize>(
+        &self,
+        simd: S,
+        (from, apart): (&[f32], usize),
+        (to, channels): (&mut [f32], usize),
+        measured: bool,
+        [noise, signal]: &mut [f32x8<S>; 2],
+    ) {
         let floats = |lanes: &[f32; LANES]| f32x8::from_slice(simd, lanes);
         let wholes = |lanes: &[i16; LANES]| i16x8::from_slice(simd, lanes);
         let (mean, unit) = (floats(&self.mean), floats(&self.unit));
         let (output_mean, output_unit) = (floats(&self.output_mean), floats(&self.output_unit));
-        let lowest = wholes(&self.lowest);
-        let (mut noise, mut signal) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
-        let blocks = from.values.chunks(SIDE_BY_SIDE * from.apart);
-        for (from_block, to) in blocks.zip(to.chunks_mut(SIDE_BY_SIDE * channels)) {
-            // What is left over is done twice.
-            let count = to.len().div_ceil(channels);
-            let at: [usize; SIDE_BY_SIDE] = std::array::from_fn(|i| i.min(count - 1));
-            let xs = at.map(|at| f32x8::from_slice(simd, &from_block[at * from.apart..][..LANES]));
-            let ys = xs.map(|x| {
-                let (low, high) = (((x - mean) / unit).ceil() + WHOLE).split();
-                low.to_bits().narrow(high.to_bits()).bitcast::<i16x8<S>>()
-            });
-            let mut found = [lowest; SIDE_BY_SIDE];
-            for (midpoints, changes) in &self.rungs {
+        let xs: [_; PIXELS] = std::array::from_fn(|i| f32x8::from_slice(simd, &from[i * apart..][..LANES]));
+        let ys = xs.map(|x| {
+            let (low, high) = (((x - mean) / unit).ceil() + WHOLE).split();
+            low.to_bits().narrow(high.to_bits()).bitcast::<i16x8<S>>()
+        });
+        let mut found = [wholes(&self.lowest); PIXELS];
+        for rungs in &self.rungs {
+            for (midpoints, changes) in rungs {
                 let (midpoint, change) = (wholes(midpoints), wholes(changes));
-                for i in 0..SIDE_BY_SIDE {
+                for i in 0..PIXELS {
                     found[i] ^= ys[i].simd_gt(midpoint).to_vector() & change;
                 }
             }
-            let qs = found.map(|point| {
-                let (low, high) = point.widen();
-                let point = f32x4::float_from(low).combine(f32x4::float_from(high));
-                point * output_unit + output_mean
-            });
-            for i in 0..SIDE_BY_SIDE {
-                qs[i].store_slice(&mut to[at[i] * channels..][..LANES]);
-            }
-            if errors.is_some() {
-                for (x, q) in xs.iter().zip(&qs).take(count) {
-                    noise += (*q - *x) * (*q - *x);
-                    signal += *x * *x;
-                }
-            }
         }
-        if let Some(errors) = errors {
-            add_lanes(errors, noise.as_slice(), signal.as_slice());
+        for i in 0..PIXELS {
+            let (low, high) = found[i].widen();
+            let point = f32x4::float_from(low).combine(f32x4::float_from(high));
+            let q = point * output_unit + output_mean;
+            q.store_slice(&mut to[i * channels..][..LANES]);
+            if measured {
+                *noise += (q - xs[i]) * (q - xs[i]);
+                *signal += xs[i] * xs[i];
+            }
         }
     }
 }

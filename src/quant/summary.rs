@@ -88,9 +88,8 @@ fn add_lanes<S: Simd>(simd: S, summaries: &mut [Summary; LANES], values: &[f32],
     let mut count = 0;
     for values in values.chunks(pixel).filter_map(|pixel| pixel.first_chunk::<LANES>()) {
         let values = f32x8::from_slice(simd, values);
-        // Comparisons pass over NaN, which stays in the sum.
-        low = values.simd_lt(low).select(values, low);
-        high = values.simd_gt(high).select(values, high);
+        // NaN stays in the sum, so that these do not matter where one is.
+        (low, high) = (low.min(values), high.max(values));
         let (left, right) = simd.widen_f32x8(values);
         (first, second) = (first + left, second + right);
         count += 1;
