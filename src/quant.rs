@@ -26,7 +26,7 @@ mod summary;
 pub mod uniform;
 pub mod universal_set;
 
-pub use activation::{ActivationQuantizer, Mapping};
+pub use activation::{ActivationQuantizer, Mapping, PixelMapping};
 pub use channel_bits::ChannelBits;
 pub use error::QuantizationError;
 pub use histogram::Histogram;

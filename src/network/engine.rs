@@ -4,6 +4,7 @@
 mod convolution;
 mod graph;
 mod plan;
+mod quantized_input;
 mod reader;
 mod run;
 
@@ -56,7 +57,7 @@ pub trait Visitor {
         Ok(())
     }
 
-    /// The weights that the layer takes now. Called once, at last.
+    /// The weights that the layer takes now. Called once, after the visit.
     fn kernels(&mut self, layer: usize) -> Arc<Kernels>;
 }
 
@@ -135,23 +136,25 @@ impl Graph {
                     each.for_each(|(run, planes)| run.copy(plan, at, planes));
                 }
             }
-            let mut copied = wish == Wish::Change;
-            if let Some(quantizer) = visitor.quantizer(layer) {
-                let measured = if visitor.measures_errors() { layers[layer].inputs } else { 0 };
-                let mut errors = vec![QuantizationError::default(); measured];
-                let mut runs = runs.iter_mut();
-                let result = runs.try_for_each(|run| run.quantize(self, plan, at, quantizer, &mut errors));
-                visitor.quantized(layer, result.map(|()| errors))?;
-                copied = true;
-            }
+            let kernels = visitor.kernels(layer);
+            let quantizer = visitor.quantizer(layer);
+            let copied = quantizer.is_some() || wish == Wish::Change;
             let work = Work {
                 layer: &layers[layer],
                 geometry: &geometry,
                 shuffle,
-                kernels: &visitor.kernels(layer),
+                kernels: &kernels,
                 copy: plan.copy_place(at).map(|(_, place)| place).filter(|_| copied),
             };
-            runs.iter_mut().for_each(|run| run.convolve(plan, step, &work, &mut scratches));
+            let measured = if visitor.measures_errors() { layers[layer].inputs } else { 0 };
+            let mut errors = vec![QuantizationError::default(); measured];
+            let result = runs.iter_mut().try_for_each(|run| {
+                let quantizer = quantizer.map(|quantizer| (quantizer, &mut errors[..]));
+                run.convolve((self, plan), at, &work, &mut scratches, quantizer)
+            });
+            if quantizer.is_some() {
+                visitor.quantized(layer, result.map(|()| errors))?;
+            }
         }
         debug_assert!(before.is_none() || pass.at < self.steps.len(), "the layer is past");
         Ok(())

@@ -129,6 +129,24 @@ impl Convolution<'_> {
         self.output.height.div_ceil(winograd::TILE) * self.output.width.div_ceil(winograd::TILE)
     }
 
+    /// Rows of the input that this batch and those before it read.
+    pub fn rows_read(&self, batch: usize) -> usize {
+        let per_row = |count: usize, row: usize| (count - 1) / row;
+        let width = self.output.width;
+        let last = match self.kernels.algorithm {
+            Algorithm::Winograd => {
+                let tiles = self.tiles().min((batch + 1) * self.tiles_per_batch());
+                per_row(tiles, width.div_ceil(winograd::TILE)) * winograd::TILE + winograd::TILE - 1
+            }
+            Algorithm::Direct => {
+                per_row(self.output.pixels().min((batch + 1) * self.pixels_per_batch()), width)
+            }
+        };
+        let Geometry { strides, dilations, pads } = self.geometry;
+        let end = last * strides[0] + (self.layer.kernel[0] - 1) * dilations[0] + 1;
+        end.saturating_sub(pads[0]).min(self.input.1.shape.height)
+    }
+
     fn tiles_per_batch(&self) -> usize {
         let values = winograd::POINTS * self.layer.inputs.max(self.output.channels);
         (BATCH_VALUES / values / matrix::ROWS).clamp(1, 8) * matrix::ROWS

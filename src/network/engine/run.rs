@@ -3,9 +3,10 @@
 use super::convolution::{Convolution, Kernels, Scratch};
 use super::graph::{Geometry, Graph, Operation, Post, Shuffle, Step, Value};
 use super::plan::{Place, Plan, Shape};
+use super::quantized_input::QuantizedInput;
 use crate::network::{Layer, Planes};
 use crate::parallel;
-use crate::quant::{ActivationQuantizer, NonFiniteChannel, Pixels, QuantizationError, Summary};
+use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError, Summary};
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x4};
 
@@ -55,36 +56,6 @@ impl Run {
         interleave(planes, &mut self.copy, place);
     }
 
-    /// Keeps the quantized input of a convolution, and adds to the errors of its channels, unless there are none.
-    pub fn quantize(
-        &mut self,
-        graph: &Graph,
-        plan: &Plan,
-        step: usize,
-        quantizer: &ActivationQuantizer,
-        errors: &mut [QuantizationError],
-    ) -> Result<(), NonFiniteChannel> {
-        let input = graph.steps[step].inputs[0];
-        let Some((frame, _)) = plan.copy_place(step) else { return Ok(()) };
-        let summaries = self.summarize(graph, plan, input, plan.places[input]);
-        let mapping = quantizer.fit(&summaries)?;
-        let pixel_mapping = mapping.of_pixels();
-        self.copy.resize(frame.len().max(self.copy.len()), 0.0);
-        frame.clear_border(&mut self.copy);
-        let (place, source) = (plan.places[input], &self.slots[plan.places[input].slot]);
-        let none = vec![QuantizationError::default(); errors.len()];
-        let mut rows: Vec<_> = frame.rows(&mut self.copy).map(|row| (row, none.clone())).collect();
-        let channels = place.shape.channels;
-        parallel::for_each_mut(&mut rows, |y, (row, errors)| {
-            let pixels = Pixels { values: place.row_of(source, y), apart: place.pixel };
-            pixel_mapping.apply(pixels, row, channels, (!errors.is_empty()).then_some(&mut errors[..]));
-        });
-        for (_, row) in &rows {
-            errors.iter_mut().zip(row).for_each(|(error, of_row)| *error = error.with(of_row));
-        }
-        Ok(())
-    }
-
     /// Of the channels of a value that lies here. What was joined of several is put together from these.
     fn summarize(&mut self, graph: &Graph, plan: &Plan, value: usize, place: Place) -> Vec<Summary> {
         if let Some(known) = &self.summaries[value] {
@@ -126,10 +97,18 @@ impl Run {
         Planes { channels, height, width, values }
     }
 
-    /// One batch for each scratch memory at a time, which are then put in their places.
-    pub fn convolve(&mut self, plan: &Plan, step: &Step, work: &Work, scratches: &mut [Scratch]) {
-        let level = Level::new();
-        let place = plan.places[step.inputs[0]];
+    /// One batch for each scratch memory at a time, which are then put in their places. If there is a quantizer, of the
+    /// quantized input; adds to the errors of its channels, unless there are none.
+    pub fn convolve(
+        &mut self,
+        (graph, plan): (&Graph, &Plan),
+        at: usize,
+        work: &Work,
+        scratches: &mut [Scratch],
+        quantizer: Option<(&ActivationQuantizer, &mut [QuantizationError])>,
+    ) -> Result<(), NonFiniteChannel> {
+        let (level, step) = (Level::new(), &graph.steps[at]);
+        let (input, place) = (step.inputs[0], plan.places[step.inputs[0]]);
         let Shape { channels, height, width } = plan.places[step.output].shape;
         let output = match work.shuffle {
             Some(Shuffle { side, .. }) => {
@@ -141,20 +120,39 @@ impl Run {
             Some((Post::Relu, posts)) => (0.0, posts),
             _ => (f32::NEG_INFINITY, &step.posts[..]),
         };
+        let (mapping, errors) = match quantizer {
+            Some((quantizer, errors)) => {
+                (Some(quantizer.fit(&self.summarize(graph, plan, input, place))?), errors)
+            }
+            None => (None, &mut [][..]),
+        };
+        let mut quantized = mapping.as_ref().zip(plan.copy_place(at)).map(|(mapping, (frame, _))| {
+            QuantizedInput::new(mapping.of_pixels(), frame, place, &mut self.copy, errors)
+        });
         let batches = self.convolution(place, output, work, least).batches();
         for first in (0..batches).step_by(scratches.len()) {
             let count = scratches.len().min(batches - first);
+            if let Some(quantized) = &mut quantized {
+                let rows = self.convolution(place, output, work, least).rows_read(first + count - 1);
+                quantized.make(rows, &self.slots[place.slot], &mut self.copy);
+            }
             let run = &*self;
             parallel::for_each_mut(&mut scratches[..count], |index, scratch| {
                 run.convolution(place, output, work, least).compute(level, first + index, scratch);
                 if !posts.is_empty() {
-                    dispatch!(level, simd => run.finish_batch(simd, plan, (step.output, posts), work, output, scratch));
+                    let value = (step.output, posts);
+                    dispatch!(level, simd => run.finish_batch(simd, plan, value, work, output, scratch));
                 }
             });
             for scratch in &scratches[..count] {
                 dispatch!(level, simd => self.store(simd, plan.places[step.output], work, output, scratch));
             }
         }
+        if let Some(quantized) = &mut quantized {
+            // Rows that nothing reads have errors too.
+            quantized.make(place.shape.height, &self.slots[place.slot], &mut self.copy);
+        }
+        Ok(())
     }
 
     fn convolution<'a>(&'a self, place: Place, output: Shape, work: &'a Work, least: f32) -> Convolution<'a> {
