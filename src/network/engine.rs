@@ -145,6 +145,7 @@ impl Graph {
                 shuffle,
                 kernels: &kernels,
                 copy: plan.copy_place(at).map(|(_, place)| place).filter(|_| copied),
+                output: plan.before_shuffle(step.output, shuffle),
             };
             let measured = if visitor.measures_errors() { layers[layer].inputs } else { 0 };
             let mut errors = vec![QuantizationError::default(); measured];

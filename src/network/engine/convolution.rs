@@ -9,6 +9,7 @@ use crate::padded::PaddedImage;
 use crate::parallel;
 use crate::winograd;
 use fearless_simd::{Level, Simd, dispatch};
+use std::ops::Range;
 
 /// A layer's weights in the order in which they are read.
 #[derive(Debug, Clone)]
@@ -68,6 +69,8 @@ pub struct Convolution<'a> {
     pub kernels: &'a Kernels,
     /// The buffer that holds the input, and where.
     pub input: (&'a [f32], Place),
+    /// Rows of the buffer before those that are there.
+    pub gone: usize,
     /// Before a shuffle.
     pub output: Shape,
     /// What outputs are raised to where they are below it.
@@ -86,7 +89,8 @@ pub fn everywhere(layer: &Layer, kernels: &[f32], images: &[PaddedImage]) -> Vec
         let output = Shape { channels: layer.outputs, height: height + up, width: width + left };
         let input = (&image.values[..], place);
         let least = f32::NEG_INFINITY;
-        let convolution = Convolution { layer, geometry: &geometry, kernels: &kernels, input, output, least };
+        let convolution =
+            Convolution { layer, geometry: &geometry, kernels: &kernels, input, gone: 0, output, least };
         let mut result = PaddedImage::new(output.channels, [output.height, output.width], [1, 1]);
         let (level, mut scratch) = (Level::new(), Scratch::default());
         for batch in 0..convolution.batches() {
@@ -129,22 +133,24 @@ impl Convolution<'_> {
         self.output.height.div_ceil(winograd::TILE) * self.output.width.div_ceil(winograd::TILE)
     }
 
-    /// Rows of the input that this batch and those before it read.
-    pub fn rows_read(&self, batch: usize) -> usize {
-        let per_row = |count: usize, row: usize| (count - 1) / row;
+    /// Rows of the input's buffer that these batches read.
+    pub fn rows_read(&self, batches: Range<usize>) -> Range<usize> {
         let width = self.output.width;
-        let last = match self.kernels.algorithm {
+        let (first, last) = match self.kernels.algorithm {
             Algorithm::Winograd => {
-                let tiles = self.tiles().min((batch + 1) * self.tiles_per_batch());
-                per_row(tiles, width.div_ceil(winograd::TILE)) * winograd::TILE + winograd::TILE - 1
+                let (across, count) = (width.div_ceil(winograd::TILE), self.tiles_per_batch());
+                let last = (batches.end * count).min(self.tiles()) - 1;
+                let row = |tile: usize| tile / across * winograd::TILE;
+                (row(batches.start * count), row(last) + winograd::TILE - 1)
             }
             Algorithm::Direct => {
-                per_row(self.output.pixels().min((batch + 1) * self.pixels_per_batch()), width)
+                let count = self.pixels_per_batch();
+                let last = (batches.end * count).min(self.output.pixels()) - 1;
+                (batches.start * count / width, last / width)
             }
         };
-        let Geometry { strides, dilations, pads } = self.geometry;
-        let end = last * strides[0] + (self.layer.kernel[0] - 1) * dilations[0] + 1;
-        end.saturating_sub(pads[0]).min(self.input.1.shape.height)
+        let row = |y: usize| self.gone + self.start([y, 0]) / self.input.1.row;
+        row(first)..row(last) + (self.layer.kernel[0] - 1) * self.geometry.dilations[0] + 1
     }
 
     fn tiles_per_batch(&self) -> usize {
@@ -186,7 +192,9 @@ impl Convolution<'_> {
     fn start(&self, [y, x]: [usize; 2]) -> usize {
         let (place, [top, left, ..]) = (&self.input.1, self.geometry.pads);
         let [down, right] = self.geometry.strides;
-        place.origin + y * down * place.row + x * right * place.pixel - top * place.row - left * place.pixel
+        place.origin + y * down * place.row + x * right * place.pixel
+            - (self.gone + top) * place.row
+            - left * place.pixel
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! Where every value of a graph lies for one image size: buffers with a border of zeros, used again when what they held
 //! is no longer read. Concatenated channels are written side by side from the start, so that joining them costs nothing.
 
-use super::graph::{Algorithm, Geometry, Graph, Operation, Post, Step, Value};
+use super::graph::{Algorithm, Geometry, Graph, Operation, Post, Shuffle, Step, Value};
 use crate::network::{Layer, most_values};
 
 /// Rows, columns and channels of a value.
@@ -62,12 +62,28 @@ impl Frame {
         buffer[(self.before + height) * row..self.len()].fill(0.0);
     }
 
-    /// Its rows, `[width, channels]` each, without their border.
-    pub fn rows<'b>(&self, buffer: &'b mut [f32]) -> impl Iterator<Item = &'b mut [f32]> {
-        let Frame { before, shape: Shape { channels, height, width }, .. } = *self;
-        let row = self.columns() * channels;
-        let lines = buffer[before * row..].chunks_exact_mut(row).take(height);
-        lines.map(move |line| &mut line[before * channels..][..width * channels])
+    /// Number of rows with their border.
+    pub fn row_count(&self) -> usize {
+        self.before + self.shape.height + self.after
+    }
+
+    /// Number of values of a row with its border.
+    pub fn row_values(&self) -> usize {
+        self.columns() * self.shape.channels
+    }
+
+    /// Makes the border of a row zero: which row of the image it is, and its pixels, unless it is all border.
+    pub fn split_row<'b>(&self, row: usize, values: &'b mut [f32]) -> Option<(usize, &'b mut [f32])> {
+        let Shape { channels, height, width } = self.shape;
+        let Some(y) = row.checked_sub(self.before).filter(|y| *y < height) else {
+            values.fill(0.0);
+            return None;
+        };
+        let (before, rest) = values.split_at_mut(self.before * channels);
+        let (pixels, after) = rest.split_at_mut(width * channels);
+        before.fill(0.0);
+        after.fill(0.0);
+        Some((y, pixels))
     }
 
     /// Where `channels` of its channels lie, from this one on.
@@ -212,12 +228,18 @@ impl Plan {
     pub fn areas(&self, graph: &Graph) -> Vec<usize> {
         let area = |step: &Step| match step.operation {
             Operation::Convolution { shuffle, .. } => {
-                let side = shuffle.map_or(1, |shuffle| shuffle.side);
-                Some(self.places[step.output].shape.pixels() / (side * side))
+                Some(self.before_shuffle(step.output, shuffle).pixels())
             }
             _ => None,
         };
         graph.steps.iter().filter_map(area).collect()
+    }
+
+    /// What a convolution gives, whose pixels may then be shuffled.
+    pub fn before_shuffle(&self, output: Value, shuffle: Option<Shuffle>) -> Shape {
+        let Shape { channels, height, width } = self.places[output].shape;
+        let side = shuffle.map_or(1, |shuffle| shuffle.side);
+        Shape { channels: channels * side * side, height: height / side, width: width / side }
     }
 
     /// Where a quantized copy of a convolution's input lies.

@@ -18,6 +18,8 @@ pub struct Work<'a> {
     pub kernels: &'a Kernels,
     /// Where its input was copied to, if it was changed.
     pub copy: Option<Place>,
+    /// Before the shuffle.
+    pub output: Shape,
 }
 
 impl Work<'_> {
@@ -109,13 +111,6 @@ impl Run {
     ) -> Result<(), NonFiniteChannel> {
         let (level, step) = (Level::new(), &graph.steps[at]);
         let (input, place) = (step.inputs[0], plan.places[step.inputs[0]]);
-        let Shape { channels, height, width } = plan.places[step.output].shape;
-        let output = match work.shuffle {
-            Some(Shuffle { side, .. }) => {
-                Shape { channels: channels * side * side, height: height / side, width: width / side }
-            }
-            None => Shape { channels, height, width },
-        };
         let (least, posts) = match step.posts.split_first() {
             Some((Post::Relu, posts)) => (0.0, posts),
             _ => (f32::NEG_INFINITY, &step.posts[..]),
@@ -126,36 +121,38 @@ impl Run {
             }
             None => (None, &mut [][..]),
         };
-        let mut quantized = mapping.as_ref().zip(plan.copy_place(at)).map(|(mapping, (frame, _))| {
-            QuantizedInput::new(mapping.of_pixels(), frame, place, &mut self.copy, errors)
-        });
-        let batches = self.convolution(place, output, work, least).batches();
+        let mut quantized = mapping
+            .as_ref()
+            .zip(plan.copy_place(at))
+            .map(|(mapping, (frame, _))| QuantizedInput::new(mapping.of_pixels(), frame, place, errors));
+        let mut gone = 0;
+        let batches = self.convolution(place, work, least, gone).batches();
         for first in (0..batches).step_by(scratches.len()) {
             let count = scratches.len().min(batches - first);
             if let Some(quantized) = &mut quantized {
-                let rows = self.convolution(place, output, work, least).rows_read(first + count - 1);
+                let rows = self.convolution(place, work, least, gone).rows_read(first..first + count);
                 quantized.make(rows, &self.slots[place.slot], &mut self.copy);
+                gone = quantized.first_row();
             }
             let run = &*self;
             parallel::for_each_mut(&mut scratches[..count], |index, scratch| {
-                run.convolution(place, output, work, least).compute(level, first + index, scratch);
+                run.convolution(place, work, least, gone).compute(level, first + index, scratch);
                 if !posts.is_empty() {
                     let value = (step.output, posts);
-                    dispatch!(level, simd => run.finish_batch(simd, plan, value, work, output, scratch));
+                    dispatch!(level, simd => run.finish_batch(simd, plan, value, work, scratch));
                 }
             });
             for scratch in &scratches[..count] {
-                dispatch!(level, simd => self.store(simd, plan.places[step.output], work, output, scratch));
+                dispatch!(level, simd => self.store(simd, plan.places[step.output], work, scratch));
             }
         }
         if let Some(quantized) = &mut quantized {
-            // Rows that nothing reads have errors too.
-            quantized.make(place.shape.height, &self.slots[place.slot], &mut self.copy);
+            quantized.finish(&self.slots[place.slot], &mut self.copy);
         }
         Ok(())
     }
 
-    fn convolution<'a>(&'a self, place: Place, output: Shape, work: &'a Work, least: f32) -> Convolution<'a> {
+    fn convolution<'a>(&'a self, place: Place, work: &'a Work, least: f32, gone: usize) -> Convolution<'a> {
         let input = match work.copy {
             Some(place) => (&self.copy[..], place),
             None => (&self.slots[place.slot][..], place),
@@ -165,7 +162,8 @@ impl Run {
             geometry: work.geometry,
             kernels: work.kernels,
             input,
-            output,
+            gone,
+            output: work.output,
             least,
         }
     }
@@ -178,10 +176,9 @@ impl Run {
         plan: &Plan,
         (value, posts): (Value, &[Post]),
         work: &Work,
-        output: Shape,
         scratch: &mut Scratch,
     ) {
-        let channels = plan.places[value].shape.channels;
+        let (channels, output) = (plan.places[value].shape.channels, work.output);
         for (line, at) in scratch.lines.chunks_exact_mut(output.channels).zip(&scratch.positions) {
             if !output.has(*at) {
                 continue;
@@ -194,7 +191,8 @@ impl Run {
 
     /// Puts a finished batch in its place.
     #[inline(always)]
-    fn store<S: Simd>(&mut self, simd: S, place: Place, work: &Work, output: Shape, scratch: &Scratch) {
+    fn store<S: Simd>(&mut self, simd: S, place: Place, work: &Work, scratch: &Scratch) {
+        let output = work.output;
         let (slot, channels) = (&mut self.slots[place.slot], place.shape.channels);
         let mut lines = &scratch.lines[..];
         for run in scratch.positions.chunk_by(|[y, x], next| *next == [*y, *x + 1]) {

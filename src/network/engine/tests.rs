@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::padded::PaddedImage;
+use crate::quant::{BitWidth, UniformGrid};
 use graph::{Algorithm, Geometry, Step};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -20,9 +21,79 @@ impl Visitor for Plain {
     }
 }
 
+/// Quantizes the input: while it is read, or beforehand.
+struct Quantizing {
+    kernels: Arc<Kernels>,
+    quantizer: ActivationQuantizer,
+    beforehand: bool,
+    errors: Vec<QuantizationError>,
+}
+
+impl Visitor for Quantizing {
+    type Error = ();
+
+    fn begin(&mut self, _: usize) -> Result<Wish, ()> {
+        Ok(if self.beforehand { Wish::Change } else { Wish::Nothing })
+    }
+
+    fn visit(&mut self, _: usize, [height, width]: [usize; 2], inputs: &mut [f32]) -> Result<(), ()> {
+        let originals = inputs.to_vec();
+        self.quantizer.apply(inputs, inputs.len() / (height * width)).map_err(|_| ())?;
+        let channels = inputs.chunks(height * width).zip(originals.chunks(height * width));
+        let error = |(quantized, originals)| {
+            let mut error = QuantizationError::default();
+            error.add(originals, quantized);
+            error
+        };
+        self.errors = channels.map(error).collect();
+        Ok(())
+    }
+
+    fn quantizer(&self, _: usize) -> Option<&ActivationQuantizer> {
+        (!self.beforehand).then_some(&self.quantizer)
+    }
+
+    fn measures_errors(&self) -> bool {
+        true
+    }
+
+    fn quantized(
+        &mut self,
+        _: usize,
+        result: Result<Vec<QuantizationError>, NonFiniteChannel>,
+    ) -> Result<(), ()> {
+        self.errors = result.map_err(|_| ())?;
+        Ok(())
+    }
+
+    fn kernels(&mut self, _: usize) -> Arc<Kernels> {
+        self.kernels.clone()
+    }
+}
+
 fn noise(count: usize, seed: u64) -> Vec<f32> {
     let mut rng = fastrand::Rng::with_seed(seed);
     (0..count).map(|_| rng.f32() * 2.0 - 1.0).collect()
+}
+
+/// One convolution of these weights and biases; what looks on takes its kernels.
+fn run<V: Visitor<Error = ()>>(
+    layer: &Layer,
+    geometry: Geometry,
+    image: &Planes,
+    [weights, bias]: [&[f32]; 2],
+    visitor: impl FnOnce(Arc<Kernels>) -> V,
+) -> (Planes, V) {
+    let filter = Filter { geometry, shuffle: None, bias: bias.to_vec() };
+    let operation = Operation::Convolution { layer: 0, geometry, shuffle: None };
+    let step = Step { operation, inputs: vec![0], posts: vec![], output: 1 };
+    let graph = Graph { steps: vec![step], values: 2, output: 1, filters: vec![filter] };
+    let layers = std::slice::from_ref(layer);
+    let plan = Plan::new(&graph, layers, [image.height, image.width], layer.inputs).unwrap();
+    let mut visitor = visitor(Arc::new(graph.kernels(layers, 0, weights, &[])));
+    let mut pass = graph.enter(&plan, std::slice::from_ref(image));
+    graph.advance(&plan, layers, &mut pass, None, &mut visitor).unwrap();
+    (graph.outputs(&plan, &pass).remove(0), visitor)
 }
 
 /// One convolution, and the same in f64, by its definition: the largest and the root mean square error, in units of the
@@ -31,16 +102,7 @@ fn errors(layer: &Layer, geometry: Geometry, [height, width]: [usize; 2]) -> [f6
     let image =
         Planes { channels: layer.inputs, height, width, values: noise(layer.inputs * height * width, 1) };
     let (weights, bias) = (noise(layer.weights(), 2), noise(layer.outputs, 3));
-    let filter = Filter { geometry, shuffle: None, bias: bias.clone() };
-    let operation = Operation::Convolution { layer: 0, geometry, shuffle: None };
-    let step = Step { operation, inputs: vec![0], posts: vec![], output: 1 };
-    let graph = Graph { steps: vec![step], values: 2, output: 1, filters: vec![filter] };
-    let layers = std::slice::from_ref(layer);
-    let plan = Plan::new(&graph, layers, [height, width], layer.inputs).unwrap();
-    let kernels = Arc::new(graph.kernels(layers, 0, &weights, &[]));
-    let mut pass = graph.enter(&plan, std::slice::from_ref(&image));
-    graph.advance(&plan, layers, &mut pass, None, &mut Plain(kernels)).unwrap();
-    let output = graph.outputs(&plan, &pass).remove(0);
+    let (output, _) = run(layer, geometry, &image, [&weights, &bias], Plain);
     let group = [layer.inputs / layer.groups, layer.outputs / layer.groups];
     let [top, left, ..] = geometry.pads;
     let (mut largest, mut noise, mut signal) = (0.0f64, 0.0, 0.0);
@@ -132,4 +194,43 @@ fn convolutions_are_those_of_the_definition_in_double_precision() {
     }
     assert!(worst[0][0] < 2.5e-6 && worst[0][1] < 3e-7, "direct: {:?}", worst[0]);
     assert!(worst[1][0] < 4e-5 && worst[1][1] < 3e-6, "Winograd: {:?}", worst[1]);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_input_quantized_while_it_is_read_is_the_one_quantized_beforehand() {
+    let geometry = |stride, dilation, pads| Geometry { strides: [stride; 2], dilations: [dilation; 2], pads };
+    for (layer, geometry) in [
+        (layer(64, 64, [3, 3], 1), geometry(1, 1, [1; 4])),
+        (layer(13, 21, [3, 3], 1), geometry(1, 1, [2, 0, 1, 2])),
+        (layer(96, 20, [1, 1], 1), geometry(1, 1, [0; 4])),
+        (layer(12, 18, [3, 3], 3), geometry(2, 2, [1; 4])),
+        (layer(300, 40, [1, 1], 1), geometry(7, 1, [0; 4])),
+        (layer(5, 7, [5, 5], 1), geometry(1, 1, [2; 4])),
+    ] {
+        for [height, width] in [[5, 5], [61, 9], [13, 140], [150, 40]] {
+            let image = Planes {
+                channels: layer.inputs,
+                height,
+                width,
+                values: noise(layer.inputs * height * width, 1),
+            };
+            let [weights, bias] = [noise(layer.weights(), 2), noise(layer.outputs, 3)];
+            let [(here, errors), (there, expected)] = [false, true].map(|beforehand| {
+                let quantizer = ActivationQuantizer::StaticMinMax(UniformGrid::spanning(
+                    -1.0,
+                    1.0,
+                    BitWidth::new(3).unwrap(),
+                ));
+                let visitor = |kernels| Quantizing { kernels, quantizer, beforehand, errors: vec![] };
+                let (output, visitor) = run(&layer, geometry, &image, [&weights, &bias], visitor);
+                (output.values, visitor.errors)
+            });
+            assert!(here == there, "{layer:?} {geometry:?} {height}x{width}");
+            for (error, expected) in errors.iter().zip(&expected) {
+                assert!((error.noise / expected.noise - 1.0).abs() < 1e-5, "{error:?}, {expected:?}");
+                assert!((error.signal / expected.signal - 1.0).abs() < 1e-5, "{error:?}, {expected:?}");
+            }
+            assert_eq!(errors.len(), expected.len());
+        }
+    }
 }
