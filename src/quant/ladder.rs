@@ -1,7 +1,5 @@
 //! The nearest of few points, for several channels and pixels side by side.
 
-use super::error::{QuantizationError, add_lanes};
-use super::pixels::Pixels;
 use super::points::{LANES, Scaled};
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x4, f32x8, i16x8};
@@ -10,8 +8,6 @@ use fearless_simd::{Simd, f32x4, f32x8, i16x8};
 const FEW: usize = 16;
 /// Rungs in a loop's body: with more, browsers run out of registers.
 const RUNGS: usize = 2;
-/// Pixels that climb together.
-const SIDE_BY_SIDE: usize = 4;
 
 /// Few points a channel, all multiples of 1 / [`POINT_UNITS`], to be climbed from the lowest on in whole numbers of 16 bits.
 /// `y > m` for a midpoint `m = k / 2048` if and only if `ceil(2048 y) > k`, and 2048 y is exact: the result is that of
@@ -71,45 +67,14 @@ impl Ladder {
         })
     }
 
-    /// A few pixels at a time; counts the errors of its channels.
+    /// The first channels of so many pixels, which are this far apart. Adds to the sums of noise and signal of each channel.
     #[inline(always)]
-    pub fn climb<S: Simd>(
-        &self,
-        simd: S,
-        from: Pixels<'_>,
-        to: &mut [f32],
-        channels: usize,
-        errors: Option<&mut [QuantizationError]>,
-    ) {
-        let mut sums = [f32x8::splat(simd, 0.0); 2];
-        let (measured, Pixels { values, apart }) = (errors.is_some(), from);
-        let pixels = to.len().div_ceil(channels);
-        let mut at = 0;
-        while at + SIDE_BY_SIDE <= pixels {
-            let (from, to) = (&values[at * apart..], &mut to[at * channels..]);
-            self.climb_by::<S, SIDE_BY_SIDE>(simd, (from, apart), (to, channels), measured, &mut sums);
-            at += SIDE_BY_SIDE;
-        }
-        while at < pixels {
-            let (from, to) = (&values[at * apart..], &mut to[at * channels..]);
-            self.climb_by::<S, 1>(simd, (from, apart), (to, channels), measured, &mut sums);
-            at += 1;
-        }
-        if let Some(errors) = errors {
-            add_lanes(errors, sums[0].as_slice(), sums[1].as_slice());
-        }
-    }
-
-    /// The first channels of so many pixels, which are this far apart; adds to the sums of noise and signal if they are
-    /// measured.
-    #[inline(always)]
-    fn climb_by<S: Simd, const PIXELS: usize>(
+    pub fn climb<S: Simd, const PIXELS: usize>(
         &self,
         simd: S,
         (from, apart): (&[f32], usize),
         (to, channels): (&mut [f32], usize),
-        measured: bool,
-        [noise, signal]: &mut [f32x8<S>; 2],
+        sums: Option<&mut [[f32; LANES]; 2]>,
     ) {
         let floats = |lanes: &[f32; LANES]| f32x8::from_slice(simd, lanes);
         let wholes = |lanes: &[i16; LANES]| i16x8::from_slice(simd, lanes);
@@ -129,15 +94,22 @@ impl Ladder {
                 }
             }
         }
+        let mut qs = xs;
         for i in 0..PIXELS {
             let (low, high) = found[i].widen();
             let point = f32x4::float_from(low).combine(f32x4::float_from(high));
             let q = point * output_unit + output_mean;
             q.store_slice(&mut to[i * channels..][..LANES]);
-            if measured {
-                *noise += (q - xs[i]) * (q - xs[i]);
-                *signal += xs[i] * xs[i];
+            qs[i] = q;
+        }
+        if let Some([noise, signal]) = sums {
+            let (mut noises, mut signals) = (floats(noise), floats(signal));
+            for (x, q) in xs.iter().zip(&qs) {
+                noises += (*q - *x) * (*q - *x);
+                signals += *x * *x;
             }
+            noises.store_slice(noise);
+            signals.store_slice(signal);
         }
     }
 }
@@ -163,8 +135,9 @@ mod tests {
         let ladder = Ladder::new(std::array::from_fn(|i| &scaled[i])).unwrap();
         let pixels: Vec<f32> = values.iter().flat_map(|value| [*value; LANES]).collect();
         let mut mapped = pixels.clone();
-        let from = Pixels { values: &pixels, apart: LANES };
-        dispatch!(Level::new(), simd => ladder.climb(simd, from, &mut mapped, LANES, None));
+        for (from, to) in pixels.chunks_exact(LANES).zip(mapped.chunks_exact_mut(LANES)) {
+            dispatch!(Level::new(), simd => ladder.climb::<_, 1>(simd, (from, LANES), (to, LANES), None));
+        }
         for (y, q) in pixels.iter().zip(mapped) {
             assert_eq!(q, points.quantize_dequantize(*y), "{y}");
         }

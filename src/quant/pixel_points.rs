@@ -1,10 +1,13 @@
 //! Pixels with all their channels, each value mapped to the nearest point of its channel.
 
-use super::error::{QuantizationError, add_pixels};
+use super::error::{QuantizationError, add_lanes, add_pixels};
 use super::ladder::Ladder;
 use super::pixels::Pixels;
 use super::points::{LANES, Scaled, look_up};
 use fearless_simd::{Level, Simd, dispatch};
+
+/// Pixels that climb together.
+const SIDE_BY_SIDE: usize = 4;
 
 /// Points for all channels of pixels, whose values lie side by side.
 pub struct PixelPoints<'s> {
@@ -24,12 +27,14 @@ impl<'s> PixelPoints<'s> {
     /// each channel.
     pub fn apply(&self, from: Pixels<'_>, to: &mut [f32], mut errors: Option<&mut [QuantizationError]>) {
         let channels = self.lanes.len() * LANES + self.rest.len();
-        for (index, lanes) in self.lanes.iter().enumerate() {
+        dispatch!(Level::new(), simd => self.climb(simd, from, to, errors.as_deref_mut()));
+        let others = self.lanes.iter().enumerate().filter(|(_, lanes)| lanes.ladder.is_none());
+        for (index, lanes) in others {
             let first = index * LANES;
             let from = Pixels { values: &from.values[first..], ..from };
             let errors = errors.as_deref_mut().map(|errors| &mut errors[first..][..LANES]);
             let to = &mut to[first..];
-            dispatch!(Level::new(), simd => lanes.apply(simd, from, to, channels, errors));
+            dispatch!(Level::new(), simd => lanes.look_up(simd, from, to, channels, errors));
         }
         for (index, scaled) in self.rest.iter().enumerate() {
             let channel = self.lanes.len() * LANES + index;
@@ -40,6 +45,49 @@ impl<'s> PixelPoints<'s> {
                     errors[channel].add_one(*value, *to);
                 }
             }
+        }
+    }
+
+    /// What has ladders, a few pixels with all their channels at a time, which lie together.
+    #[inline(always)]
+    fn climb<S: Simd>(
+        &self,
+        simd: S,
+        from: Pixels<'_>,
+        to: &mut [f32],
+        errors: Option<&mut [QuantizationError]>,
+    ) {
+        let measured = if errors.is_some() { self.lanes.len() } else { 0 };
+        let mut sums = vec![[[0.0; LANES]; 2]; measured];
+        let channels = self.lanes.len() * LANES + self.rest.len();
+        let pixels = to.len() / channels;
+        let together = pixels - pixels % SIDE_BY_SIDE;
+        for at in (0..together).step_by(SIDE_BY_SIDE) {
+            self.climb_by::<S, SIDE_BY_SIDE>(simd, at, from, (to, channels), &mut sums);
+        }
+        for at in together..pixels {
+            self.climb_by::<S, 1>(simd, at, from, (to, channels), &mut sums);
+        }
+        for (errors, [noise, signal]) in errors.into_iter().flat_map(|all| all.chunks_mut(LANES)).zip(&sums) {
+            add_lanes(errors, noise, signal);
+        }
+    }
+
+    /// So many pixels from this one on.
+    #[inline(always)]
+    fn climb_by<S: Simd, const PIXELS: usize>(
+        &self,
+        simd: S,
+        at: usize,
+        from: Pixels<'_>,
+        (to, channels): (&mut [f32], usize),
+        sums: &mut [[[f32; LANES]; 2]],
+    ) {
+        let (from, apart, to) = (&from.values[at * from.apart..], from.apart, &mut to[at * channels..]);
+        for (index, lanes) in self.lanes.iter().enumerate() {
+            let Some(ladder) = &lanes.ladder else { continue };
+            let (from, to) = (&from[index * LANES..], &mut to[index * LANES..]);
+            ladder.climb::<S, PIXELS>(simd, (from, apart), (to, channels), sums.get_mut(index));
         }
     }
 }
@@ -57,7 +105,7 @@ impl<'s> Lanes<'s> {
 
     /// The first values of each pixel; those of `to` are `channels` apart.
     #[inline(always)]
-    fn apply<S: Simd>(
+    fn look_up<S: Simd>(
         &self,
         simd: S,
         from: Pixels<'_>,
@@ -65,9 +113,6 @@ impl<'s> Lanes<'s> {
         channels: usize,
         errors: Option<&mut [QuantizationError]>,
     ) {
-        if let Some(ladder) = &self.ladder {
-            return ladder.climb(simd, from, to, channels, errors);
-        }
         let targets = to.chunks_mut(channels).zip(from.iter(LANES));
         targets.for_each(|(to, from)| to[..LANES].copy_from_slice(from));
         look_up(simd, self.scaled.each_ref(), to, channels);
