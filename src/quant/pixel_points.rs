@@ -63,6 +63,7 @@ impl<'s> PixelPoints<'s> {
         let pixels = to.len() / channels;
         let together = pixels - pixels % SIDE_BY_SIDE;
         for at in (0..together).step_by(SIDE_BY_SIDE) {
+            from.skip(at + SIDE_BY_SIDE).fetch(SIDE_BY_SIDE, channels);
             self.climb_by::<S, SIDE_BY_SIDE>(simd, at, from, (to, channels), &mut sums);
         }
         for at in together..pixels {

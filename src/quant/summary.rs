@@ -1,5 +1,6 @@
 //! What quantizers must know of the values before they map the first of them.
 
+use super::pixels::Pixels;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x8, f64x4};
 
@@ -37,6 +38,7 @@ impl Summary {
     pub fn of_pixels<'r>(rows: impl Iterator<Item = &'r [f32]>, channels: usize, pixel: usize) -> Vec<Self> {
         let mut summaries = vec![Summary::EMPTY; channels];
         for row in rows {
+            Pixels { values: row, apart: pixel }.fetch(usize::MAX, channels);
             let (lanes, rest) = summaries.as_chunks_mut::<LANES>();
             for (index, lanes) in lanes.iter_mut().enumerate() {
                 dispatch!(Level::new(), simd => add_lanes(simd, lanes, &row[index * LANES..], pixel));
