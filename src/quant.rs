@@ -36,7 +36,7 @@ pub use point_sets::PointSets;
 pub use points::Points;
 pub use recipe::Recipe;
 pub use settings::PointSettings;
-pub use summary::Summary;
+pub use summary::{ChannelSummaries, Summary};
 pub use uniform::UniformGrid;
 pub use universal_set::{UniversalSet, WordSets};
 

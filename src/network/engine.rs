@@ -106,6 +106,7 @@ impl Graph {
     ) -> Result<(), V::Error> {
         let runs = &mut pass.runs;
         let mut scratches: Vec<Scratch> = (0..parallel::threads()).map(|_| Scratch::default()).collect();
+        let asked = self.read_by(|layer| visitor.quantizer(layer).is_some());
         let mut planes = Vec::new();
         while let Some(step) = self.steps.get(pass.at) {
             let at = pass.at;
@@ -146,6 +147,7 @@ impl Graph {
                 kernels: &kernels,
                 copy: plan.copy_place(at).map(|(_, place)| place).filter(|_| copied),
                 output: plan.before_shuffle(step.output, shuffle),
+                asked: asked[step.output],
             };
             let measured = if visitor.measures_errors() { layers[layer].inputs } else { 0 };
             let mut errors = vec![QuantizationError::default(); measured];

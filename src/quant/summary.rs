@@ -2,7 +2,7 @@
 
 use super::pixels::Pixels;
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f32x8, f64x4};
+use fearless_simd::{Level, Simd, dispatch, f32x8, f64x4, i32x8};
 
 /// Values that are looked at side by side.
 const LANES: usize = 8;
@@ -26,36 +26,15 @@ impl Summary {
 
     /// Of one channel's values.
     pub fn of(values: &[f32]) -> Self {
-        let mut lanes = [Summary::EMPTY; LANES];
         let (whole, rest) = values.split_at(values.len() - values.len() % LANES);
-        dispatch!(Level::new(), simd => add_lanes(simd, &mut lanes, whole, LANES));
-        rest.iter().for_each(|value| lanes[0].add(*value));
-        lanes.iter().fold(Summary::EMPTY, Summary::with)
+        let mut lanes = ChannelSummaries::new(LANES);
+        lanes.add(Pixels { values: whole, apart: LANES });
+        let rest = rest.iter().fold(Summary::EMPTY, |sum, value| sum.with(&Summary::of_one(*value)));
+        lanes.finish().iter().fold(rest, Summary::with)
     }
 
-    /// Of the first channels of pixels that are `pixel` values apart, row by row. Sums run from pixel to pixel, so that
-    /// they do not depend on the machine.
-    pub fn of_pixels<'r>(rows: impl Iterator<Item = &'r [f32]>, channels: usize, pixel: usize) -> Vec<Self> {
-        let mut summaries = vec![Summary::EMPTY; channels];
-        for row in rows {
-            Pixels { values: row, apart: pixel }.fetch(usize::MAX, channels);
-            let (lanes, rest) = summaries.as_chunks_mut::<LANES>();
-            for (index, lanes) in lanes.iter_mut().enumerate() {
-                dispatch!(Level::new(), simd => add_lanes(simd, lanes, &row[index * LANES..], pixel));
-            }
-            for (index, summary) in rest.iter_mut().enumerate() {
-                let values = row.iter().skip(lanes.len() * LANES + index).step_by(pixel);
-                values.for_each(|value| summary.add(*value));
-            }
-        }
-        summaries
-    }
-
-    fn add(&mut self, value: f32) {
-        self.low = self.low.min(value);
-        self.high = self.high.max(value);
-        self.sum += f64::from(value);
-        self.count += 1;
+    fn of_one(value: f32) -> Self {
+        Summary { low: value, high: value, sum: f64::from(value), count: 1 }
     }
 
     /// Both together.
@@ -79,27 +58,94 @@ impl Summary {
     }
 }
 
-/// Adds the first values of each pixel to as many summaries; pixels are `pixel` values apart.
-#[inline(always)]
-fn add_lanes<S: Simd>(simd: S, summaries: &mut [Summary; LANES], values: &[f32], pixel: usize) {
-    let vector = |of: fn(&Summary) -> f32| f32x8::simd_from(simd, summaries.each_ref().map(of));
-    let (mut low, mut high) = (vector(|summary| summary.low), vector(|summary| summary.high));
-    let sum = summaries.each_ref().map(|summary| summary.sum);
-    let mut first = f64x4::from_slice(simd, &sum[..LANES / 2]);
-    let mut second = f64x4::from_slice(simd, &sum[LANES / 2..]);
-    let mut count = 0;
-    for values in values.chunks(pixel).filter_map(|pixel| pixel.first_chunk::<LANES>()) {
-        let values = f32x8::from_slice(simd, values);
-        // NaN stays in the sum, so that these do not matter where one is.
-        (low, high) = (low.min(values), high.max(values));
-        let (left, right) = simd.widen_f32x8(values);
-        (first, second) = (first + left, second + right);
-        count += 1;
+/// Summaries of the channels of pixels, which are added one after another: sums run from pixel to pixel, so that they do not
+/// depend on the machine.
+pub struct ChannelSummaries {
+    channels: usize,
+    lanes: Vec<Lanes>,
+    /// Number of pixels.
+    count: usize,
+}
+
+/// Of a few channels.
+#[derive(Clone)]
+struct Lanes {
+    /// As [`ordered`] integers.
+    low: [i32; LANES],
+    high: [i32; LANES],
+    sum: [f64; LANES],
+}
+
+/// Bits of numbers so that they compare as integers, and back: in browsers, extremes of integers take one instruction and
+/// those of numbers eight. NaN lies beyond the infinities.
+fn ordered(bits: i32) -> i32 {
+    bits ^ ((bits >> 31) & i32::MAX)
+}
+
+impl ChannelSummaries {
+    /// Without pixels yet.
+    pub fn new(channels: usize) -> Self {
+        let bits = |value: f32| ordered(value.to_bits() as i32);
+        let (low, high) = ([bits(Summary::EMPTY.low); LANES], [bits(Summary::EMPTY.high); LANES]);
+        let lanes = vec![Lanes { low, high, sum: [0.0; LANES] }; channels.div_ceil(LANES)];
+        ChannelSummaries { channels, lanes, count: 0 }
     }
-    for (lane, summary) in summaries.iter_mut().enumerate() {
-        let half = if lane < LANES / 2 { first } else { second };
-        let (low, high, sum) = (low[lane], high[lane], half[lane % (LANES / 2)]);
-        *summary = Summary { low, high, sum, count: summary.count + count };
+
+    /// Adds the first channels of pixels.
+    pub fn add(&mut self, pixels: Pixels<'_>) {
+        dispatch!(Level::new(), simd => self.add_with(simd, pixels));
+    }
+
+    /// The same, in code that was made for these vectors.
+    #[inline(always)]
+    pub fn add_with<S: Simd>(&mut self, simd: S, pixels: Pixels<'_>) {
+        for (index, lanes) in self.lanes.iter_mut().enumerate() {
+            let first = index * LANES;
+            let count = LANES.min(self.channels - first);
+            let from = Pixels { values: pixels.values.get(first..).unwrap_or_default(), ..pixels };
+            if count == LANES {
+                lanes.add(simd, from);
+                continue;
+            }
+            for channels in from.iter(count) {
+                let mut values = [0.0; LANES];
+                values[..count].copy_from_slice(channels);
+                lanes.add(simd, Pixels { values: &values, apart: LANES });
+            }
+        }
+        self.count += pixels.values.len().div_ceil(pixels.apart);
+    }
+
+    /// By channel.
+    pub fn finish(&self) -> Vec<Summary> {
+        let summary = |channel: usize| {
+            let (Lanes { low, high, sum }, lane) = (&self.lanes[channel / LANES], channel % LANES);
+            let value = |bits: i32| f32::from_bits(ordered(bits) as u32);
+            Summary { low: value(low[lane]), high: value(high[lane]), sum: sum[lane], count: self.count }
+        };
+        (0..self.channels).map(summary).collect()
+    }
+}
+
+impl Lanes {
+    #[inline(always)]
+    fn add<S: Simd>(&mut self, simd: S, pixels: Pixels<'_>) {
+        let Lanes { low: lowest, high: highest, sum } = self;
+        let (mut low, mut high) = (i32x8::from_slice(simd, lowest), i32x8::from_slice(simd, highest));
+        let mut first = f64x4::from_slice(simd, &sum[..LANES / 2]);
+        let mut second = f64x4::from_slice(simd, &sum[LANES / 2..]);
+        for values in pixels.values.chunks(pixels.apart).filter_map(|pixel| pixel.first_chunk::<LANES>()) {
+            let values = f32x8::from_slice(simd, values);
+            let bits = values.bitcast::<i32x8<S>>();
+            let bits = bits ^ ((bits >> 31) & i32::MAX);
+            (low, high) = (low.min(bits), high.max(bits));
+            let (left, right) = simd.widen_f32x8(values);
+            (first, second) = (first + left, second + right);
+        }
+        low.store_slice(lowest);
+        high.store_slice(highest);
+        first.store_slice(&mut sum[..LANES / 2]);
+        second.store_slice(&mut sum[LANES / 2..]);
     }
 }
 
@@ -117,8 +163,9 @@ mod tests {
     fn channels_of_pixels_are_summed_up_as_by_themselves() {
         for channels in [1, 3, 8, 20] {
             let rows = noise(14 * channels);
-            let found = Summary::of_pixels(rows.chunks(7 * channels), channels, channels);
-            for (channel, found) in found.iter().enumerate() {
+            let mut found = ChannelSummaries::new(channels);
+            rows.chunks(7 * channels).for_each(|row| found.add(Pixels { values: row, apart: channels }));
+            for (channel, found) in found.finish().iter().enumerate() {
                 let values: Vec<f32> = rows.iter().copied().skip(channel).step_by(channels).collect();
                 let of = Summary::of(&values);
                 assert_eq!((found.range(), found.count), (of.range(), 14));

@@ -153,6 +153,20 @@ pub struct Filter {
 }
 
 impl Graph {
+    /// By value, whether convolutions of these layers read it, be it as a part of what was joined.
+    pub fn read_by(&self, layers: impl Fn(usize) -> bool) -> Vec<bool> {
+        let mut read = vec![false; self.values];
+        for step in self.steps.iter().rev() {
+            let reads = match step.operation {
+                Operation::Convolution { layer, .. } => layers(layer),
+                Operation::Concat => step.posts.is_empty() && read[step.output],
+                _ => false,
+            };
+            step.inputs.iter().filter(|_| reads).for_each(|input| read[*input] = true);
+        }
+        read
+    }
+
     /// Does what is done to every value where the values are made, and DepthToSpace in a convolution's last store.
     pub fn join(&mut self, layers: &[Layer]) {
         let mut at = 0;

@@ -17,6 +17,8 @@ pub struct QuantizedInput<'a> {
     rows: Range<usize>,
     /// By channel, what is added to; empty unless it is to be measured.
     errors: &'a mut [QuantizationError],
+    /// By row and channel, of the rows that are made at a time.
+    of_rows: Vec<QuantizationError>,
 }
 
 impl<'a> QuantizedInput<'a> {
@@ -27,7 +29,7 @@ impl<'a> QuantizedInput<'a> {
         place: Place,
         errors: &'a mut [QuantizationError],
     ) -> Self {
-        QuantizedInput { mapping, frame, place, rows: 0..0, errors }
+        QuantizedInput { mapping, frame, place, rows: 0..0, errors, of_rows: Vec::new() }
     }
 
     /// Row of the frame that the window begins with.
@@ -47,17 +49,20 @@ impl<'a> QuantizedInput<'a> {
             window.resize(window.len().max(2 * (rows.end - self.rows.start) * length), 0.0);
         }
         let (first, count) = (self.rows.end, rows.end.saturating_sub(self.rows.end));
+        self.of_rows.clear();
+        self.of_rows.resize(count * self.errors.len(), QuantizationError::default());
+        let mut left = &mut self.of_rows[..];
         let lines = window[self.rows.len() * length..].chunks_exact_mut(length).take(count);
-        let none = vec![QuantizationError::default(); self.errors.len()];
-        let mut lines: Vec<_> = lines.map(|line| (line, none.clone())).collect();
+        let mut lines: Vec<_> =
+            lines.map(|line| (line, left.split_off_mut(..self.errors.len()).unwrap_or_default())).collect();
         parallel::for_each_mut(&mut lines, |at, (line, errors)| {
             let Some((y, pixels)) = self.frame.split_row(first + at, line) else { return };
             let channels = self.place.shape.channels;
             let from = Pixels { values: self.place.row_of(source, y), apart: self.place.pixel };
             self.mapping.apply(from, pixels, channels, (!errors.is_empty()).then_some(&mut errors[..]));
         });
-        for (_, of_line) in &lines {
-            self.errors.iter_mut().zip(of_line).for_each(|(error, of_line)| *error = error.with(of_line));
+        for (_, of_row) in &lines {
+            self.errors.iter_mut().zip(&**of_row).for_each(|(error, of_row)| *error = error.with(of_row));
         }
         self.rows.end += count;
     }

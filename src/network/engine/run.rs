@@ -6,7 +6,9 @@ use super::plan::{Place, Plan, Shape};
 use super::quantized_input::QuantizedInput;
 use crate::network::{Layer, Planes};
 use crate::parallel;
-use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError, Summary};
+use crate::quant::{
+    ActivationQuantizer, ChannelSummaries, NonFiniteChannel, Pixels, QuantizationError, Summary,
+};
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x4};
 
@@ -20,6 +22,8 @@ pub struct Work<'a> {
     pub copy: Option<Place>,
     /// Before the shuffle.
     pub output: Shape,
+    /// Whether a quantizer will ask for the channels of what it gives.
+    pub asked: bool,
 }
 
 impl Work<'_> {
@@ -79,8 +83,13 @@ impl Run {
                     let rows: Vec<usize> = (0..place.shape.height).collect();
                     let buffer = &self.slots[place.slot];
                     let blocks = parallel::map(&rows.chunks(BLOCK).collect::<Vec<_>>(), |rows| {
-                        let rows = rows.iter().map(|y| place.row_of(buffer, *y));
-                        Summary::of_pixels(rows, place.shape.channels, place.pixel)
+                        let mut summaries = ChannelSummaries::new(place.shape.channels);
+                        for y in *rows {
+                            let pixels = Pixels { values: place.row_of(buffer, *y), apart: place.pixel };
+                            pixels.fetch(usize::MAX, place.shape.channels);
+                            summaries.add(pixels);
+                        }
+                        summaries.finish()
                     });
                     let empty = vec![Summary::EMPTY; place.shape.channels];
                     blocks
@@ -125,6 +134,8 @@ impl Run {
             .as_ref()
             .zip(plan.copy_place(at))
             .map(|(mapping, (frame, _))| QuantizedInput::new(mapping.of_pixels(), frame, place, errors));
+        let target = plan.places[step.output];
+        let mut summaries = work.asked.then(|| ChannelSummaries::new(target.shape.channels));
         let mut gone = 0;
         let batches = self.convolution(place, work, least, gone).batches();
         for first in (0..batches).step_by(scratches.len()) {
@@ -143,12 +154,13 @@ impl Run {
                 }
             });
             for scratch in &scratches[..count] {
-                dispatch!(level, simd => self.store(simd, plan.places[step.output], work, scratch));
+                dispatch!(level, simd => self.store(simd, target, work, scratch, summaries.as_mut()));
             }
         }
         if let Some(quantized) = &mut quantized {
             quantized.finish(&self.slots[place.slot], &mut self.copy);
         }
+        self.summaries[step.output] = summaries.map(|summaries| summaries.finish());
         Ok(())
     }
 
@@ -189,9 +201,16 @@ impl Run {
         }
     }
 
-    /// Puts a finished batch in its place.
+    /// Puts a finished batch in its place, and adds it to what is known of its channels.
     #[inline(always)]
-    fn store<S: Simd>(&mut self, simd: S, place: Place, work: &Work, scratch: &Scratch) {
+    fn store<S: Simd>(
+        &mut self,
+        simd: S,
+        place: Place,
+        work: &Work,
+        scratch: &Scratch,
+        mut summaries: Option<&mut ChannelSummaries>,
+    ) {
         let output = work.output;
         let (slot, channels) = (&mut self.slots[place.slot], place.shape.channels);
         let mut lines = &scratch.lines[..];
@@ -201,6 +220,10 @@ impl Run {
             let ([y, x], inside) = (run[0], output.width.saturating_sub(run[0][1]).min(run.len()));
             if y >= output.height || inside == 0 {
                 continue;
+            }
+            if let Some(summaries) = &mut summaries {
+                let values = &these[..inside * output.channels];
+                summaries.add_with(simd, Pixels { values, apart: channels });
             }
             let start = place.origin + y * place.row + x * place.pixel;
             if work.shuffle.is_none() && place.pixel == channels {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::padded::PaddedImage;
-use crate::quant::{BitWidth, UniformGrid};
-use graph::{Algorithm, Geometry, Step};
+use crate::quant::{BitWidth, Normalizer, Points, UniformGrid, UniversalSet, WordSets};
+use graph::{Algorithm, Geometry, Post, Shuffle, Step};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 /// Takes these kernels for every layer, and looks at nothing.
@@ -23,9 +23,11 @@ impl Visitor for Plain {
 
 /// Quantizes the input: while it is read, or beforehand.
 struct Quantizing {
-    kernels: Arc<Kernels>,
-    quantizer: ActivationQuantizer,
+    /// By layer.
+    kernels: Vec<Arc<Kernels>>,
+    quantizers: Vec<ActivationQuantizer>,
     beforehand: bool,
+    /// Of the last layer.
     errors: Vec<QuantizationError>,
 }
 
@@ -36,9 +38,9 @@ impl Visitor for Quantizing {
         Ok(if self.beforehand { Wish::Change } else { Wish::Nothing })
     }
 
-    fn visit(&mut self, _: usize, [height, width]: [usize; 2], inputs: &mut [f32]) -> Result<(), ()> {
+    fn visit(&mut self, layer: usize, [height, width]: [usize; 2], inputs: &mut [f32]) -> Result<(), ()> {
         let originals = inputs.to_vec();
-        self.quantizer.apply(inputs, inputs.len() / (height * width)).map_err(|_| ())?;
+        self.quantizers[layer].apply(inputs, inputs.len() / (height * width)).map_err(|_| ())?;
         let channels = inputs.chunks(height * width).zip(originals.chunks(height * width));
         let error = |(quantized, originals)| {
             let mut error = QuantizationError::default();
@@ -49,8 +51,8 @@ impl Visitor for Quantizing {
         Ok(())
     }
 
-    fn quantizer(&self, _: usize) -> Option<&ActivationQuantizer> {
-        (!self.beforehand).then_some(&self.quantizer)
+    fn quantizer(&self, layer: usize) -> Option<&ActivationQuantizer> {
+        (!self.beforehand).then_some(&self.quantizers[layer])
     }
 
     fn measures_errors(&self) -> bool {
@@ -66,8 +68,8 @@ impl Visitor for Quantizing {
         Ok(())
     }
 
-    fn kernels(&mut self, _: usize) -> Arc<Kernels> {
-        self.kernels.clone()
+    fn kernels(&mut self, layer: usize) -> Arc<Kernels> {
+        self.kernels[layer].clone()
     }
 }
 
@@ -221,7 +223,8 @@ fn an_input_quantized_while_it_is_read_is_the_one_quantized_beforehand() {
                     1.0,
                     BitWidth::new(3).unwrap(),
                 ));
-                let visitor = |kernels| Quantizing { kernels, quantizer, beforehand, errors: vec![] };
+                let (quantizers, errors) = (vec![quantizer], vec![]);
+                let visitor = |kernels| Quantizing { kernels: vec![kernels], quantizers, beforehand, errors };
                 let (output, visitor) = run(&layer, geometry, &image, [&weights, &bias], visitor);
                 (output.values, visitor.errors)
             });
@@ -232,5 +235,63 @@ fn an_input_quantized_while_it_is_read_is_the_one_quantized_beforehand() {
             }
             assert_eq!(errors.len(), expected.len());
         }
+    }
+}
+
+/// Means and extremes of channels are added up where convolutions write them, and looked for where they lie.
+#[wasm_bindgen_test(unsupported = test)]
+fn channels_are_known_from_the_convolutions_that_made_them() {
+    let geometry = |pads| Geometry { strides: [1; 2], dilations: [1; 2], pads };
+    let (wide, narrow) = (geometry([1; 4]), geometry([0; 4]));
+    let shuffle = Some(Shuffle { side: 2, channel_first: true });
+    let layers = [
+        layer(5, 21, [3, 3], 1),
+        layer(21, 12, [1, 1], 1),
+        layer(33, 40, [3, 3], 1),
+        layer(10, 3, [3, 3], 1),
+    ];
+    let step = |operation, inputs: &[usize], posts, output| Step {
+        operation,
+        inputs: inputs.to_vec(),
+        posts,
+        output,
+    };
+    let convolution = |layer, geometry, shuffle| Operation::Convolution { layer, geometry, shuffle };
+    let steps = vec![
+        step(convolution(0, wide, None), &[0], vec![Post::Relu], 1),
+        step(convolution(1, narrow, None), &[1], vec![], 2),
+        step(Operation::Concat, &[1, 2], vec![], 3),
+        step(convolution(2, wide, shuffle), &[3], vec![Post::Add(vec![0.5])], 4),
+        step(convolution(3, wide, None), &[4], vec![], 5),
+    ];
+    let filters = [(wide, None), (narrow, None), (wide, shuffle), (wide, None)];
+    let filters = filters.iter().zip(&layers).map(|((geometry, shuffle), layer)| Filter {
+        geometry: *geometry,
+        shuffle: *shuffle,
+        bias: noise(layer.outputs, 3),
+    });
+    let graph = Graph { steps, values: 6, output: 5, filters: filters.collect() };
+    let universal = UniversalSet::of(WordSets::REFERENCE).values();
+    let points = |layer: &Layer| ActivationQuantizer::Subset {
+        points: vec![Points::new(universal.iter().copied().step_by(17).collect()); layer.inputs],
+        normalizer: Normalizer::Sample { subtract_mean: true },
+        denormalization_bits: BitWidth::FULL,
+    };
+    for [height, width] in [[5, 5], [13, 22], [8, 61]] {
+        let image = Planes { channels: 5, height, width, values: noise(5 * height * width, 1) };
+        let plan = Plan::new(&graph, &layers, [height, width], 5).unwrap();
+        let [here, there] = [false, true].map(|beforehand| {
+            let kernels = |at: usize| graph.kernels(&layers, at, &noise(layers[at].weights(), 2), &[]);
+            let mut visitor = Quantizing {
+                kernels: (0..layers.len()).map(|at| Arc::new(kernels(at))).collect(),
+                quantizers: layers.iter().map(points).collect(),
+                beforehand,
+                errors: vec![],
+            };
+            let mut pass = graph.enter(&plan, std::slice::from_ref(&image));
+            graph.advance(&plan, &layers, &mut pass, None, &mut visitor).unwrap();
+            graph.outputs(&plan, &pass).remove(0).values
+        });
+        assert!(here == there, "{height}x{width}");
     }
 }
