@@ -107,7 +107,7 @@ impl Mapping<'_> {
     /// What values of a channel are mapped to, ascending. None where a grid leaves them as they are.
     pub fn levels(&self, channel: usize) -> Vec<f32> {
         match self {
-            Mapping::Points(groups) => Self::scaled(groups, channel).levels().to_vec(),
+            Mapping::Points(groups) => Self::scaled(groups, channel).levels(),
             Mapping::Grid(grid) => grid.values(),
         }
     }

@@ -17,12 +17,17 @@ pub struct Ladder {
     /// Of the range, what [`MIDPOINT_UNITS`] make a whole of.
     unit: [f32; LANES],
     lowest: [i16; LANES],
-    /// Midpoints, and the bits in which the points on both sides differ; the last may be above every value.
-    rungs: Vec<[([i16; LANES], [i16; LANES]); RUNGS]>,
+    /// To the second point.
+    first: Rung,
+    /// To those after it; the last may be above every value.
+    rungs: Vec<[Rung; RUNGS]>,
     /// What points are de-normalized with.
     output_unit: [f32; LANES],
     output_mean: [f32; LANES],
 }
+
+/// Midpoints, and the bits in which the points on both sides differ.
+type Rung = ([i16; LANES], [i16; LANES]);
 
 /// What points of the 4-set universal set are whole multiples of the inverse of.
 const POINT_UNITS: f32 = 1024.0;
@@ -58,7 +63,8 @@ impl Ladder {
             mean: scaled.map(|lane| lane.input.mean),
             unit: scaled.map(|lane| lane.input.range / MIDPOINT_UNITS),
             lowest: scaled.map(|lane| point(lane, 0)),
-            rungs: (0..most - 1)
+            first: rung(0),
+            rungs: (1..most - 1)
                 .step_by(RUNGS)
                 .map(|first| std::array::from_fn(|i| rung(first + i)))
                 .collect(),
@@ -86,13 +92,15 @@ impl Ladder {
             low.to_bits().narrow(high.to_bits()).bitcast::<i16x8<S>>()
         });
         let mut found = [wholes(&self.lowest); PIXELS];
-        for rungs in &self.rungs {
-            for (midpoints, changes) in rungs {
-                let (midpoint, change) = (wholes(midpoints), wholes(changes));
-                for i in 0..PIXELS {
-                    found[i] ^= ys[i].simd_gt(midpoint).to_vector() & change;
-                }
+        let mut climb = |(midpoints, changes): &Rung| {
+            let (midpoint, change) = (wholes(midpoints), wholes(changes));
+            for i in 0..PIXELS {
+                found[i] ^= ys[i].simd_gt(midpoint).to_vector() & change;
             }
+        };
+        climb(&self.first);
+        for rungs in &self.rungs {
+            rungs.iter().for_each(&mut climb);
         }
         let mut qs = xs;
         for i in 0..PIXELS {

@@ -109,19 +109,13 @@ pub struct Scaled<'p> {
     pub(super) output: Normalization,
     /// How far from 0 normalized values are.
     pub(super) farthest: f32,
-    /// The points, de-normalized.
-    table: [f32; 256],
 }
 
 impl<'p> Scaled<'p> {
     /// Points between two normalizations, for a channel with these extremes.
     pub fn new(points: &'p Points, input: Normalization, output: Normalization, values: &Summary) -> Self {
-        let mut table = [0.0; 256];
-        for (slot, q) in table.iter_mut().zip(points.values()) {
-            *slot = q * output.range + output.mean;
-        }
         let farthest = input.normalize(values.low).abs().max(input.normalize(values.high).abs());
-        Scaled { points, input, output, farthest, table }
+        Scaled { points, input, output, farthest }
     }
 
     /// Replaces every value of a channel by the nearest point (paper, eq. 3).
@@ -133,7 +127,7 @@ impl<'p> Scaled<'p> {
     }
 
     pub(super) fn of(&self, value: f32) -> f32 {
-        self.table[self.index(value) % 256]
+        self.level(self.points.values[self.index(value)])
     }
 
     /// Index of the point that a value is mapped to.
@@ -142,8 +136,13 @@ impl<'p> Scaled<'p> {
     }
 
     /// What values are mapped to, ascending.
-    pub(super) fn levels(&self) -> &[f32] {
-        &self.table[..self.points.values().len()]
+    pub(super) fn levels(&self) -> Vec<f32> {
+        self.points.values.iter().map(|point| self.level(*point)).collect()
+    }
+
+    /// What values are mapped to that are nearest to this point.
+    fn level(&self, point: f32) -> f32 {
+        point * self.output.range + self.output.mean
     }
 }
 
@@ -152,6 +151,7 @@ impl<'p> Scaled<'p> {
 pub(super) fn look_up<S: Simd>(simd: S, lanes: [&Scaled; LANES], values: &mut [f32], pixel: usize) {
     let vector = |of: fn(&Scaled) -> f32| f32x8::simd_from(simd, lanes.map(of));
     let (mean, range) = (vector(|lane| lane.input.mean), vector(|lane| lane.input.range));
+    let (output_mean, output_range) = (vector(|lane| lane.output.mean), vector(|lane| lane.output.range));
     let half = vector(|lane| lane.points.half());
     let (mut ys, mut cells) = ([[0.0f32; LANES]; STRIP], [[0i32; LANES]; STRIP]);
     for strip in values.chunks_mut(STRIP * pixel) {
@@ -163,21 +163,22 @@ pub(super) fn look_up<S: Simd>(simd: S, lanes: [&Scaled; LANES], values: &mut [f
             cell_of_lanes(y, half).store_slice(cells);
             count += 1;
         }
-        for (lane, Scaled { points, table, .. }) in lanes.iter().enumerate() {
-            let searched = ys.iter().zip(&cells).take(count);
-            let places = strip[lane..].iter_mut().step_by(pixel);
-            if points.comparisons <= 1 {
-                let (first, midpoints) = (&points.first[..], &points.midpoints[..]);
-                for (place, (ys, cells)) in places.zip(searched) {
+        for (lane, scaled) in lanes.iter().enumerate() {
+            let Points { values, midpoints, first, comparisons, .. } = scaled.points;
+            let searched = ys.iter_mut().zip(&cells).take(count);
+            if *comparisons <= 1 {
+                for (ys, cells) in searched {
                     let index = first[cells[lane] as usize];
                     let above = ys[lane] > midpoints[usize::from(index)];
-                    *place = table[usize::from(index + u8::from(above))];
+                    ys[lane] = values[usize::from(index + u8::from(above))];
                 }
             } else {
-                for (place, (ys, _)) in places.zip(searched) {
-                    *place = table[points.nearest(ys[lane]) % 256];
-                }
+                searched.for_each(|(ys, _)| ys[lane] = values[scaled.points.nearest(ys[lane])]);
             }
+        }
+        let pixels = strip.chunks_mut(pixel).filter_map(|pixel| pixel.first_chunk_mut::<LANES>());
+        for (values, points) in pixels.zip(&ys) {
+            (f32x8::from_slice(simd, points) * output_range + output_mean).store_slice(values);
         }
     }
 }
