@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod kernels;
 pub mod kmeans;
 mod ladder;
+mod lattice;
 pub mod moments;
 pub mod normalize;
 mod pixel_points;

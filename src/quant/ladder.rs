@@ -1,17 +1,14 @@
 //! The nearest of few points, for several channels and pixels side by side.
 
-use super::points::{LANES, Scaled};
+use super::lattice::{self, FARTHEST, MIDPOINT_UNITS, POINT_UNITS};
+use super::points::{FEW, LANES, Scaled};
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x4, f32x8, i16x8};
 
-/// Most points of a channel for which climbing from one to the next is faster than looking up.
-const FEW: usize = 16;
 /// Rungs in a loop's body: with more, browsers run out of registers.
 const RUNGS: usize = 2;
 
-/// Few points a channel, all multiples of 1 / [`POINT_UNITS`], to be climbed from the lowest on in whole numbers of 16 bits.
-/// `y > m` for a midpoint `m = k / 2048` if and only if `ceil(2048 y) > k`, and 2048 y is exact: the result is that of
-/// [`Points::nearest`].
+/// Few points a channel, on the [lattice](lattice), to be climbed from the lowest on. The result is that of `Points::nearest`.
 pub struct Ladder {
     mean: [f32; LANES],
     /// Of the range, what [`MIDPOINT_UNITS`] make a whole of.
@@ -29,23 +26,13 @@ pub struct Ladder {
 /// Midpoints, and the bits in which the points on both sides differ.
 type Rung = ([i16; LANES], [i16; LANES]);
 
-/// What points of the 4-set universal set are whole multiples of the inverse of.
-const POINT_UNITS: f32 = 1024.0;
-/// And their midpoints.
-const MIDPOINT_UNITS: f32 = 2048.0;
-/// Farthest from 0 that a value may be, so that it fits into 16 bits in these units.
-const FARTHEST: f32 = 15.0;
-/// Added to a whole number of at most 22 bits, this makes its two's complement the low bits of the sum.
-const WHOLE: f32 = 12_582_912.0;
-
 impl Ladder {
     /// Nothing where there are too many points, or others than such multiples, or values that are too far out.
     pub fn new(scaled: [&Scaled<'_>; LANES]) -> Option<Self> {
         let most = scaled.iter().map(|lane| lane.points.values().len()).max()?;
-        let fits = |value: &f32| (value * POINT_UNITS).fract() == 0.0 && value.abs() <= FARTHEST;
-        let all =
-            scaled.iter().all(|lane| lane.farthest <= FARTHEST && lane.points.values().iter().all(fits));
-        if most > FEW || !all {
+        let fits =
+            |lane: &&Scaled| lane.farthest <= FARTHEST && lattice::holds(lane.points.values(), FARTHEST);
+        if most > FEW || !scaled.iter().all(fits) {
             return None;
         }
         let point = |lane: &Scaled, at: usize| {
@@ -53,9 +40,9 @@ impl Ladder {
             (values[at.min(values.len() - 1)] * POINT_UNITS) as i16
         };
         let rung = |at: usize| {
+            // A float-to-integer `as` saturates.
             let midpoint = |lane: &Scaled| {
-                let inside = lane.points.midpoints.get(at).filter(|midpoint| midpoint.is_finite());
-                inside.map_or(i16::MAX, |midpoint| (midpoint * MIDPOINT_UNITS) as i16)
+                lane.points.midpoints.get(at).map_or(i16::MAX, |midpoint| (midpoint * MIDPOINT_UNITS) as i16)
             };
             (scaled.map(midpoint), scaled.map(|lane| point(lane, at) ^ point(lane, at + 1)))
         };
@@ -87,10 +74,7 @@ impl Ladder {
         let (mean, unit) = (floats(&self.mean), floats(&self.unit));
         let (output_mean, output_unit) = (floats(&self.output_mean), floats(&self.output_unit));
         let xs: [_; PIXELS] = std::array::from_fn(|i| f32x8::from_slice(simd, &from[i * apart..][..LANES]));
-        let ys = xs.map(|x| {
-            let (low, high) = (((x - mean) / unit).ceil() + WHOLE).split();
-            low.to_bits().narrow(high.to_bits()).bitcast::<i16x8<S>>()
-        });
+        let ys = xs.map(|x| lattice::steps((x - mean) / unit));
         let mut found = [wholes(&self.lowest); PIXELS];
         let mut climb = |(midpoints, changes): &Rung| {
             let (midpoint, change) = (wholes(midpoints), wholes(changes));

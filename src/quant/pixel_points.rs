@@ -1,6 +1,6 @@
 //! Pixels with all their channels, each value mapped to the nearest point of its channel.
 
-use super::error::{QuantizationError, add_lanes, add_pixels};
+use super::error::{QuantizationError, add_lanes};
 use super::ladder::Ladder;
 use super::pixels::Pixels;
 use super::points::{LANES, Scaled, look_up};
@@ -11,7 +11,11 @@ const SIDE_BY_SIDE: usize = 4;
 
 /// Points for all channels of pixels, whose values lie side by side.
 pub struct PixelPoints<'s> {
-    lanes: Vec<Lanes<'s>>,
+    channels: usize,
+    /// The first of [`LANES`] channels, and their points, where these can be climbed.
+    climbed: Vec<(usize, Ladder)>,
+    /// And where they cannot.
+    looked_up: Vec<(usize, [&'s Scaled<'s>; LANES])>,
     /// Channels that are left.
     rest: &'s [Scaled<'s>],
 }
@@ -20,26 +24,37 @@ impl<'s> PixelPoints<'s> {
     /// One for each channel.
     pub fn new(channels: &'s [Scaled<'s>]) -> Self {
         let (lanes, rest) = channels.as_chunks::<LANES>();
-        PixelPoints { lanes: lanes.iter().map(Lanes::new).collect(), rest }
+        let mut points =
+            PixelPoints { channels: channels.len(), climbed: Vec::new(), looked_up: Vec::new(), rest };
+        for (index, lanes) in lanes.iter().enumerate() {
+            let lanes = lanes.each_ref();
+            match Ladder::new(lanes) {
+                Some(ladder) => points.climbed.push((index * LANES, ladder)),
+                None => points.looked_up.push((index * LANES, lanes)),
+            }
+        }
+        points
     }
 
     /// Writes the nearest point of its channel for every value of pixels: `to` is `[pixels, channels]`. Counts the errors of
     /// each channel.
     pub fn apply(&self, from: Pixels<'_>, to: &mut [f32], mut errors: Option<&mut [QuantizationError]>) {
-        let channels = self.lanes.len() * LANES + self.rest.len();
-        dispatch!(Level::new(), simd => self.climb(simd, from, to, errors.as_deref_mut()));
-        let others = self.lanes.iter().enumerate().filter(|(_, lanes)| lanes.ladder.is_none());
-        for (index, lanes) in others {
-            let first = index * LANES;
-            let from = Pixels { values: &from.values[first..], ..from };
-            let errors = errors.as_deref_mut().map(|errors| &mut errors[first..][..LANES]);
-            let to = &mut to[first..];
-            dispatch!(Level::new(), simd => lanes.look_up(simd, from, to, channels, errors));
+        if !self.climbed.is_empty() {
+            dispatch!(Level::new(), simd => self.climb(simd, from, to, errors.as_deref_mut()));
+        }
+        for (first, lanes) in &self.looked_up {
+            let from = Pixels { values: &from.values[*first..], ..from };
+            let to = &mut to[*first..];
+            let [noise, signal] =
+                dispatch!(Level::new(), simd => look_up(simd, *lanes, from, to, self.channels));
+            if let Some(errors) = errors.as_deref_mut() {
+                add_lanes(&mut errors[*first..], &noise, &signal);
+            }
         }
         for (index, scaled) in self.rest.iter().enumerate() {
-            let channel = self.lanes.len() * LANES + index;
+            let channel = self.channels - self.rest.len() + index;
             let values = from.values[channel..].iter().step_by(from.apart);
-            for (value, to) in values.zip(to[channel..].iter_mut().step_by(channels)) {
+            for (value, to) in values.zip(to[channel..].iter_mut().step_by(self.channels)) {
                 *to = scaled.of(*value);
                 if let Some(errors) = errors.as_deref_mut() {
                     errors[channel].add_one(*value, *to);
@@ -57,20 +72,21 @@ impl<'s> PixelPoints<'s> {
         to: &mut [f32],
         errors: Option<&mut [QuantizationError]>,
     ) {
-        let measured = if errors.is_some() { self.lanes.len() } else { 0 };
+        let measured = if errors.is_some() { self.climbed.len() } else { 0 };
         let mut sums = vec![[[0.0; LANES]; 2]; measured];
-        let channels = self.lanes.len() * LANES + self.rest.len();
-        let pixels = to.len() / channels;
+        let pixels = to.len() / self.channels;
         let together = pixels - pixels % SIDE_BY_SIDE;
         for at in (0..together).step_by(SIDE_BY_SIDE) {
-            from.skip(at + SIDE_BY_SIDE).fetch(SIDE_BY_SIDE, channels);
-            self.climb_by::<S, SIDE_BY_SIDE>(simd, at, from, (to, channels), &mut sums);
+            from.skip(at + SIDE_BY_SIDE).fetch(SIDE_BY_SIDE, self.channels);
+            self.climb_by::<S, SIDE_BY_SIDE>(simd, at, from, to, &mut sums);
         }
         for at in together..pixels {
-            self.climb_by::<S, 1>(simd, at, from, (to, channels), &mut sums);
+            self.climb_by::<S, 1>(simd, at, from, to, &mut sums);
         }
-        for (errors, [noise, signal]) in errors.into_iter().flat_map(|all| all.chunks_mut(LANES)).zip(&sums) {
-            add_lanes(errors, noise, signal);
+        if let Some(errors) = errors {
+            for ((first, _), [noise, signal]) in self.climbed.iter().zip(&sums) {
+                add_lanes(&mut errors[*first..], noise, signal);
+            }
         }
     }
 
@@ -81,44 +97,13 @@ impl<'s> PixelPoints<'s> {
         simd: S,
         at: usize,
         from: Pixels<'_>,
-        (to, channels): (&mut [f32], usize),
+        to: &mut [f32],
         sums: &mut [[[f32; LANES]; 2]],
     ) {
-        let (from, apart, to) = (&from.values[at * from.apart..], from.apart, &mut to[at * channels..]);
-        for (index, lanes) in self.lanes.iter().enumerate() {
-            let Some(ladder) = &lanes.ladder else { continue };
-            let (from, to) = (&from[index * LANES..], &mut to[index * LANES..]);
-            ladder.climb::<S, PIXELS>(simd, (from, apart), (to, channels), sums.get_mut(index));
-        }
-    }
-}
-
-/// Points for a few channels.
-struct Lanes<'s> {
-    scaled: &'s [Scaled<'s>; LANES],
-    ladder: Option<Ladder>,
-}
-
-impl<'s> Lanes<'s> {
-    fn new(scaled: &'s [Scaled<'s>; LANES]) -> Self {
-        Lanes { scaled, ladder: Ladder::new(scaled.each_ref()) }
-    }
-
-    /// The first values of each pixel; those of `to` are `channels` apart.
-    #[inline(always)]
-    fn look_up<S: Simd>(
-        &self,
-        simd: S,
-        from: Pixels<'_>,
-        to: &mut [f32],
-        channels: usize,
-        errors: Option<&mut [QuantizationError]>,
-    ) {
-        let targets = to.chunks_mut(channels).zip(from.iter(LANES));
-        targets.for_each(|(to, from)| to[..LANES].copy_from_slice(from));
-        look_up(simd, self.scaled.each_ref(), to, channels);
-        if let Some(errors) = errors {
-            add_pixels(errors, from, Pixels { values: to, apart: channels });
+        let (from, apart, to) = (&from.values[at * from.apart..], from.apart, &mut to[at * self.channels..]);
+        for (index, (first, ladder)) in self.climbed.iter().enumerate() {
+            let (from, to) = ((&from[*first..], apart), (&mut to[*first..], self.channels));
+            ladder.climb::<S, PIXELS>(simd, from, to, sums.get_mut(index));
         }
     }
 }
@@ -136,6 +121,7 @@ mod tests {
             [(1, 16, 4, 1.0), (5, 16, 4, 1.0), (8, 4, 4, 1.0), (19, 16, 4, 1.0), (19, 40, 4, 1.0)]
                 .into_iter()
                 .chain([(24, 3, 2, 1.0), (16, 16, 3, 1.0), (16, 16, 4, 40.0)])
+                .chain([(24, 200, 4, 1.0), (16, 200, 4, 40.0), (16, 40, 3, 1.0)])
         {
             let universal = UniversalSet::of(WordSets::new(sets).unwrap()).values();
             let mut draw =

@@ -1,14 +1,18 @@
 //! A sorted set of quantization points with constant-time nearest-point search.
 
+use super::lattice::{self, FARTHEST, MIDPOINT_UNITS, Table};
+use super::pixels::Pixels;
 use super::{Normalization, Quantizer, Summary};
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f32x8, i32x8};
+use fearless_simd::{Level, Simd, dispatch, f32x8};
 
 /// Most cells of the look-up table over [-1, 1]. Their width, 2^-10, is the least distance of two values of the 4-set
 /// universal set, so that no cell holds two midpoints of points chosen from it, and one comparison is enough.
 const MAX_CELLS: usize = 2048;
 const MIN_CELLS: usize = 32;
 
+/// Most points for which climbing from one to the next is faster than looking up.
+pub(super) const FEW: usize = 16;
 /// Values that are normalized side by side.
 pub(super) const LANES: usize = 8;
 /// Pixels, or so many times [`LANES`] values of a channel, that are searched for together: all but the look-up itself is
@@ -17,32 +21,30 @@ const STRIP: usize = 32;
 
 /// Up to 256 distinct quantization points, ascending, on the normalized axis [-1, 1].
 ///
-/// The nearest point is found through a table over [-1, 1]: a cell names the lowest point that is nearest to any
-/// value in it, and a fixed few comparisons with the midpoints finish the search. Any f32 is accepted. The table has as
-/// many cells as it takes for one comparison to do, up to 2048: some hundred bytes for 16 points.
+/// The nearest point is found through a table over [-1, 1]. Any f32 is accepted.
 #[derive(Debug, Clone)]
 pub struct Points {
     values: Box<[f32]>,
     /// `midpoints[i]` lies between points i and i + 1; infinite from the last point on.
     pub(super) midpoints: Box<[f32]>,
-    /// By cell.
-    first: Box<[u8]>,
-    comparisons: usize,
+    search: Search,
 }
 
-/// The cell of a value, of `2 * half`. Rounding keeps order and the cells' edges are exact, so a value can at most be taken
-/// for the lower edge of the cell above its own; what lies outside [-1, 1] falls into the outer cells.
-#[inline(always)]
-fn cell(y: f32, half: f32) -> usize {
+/// How the nearest point is found.
+#[derive(Debug, Clone)]
+enum Search {
+    /// At once: of many points on the lattice.
+    Table(Table),
+    /// A cell names the lowest point that is nearest to any value in it, and a fixed few comparisons with the midpoints finish
+    /// the search. There are as many cells as it takes for one comparison to do, up to 2048: some hundred bytes for 16 points.
+    Cells { first: Box<[u8]>, comparisons: usize },
+}
+
+/// The cell of a value, of so many. Rounding keeps order and the cells' edges are exact, so a value can at most be taken for
+/// the lower edge of the cell above its own; what lies outside [-1, 1] falls into the outer cells.
+fn cell(y: f32, count: usize) -> usize {
     // A float-to-integer `as` saturates; the bound is for the upper end.
-    (((y + 1.0) * half) as i32).clamp(0, 2 * half as i32 - 1) as usize
-}
-
-/// [`cell`] of several finite values.
-#[inline(always)]
-fn cell_of_lanes<S: Simd>(y: f32x8<S>, half: f32x8<S>) -> i32x8<S> {
-    let last = i32x8::truncate_from(half * 2.0) - 1;
-    i32x8::truncate_from_precise((y + 1.0) * half).max(0).min(last)
+    (((y + 1.0) * (count / 2) as f32) as usize).min(count - 1)
 }
 
 impl Points {
@@ -58,6 +60,16 @@ impl Points {
         values.truncate(256);
         let middle = |pair: &[f32]| ((f64::from(pair[0]) + f64::from(pair[1])) / 2.0) as f32;
         let midpoints: Vec<f32> = values.windows(2).map(middle).chain([f32::INFINITY]).collect();
+        let table =
+            (values.len() > FEW && lattice::holds(&values, 1.0)).then(|| Table::new(&values, &midpoints));
+        let search = match table.flatten() {
+            Some(table) => Search::Table(table),
+            None => Self::cells(&values, &midpoints),
+        };
+        Points { values: values.into(), midpoints: midpoints.into(), search }
+    }
+
+    fn cells(values: &[f32], midpoints: &[f32]) -> Search {
         let nearest = midpoints.windows(2).map(|pair| pair[1] - pair[0]).fold(f32::INFINITY, f32::min);
         let wanted = if nearest > 0.0 { (2.0 / nearest).ceil() as usize } else { MAX_CELLS };
         let cells = wanted.next_power_of_two().clamp(MIN_CELLS, MAX_CELLS);
@@ -72,16 +84,16 @@ impl Points {
             }
             comparisons = comparisons.max(low - start);
         }
-        Points { values: values.into(), midpoints: midpoints.into(), first: first.into(), comparisons }
+        Search::Cells { first: first.into(), comparisons }
     }
 
     /// Bytes of memory that they take.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.values) + size_of_val(&*self.midpoints) + self.first.len()
-    }
-
-    fn half(&self) -> f32 {
-        (self.first.len() / 2) as f32
+        let search = match &self.search {
+            Search::Table(table) => table.bytes(),
+            Search::Cells { first, .. } => first.len(),
+        };
+        size_of::<Self>() + size_of_val(&*self.values) + size_of_val(&*self.midpoints) + search
     }
 
     /// The points, ascending.
@@ -92,11 +104,16 @@ impl Points {
     /// Index of the point nearest to `y`; of two equally near, the lower. NaN gives the first point.
     #[inline]
     pub fn nearest(&self, y: f32) -> usize {
-        let mut index = self.first[cell(y, self.half())];
-        for _ in 0..self.comparisons {
-            index += u8::from(y > self.midpoints[usize::from(index)]);
+        match &self.search {
+            Search::Table(table) => table.nearest(y),
+            Search::Cells { first, comparisons } => {
+                let mut index = first[cell(y, first.len())];
+                for _ in 0..*comparisons {
+                    index += u8::from(y > self.midpoints[usize::from(index)]);
+                }
+                usize::from(index)
+            }
         }
-        usize::from(index)
     }
 }
 
@@ -122,7 +139,13 @@ impl<'p> Scaled<'p> {
     pub fn apply(&self, channel: &mut [f32]) {
         let whole = channel.len() - channel.len() % LANES;
         let (lanes, rest) = channel.split_at_mut(whole);
-        dispatch!(Level::new(), simd => look_up(simd, [self; LANES], lanes, LANES));
+        for to in lanes.chunks_mut(STRIP * LANES) {
+            let mut from = [0.0; STRIP * LANES];
+            let from = &mut from[..to.len()];
+            from.copy_from_slice(to);
+            let from = Pixels { values: from, apart: LANES };
+            dispatch!(Level::new(), simd => look_up(simd, [self; LANES], from, to, LANES));
+        }
         rest.iter_mut().for_each(|value| *value = self.of(*value));
     }
 
@@ -146,41 +169,53 @@ impl<'p> Scaled<'p> {
     }
 }
 
-/// The first values of each pixel, each with its own points.
+/// The first values of each pixel, each with its own points; those of `to` are so many values apart. Gives the sums of noise
+/// and signal of each channel.
 #[inline(always)]
-pub(super) fn look_up<S: Simd>(simd: S, lanes: [&Scaled; LANES], values: &mut [f32], pixel: usize) {
+pub(super) fn look_up<S: Simd>(
+    simd: S,
+    lanes: [&Scaled; LANES],
+    mut from: Pixels<'_>,
+    to: &mut [f32],
+    apart: usize,
+) -> [[f32; LANES]; 2] {
     let vector = |of: fn(&Scaled) -> f32| f32x8::simd_from(simd, lanes.map(of));
     let (mean, range) = (vector(|lane| lane.input.mean), vector(|lane| lane.input.range));
     let (output_mean, output_range) = (vector(|lane| lane.output.mean), vector(|lane| lane.output.range));
-    let half = vector(|lane| lane.points.half());
-    let (mut ys, mut cells) = ([[0.0f32; LANES]; STRIP], [[0i32; LANES]; STRIP]);
-    for strip in values.chunks_mut(STRIP * pixel) {
-        let pixels = strip.chunks(pixel).filter_map(|pixel| pixel.first_chunk::<LANES>());
+    let (mut noise, mut signal) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
+    let near = lanes.iter().all(|lane| lane.farthest <= FARTHEST);
+    let (mut ys, mut places) = ([[0.0f32; LANES]; STRIP], [[0i16; LANES]; STRIP]);
+    for to in to.chunks_mut(STRIP * apart) {
+        let (strip, rest) = from.split(STRIP);
+        from = rest;
         let mut count = 0;
-        for ((values, ys), cells) in pixels.zip(&mut ys).zip(&mut cells) {
+        for ((values, ys), places) in strip.iter(LANES).zip(&mut ys).zip(&mut places) {
             let y = (f32x8::from_slice(simd, values) - mean) / range;
             y.store_slice(ys);
-            cell_of_lanes(y, half).store_slice(cells);
+            lattice::places(lattice::steps(y * MIDPOINT_UNITS)).store_slice(places);
             count += 1;
         }
-        for (lane, scaled) in lanes.iter().enumerate() {
-            let Points { values, midpoints, first, comparisons, .. } = scaled.points;
-            let searched = ys.iter_mut().zip(&cells).take(count);
-            if *comparisons <= 1 {
-                for (ys, cells) in searched {
-                    let index = first[cells[lane] as usize];
-                    let above = ys[lane] > midpoints[usize::from(index)];
-                    ys[lane] = values[usize::from(index + u8::from(above))];
+        for (lane, Scaled { points, .. }) in lanes.iter().enumerate() {
+            let searched = ys.iter_mut().zip(&places).take(count);
+            match &points.search {
+                Search::Table(table) if near => {
+                    searched.for_each(|(ys, places)| ys[lane] = points.values[table.look_up(places[lane])]);
                 }
-            } else {
-                searched.for_each(|(ys, _)| ys[lane] = values[scaled.points.nearest(ys[lane])]);
+                _ => searched.for_each(|(ys, _)| ys[lane] = points.values[points.nearest(ys[lane])]),
             }
         }
-        let pixels = strip.chunks_mut(pixel).filter_map(|pixel| pixel.first_chunk_mut::<LANES>());
-        for (values, points) in pixels.zip(&ys) {
-            (f32x8::from_slice(simd, points) * output_range + output_mean).store_slice(values);
+        for ((x, to), points) in strip.iter(LANES).zip(to.chunks_mut(apart)).zip(&ys) {
+            let (x, q) =
+                (f32x8::from_slice(simd, x), f32x8::from_slice(simd, points) * output_range + output_mean);
+            q.store_slice(&mut to[..LANES]);
+            noise += (q - x) * (q - x);
+            signal += x * x;
         }
     }
+    let mut sums = [[0.0; LANES]; 2];
+    noise.store_slice(&mut sums[0]);
+    signal.store_slice(&mut sums[1]);
+    sums
 }
 
 impl Quantizer for Points {
@@ -230,7 +265,7 @@ mod tests {
     fn on_universal_points_every_midpoint_is_exact() {
         let universal = UniversalSet::of(WordSets::REFERENCE);
         let points = Points::new(universal.values().iter().copied().step_by(2).collect());
-        assert_eq!(points.comparisons, 1);
+        assert!(matches!(points.search, Search::Table(_)));
         for (i, pair) in points.values.windows(2).enumerate() {
             let middle = (pair[0] + pair[1]) / 2.0;
             assert_eq!(
