@@ -216,3 +216,15 @@ fn bundled_networks_run_as_on_tract() {
         runs_as_on_tract(&bytes, &[[1, 1], [1, 9], [7, 5], [16, 16], [31, 23]]);
     }
 }
+
+/// What a tab has for a worker, in bytes (`www/model/plan.js`).
+#[cfg(not(target_arch = "wasm32"))]
+const TAB: f64 = 2.9e9;
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn a_picture_of_1024_x_1024_fits_into_a_tab() {
+    let bytes = std::fs::read(format!("{}/onnx/edsr_x2.onnx", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let bytes_per_pixel = Network::load(&bytes).unwrap().bytes_per_pixel();
+    assert!(bytes_per_pixel * 1024.0 * 1024.0 < TAB, "{bytes_per_pixel}");
+}

@@ -130,6 +130,8 @@ pub struct Plan {
     pub clear: Vec<Vec<(usize, Frame)>>,
     /// By step, the buffer for a quantized copy of a convolution's input, which is no slot.
     pub copies: Vec<Option<Frame>>,
+    /// Number of values of the largest copy of a quantized layer's input: others are left as they are.
+    largest_copy: u64,
 }
 
 /// A buffer while it is planned.
@@ -161,7 +163,7 @@ impl Plan {
             .collect();
         roots[root_of[0]].first = 0;
         roots[root_of[graph.output]].last = graph.steps.len();
-        let mut copies = Vec::new();
+        let (mut copies, mut largest_copy) = (Vec::new(), 0);
         for (at, step) in graph.steps.iter().enumerate() {
             let root = &mut roots[root_of[step.output]];
             root.first = root.first.min(at);
@@ -173,12 +175,17 @@ impl Plan {
                     let border = border(&geometry, &layers[layer], shape);
                     roots[root_of[step.inputs[0]]].frame.grow(border);
                     let [before, after] = border;
-                    Some(Frame { shape, before, after })
+                    let frame = Frame { shape, before, after };
+                    if layers[layer].quantized {
+                        largest_copy = frame.values().max(largest_copy);
+                    }
+                    Some(frame)
                 }
                 _ => None,
             });
         }
-        let mut plan = Plan { places: vec![], slots: vec![], clear: vec![vec![]; graph.steps.len()], copies };
+        let clear = vec![vec![]; graph.steps.len()];
+        let mut plan = Plan { places: vec![], slots: vec![], clear, copies, largest_copy };
         let slot_of = plan.share(&roots, &root_of);
         plan.places = (0..graph.values)
             .map(|value| {
@@ -217,10 +224,9 @@ impl Plan {
         slot_of
     }
 
-    /// Bytes of all buffers, with the largest input of a convolution as planes and copied back.
+    /// Bytes of all buffers, with the largest input of a quantized layer as planes and copied back.
     pub fn bytes(&self) -> u64 {
-        let copy = self.copies.iter().flatten().map(Frame::values).max().unwrap_or(0);
-        let values = self.slots.iter().chain([&copy; 2]);
+        let values = self.slots.iter().chain([&self.largest_copy; 2]);
         values.fold(0u64, |sum, values| sum.saturating_add(*values)).saturating_mul(size_of::<f32>() as u64)
     }
 
