@@ -92,13 +92,13 @@ impl ChannelSummaries {
     }
 
     /// Adds the first channels of pixels.
+    #[inline(never)] // Once in the program is enough.
     pub fn add(&mut self, pixels: Pixels<'_>) {
         dispatch!(Level::new(), simd => self.add_with(simd, pixels));
     }
 
-    /// The same, in code that was made for these vectors.
     #[inline(always)]
-    pub fn add_with<S: Simd>(&mut self, simd: S, pixels: Pixels<'_>) {
+    fn add_with<S: Simd>(&mut self, simd: S, pixels: Pixels<'_>) {
         for (index, lanes) in self.lanes.iter_mut().enumerate() {
             let first = index * LANES;
             let count = LANES.min(self.channels - first);

@@ -223,7 +223,7 @@ impl Run {
             }
             if let Some(summaries) = &mut summaries {
                 let values = &these[..inside * output.channels];
-                summaries.add_with(simd, Pixels { values, apart: channels });
+                summaries.add(Pixels { values, apart: channels });
             }
             let start = place.origin + y * place.row + x * place.pixel;
             if work.shuffle.is_none() && place.pixel == channels {
