@@ -102,6 +102,7 @@ test("layers get bits of their own, by hand and under a budget", async () => {
   await openDrawer(page);
   await page.locator("#layer-bits summary").click();
   const rows = byId(page, "layer-bits").locator("tbody tr");
+  await rows.first().waitFor(); // Drawn once the browser says that the list is open.
   assert.equal(await rows.count(), 32);
   const before = await score(page, "psnr-dfsq");
   await rows.first().locator("select").nth(1).selectOption("2");
