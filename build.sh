@@ -27,7 +27,7 @@ usage: ./build.sh [command]
   bench    measure the speed of parts (benches/speed.rs)
   bench native [NETWORK:ROWSxCOLUMNS ...]
            measure it natively, beside onnxruntime for Python (benches/native.py)
-  bench web [NETWORK:ROWSxCOLUMNS ...]
+  bench web [NETWORK:ROWSxCOLUMNS[:BITS] ...]
            measure it in a headless browser, beside tract and onnxruntime-web (benches/web.mjs)
   bench memory [NETWORK:ROWSxCOLUMNS ...]
            measure the memory that a run takes of a worker (benches/memory.mjs)

@@ -1,5 +1,5 @@
 // Our engine beside tract and onnxruntime-web, in turn, in one headless Chromium and on one thread each.
-// ./build.sh bench web [NETWORK:ROWSxCOLUMNS ...]
+// ./build.sh bench web [NETWORK:ROWSxCOLUMNS[:BITS] ...], 4 bits where none are named
 import { readFile } from "node:fs/promises";
 import http from "node:http";
 import { createRequire } from "node:module";
@@ -20,6 +20,8 @@ if (!CASES.length) {
 }
 const RUNS = 5;
 const METHODS = ["fp32", "dfsq", "dfsq-opt", "min-max"];
+/** Most bits that every bundled network comes optimized for. */
+const OPTIMIZED = 4;
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
 
 const server = http.createServer(async ({ url }, answer) => {
@@ -37,19 +39,19 @@ const page = await browser.newPage();
 await page.goto(`http://127.0.0.1:${server.address().port}/`);
 const cell = (/** @type {string | number} */ text) => `${text}`.padStart(10);
 console.log(`${cpus()[0]?.model}; Chromium ${browser.version()}, onnxruntime-web ${process.env.ORT_VERSION}; one thread each, medians of ${RUNS} runs in ms`);
-console.log(`(bests in brackets); GFLOP/s count direct convolution's operations. 4 bits, but for full precision.\n`);
-console.log(["network".padEnd(16), ...["ort", "tract", ...METHODS, "fp32/ort", "dfsq/fp32", "opt/fp32", "mm/fp32", "GFLOP/s"].map(cell)].join(""));
+console.log(`(bests in brackets); GFLOP/s count direct convolution's operations. 4 bits where no others are named, but for full precision.\n`);
+console.log(["network".padEnd(18), ...["ort", "tract", ...METHODS, "fp32/ort", "dfsq/fp32", "opt/fp32", "mm/fp32", "GFLOP/s"].map(cell)].join(""));
 try {
   const ceiling = await page.evaluate(multiply, { network: Array.from(product(576)), runs: 2 * RUNS });
   console.log(`(the product of matrices alone: ${ceiling.toFixed(0)} GFLOP/s at best; 3x3 convolutions take a quarter of their multiplications)\n`);
   for (const name of CASES) {
-    const [, network, height, width] = name.match(/^(.+):(\d+)x(\d+)$/) ?? [];
-    const { times, operations } = await page.evaluate(measure, { network, height: Number(height), width: Number(width), runs: RUNS, methods: METHODS });
+    const [, network, height, width, bits = 4] = name.match(/^(.+):(\d+)x(\d+)(?::(\d))?$/) ?? [];
+    const { times, operations } = await page.evaluate(measure, { network, height: Number(height), width: Number(width), bits: Number(bits), runs: RUNS, methods: METHODS.filter((method) => method !== "dfsq-opt" || Number(bits) <= OPTIMIZED) });
     const median = Object.fromEntries(Object.entries(times).map(([what, list]) => [what, list.sort((a, b) => a - b)[list.length >> 1] ?? NaN]));
-    const ratio = (/** @type {string} */ a, /** @type {string} */ b) => ((median[a] ?? NaN) / (median[b] ?? NaN)).toFixed(2);
-    const shown = Object.entries(times).map(([what, list]) => `${median[what]?.toFixed(0)} (${list[0]?.toFixed(0)})`);
+    const ratio = (/** @type {string} */ a, /** @type {string} */ b) => (times[a] ? ((median[a] ?? NaN) / (median[b] ?? NaN)).toFixed(2) : "-");
+    const shown = ["ort", "tract", ...METHODS].map((what) => (times[what] ? `${median[what]?.toFixed(0)} (${times[what][0]?.toFixed(0)})` : "-"));
     const ratios = [ratio("fp32", "ort"), ...METHODS.slice(1).map((method) => ratio(method, "fp32")), (operations / (median.fp32 ?? NaN) / 1e6).toFixed(0)];
-    console.log([name.padEnd(16), ...[...shown, ...ratios].map(cell)].join(""));
+    console.log([name.padEnd(18), ...[...shown, ...ratios].map(cell)].join(""));
   }
 } finally {
   await browser.close();
@@ -77,10 +79,10 @@ async function multiply({ network, runs }) {
 
 /**
  * In the page: runs everything in turn.
- * @param {{network: string, height: number, width: number, runs: number, methods: string[]}} options
+ * @param {{network: string, height: number, width: number, bits: number, runs: number, methods: string[]}} options
  * @returns {Promise<{times: Record<string, number[]>, operations: number}>} milliseconds, and operations of a run
  */
-async function measure({ network, height, width, runs, methods }) {
+async function measure({ network, height, width, bits, runs, methods }) {
   const [ort, dfsq] = await Promise.all([import("/ort/ort.wasm.bundle.min.mjs"), import("/pkg/dfsq-tract.js")]);
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = "/ort/";
@@ -97,7 +99,7 @@ async function measure({ network, height, width, runs, methods }) {
     session.loadOptimized(optimized);
     return session;
   };
-  const upscale = (session, method) => session.upscale(picture, undefined, { ...dfsq.defaults().options, method }, () => true);
+  const upscale = (session, method) => session.upscale(picture, undefined, { ...dfsq.defaults().options, method, weightBits: bits, activationBits: bits }, () => true);
   const [session, tract] = [open(), open(true)];
   const work = { ort: () => peer.run({ [peer.inputNames[0]]: input }), tract: () => upscale(tract, "fp32") };
   for (const method of methods) {
