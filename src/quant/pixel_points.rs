@@ -11,18 +11,22 @@ const SIDE_BY_SIDE: usize = 4;
 
 /// Points for all channels of pixels, whose values lie side by side.
 pub struct PixelPoints<'s> {
-    channels: &'s [Scaled<'s>],
+    channels: usize,
     /// The first of [`LANES`] channels, and their points, where these can be climbed.
     climbed: Vec<(usize, Ladder)>,
     /// And where they cannot.
     looked_up: Vec<(usize, [&'s Scaled<'s>; LANES])>,
+    /// Channels that are left.
+    rest: &'s [Scaled<'s>],
 }
 
 impl<'s> PixelPoints<'s> {
     /// One for each channel.
     pub fn new(channels: &'s [Scaled<'s>]) -> Self {
-        let mut points = PixelPoints { channels, climbed: Vec::new(), looked_up: Vec::new() };
-        for (index, lanes) in channels.as_chunks::<LANES>().0.iter().enumerate() {
+        let (lanes, rest) = channels.as_chunks::<LANES>();
+        let mut points =
+            PixelPoints { channels: channels.len(), climbed: Vec::new(), looked_up: Vec::new(), rest };
+        for (index, lanes) in lanes.iter().enumerate() {
             let lanes = lanes.each_ref();
             match Ladder::new(lanes) {
                 Some(ladder) => points.climbed.push((index * LANES, ladder)),
@@ -35,37 +39,30 @@ impl<'s> PixelPoints<'s> {
     /// Writes the nearest point of its channel for every value of pixels: `to` is `[pixels, channels]`. Counts the errors of
     /// each channel.
     pub fn apply(&self, from: Pixels<'_>, to: &mut [f32], mut errors: Option<&mut [QuantizationError]>) {
-        let (count, pixels) = (self.channels.len(), to.len() / self.channels.len());
-        let together = pixels - pixels % SIDE_BY_SIDE;
         if !self.climbed.is_empty() {
-            let to = &mut to[..together * count];
             dispatch!(Level::new(), simd => self.climb(simd, from, to, errors.as_deref_mut()));
         }
         for (first, lanes) in &self.looked_up {
             let from = Pixels { values: &from.values[*first..], ..from };
             let to = &mut to[*first..];
-            let [noise, signal] = dispatch!(Level::new(), simd => look_up(simd, *lanes, from, to, count));
+            let [noise, signal] = look_up(*lanes, from, to, self.channels);
             if let Some(errors) = errors.as_deref_mut() {
                 add_lanes(&mut errors[*first..], &noise, &signal);
             }
         }
-        // What is left: a few pixels, and a few channels.
-        let climbed =
-            self.climbed.iter().flat_map(|(first, _)| *first..first + LANES).map(|at| (at, together));
-        let rest = (count - count % LANES..count).map(|channel| (channel, 0));
-        for (channel, first) in climbed.chain(rest) {
-            for pixel in first..pixels {
-                let value = from.values[pixel * from.apart + channel];
-                let quantized = self.channels[channel].of(value);
-                to[pixel * count + channel] = quantized;
+        for (index, scaled) in self.rest.iter().enumerate() {
+            let channel = self.channels - self.rest.len() + index;
+            let values = from.values[channel..].iter().step_by(from.apart);
+            for (value, to) in values.zip(to[channel..].iter_mut().step_by(self.channels)) {
+                *to = scaled.of(*value);
                 if let Some(errors) = errors.as_deref_mut() {
-                    errors[channel].add_one(value, quantized);
+                    errors[channel].add_one(*value, *to);
                 }
             }
         }
     }
 
-    /// What has ladders, a few pixels with all their channels at a time, which lie together: whole blocks of them.
+    /// What has ladders, a few pixels with all their channels at a time, which lie together.
     #[inline(always)]
     fn climb<S: Simd>(
         &self,
@@ -76,20 +73,36 @@ impl<'s> PixelPoints<'s> {
     ) {
         let measured = if errors.is_some() { self.climbed.len() } else { 0 };
         let mut sums = vec![[[0.0; LANES]; 2]; measured];
-        let count = self.channels.len();
-        let apart = from.apart;
-        for (at, to) in to.chunks_exact_mut(SIDE_BY_SIDE * count).enumerate() {
-            from.skip((at + 1) * SIDE_BY_SIDE).fetch(SIDE_BY_SIDE, count);
-            let from = &from.values[at * SIDE_BY_SIDE * apart..];
-            for (index, (first, ladder)) in self.climbed.iter().enumerate() {
-                let (from, to) = ((&from[*first..], apart), (&mut to[*first..], count));
-                ladder.climb::<S, SIDE_BY_SIDE>(simd, from, to, sums.get_mut(index));
-            }
+        let pixels = to.len() / self.channels;
+        let together = pixels - pixels % SIDE_BY_SIDE;
+        for at in (0..together).step_by(SIDE_BY_SIDE) {
+            from.skip(at + SIDE_BY_SIDE).fetch(SIDE_BY_SIDE, self.channels);
+            self.climb_by::<S, SIDE_BY_SIDE>(simd, at, from, to, &mut sums);
+        }
+        for at in together..pixels {
+            self.climb_by::<S, 1>(simd, at, from, to, &mut sums);
         }
         if let Some(errors) = errors {
             for ((first, _), [noise, signal]) in self.climbed.iter().zip(&sums) {
                 add_lanes(&mut errors[*first..], noise, signal);
             }
+        }
+    }
+
+    /// So many pixels from this one on.
+    #[inline(always)]
+    fn climb_by<S: Simd, const PIXELS: usize>(
+        &self,
+        simd: S,
+        at: usize,
+        from: Pixels<'_>,
+        to: &mut [f32],
+        sums: &mut [[[f32; LANES]; 2]],
+    ) {
+        let (from, apart, to) = (&from.values[at * from.apart..], from.apart, &mut to[at * self.channels..]);
+        for (index, (first, ladder)) in self.climbed.iter().enumerate() {
+            let (from, to) = ((&from[*first..], apart), (&mut to[*first..], self.channels));
+            ladder.climb::<S, PIXELS>(simd, from, to, sums.get_mut(index));
         }
     }
 }

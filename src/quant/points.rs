@@ -144,7 +144,7 @@ impl<'p> Scaled<'p> {
             let from = &mut from[..to.len()];
             from.copy_from_slice(to);
             let from = Pixels { values: from, apart: LANES };
-            dispatch!(Level::new(), simd => look_up(simd, [self; LANES], from, to, LANES));
+            look_up([self; LANES], from, to, LANES);
         }
         rest.iter_mut().for_each(|value| *value = self.of(*value));
     }
@@ -171,8 +171,18 @@ impl<'p> Scaled<'p> {
 
 /// The first values of each pixel, each with its own points; those of `to` are so many values apart. Gives the sums of noise
 /// and signal of each channel.
+#[inline(never)] // Once in the program is enough.
+pub(super) fn look_up(
+    lanes: [&Scaled; LANES],
+    from: Pixels<'_>,
+    to: &mut [f32],
+    apart: usize,
+) -> [[f32; LANES]; 2] {
+    dispatch!(Level::new(), simd => look_up_with(simd, lanes, from, to, apart))
+}
+
 #[inline(always)]
-pub(super) fn look_up<S: Simd>(
+fn look_up_with<S: Simd>(
     simd: S,
     lanes: [&Scaled; LANES],
     mut from: Pixels<'_>,

@@ -7,6 +7,7 @@ use crate::matrix::{self, Panels};
 use crate::network::Layer;
 use crate::padded::PaddedImage;
 use crate::parallel;
+use crate::quant::{ChannelSummaries, Pixels};
 use crate::winograd;
 use fearless_simd::{Level, Simd, dispatch};
 use std::ops::Range;
@@ -115,6 +116,20 @@ pub struct Scratch {
     pub lines: Vec<f32>,
     /// Row and column of each of them; those beyond the image are to be left.
     pub positions: Vec<[usize; 2]>,
+}
+
+impl Scratch {
+    /// Adds the batch's pixels of so many channels to what is known of them.
+    pub fn add_to(&self, summaries: &mut ChannelSummaries, output: Shape, channels: usize) {
+        let mut lines = &self.lines[..];
+        for run in self.positions.chunk_by(|a, b| output.has(*a) == output.has(*b)) {
+            let (values, others) = lines.split_at(run.len() * output.channels);
+            lines = others;
+            if output.has(run[0]) {
+                summaries.add(Pixels { values, apart: channels });
+            }
+        }
+    }
 }
 
 /// Values that a batch's scratch memory should hold at most: a part of the second-level cache.

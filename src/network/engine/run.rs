@@ -154,7 +154,10 @@ impl Run {
                 }
             });
             for scratch in &scratches[..count] {
-                dispatch!(level, simd => self.store(simd, target, work, scratch, summaries.as_mut()));
+                dispatch!(level, simd => self.store(simd, target, work, scratch));
+                if let Some(summaries) = &mut summaries {
+                    scratch.add_to(summaries, work.output, target.shape.channels);
+                }
             }
         }
         if let Some(quantized) = &mut quantized {
@@ -201,16 +204,9 @@ impl Run {
         }
     }
 
-    /// Puts a finished batch in its place, and adds it to what is known of its channels.
+    /// Puts a finished batch in its place.
     #[inline(always)]
-    fn store<S: Simd>(
-        &mut self,
-        simd: S,
-        place: Place,
-        work: &Work,
-        scratch: &Scratch,
-        mut summaries: Option<&mut ChannelSummaries>,
-    ) {
+    fn store<S: Simd>(&mut self, simd: S, place: Place, work: &Work, scratch: &Scratch) {
         let output = work.output;
         let (slot, channels) = (&mut self.slots[place.slot], place.shape.channels);
         let mut lines = &scratch.lines[..];
@@ -220,10 +216,6 @@ impl Run {
             let ([y, x], inside) = (run[0], output.width.saturating_sub(run[0][1]).min(run.len()));
             if y >= output.height || inside == 0 {
                 continue;
-            }
-            if let Some(summaries) = &mut summaries {
-                let values = &these[..inside * output.channels];
-                summaries.add(Pixels { values, apart: channels });
             }
             let start = place.origin + y * place.row + x * place.pixel;
             if work.shuffle.is_none() && place.pixel == channels {
