@@ -64,17 +64,8 @@ pub fn main() -> ExitCode {
         dfsq::network::round_as_browsers_do();
     }
     interrupt::watch();
-    let result = match cli.command {
-        Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Upscale(arguments) => upscale::run(&arguments),
-        Command::Calibrate(arguments) => calibrate::run(&arguments),
-        Command::Optimize(arguments) => optimize::run(&arguments),
-        Command::Assign(arguments) => assign::run(&arguments),
-        Command::Eval(arguments) => eval::run(&arguments, cli.fast),
-        Command::Merge(arguments) => merge::run(&arguments),
-        Command::Report(arguments) => report::run(&arguments),
-        Command::Ablate(arguments) => ablate::run(&arguments),
-    };
+    // On one of the pool's threads, which works with the others; this one would wait for them, and wake them, each time.
+    let result = rayon::scope(|_| run(&cli));
     let passed_over = passed_over::report();
     match result {
         Ok(()) if passed_over => ExitCode::FAILURE,
@@ -87,5 +78,19 @@ pub fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(Cli { command, fast }: &Cli) -> anyhow::Result<()> {
+    match command {
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Upscale(arguments) => upscale::run(arguments),
+        Command::Calibrate(arguments) => calibrate::run(arguments),
+        Command::Optimize(arguments) => optimize::run(arguments),
+        Command::Assign(arguments) => assign::run(arguments),
+        Command::Eval(arguments) => eval::run(arguments, *fast),
+        Command::Merge(arguments) => merge::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
+        Command::Ablate(arguments) => ablate::run(arguments),
     }
 }

@@ -70,21 +70,16 @@ impl Ladder {
         sums: Option<&mut [[f32; LANES]; 2]>,
     ) {
         let floats = |lanes: &[f32; LANES]| f32x8::from_slice(simd, lanes);
-        let wholes = |lanes: &[i16; LANES]| i16x8::from_slice(simd, lanes);
         let (mean, unit) = (floats(&self.mean), floats(&self.unit));
         let (output_mean, output_unit) = (floats(&self.output_mean), floats(&self.output_unit));
         let xs: [_; PIXELS] = std::array::from_fn(|i| f32x8::from_slice(simd, &from[i * apart..][..LANES]));
         let ys = xs.map(|x| lattice::steps((x - mean) / unit));
-        let mut found = [wholes(&self.lowest); PIXELS];
-        let mut climb = |(midpoints, changes): &Rung| {
-            let (midpoint, change) = (wholes(midpoints), wholes(changes));
-            for i in 0..PIXELS {
-                found[i] ^= ys[i].simd_gt(midpoint).to_vector() & change;
-            }
-        };
-        climb(&self.first);
+        let mut found = [i16x8::from_slice(simd, &self.lowest); PIXELS];
+        step(simd, &self.first, &ys, &mut found);
         for rungs in &self.rungs {
-            rungs.iter().for_each(&mut climb);
+            for rung in rungs {
+                step(simd, rung, &ys, &mut found);
+            }
         }
         let mut qs = xs;
         for i in 0..PIXELS {
@@ -103,6 +98,20 @@ impl Ladder {
             noises.store_slice(noise);
             signals.store_slice(signal);
         }
+    }
+}
+
+/// Climbs a rung where values lie above its midpoint. A closure would not become a part of code for wider vectors.
+#[inline(always)]
+fn step<S: Simd, const PIXELS: usize>(
+    simd: S,
+    (midpoints, changes): &Rung,
+    values: &[i16x8<S>; PIXELS],
+    found: &mut [i16x8<S>; PIXELS],
+) {
+    let [midpoint, change] = [midpoints, changes].map(|lanes| i16x8::from_slice(simd, lanes));
+    for i in 0..PIXELS {
+        found[i] ^= values[i].simd_gt(midpoint).to_vector() & change;
     }
 }
 
