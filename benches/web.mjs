@@ -18,7 +18,8 @@ if (!CASES.length) {
     for (const size of ["64x64", "61x83", "128x128", "256x256"]) CASES.push(`${network}:${size}`);
   }
 }
-const RUNS = 5;
+/** Rounds, in each of which everything runs once: at least, and at most where they are short. */
+const ROUNDS = { least: 5, most: 25, seconds: 15 };
 const METHODS = ["fp32", "dfsq", "dfsq-opt", "min-max"];
 /** Most bits that every bundled network comes optimized for. */
 const OPTIMIZED = 4;
@@ -38,24 +39,31 @@ const browser = await chromium.launch({ executablePath: process.env.BROWSER, arg
 const page = await browser.newPage();
 await page.goto(`http://127.0.0.1:${server.address().port}/`);
 const cell = (/** @type {string | number} */ text) => `${text}`.padStart(10);
-console.log(`${cpus()[0]?.model}; Chromium ${browser.version()}, onnxruntime-web ${process.env.ORT_VERSION}; one thread each, medians of ${RUNS} runs in ms`);
-console.log(`(bests in brackets); GFLOP/s count direct convolution's operations. 4 bits where no others are named, but for full precision.\n`);
+console.log(`${cpus()[0]?.model}; Chromium ${browser.version()}, onnxruntime-web ${process.env.ORT_VERSION}; one thread each, medians of ${ROUNDS.least} to ${ROUNDS.most} runs in ms`);
+console.log(`(bests in brackets), and of the ratios of the runs of one round; GFLOP/s count direct convolution's operations.`);
+console.log(`4 bits where no others are named, but for full precision.\n`);
 console.log(["network".padEnd(18), ...["ort", "tract", ...METHODS, "fp32/ort", "dfsq/fp32", "opt/fp32", "mm/fp32", "GFLOP/s"].map(cell)].join(""));
 try {
-  const ceiling = await page.evaluate(multiply, { network: Array.from(product(576)), runs: 2 * RUNS });
+  const ceiling = await page.evaluate(multiply, { network: Array.from(product(576)), runs: 10 });
   console.log(`(the product of matrices alone: ${ceiling.toFixed(0)} GFLOP/s at best; 3x3 convolutions take a quarter of their multiplications)\n`);
   for (const name of CASES) {
     const [, network, height, width, bits = 4] = name.match(/^(.+):(\d+)x(\d+)(?::(\d))?$/) ?? [];
-    const { times, operations } = await page.evaluate(measure, { network, height: Number(height), width: Number(width), bits: Number(bits), runs: RUNS, methods: METHODS.filter((method) => method !== "dfsq-opt" || Number(bits) <= OPTIMIZED) });
-    const median = Object.fromEntries(Object.entries(times).map(([what, list]) => [what, list.sort((a, b) => a - b)[list.length >> 1] ?? NaN]));
-    const ratio = (/** @type {string} */ a, /** @type {string} */ b) => (times[a] ? ((median[a] ?? NaN) / (median[b] ?? NaN)).toFixed(2) : "-");
-    const shown = ["ort", "tract", ...METHODS].map((what) => (times[what] ? `${median[what]?.toFixed(0)} (${times[what][0]?.toFixed(0)})` : "-"));
-    const ratios = [ratio("fp32", "ort"), ...METHODS.slice(1).map((method) => ratio(method, "fp32")), (operations / (median.fp32 ?? NaN) / 1e6).toFixed(0)];
+    const { times, operations } = await page.evaluate(measure, { network, height: Number(height), width: Number(width), bits: Number(bits), rounds: ROUNDS, methods: METHODS.filter((method) => method !== "dfsq-opt" || Number(bits) <= OPTIMIZED) });
+    const ratio = (/** @type {string} */ a, /** @type {string} */ b) => times[a]?.map((time, round) => time / (times[b]?.[round] ?? NaN));
+    const shown = ["ort", "tract", ...METHODS].map((what) => (times[what] ? `${median(times[what]).toFixed(0)} (${Math.min(...times[what]).toFixed(0)})` : "-"));
+    const pairs = [ratio("fp32", "ort"), ...METHODS.slice(1).map((method) => ratio(method, "fp32"))];
+    const ratios = [...pairs.map((pair) => (pair ? median(pair).toFixed(2) : "-")), (operations / median(times.fp32 ?? []) / 1e6).toFixed(0)];
     console.log([name.padEnd(18), ...[...shown, ...ratios].map(cell)].join(""));
   }
 } finally {
   await browser.close();
   server.close();
+}
+
+/** @param {number[]} list */
+function median(list) {
+  const sorted = list.toSorted((a, b) => a - b);
+  return ((sorted[(list.length - 1) >> 1] ?? NaN) + (sorted[list.length >> 1] ?? NaN)) / 2;
 }
 
 /**
@@ -79,10 +87,10 @@ async function multiply({ network, runs }) {
 
 /**
  * In the page: runs everything in turn.
- * @param {{network: string, height: number, width: number, bits: number, runs: number, methods: string[]}} options
+ * @param {{network: string, height: number, width: number, bits: number, rounds: typeof ROUNDS, methods: string[]}} options
  * @returns {Promise<{times: Record<string, number[]>, operations: number}>} milliseconds, and operations of a run
  */
-async function measure({ network, height, width, bits, runs, methods }) {
+async function measure({ network, height, width, bits, rounds, methods }) {
   const [ort, dfsq] = await Promise.all([import("/ort/ort.wasm.bundle.min.mjs"), import("/pkg/dfsq-tract.js")]);
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = "/ort/";
@@ -108,12 +116,14 @@ async function measure({ network, height, width, bits, runs, methods }) {
     work[method] = () => upscale(own, method);
   }
   const times = Object.fromEntries(Object.keys(work).map((name) => [name, []]));
-  for (let run = 0; run <= runs; run++) {
+  // The first runs prepare weights and plans.
+  for (const once of Object.values(work)) await once();
+  const begin = performance.now();
+  for (let round = 0; round < rounds.least || (round < rounds.most && performance.now() - begin < rounds.seconds * 1e3); round++) {
     for (const [name, once] of Object.entries(work)) {
       const start = performance.now();
       await once();
-      // The first run prepares weights and plans.
-      if (run > 0) times[name].push(performance.now() - start);
+      times[name].push(performance.now() - start);
     }
   }
   return { times, operations: 2 * session.info().macsPerPixel * width * height };
