@@ -84,7 +84,12 @@ fn mixed_bits(
     session.load_optimized(&file).with_context(|| path.display().to_string())?;
     let variants = session.info().optimization.variants;
     let variant = variants.into_iter().find(|variant| variant.mixed == Some(bits));
-    let variant = variant.with_context(|| format!("{} has no mixed bits for {bits}", path.display()))?;
+    let variant = variant.with_context(|| {
+        format!(
+            "{} has no mixed bits for {bits}: made without --mixed {bits}, or the same bits everywhere were best",
+            path.display()
+        )
+    })?;
     let layers = session.network().layers();
     let named = |layer: usize| (layers[layer].name.clone(), variant.bits[layer]);
     Ok(Layer::quantized(layers).map(named).collect())
