@@ -146,26 +146,27 @@ pub fn assign_by_runs<E>(
     let mut errors = HashMap::from([(best.1.clone(), best.0)]);
     let mut tilt = [0i32; 2];
     for direction in 0..2 {
+        let start = (best.0, tilt);
+        // Both ways, since either may begin with a step that gains a little by chance.
         for step in [1, -1] {
-            if tilt[direction] != 0 {
-                // The other way is where it came from.
-                break;
-            }
-            while (tilt[direction] + step).abs() <= MAX_STEPS {
-                let mut next = tilt;
-                next[direction] += step;
-                let tilted = tilted(layers, next.map(|steps| TILT.powi(steps)));
+            let (mut before, mut at) = start;
+            while (at[direction] + step).abs() <= MAX_STEPS {
+                at[direction] += step;
+                let tilted = tilted(layers, at.map(|steps| TILT.powi(steps)));
                 let Some(bits) = assign(&tilted, widths, budget, average_bits) else { break };
                 let error = match errors.get(&bits) {
                     Some(known) => *known,
                     None => *errors.entry(bits.clone()).or_insert(run(&bits)?),
                 };
                 // NaN is the worst.
-                if error.total_cmp(&best.0).is_gt() {
+                if error.total_cmp(&before).is_gt() {
                     break;
                 }
-                best = (error, bits);
-                tilt = next;
+                before = error;
+                if error.total_cmp(&best.0).is_lt() {
+                    best = (error, bits);
+                    tilt = at;
+                }
             }
         }
     }
@@ -379,6 +380,21 @@ mod tests {
         let layers = layers(&mut fastrand::Rng::with_seed(3), 8);
         let stopped = assign_by_runs(&layers, &widths(), Budget::Bits, 4.0, |_| Err("stopped"));
         assert_eq!(stopped, Err("stopped"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_little_gained_one_way_does_not_hide_the_other() {
+        let (layers, widths) = (layers(&mut fastrand::Rng::with_seed(5), 8), widths());
+        let at = |steps: i32| {
+            let tilted = tilted(&layers, [TILT.powi(steps), 1.0]);
+            assign(&tilted, &widths, Budget::BitOps, 4.0).unwrap()
+        };
+        let known = [(0, 1.0), (1, 0.99), (-1, 1.0), (-2, 0.5)].map(|(steps, error)| (at(steps), error));
+        let run = |bits: &[[BitWidth; 2]]| {
+            let error = known.iter().find(|(of, _)| of == bits).map_or(2.0, |(_, error)| *error);
+            Ok::<_, ()>(error)
+        };
+        assert_eq!(assign_by_runs(&layers, &widths, Budget::BitOps, 4.0, run), Ok(Some(at(-2))));
     }
 
     #[wasm_bindgen_test(unsupported = test)]
