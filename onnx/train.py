@@ -11,9 +11,11 @@ held out for validation. Runs on a GPU where there is one; convolutions in bfloa
 import argparse
 import copy
 import csv
+import itertools
 import math
 import pathlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
@@ -27,6 +29,7 @@ import networks
 HELD_OUT = 20  # every HELD_OUT-th image is for validation
 AVERAGING = 0.999  # decay of the running average of the weights
 REDUCED = [0.9, 0.8, 0.7, 0.6]  # training images are seen at these sizes too
+LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss}
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
 
 
@@ -43,10 +46,12 @@ def arguments():
     budget.add_argument("--steps", type=int, help="budget of steps")
     parser.add_argument("--batch", type=int, default=16, help="patches per step")
     parser.add_argument("--patch", type=int, default=32, help="low-resolution pixels along a patch's side")
+    parser.add_argument("--loss", choices=LOSSES, default="l1", help="l2 is what PSNR measures, for the end of a training")
     parser.add_argument("--rate", type=float, default=5e-4, help="highest learning rate")
     parser.add_argument("--warm-up", type=int, default=250, help="steps to the highest learning rate")
     parser.add_argument("--check-every", type=float, default=4, help="minutes between checks")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that cut patches ahead of the steps (default: none; a GPU needs some)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -59,35 +64,40 @@ def pair(path, scale, size=1):
     width, height = (side - side % scale for side in image.size)
     high = image.crop((0, 0, width, height))
     low = high.resize((width // scale, height // scale), Image.Resampling.BICUBIC)
-    return np.asarray(low), np.asarray(high)
+    return np.array(low), np.array(high)
 
 
 def images_in(folders):
     return [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
 
 
-def batch(pairs, step, options):
-    """Random patches, turned, mirrored, their colours permuted; the same for the same seed and step, so that resuming repeats nothing."""
-    rng = np.random.default_rng([options.seed, step])
-    side, scale = options.patch, options.scale
-    lows, highs = [], []
-    for _ in range(options.batch):
-        low, high = pairs[rng.integers(len(pairs))]
-        top, left = rng.integers(low.shape[0] - side + 1), rng.integers(low.shape[1] - side + 1)
-        low = low[top : top + side, left : left + side]
-        high = high[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
-        turns, mirror = rng.integers(4), rng.integers(2)
-        colours = rng.permutation(3) if rng.integers(2) else slice(None)
-        for patch, into in ((low, lows), (high, highs)):
-            patch = np.rot90(patch[:, :, colours], turns)
-            into.append(patch[:, ::-1] if mirror else patch)
-    return to_tensor(np.stack(lows)), to_tensor(np.stack(highs))
+class Batches(torch.utils.data.Dataset):
+    """By number of step: random patches, turned, mirrored, their colours permuted, u8 [n, h, w, 3] in low and in high
+    resolution; the same for the same seed and step, so that resuming repeats nothing."""
+
+    def __init__(self, pairs, options):
+        self.pairs, self.options = pairs, options
+
+    def __getitem__(self, step):
+        rng = np.random.default_rng([self.options.seed, step])
+        side, scale = self.options.patch, self.options.scale
+        lows, highs = [], []
+        for _ in range(self.options.batch):
+            low, high = self.pairs[rng.integers(len(self.pairs))]
+            top, left = rng.integers(low.shape[0] - side + 1), rng.integers(low.shape[1] - side + 1)
+            low = low[top : top + side, left : left + side]
+            high = high[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
+            turns, mirror = rng.integers(4), rng.integers(2)
+            colours = rng.permutation(3) if rng.integers(2) else slice(None)
+            for patch, into in ((low, lows), (high, highs)):
+                patch = np.rot90(patch[:, :, colours], turns)
+                into.append(patch[:, ::-1] if mirror else patch)
+        return np.stack(lows), np.stack(highs)
 
 
-def to_tensor(images):
-    """u8 [n, h, w, 3] to f32 [n, 3, h, w] in 0..1."""
-    tensor = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float().div_(255)
-    return tensor.contiguous(memory_format=torch.channels_last)
+def to_tensor(images, device):
+    """u8 [n, h, w, 3] to f32 [n, 3, h, w] in 0..1, its channels last in memory."""
+    return torch.as_tensor(images).to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
 
 
 def luma(image):
@@ -96,11 +106,12 @@ def luma(image):
 
 
 @torch.no_grad()
+@torch.backends.cudnn.flags(enabled=True, benchmark=False)  # every image has another size
 def psnr_y(network, pairs, scale, device):
     """Mean PSNR in dB on Y, without a border of `scale` pixels."""
     scores = []
     for low, high in pairs:
-        output = network(to_tensor(low[None]).to(device)).clamp(0, 1).mul(255).round()
+        output = network(to_tensor(low[None], device)).clamp(0, 1).mul(255).round()
         difference = luma(output[0].cpu().numpy().transpose(1, 2, 0)) - luma(high)
         scores.append(10 * math.log10(255**2 / np.mean(difference[scale:-scale, scale:-scale] ** 2)))
     return float(np.mean(scores))
@@ -149,13 +160,13 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.best = state["progress"]
 
-    def take_step(self, low, high, rate, precision):
-        """One update; returns the L1 loss of the batch."""
+    def take_step(self, low, high, loss_of, rate, precision):
+        """One update; returns the loss of the batch, on the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with precision:
             output = self.network(low)
-        loss = F.l1_loss(output, high)
+        loss = loss_of(output, high)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 0.5)
@@ -165,7 +176,7 @@ class Run:
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.network.parameters()):
                 kept.lerp_(new, 1 - decay)
-        return loss.item()
+        return loss.detach()
 
 
 def has_bfloat16(device):
@@ -179,13 +190,14 @@ def main():
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
 
     paths = images_in(options.data)
     kept = [path for index, path in enumerate(paths) if index % HELD_OUT]
-    training = [pair(path, options.scale, size) for path in kept for size in [1, *REDUCED]]
+    with ThreadPoolExecutor() as pool:
+        training = list(pool.map(lambda given: pair(given[0], options.scale, given[1]), itertools.product(kept, [1, *REDUCED])))
     training = [both for both in training if min(both[0].shape[:2]) >= options.patch]
     validation = [pair(path, options.scale) for path in paths[::HELD_OUT]]
     checks = [pair(path, options.scale) for path in images_in([options.checks])] if options.checks else []
@@ -215,28 +227,37 @@ def main():
         with (options.out / "log.csv").open("a", newline="") as file:
             writer = csv.writer(file)
             if file.tell() == 0:
-                writer.writerow(["step", "seconds", "l1", "rate", "validation", "validation_average", "benchmark"])
+                writer.writerow(["step", "seconds", "loss", "rate", "validation", "validation_average", "benchmark"])
             writer.writerow(row)
         run.save(checkpoint)
         print(
-            f"{progress():6.1%} {run.seconds:6.0f} s step {run.step} L1 {loss:.5f} rate {rate:.1e} validation "
+            f"{progress():6.1%} {run.seconds:6.0f} s step {run.step} {options.loss} {loss:.3g} rate {rate:.1e} validation "
             f"{row[4]:.3f} average {row[5]:.3f} benchmark {benchmark:.3f} dB",
             flush=True,
         )
 
+    batches = torch.utils.data.DataLoader(
+        Batches(training, options),
+        batch_size=None,
+        sampler=itertools.count(run.step),
+        num_workers=options.workers,
+        pin_memory=device.type == "cuda",
+    )
     losses, rate, next_check = [], 0.0, run.seconds + 60 * options.check_every
-    while progress() < 1:
-        started = time.monotonic()
+    started = time.monotonic()
+    for low, high in batches:
+        if progress() >= 1:
+            break
         rate = options.rate * min(1, (run.step + 1) / options.warm_up)
         rate *= 0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress()))
-        low, high = batch(training, run.step, options)
-        losses.append(run.take_step(low.to(device), high.to(device), rate, precision))
+        losses.append(run.take_step(to_tensor(low, device), to_tensor(high, device), LOSSES[options.loss], rate, precision))
         run.seconds += time.monotonic() - started
         if run.seconds >= next_check and progress() < 1:
-            check(float(np.mean(losses)), rate)
+            check(torch.stack(losses).mean().item(), rate)
             losses, next_check = [], run.seconds + 60 * options.check_every
+        started = time.monotonic()
     if losses:
-        check(float(np.mean(losses)), rate)
+        check(torch.stack(losses).mean().item(), rate)
 
 
 if __name__ == "__main__":
