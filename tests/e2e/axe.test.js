@@ -34,13 +34,15 @@ for (const colorScheme of ["light", "dark"]) {
   });
 }
 
-test("no width from 360 to 2560 pixels scrolls sideways", async () => {
+test("no width from 360 to 2560 pixels scrolls sideways, nor do the scores from 901 on", async () => {
   const page = await open();
   await drop(page, await png(page, 64, 48));
   await state(page, "done");
   await page.locator("compare-view .pane.shown").first().click();
-  for (const width of [360, 390, 480, 768, 901, 1180, 1440, 2200, 2560]) {
+  const fits = (selector) => page.locator(selector).evaluate((element) => element.scrollWidth <= element.clientWidth);
+  for (const width of [360, 390, 480, 768, 901, 1180, 1280, 1366, 1440, 2200, 2560]) {
     await page.setViewportSize({ width, height: 900 });
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width} pixels`);
+    assert.ok(await fits("html"), `the page, ${width} pixels`);
+    if (width > 900) assert.ok(await fits(".results .table-frame"), `the scores, ${width} pixels`);
   }
 });
