@@ -41,6 +41,7 @@ usage: ./build.sh [command]
            measure calibrating, optimizing and measuring layers, also in the tab (benches/learning.mjs)
   bench growth [PICTURE.svg]
            measure, and draw, how a run's time grows with pixels, features and blocks (benches/growth.mjs)
+  pictures make the README's pictures of the page anew (docs/pictures.mjs)
   fuzz [TARGET [SECONDS]]
            change networks, made files, images and links one thing at a time until something breaks (tests/fuzz): one of
            network, made_files, image, quantizers, link; for an hour
@@ -377,6 +378,7 @@ case ${1:-all} in
       *) usage >&2; die "there is no bench $2" ;;
     esac
     ;;
+  pictures) build; setup_page_tests; setup_browser; node docs/pictures.mjs ;;
   fuzz) fuzz "${@:2}" ;;
   help | -h | --help) usage ;;
   *) usage >&2; die "there is no command $1" ;;

@@ -1,0 +1,28 @@
+// Makes the README's pictures of the page anew, as Chromium shows it with the networks that lie beside it. ./build.sh pictures
+import { byId, open, setBits, start, state, stop } from "../tests/e2e/browser.js";
+
+/** The parrot at 3 bits, with the quality over all bits. @param {"light" | "dark"} colorScheme @param {number} height */
+async function shown(colorScheme, height) {
+  const page = await open("", { colorScheme, viewport: { width: 1280, height } });
+  await setBits(page, "weight-bits", 3);
+  await byId(page, "sample-parrot").click();
+  await state(page, "done");
+  await byId(page, "close-hints").click();
+  await byId(page, "fill-quality").click();
+  for (const busy of ["enabled", "disabled"]) await page.locator(`[data-testid="cancel"]:${busy}`).waitFor();
+  return page;
+}
+
+await start();
+const compare = await shown("light", 760);
+const why = await shown("dark", 1050);
+await byId(why, "layer-list").selectOption("body.7.conv2");
+await byId(why, "figure-histogram").locator("svg").waitFor();
+await why.locator(".noise").evaluate((panel) => scrollTo(0, panel.getBoundingClientRect().top - 64));
+for (const [name, page] of Object.entries({ compare, why })) {
+  const path = new URL(`page-${name}.jpg`, import.meta.url).pathname;
+  await page.waitForTimeout(1000); // Until what moves stands still.
+  await page.screenshot({ path, type: "jpeg", quality: 90 });
+  console.log(path);
+}
+await stop();
