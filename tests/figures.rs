@@ -134,3 +134,20 @@ fn quality_over_bits_passes_over_what_is_not_known() {
     };
     check("quality", figures::quality(&request));
 }
+
+#[test]
+fn quality_over_bits_says_by_a_number_where_min_max_is_far_below() {
+    let line = |losses: [f64; 5]| losses.map(|loss| 36.2 - loss).to_vec();
+    let request = QualityRequest {
+        style: Style::default(),
+        widths: vec![2, 3, 4, 6, 8],
+        decibels: [
+            line([0.9, 0.2, 0.1, 0.0, 0.0]),
+            line([1.9, 0.4, 0.1, 0.0, 0.0]),
+            line([29.1, 10.3, 0.6, 0.1, 0.0]),
+        ],
+        full: 36.2,
+        selected: 1,
+    };
+    check("quality-below", figures::quality(&request));
+}

@@ -6,6 +6,10 @@ use crate::Result;
 use plotters::prelude::*;
 use serde::Deserialize;
 
+/// How far below all other values min-max is still shown in its place, in dB: where it fails, by 30 dB and more, the others
+/// would be one line.
+const SHOWN_BELOW: f64 = 3.0;
+
 /// What [`quality`] is drawn from.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -23,14 +27,20 @@ pub struct QualityRequest {
     pub selected: usize,
 }
 
-/// A picture's quality over bits: a line for each method, and full precision dashed. Widths stand side by side evenly.
+/// A picture's quality over bits: a line for each method, and full precision dashed. Widths stand side by side evenly. Where
+/// min-max is far below all others, a triangle at the lower end says by a number where.
 ///
 /// # Errors
 /// [`Error::Figure`](crate::Error::Figure) where it cannot be drawn.
 pub fn quality(request: &QualityRequest) -> Result<String> {
     let QualityRequest { style, widths, decibels, full, selected } = request;
     let palette = style.palette();
-    let y = extent(decibels.iter().flatten().copied().chain([*full]));
+    let known = |lines: &[Vec<f64>]| -> Vec<f64> {
+        lines.iter().flatten().chain([full]).copied().filter(|v| v.is_finite()).collect()
+    };
+    let others = known(&decibels[..2]).into_iter().reduce(f64::min);
+    let floor = others.map_or(f64::NEG_INFINITY, |lowest| lowest - SHOWN_BELOW);
+    let y = extent(known(decibels).into_iter().map(|v| v.max(floor)));
     let end = widths.len().max(1) as f64 - 0.5;
     svg(style, |area| {
         let name = |x: &f64| {
@@ -57,10 +67,27 @@ pub fn quality(request: &QualityRequest) -> Result<String> {
                 .map_err(fail)?;
         }
         for (values, colour) in decibels.iter().zip([palette.dfsq_opt, palette.dfsq, palette.min_max]).rev() {
-            let points =
-                || values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| (i as f64, *v));
-            chart.draw_series(LineSeries::new(points(), colour.stroke_width(2))).map_err(fail)?;
-            chart.draw_series(points().map(|p| Circle::new(p, 4, colour.filled()))).map_err(fail)?;
+            let points: Vec<(f64, f64)> = values
+                .iter()
+                .enumerate()
+                .filter(|(_, v)| v.is_finite())
+                .map(|(i, v)| (i as f64, *v))
+                .collect();
+            let lines = points.windows(2).filter_map(|ends| above(floor, ends[0], ends[1]));
+            chart
+                .draw_series(lines.map(|ends| PathElement::new(ends, colour.stroke_width(2))))
+                .map_err(fail)?;
+            let (seen, below): (Vec<_>, Vec<_>) = points.into_iter().partition(|(_, v)| *v >= floor);
+            chart
+                .draw_series(seen.into_iter().map(|point| Circle::new(point, 4, colour.filled())))
+                .map_err(fail)?;
+            chart
+                .draw_series(below.into_iter().map(|(x, v)| {
+                    EmptyElement::at((x, floor))
+                        + Polygon::new(vec![(-5, -8), (5, -8), (0, 0)], colour.filled())
+                        + Text::new(format!("{v:.1}"), (9, -9), key(&colour))
+                }))
+                .map_err(fail)?;
         }
         let right = area.dim_in_pixel().0 as i32;
         let keys = [
@@ -74,4 +101,13 @@ pub fn quality(request: &QualityRequest) -> Result<String> {
         area.draw_text("full", &key(&palette.ink), (right - 68, 4)).map_err(fail)?;
         Ok(Plot::of(&chart))
     })
+}
+
+/// The part of a line that is not below `floor`.
+fn above(floor: f64, from: (f64, f64), to: (f64, f64)) -> Option<[(f64, f64); 2]> {
+    let cut = |end: (f64, f64), other: (f64, f64)| {
+        let share = (floor - end.1) / (other.1 - end.1);
+        if end.1 >= floor { end } else { (end.0 + share * (other.0 - end.0), floor) }
+    };
+    (from.1.max(to.1) >= floor).then(|| [cut(from, to), cut(to, from)])
 }
