@@ -1,4 +1,4 @@
-// Makes the README's pictures of the page anew, as Chromium shows it with the networks that lie beside it. ./build.sh pictures
+// Makes the README's pictures anew: the page in Chromium, with the networks that lie beside it. ./build.sh pictures
 import { byId, open, setBits, start, state, stop } from "../tests/e2e/browser.js";
 
 /** The parrot at 3 bits, with the quality over all bits. @param {"light" | "dark"} colorScheme @param {number} height */
