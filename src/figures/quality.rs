@@ -73,21 +73,18 @@ pub fn quality(request: &QualityRequest) -> Result<String> {
                 .filter(|(_, v)| v.is_finite())
                 .map(|(i, v)| (i as f64, *v))
                 .collect();
-            let lines = points.windows(2).filter_map(|ends| above(floor, ends[0], ends[1]));
-            chart
-                .draw_series(lines.map(|ends| PathElement::new(ends, colour.stroke_width(2))))
-                .map_err(fail)?;
-            let (seen, below): (Vec<_>, Vec<_>) = points.into_iter().partition(|(_, v)| *v >= floor);
-            chart
-                .draw_series(seen.into_iter().map(|point| Circle::new(point, 4, colour.filled())))
-                .map_err(fail)?;
-            chart
-                .draw_series(below.into_iter().map(|(x, v)| {
-                    EmptyElement::at((x, floor))
-                        + Polygon::new(vec![(-5, -8), (5, -8), (0, 0)], colour.filled())
-                        + Text::new(format!("{v:.1}"), (9, -9), key(&colour))
-                }))
-                .map_err(fail)?;
+            for ends in points.windows(2).filter_map(|ends| above(floor, ends[0], ends[1])) {
+                chart.draw_series(LineSeries::new(ends, colour.stroke_width(2))).map_err(fail)?;
+            }
+            for (x, v) in points {
+                if v >= floor {
+                    chart.draw_series([Circle::new((x, v), 4, colour.filled())]).map_err(fail)?;
+                } else {
+                    let (left, bottom) = chart.backend_coord(&(x, floor));
+                    area.draw_text(&format!("▼ {v:.1}"), &key(&colour), (left - 6, bottom - 12))
+                        .map_err(fail)?;
+                }
+            }
         }
         let right = area.dim_in_pixel().0 as i32;
         let keys = [
