@@ -4,11 +4,11 @@
 use common::{Builder, integers};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dfsq::image_io::Picture;
-use dfsq::network::{Engine, Network, Planes, Properties};
+use dfsq::network::{Engine, LoadOptions, Network, Planes};
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{
-    ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, PointSettings, Points, UniversalSet,
-    WordSets,
+    ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, PointSettings, Points,
+    SubsetQuantizer, UniversalSet, WordSets,
 };
 use dfsq::session::{Method, Options, Session};
 use std::hint::black_box;
@@ -29,11 +29,18 @@ fn activations(criterion: &mut Criterion) {
     let mut rng = fastrand::Rng::with_seed(0);
     let values: Vec<f32> = (0..64 * SIDE * SIDE).map(|_| rng.f32() + rng.f32() + rng.f32() - 1.5).collect();
     let universal = UniversalSet::of(WordSets::REFERENCE);
-    let every = |step: usize| Points::new(universal.values().iter().copied().step_by(step).collect());
-    let subset = |step: usize| ActivationQuantizer::Subset {
-        points: vec![every(step); 64],
-        normalizer: Normalizer::Sample { subtract_mean: true },
-        denormalization_bits: BitWidth::FULL,
+    let every = |step: usize| {
+        Points::new(universal.values().iter().copied().step_by(step).collect()).expect("few points")
+    };
+    let subset = |step: usize| {
+        ActivationQuantizer::Subset(
+            SubsetQuantizer::new(
+                vec![every(step); 64],
+                Normalizer::Sample { subtract_mean: true },
+                BitWidth::FULL,
+            )
+            .expect("points"),
+        )
     };
     let quantizers = [
         ("subset 4 bits", subset(24)),
@@ -89,12 +96,13 @@ fn convolutions(criterion: &mut Criterion) {
             .sample_size(20)
             .throughput(Throughput::Elements((inputs * outputs * side * side) as u64 * (SIDE * SIDE) as u64));
         let bytes = around(inputs, outputs, side);
-        for engine in [Engine::Own, Engine::Tract] {
-            let network = Network::load_with(&bytes, Properties::new(), Some(engine)).expect("a network");
+        for engine in [Engine::Native, Engine::Tract] {
+            let network = Network::load_with(&bytes, &LoadOptions::on(engine)).expect("a network");
             let plan = network.plan([SIDE, SIDE]).expect("a plan");
+            let full = network.full_precision();
             let input = Planes { channels: 3, height: SIDE, width: SIDE, values: vec![0.5; 3 * SIDE * SIDE] };
             group.bench_function(format!("{engine:?}"), |bencher| {
-                bencher.iter(|| network.run(&plan, input.clone(), &[], &mut ()).map(black_box))
+                bencher.iter(|| plan.run(&input, &full, &mut (), &()).map(black_box))
             });
         }
     }
@@ -140,7 +148,7 @@ fn forward(criterion: &mut Criterion) {
             };
             let prepared = session.prepare(&options).expect("calibrated");
             group.bench_function(name, |bencher| {
-                bencher.iter(|| session.upscale(&picture, &prepared, &mut ()).map(black_box))
+                bencher.iter(|| session.upscale(&picture, &prepared, &mut (), &()).map(black_box))
             });
         }
         group.bench_function("change of bit width", |bencher| {

@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (reference, low) = benchmark_pair(&part, scale)?;
 
     let upscale = |options: &Options| -> dfsq::Result<Picture> {
-        Ok(session.upscale(&low, &session.prepare(options)?, &mut ())?.picture)
+        Ok(session.upscale(&low, &session.prepare(options)?, &mut (), &())?.picture)
     };
     let (full, quantized) = (upscale(&Options::full_precision())?, upscale(&Options::default())?);
     let score = |picture: &Picture, reference: &Picture| metrics::score(picture, reference, scale);

@@ -5,6 +5,7 @@ use crate::calibration::Calibration;
 use crate::network::{Layer, Network, Observer, Tap};
 use crate::quant::{Granularity, Histogram, Normalization, Normalizer, PointSettings};
 use serde::Serialize;
+use std::ops::ControlFlow;
 
 /// Bins of [`ChannelSummary::histogram`] over [-1, 1].
 pub const HISTOGRAM_BINS: usize = 128;
@@ -73,7 +74,7 @@ impl Observer for Analyzer<'_> {
         self.network.layers()[layer].quantized
     }
 
-    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
+    fn tap(&mut self, tap: Tap<'_>) -> Result<ControlFlow<()>> {
         let pixels = (tap.values.len() / tap.channels).max(1);
         let normalizer = self.normalizers[tap.layer];
         let common = match self.granularity {
@@ -87,7 +88,7 @@ impl Observer for Analyzer<'_> {
                 .ok_or_else(|| self.network.non_finite(tap.layer, c))?;
             self.sample.layers[tap.layer].push(summary);
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 

@@ -100,7 +100,7 @@ impl Calibration {
             if *widths.get_or_insert_with(|| own.clone()) != own {
                 return Err(Error::Calibration(format!("it has other widths for the layer {}", layer.name)));
             }
-            let groups = settings.granularity.groups(layer.inputs);
+            let groups = settings.granularity.groups(layer.conv.inputs());
             let points = own.into_iter().map(|width| {
                 let most = width.levels().unwrap_or(0);
                 let name = format!("{prefix}{}", width.bits());

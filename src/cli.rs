@@ -30,7 +30,7 @@ use std::process::ExitCode;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Use fused multiply-add where tract runs the network, because our own engine lacks an operator: faster, but rounds
+    /// Use fused multiply-add where tract runs the network, because the native engine lacks an operator: faster, but rounds
     /// differently from a browser. At low bit widths that moves scores by some 0.02 dB
     #[arg(long, global = true)]
     fast: bool,

@@ -25,8 +25,8 @@ pub enum Error {
     /// The bytes are not an ONNX network that this program can run.
     #[error("cannot use this network: {0}")]
     Network(String),
-    /// The network has something that our own engine lacks, and must run there: it is asked for, or the program has no tract.
-    #[error("cannot use this network: our own engine lacks {0}")]
+    /// The network has something that the native engine lacks, and must run there: it is asked for, or the program has no tract.
+    #[error("cannot use this network: the native engine lacks {0}")]
     Lacking(String),
     /// A run would hold more than a program here can have.
     #[error(

@@ -1,10 +1,9 @@
-//! Images: decoding and encoding, resizing, and the way to and from a network's numbers.
+//! Images: decoding and encoding, resizing, luma and chroma.
 
 mod resize;
 
 pub use resize::{downscale, upscale};
 
-use crate::network::{Colour, Convention, Planes};
 use crate::{Error, Result};
 use image::imageops::{
     flip_horizontal_in_place, flip_vertical_in_place, rotate90, rotate180_in_place, rotate270,
@@ -175,62 +174,26 @@ fn from_luma(y: f64, cb: f64, cr: f64) -> [f64; 3] {
     [y + 1.596_026_79 * cr, y - 0.391_762_29 * cb - 0.812_967_65 * cr, y + 2.017_232_14 * cb]
 }
 
-fn to_byte(value: f64) -> u8 {
+/// A level, clamped and rounded.
+pub(crate) fn to_byte(value: f64) -> u8 {
     // The cast saturates: below 0 becomes 0, above 255 becomes 255.
     (value + 0.5).floor() as u8
 }
 
-/// The network's input for a picture, values in 0..`range` less the mean.
-pub fn to_planes(picture: &Picture, convention: &Convention) -> Planes {
-    let (factor, offset) = (convention.range / 255.0, convention.mean);
-    let plane = |slot: usize, source: usize| {
-        picture.rgb().map(move |pixel| f32::from(pixel[source]) * factor - offset[slot])
-    };
-    let values = match convention.colour {
-        Colour::Rgb => (0..3).flat_map(|c| plane(c, c)).collect(),
-        Colour::Bgr => (0..3).flat_map(|c| plane(c, 2 - c)).collect(),
-        Colour::Y => picture.rgb().map(|pixel| luma(pixel) as f32 * factor - offset[0]).collect(),
-    };
-    Planes { channels: convention.colour.channels(), height: picture.height, width: picture.width, values }
+/// The pixel with the chroma of another and this luma.
+pub(crate) fn with_luma(luma: f64, pixel: [u8; 3]) -> [u8; 3] {
+    let [cb, cr] = chroma(pixel);
+    from_luma(luma, cb, cr).map(to_byte)
 }
 
-/// The picture that the network's output shows, clamped and rounded to 8 bits. Alpha, and chroma where the network
-/// knows luma only, come from `input` by bicubic interpolation.
-///
-/// # Errors
-/// [`Error::Network`] if the output holds NaN or does not have the size that the convention promises.
-pub fn from_planes(output: &Planes, input: &Picture, convention: &Convention) -> Result<Picture> {
-    let (width, height) = (input.width * convention.scale, input.height * convention.scale);
-    if (output.channels, output.width, output.height) != (convention.colour.channels(), width, height) {
-        return Err(Error::Network(format!(
-            "its output has {} x {} pixels instead of {width} x {height}",
-            output.width, output.height
-        )));
-    }
-    if output.values.iter().any(|v| v.is_nan()) {
-        return Err(Error::Network("its output holds NaN".into()));
-    }
-    let pixels = width * height;
-    let level = |plane: usize, slot: usize, i: usize| {
-        f64::from((output.values[plane * pixels + i] + convention.mean[slot]) / convention.range) * 255.0
-    };
-    let rgb: Vec<u8> = match convention.colour {
-        Colour::Rgb => (0..pixels).flat_map(|i| [0, 1, 2].map(|c| to_byte(level(c, c, i)))).collect(),
-        Colour::Bgr => (0..pixels).flat_map(|i| [2, 1, 0].map(|c| to_byte(level(c, c, i)))).collect(),
-        Colour::Y => {
-            let enlarged = upscale(input, convention.scale);
-            let pixel = |(i, pixel): (usize, [u8; 3])| {
-                let [cb, cr] = chroma(pixel);
-                from_luma(level(0, 0, i), cb, cr).map(to_byte)
-            };
-            enlarged.rgb().enumerate().flat_map(pixel).collect()
-        }
-    };
-    Ok(if input.is_opaque() {
-        Picture::from_rgb(width, height, &rgb)
+/// A picture `scale` times as large as `input`, of these colours over white, with its alpha by bicubic interpolation.
+pub(crate) fn with_alpha_of(input: &Picture, scale: usize, rgb: &[u8]) -> Picture {
+    let (width, height) = (input.width * scale, input.height * scale);
+    if input.is_opaque() {
+        Picture::from_rgb(width, height, rgb)
     } else {
-        Picture::off_white(width, height, &rgb, &resize::upscale_alpha(input, convention.scale))
-    })
+        Picture::off_white(width, height, rgb, &resize::upscale_alpha(input, scale))
+    }
 }
 
 #[cfg(test)]
@@ -238,28 +201,10 @@ mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    fn convention(colour: Colour, range: f32) -> Convention {
-        Convention { scale: 1, range, colour, mean: [0.1, 0.2, 0.3], size: None, assumed: vec![] }
-    }
-
     fn noise(width: usize, height: usize) -> Picture {
         let mut rng = fastrand::Rng::with_seed(9);
         let rgb: Vec<u8> = (0..3 * width * height).map(|_| rng.u8(..)).collect();
         Picture::from_rgb(width, height, &rgb)
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn pixels_survive_the_way_to_the_network_and_back() {
-        let picture = noise(7, 5);
-        for colour in [Colour::Rgb, Colour::Bgr, Colour::Y] {
-            for range in [1.0, 255.0] {
-                let convention = convention(colour, range);
-                let planes = to_planes(&picture, &convention);
-                assert_eq!(from_planes(&planes, &picture, &convention).unwrap(), picture);
-            }
-        }
-        let bgr = to_planes(&picture, &convention(Colour::Bgr, 255.0));
-        assert!((bgr.values[0] - (f32::from(picture.rgba[2]) - 0.1)).abs() < 1e-4);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

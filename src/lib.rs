@@ -69,7 +69,7 @@
 //! session.load_calibration(&std::fs::read("onnx/edsr_x2.calibration")?)?;
 //! let prepared = session.prepare(&Options::default())?;
 //! let picture = Picture::decode(&std::fs::read("photograph.jpg")?)?;
-//! let enlarged = session.upscale(&picture, &prepared, &mut ())?.picture;
+//! let enlarged = session.upscale(&picture, &prepared, &mut (), &())?.picture;
 //! std::fs::write("enlarged.png", enlarged.encode_png()?)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -80,13 +80,11 @@ pub mod error;
 pub mod figures;
 pub mod hash;
 pub mod image_io;
-mod matrix;
 pub mod metrics;
 pub mod mixed_precision;
 pub mod network;
 pub mod optimize;
 pub mod optimized;
-mod padded;
 pub mod parallel;
 pub mod quant;
 pub mod session;
@@ -94,7 +92,6 @@ pub mod statistics;
 pub mod tensor_file;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
-mod winograd;
 
 pub use error::{Error, Result};
 

@@ -1,57 +1,52 @@
 //! Super-resolution networks: read, understood, and run.
 //!
-//! A network is read once. For every image size it is laid out once in a [`Plan`]; weights and activation quantizers are
-//! handed to each run, so changing them costs nothing there. Our own engine runs it; where that lacks an operator, `tract`
-//! does, in programs that were built with it.
+//! A network is read once ([`graph`]). For every image size it is laid out once in a [`Plan`]; weights and activation
+//! quantizers are handed to each run, so changing them costs nothing there. The native engine runs it; where that lacks an
+//! operator, `tract` does, in programs that were built with it.
 
 mod convention;
-mod engine;
+mod execution;
+mod graph;
 mod layers;
+mod limits;
+mod native;
 mod onnx;
-mod own;
 mod plan;
-mod prefix;
-mod run;
+mod planes;
 #[cfg(feature = "tract")]
 mod tract;
+mod trial;
+mod weights;
 
-pub use convention::{Colour, Convention, Properties};
-pub(crate) use engine::everywhere;
+pub use convention::{Colour, Convention, Properties, ValueRange};
+pub(crate) use execution::Visit;
+pub use execution::{Observer, Tap};
+pub use graph::{Conv, Pads, Window};
 pub use layers::{Layer, Rule};
-pub use plan::Plan;
-pub(crate) use prefix::Prefix;
-pub use run::{LayerQuantization, Observer, Tap, Visit, Weights};
+pub(crate) use native::{full_convolution, matrix, padded, winograd};
+pub(crate) use plan::Prefix;
+pub use plan::{Output, Plan};
+pub use planes::Planes;
 #[cfg(feature = "tract")]
 pub use tract::round_as_browsers_do;
+pub use weights::{LayerQuantization, Quantized, Weights};
 
 use crate::{Error, Result};
-use convention::{PROBE_SIZE, Stated};
-use layers::Found;
-use onnx::DeclaredInput;
-use own::Own;
-use run::Form;
-use std::sync::{Arc, Mutex};
-
-/// A batch of one: planar f32 values, shape `[channels, height, width]`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Planes {
-    /// Channels.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// The values, row by row, channel by channel.
-    pub values: Vec<f32>,
-}
+use convention::Stated;
+use execution::non_finite;
+use graph::Graph;
+use layers::Layers;
+use limits::{MAX_BYTES_PER_PIXEL, MAX_FIXED_PIXELS};
+use native::Native;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A network that was read and understood.
 pub struct Network {
     name: Option<String>,
-    layers: Vec<Layer>,
-    /// By layer, `[out, in / groups, height, width]`.
-    kernels: Vec<Vec<f32>>,
-    runner: Runner,
+    layers: Arc<Layers>,
+    engine: Box<dyn execution::Engine>,
+    /// What the native engine lacks, where tract is the engine.
+    lacking: Option<String>,
     rule: Rule,
     convention: Convention,
     parameters: usize,
@@ -62,57 +57,76 @@ pub struct Network {
     plans: Mutex<Vec<([usize; 3], Arc<Plan>)>>,
 }
 
-enum Runner {
-    Own(Own),
-    #[cfg(feature = "tract")]
-    Tract(Box<tract::Tract>),
-}
-
 /// What runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
 pub enum Engine {
     /// Ours: the same result, bit for bit, on every machine.
-    Own,
+    Native,
     /// tract, which has more operators; not in every program.
     Tract,
 }
 
-impl Runner {
-    /// Our own engine where it has all that the network needs, unless one is asked for.
-    fn read(
-        model: &onnx::Model,
-        graph: &onnx::Graph,
-        layers: &[Layer],
-        channels: usize,
-        engine: Option<Engine>,
-    ) -> Result<Self> {
-        let lacking = match (engine, Own::read(graph, layers, channels)) {
-            (None | Some(Engine::Own), Ok(own)) => return Ok(Runner::Own(own)),
-            (Some(Engine::Own), Err(lacking)) => return Err(Error::Lacking(lacking)),
-            (None, Err(lacking)) => lacking,
-            (Some(Engine::Tract), _) => "nothing: tract was asked for".to_owned(),
-        };
-        #[cfg(feature = "tract")]
-        return Ok(Runner::Tract(Box::new(tract::Tract::read(model, graph, channels, lacking)?)));
-        #[cfg(not(feature = "tract"))]
-        {
-            let _ = model;
-            Err(Error::Lacking(lacking))
+impl std::str::FromStr for Engine {
+    type Err = Error;
+
+    /// `own` is an older name of the native engine.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "native" | "own" => Ok(Engine::Native),
+            "tract" => Ok(Engine::Tract),
+            _ => Err(Error::Option("choose native or tract".into())),
         }
     }
 }
 
-/// Largest declared input that a network of one size may have.
-const MAX_FIXED_PIXELS: u64 = 4 << 20;
+impl std::fmt::Display for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Engine::Native => "native",
+            Engine::Tract => "tract",
+        })
+    }
+}
 
-/// Most bytes that a run may hold for each pixel of its image; the bundled networks hold up to 15 kB.
-const MAX_BYTES_PER_PIXEL: f64 = 1e6;
+/// How a network is read, beside its file.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Believed where the file is silent.
+    pub listed: Properties,
+    /// Believed whatever the file says.
+    pub stated: Properties,
+    /// What must run it; without, the native engine does, or tract where that lacks something.
+    pub engine: Option<Engine>,
+}
 
-/// Most values of one tensor, for an image of so many pixels: the paper's RDN has 1024 channels side by side, 16 times as many
-/// values come before a fourfold enlargement. Networks that make more of it are not for images.
-fn most_values(pixels: u64) -> u64 {
-    pixels.saturating_mul(1 << 14).max(1 << 24)
+impl LoadOptions {
+    /// To be run by this engine.
+    pub fn on(engine: Engine) -> Self {
+        LoadOptions { engine: Some(engine), ..LoadOptions::default() }
+    }
+}
+
+/// Plans kept at a time; a folder of images often has a few sizes.
+const PLANS: usize = 4;
+
+/// The engine for a graph, with what the native one lacks.
+type Chosen = (Box<dyn execution::Engine>, Option<String>);
+
+/// The native engine where it has all that the network needs, unless one is asked for.
+fn choose(graph: &Graph, layers: &Arc<Layers>, channels: usize, engine: Option<Engine>) -> Result<Chosen> {
+    let lacking = match engine {
+        Some(Engine::Tract) => "nothing: tract was asked for".to_owned(),
+        None | Some(Engine::Native) => match Native::read(graph, layers.clone(), channels, trial::SIZE) {
+            Ok(native) => return Ok((Box::new(native), None)),
+            Err(lacking) => lacking,
+        },
+    };
+    #[cfg(feature = "tract")]
+    if engine != Some(Engine::Native) {
+        let tract = tract::Tract::read(graph, layers.clone(), channels, trial::SIZE)?;
+        return Ok((Box::new(tract), Some(lacking)));
+    }
+    Err(Error::Lacking(lacking))
 }
 
 impl Network {
@@ -121,22 +135,24 @@ impl Network {
     /// # Errors
     /// [`Error::Network`] says what is wrong with it, [`Error::Lacking`] what it has that cannot be run here.
     pub fn load(bytes: &[u8]) -> Result<Self> {
-        Self::load_with(bytes, Properties::new(), None)
+        Self::load_with(bytes, &LoadOptions::default())
     }
 
-    /// As [`Network::load`]; where the file is silent, `properties` are believed. `engine` is what must run it; otherwise
-    /// our own does, or where that lacks something, tract.
+    /// As [`Network::load`], with what is known beside the file.
     ///
     /// # Errors
     /// As [`Network::load`], also for the properties.
-    pub fn load_with(bytes: &[u8], mut properties: Properties, engine: Option<Engine>) -> Result<Self> {
+    pub fn load_with(bytes: &[u8], options: &LoadOptions) -> Result<Self> {
         let model = onnx::parse(bytes)?;
+        let mut properties = options.listed.clone();
         properties.extend(model.metadata_props.iter().map(|p| (p.key.clone(), p.value.clone())));
+        properties.extend(options.stated.clone());
         let stated = Stated::read(&properties)?;
-        let graph = model.graph.as_ref().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
-        let Found { rule, layers, kernels } = layers::find(graph)?;
-        let declared = DeclaredInput::of(graph);
-        let channels = stated.colour.map(Colour::channels).or(declared.channels).unwrap_or(layers[0].inputs);
+        let graph = Graph::read(model)?;
+        let (rule, layers) = layers::find(&graph)?;
+        let declared = graph.declared();
+        let of_layer = layers[0].conv.inputs();
+        let channels = stated.colour.map(Colour::channels).or(declared.channels).unwrap_or(of_layer);
         let (colour, guessed) = match (stated.colour, channels) {
             (Some(colour), _) => (colour, None),
             (None, 1) => (Colour::Y, None),
@@ -145,32 +161,40 @@ impl Network {
                 return Err(Error::Network(format!("its input has {other} channels, not 1 or 3")));
             }
         };
-        let weights = graph.initializer.iter().filter(|t| t.data_type == onnx::Tensor::FLOAT);
+        let weights = graph.tensors().iter().filter(|t| t.data_type == onnx::Tensor::FLOAT);
         let weights = weights.filter(|t| t.dims.len() == 4 || t.dims.len() == 1);
         let parameters = weights.filter_map(onnx::length).sum();
-        let runner = Runner::read(&model, graph, &layers, channels, engine)?;
+        let kernels = graph.convolutions().map(|(_, convolution)| convolution.kernels.clone()).collect();
+        let layers = Arc::new(Layers::new(layers, kernels));
+        let (engine, lacking) = choose(&graph, &layers, channels, options.engine)?;
+        drop(graph);
         let mut network = Network {
             name: stated.name.clone(),
             layers,
-            kernels,
-            runner,
+            engine,
+            lacking,
             rule,
             convention: Convention {
                 scale: 1,
-                range: 1.0,
                 colour,
-                mean: stated.mean.unwrap_or_default(),
+                input: ValueRange::UNIT,
+                output: ValueRange::UNIT,
                 size: None,
                 assumed: guessed.into_iter().collect(),
+                doubt: None,
             },
             parameters,
             positions: vec![],
             bytes_per_pixel: 0.0,
             plans: Mutex::default(),
         };
-        match (network.probe(&stated, PROBE_SIZE), declared.size) {
+        let ranges = [
+            stated.input.or_else(|| declared.bytes[0].then_some(ValueRange::BYTE)),
+            stated.output.or_else(|| declared.bytes[1].then_some(ValueRange::BYTE)),
+        ];
+        match (network.probe(&stated, ranges, trial::SIZE), declared.size) {
             (Err(_), Some(size)) if size[0] as u64 * size[1] as u64 <= MAX_FIXED_PIXELS => {
-                network.probe(&stated, size)?;
+                network.probe(&stated, ranges, size)?;
                 network.convention.size = Some(size);
             }
             (free, _) => free?,
@@ -178,23 +202,22 @@ impl Network {
         Ok(network)
     }
 
-    /// Finds scale, range and each layer's share of the work for a small picture, which is run where the file does not state
-    /// the range.
-    fn probe(&mut self, stated: &Stated, size: [usize; 2]) -> Result<()> {
+    /// Finds scale, ranges and each layer's share of the work for a small picture, which is run where the ranges are not known.
+    fn probe(&mut self, stated: &Stated, ranges: [Option<ValueRange>; 2], size: [usize; 2]) -> Result<()> {
         let ([height, width], channels) = (size, self.convention.colour.channels());
         let plan = self.plan(size)?;
         let pixels = (height * width) as f64;
-        self.positions = plan.areas.iter().map(|area| *area as f64 / pixels).collect();
-        self.bytes_per_pixel = plan.peak_bytes as f64 / pixels;
+        self.positions = plan.areas().iter().map(|area| *area as f64 / pixels).collect();
+        self.bytes_per_pixel = plan.bytes() as f64 / pixels;
         if self.bytes_per_pixel > MAX_BYTES_PER_PIXEL {
             let kilobytes = (self.bytes_per_pixel / 1e3).ceil();
             return Err(Error::Network(format!("it takes {kilobytes} kB for each pixel of the image")));
         }
-        let scale = plan.output[1] / height;
-        if !(1..=8).contains(&scale) || plan.output != [channels, scale * height, scale * width] {
-            let [channels, rows, columns] = plan.output;
+        let [out, rows, columns] = plan.output();
+        let scale = rows / height;
+        if !(1..=8).contains(&scale) || plan.output() != [channels, scale * height, scale * width] {
             return Err(Error::Network(format!(
-                "a {width} x {height} image gives {channels} channels of {columns} x {rows}, not an enlarged image"
+                "a {width} x {height} image gives {out} channels of {columns} x {rows}, not an enlarged image"
             )));
         }
         match stated.scale {
@@ -207,68 +230,90 @@ impl Network {
             None => self.convention.assumed.push(format!("scale {scale}, from its shapes")),
         }
         self.convention.scale = scale;
-        self.convention.range = match stated.range {
-            Some(range) => range,
-            None => {
-                let error = |range: f32| -> Result<f64> {
-                    let values =
-                        convention::probe_picture(channels, size).iter().map(|v| v * range).collect();
-                    let input = Planes { channels, height, width, values };
-                    let (output, _) = self.run(&plan, input, &[], &mut ())?;
-                    Ok(convention::probe_error(&output.values, size, scale, range, channels))
-                };
-                // A network for 0..1 may do well on 0..255 too, being nearly linear; the other way round it fails plainly.
-                let range = if error(255.0)? < 0.5 * error(1.0)? { 255.0 } else { 1.0 };
-                self.convention.assumed.push(format!("input range 0..{range}, from a trial run"));
-                range
-            }
-        };
-        Ok(())
+        let full = self.full_precision();
+        trial::find(&mut self.convention, ranges, size, |planes| {
+            Ok(plan.run(planes, &full, &mut (), &())?.planes)
+        })
+    }
+
+    /// The plan for images of this height and width, built on first use.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where the network cannot take this size, [`Error::Memory`] where it would take too much.
+    pub fn plan(&self, size: [usize; 2]) -> Result<Arc<Plan>> {
+        self.batch_plan(1, size)
+    }
+
+    /// The plan for so many images at a time.
+    pub(crate) fn batch_plan(&self, batch: usize, [height, width]: [usize; 2]) -> Result<Arc<Plan>> {
+        let key = [batch, height, width];
+        if let Some((_, plan)) = lock(&self.plans).iter().find(|(known, _)| *known == key) {
+            return Ok(plan.clone());
+        }
+        let input = [self.convention.colour.channels(), height, width];
+        let layout = self.engine.lay_out(batch, [height, width])?;
+        let plan = Arc::new(Plan::new(self.layers.clone(), batch, input, layout)?);
+        let mut plans = lock(&self.plans);
+        if plans.len() >= PLANS {
+            plans.remove(0);
+        }
+        plans.push((key, plan.clone()));
+        Ok(plan)
     }
 
     /// The error for NaN or infinity in this channel.
     pub fn non_finite(&self, layer: usize, channel: usize) -> Error {
-        Error::NonFinite { layer: self.layers[layer].name.clone(), channel }
+        non_finite(&self.layers()[layer], channel)
     }
 
     /// Every convolution, in the network's order.
     pub fn layers(&self) -> &[Layer] {
-        &self.layers
+        self.layers.layers()
     }
 
     /// A layer's kernels in full precision, `[out, in / groups, height, width]`.
     pub fn kernels(&self, layer: usize) -> &[f32] {
-        &self.kernels[layer]
+        self.layers.kernels(layer)
     }
 
     /// Makes weights for a run: kernels in the layer's own shape, and what is added to its bias, for each output
     /// channel or nothing.
     ///
     /// # Errors
-    /// [`Error::Network`] for another number of kernels.
-    pub fn make_weights(&self, layer: usize, kernels: &[f32], bias_change: &[f32]) -> Result<Weights> {
-        if kernels.len() != self.layers[layer].weights() {
-            return Err(Error::Network(format!("{} weights for {}", kernels.len(), self.layers[layer].name)));
+    /// [`Error::Option`] for another number of kernels or biases, [`Error::NonFinite`] for NaN and infinity.
+    pub fn make_weights(&self, layer: usize, kernels: Vec<f32>, bias_change: Vec<f32>) -> Result<Weights> {
+        let Layer { name, conv, .. } = &self.layers()[layer];
+        let biases = [0, conv.outputs()].contains(&bias_change.len());
+        if kernels.len() != conv.weights() || !biases {
+            return Err(Error::Option(format!("{} weights for the layer {name}", kernels.len())));
         }
-        Ok(Weights(match &self.runner {
-            Runner::Own(own) => Form::Own(Arc::new(own.kernels(&self.layers, layer, kernels, bias_change))),
-            #[cfg(feature = "tract")]
-            Runner::Tract(_) => Form::Tract(tract::weights(&self.layers[layer], kernels, bias_change)?),
-        }))
+        if let Some(at) = kernels.iter().position(|weight| !weight.is_finite()) {
+            return Err(self.non_finite(layer, at / conv.kernel_size()));
+        }
+        Ok(Weights::new(kernels, bias_change))
+    }
+
+    /// What puts nothing in the place of anything.
+    pub fn full_precision(&self) -> Quantized {
+        Quantized { network: self.layers.clone(), layers: Vec::new() }
+    }
+
+    /// What a run puts into each of the layers.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for another number of layers, and for weights and points that do not fit them.
+    pub fn quantized(&self, layers: Vec<LayerQuantization>) -> Result<Quantized> {
+        Quantized::new(self.layers.clone(), layers)
     }
 
     /// What runs the network.
     pub fn engine(&self) -> Engine {
-        if self.lacking().is_none() { Engine::Own } else { Engine::Tract }
+        if self.lacking.is_none() { Engine::Native } else { Engine::Tract }
     }
 
-    /// What our own engine lacks for this network, if tract runs it.
+    /// What the native engine lacks for this network, if tract runs it.
     pub fn lacking(&self) -> Option<&str> {
-        match &self.runner {
-            Runner::Own(_) => None,
-            #[cfg(feature = "tract")]
-            Runner::Tract(tract) => Some(&tract.lacking),
-        }
+        self.lacking.as_deref()
     }
 
     /// What it takes for an image.
@@ -298,11 +343,15 @@ impl Network {
 
     /// Multiply-accumulates of one layer for one pixel of the input.
     pub fn layer_macs(&self, layer: usize) -> f64 {
-        self.layers[layer].macs() as f64 * self.positions[layer]
+        self.layers()[layer].conv.weights() as f64 * self.positions[layer]
     }
 
     /// Multiply-accumulates for one pixel of the input.
     pub fn macs_per_pixel(&self) -> f64 {
-        (0..self.layers.len()).map(|layer| self.layer_macs(layer)).sum()
+        (0..self.layers().len()).map(|layer| self.layer_macs(layer)).sum()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

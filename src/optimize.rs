@@ -7,20 +7,30 @@
 //!
 //! Each part can be left out: see [`Recipe`] and the selection in [`PointSettings`].
 
-use crate::network::{Layer, Network, Planes, Visit, everywhere};
+use crate::network::padded::PaddedImage;
+use crate::network::{Layer, Network, Planes, Visit, Weights, full_convolution};
 use crate::optimized::{OptimizedLayer, Variant};
-use crate::padded::PaddedImage;
-use crate::parallel;
+use crate::parallel::{self, Progress};
 use crate::quant::channel_bits::allocate;
 use crate::quant::compensate::{Compensation, MAX_INPUTS, Problem, Rounding};
 use crate::quant::kernels::CodedKernels;
 use crate::quant::moments::Moments;
 use crate::quant::{
     ActivationQuantizer, BitWidth, ChannelBits, Histogram, NonFiniteChannel, NormalizationMode, Normalizer,
-    PointSets, PointSettings, Recipe,
+    PointSets, PointSettings, Recipe, SubsetQuantizer,
 };
 use crate::{Error, Result};
 use ndarray::ArrayView2;
+
+/// Takes images of one size through a network, side by side, as far as its last quantized layer.
+fn walk(
+    network: &Network,
+    images: &[Planes],
+    visit: &mut dyn FnMut(Visit<'_>) -> Result<Option<Weights>>,
+) -> Result<()> {
+    let Some(first) = images.first() else { return Ok(()) };
+    network.batch_plan(images.len(), [first.height, first.width])?.walk(images, visit)
+}
 
 /// What the full-precision network computes for some images.
 pub struct Targets {
@@ -31,25 +41,18 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Runs the images, all of one size, in full precision. `progress` gets the share done and answers `false` to
-    /// cancel.
+    /// Runs the images, all of one size, in full precision.
     ///
     /// # Errors
     /// [`Error::Cancelled`]; [`Error::Option`] for no images; what goes wrong in the network.
-    pub fn note(
-        network: &Network,
-        images: Vec<Planes>,
-        progress: &mut dyn FnMut(f32) -> bool,
-    ) -> Result<Self> {
+    pub fn note(network: &Network, images: Vec<Planes>, progress: &dyn Progress) -> Result<Self> {
         if images.is_empty() {
             return Err(Error::Option("no image to optimize on".into()));
         }
         let mut layers = vec![Vec::new(); network.layers().len()];
         let total = layers.len() as f32;
-        network.walk(&images, &mut |Visit { layer, size, values }| {
-            if !progress(layer as f32 / total) {
-                return Err(Error::Cancelled);
-            }
+        walk(network, &images, &mut |Visit { layer, size, values }| {
+            progress.step(layer as f32 / total)?;
             layers[layer] = outputs(network, layer, size, values);
             Ok(None)
         })?;
@@ -64,7 +67,6 @@ impl Targets {
     }
 
     /// Optimizes every quantized layer, in the order of the network, for these bits of every layer of the network.
-    /// `progress` as in [`Targets::note`].
     ///
     /// # Errors
     /// As [`Targets::note`], and [`Error::NonFinite`].
@@ -74,26 +76,25 @@ impl Targets {
         settings: PointSettings,
         bits: &[[BitWidth; 2]],
         recipe: Recipe,
-        progress: &mut dyn FnMut(f32) -> bool,
+        progress: &dyn Progress,
     ) -> Result<Variant> {
         if settings.normalization == NormalizationMode::None {
             return Err(Error::Option("dfsq-opt normalizes each sample; it has no variant without".into()));
         }
         let mut layers: Vec<Option<OptimizedLayer>> = network.layers().iter().map(|_| None).collect();
         let total = network.layers().len() as f32;
-        network.walk(&self.images, &mut |Visit { layer, size, values }| {
-            if !progress(layer as f32 / total) {
-                return Err(Error::Cancelled);
-            }
+        walk(network, &self.images, &mut |Visit { layer, size, values }| {
+            progress.step(layer as f32 / total)?;
             if bits[layer] == [BitWidth::FULL; 2] {
                 return Ok(None);
             }
             let target = Target { network, layer, size, outputs: &self.layers[layer] };
             let result = target.optimize(values, settings, bits[layer], recipe)?;
             let kernels = result.kernels.as_ref();
-            let weights = kernels
-                .map(|kernels| network.make_weights(layer, &kernels.weights(), &result.bias_change))
-                .transpose()?;
+            let make = |kernels: &CodedKernels| {
+                network.make_weights(layer, kernels.weights(), result.bias_change.clone())
+            };
+            let weights = kernels.map(make).transpose()?;
             layers[layer] = Some(result);
             Ok(weights)
         })?;
@@ -104,7 +105,6 @@ impl Targets {
 /// What every layer alone becomes with other bits, all others being in full precision: for each layer that is quantized and
 /// each of `widths`, the layer with weights of this width, and the one with activations of it. Weights are fitted to the
 /// activations; so where only activations are in question, weights are as good as they can be, with the widest of `widths`.
-/// `progress` as in [`Targets::note`].
 ///
 /// # Errors
 /// As [`Targets::optimize`].
@@ -114,16 +114,14 @@ pub fn alone(
     settings: PointSettings,
     widths: &[BitWidth],
     recipe: Recipe,
-    progress: &mut dyn FnMut(f32) -> bool,
+    progress: &dyn Progress,
 ) -> Result<Vec<[Vec<OptimizedLayer>; 2]>> {
     let Some(widest) = widths.iter().max() else { return Ok(Vec::new()) };
     let total = network.layers().len() as f32;
     let mut layers: Vec<[Vec<OptimizedLayer>; 2]> =
         network.layers().iter().map(|_| Default::default()).collect();
-    network.walk(images, &mut |Visit { layer, size, values }| {
-        if !progress(layer as f32 / total) {
-            return Err(Error::Cancelled);
-        }
+    walk(network, images, &mut |Visit { layer, size, values }| {
+        progress.step(layer as f32 / total)?;
         let outputs = outputs(network, layer, size, values);
         let target = Target { network, layer, size, outputs: &outputs };
         let problem = target.problem(values, recipe)?;
@@ -143,17 +141,17 @@ pub fn alone(
 /// What a layer gives for these inputs, `[images, channels, pixels]`, by image; nothing where it is of another kind.
 fn outputs(network: &Network, layer: usize, size: [usize; 2], values: &[f32]) -> Vec<PaddedImage> {
     let shape = &network.layers()[layer];
-    if !shape.same {
+    if !shape.conv.is_same() {
         return Vec::new();
     }
     let images: Vec<PaddedImage> = padded(values, shape, size).collect();
-    everywhere(shape, network.kernels(layer), &images)
+    full_convolution(&shape.conv, network.kernels(layer), &images)
 }
 
 /// A layer's inputs, `[images, channels, pixels]`, padded for its kernel.
 fn padded(values: &[f32], layer: &Layer, size: [usize; 2]) -> impl Iterator<Item = PaddedImage> {
-    let images = values.chunks_exact(layer.inputs * size[0] * size[1]);
-    images.map(move |image| PaddedImage::of(image, layer.inputs, size, layer.kernel))
+    let images = values.chunks_exact(layer.conv.inputs() * size[0] * size[1]);
+    images.map(move |image| PaddedImage::of(image, layer.conv.inputs(), size, layer.conv.kernel()))
 }
 
 /// A layer, and the outputs that it should have.
@@ -180,7 +178,7 @@ impl Target<'_> {
         let shape = &network.layers()[layer];
         let mut result = OptimizedLayer::full_precision(settings);
         if activation_bits != BitWidth::FULL {
-            let images = values.chunks_exact_mut(shape.inputs * size[0] * size[1]);
+            let images = values.chunks_exact_mut(shape.conv.inputs() * size[0] * size[1]);
             let division = (recipe.channel_bits, activation_bits, squares(network.kernels(layer), shape));
             let non_finite = |NonFiniteChannel(channel)| network.non_finite(layer, channel);
             result.points = quantize(images, shape, division, &settings, &non_finite)?;
@@ -222,7 +220,7 @@ impl Target<'_> {
             Some(compensated) => (compensated.kernels, compensated.bias_change),
             // Where there is nothing to compensate by.
             None => {
-                let nearest = CodedKernels::nearest(own, shape.outputs, grid, word_sets, bits);
+                let nearest = CodedKernels::nearest(own, shape.conv.outputs(), grid, word_sets, bits);
                 (nearest.map_err(|NonFiniteChannel(kernel)| network.non_finite(layer, kernel))?, Vec::new())
             }
         };
@@ -231,7 +229,7 @@ impl Target<'_> {
 }
 
 fn check_size(layer: &Layer) -> Result<()> {
-    let inputs = layer.weights() / layer.outputs.max(1);
+    let inputs = layer.conv.weights() / layer.conv.outputs().max(1);
     if inputs <= MAX_INPUTS {
         return Ok(());
     }
@@ -244,22 +242,23 @@ fn check_size(layer: &Layer) -> Result<()> {
 
 /// A layer's kernels as `[outputs, weights of one]`.
 fn matrix<'k>(kernels: &'k [f32], layer: &Layer) -> Result<ArrayView2<'k, f32>> {
-    ArrayView2::from_shape((layer.outputs, kernels.len() / layer.outputs), kernels)
+    ArrayView2::from_shape((layer.conv.outputs(), kernels.len() / layer.conv.outputs()), kernels)
         .map_err(|e| Error::Network(e.to_string()))
 }
 
 /// Of a layer's inputs, `[images, channels, pixels]`, and targets.
 fn moments(values: &[f32], layer: &Layer, size: [usize; 2], targets: &[PaddedImage]) -> Moments {
-    let mut moments = Moments::new(layer.kernel, layer.inputs, layer.outputs);
+    let mut moments = Moments::new(layer.conv.kernel(), layer.conv.inputs(), layer.conv.outputs());
     padded(values, layer, size).zip(targets).for_each(|(image, target)| moments.add(&image, target));
     moments
 }
 
 /// Sums of the squares of the weights that each input meets.
 fn squares(kernels: &[f32], layer: &Layer) -> Vec<f64> {
-    let [rows, columns] = layer.kernel;
-    let [inputs, outputs] = [layer.inputs, layer.outputs].map(|channels| (channels / layer.groups).max(1));
-    let mut squares = vec![0.0; layer.inputs];
+    let [rows, columns] = layer.conv.kernel();
+    let [inputs, outputs] =
+        [layer.conv.inputs(), layer.conv.outputs()].map(|channels| (channels / layer.conv.groups()).max(1));
+    let mut squares = vec![0.0; layer.conv.inputs()];
     for (output, kernel) in kernels.chunks_exact(inputs * rows * columns).enumerate() {
         let squares = &mut squares[output / outputs * inputs..][..inputs];
         for (square, weights) in squares.iter_mut().zip(kernel.chunks_exact(rows * columns)) {
@@ -279,7 +278,7 @@ fn quantize<'v>(
     non_finite: &(dyn Fn(NonFiniteChannel) -> Error + Sync),
 ) -> Result<PointSets> {
     let mut images: Vec<_> = images.collect();
-    let groups = settings.granularity.groups(layer.inputs);
+    let groups = settings.granularity.groups(layer.conv.inputs());
     let normalizer = Normalizer::Sample { subtract_mean: settings.mean.subtracts(layer.after_relu) };
     let (universal, choices) = (settings.universal(), channel_bits.choices(width));
     // Of a channel: its points for each number of bits, and the noise that they leave.
@@ -303,12 +302,14 @@ fn quantize<'v>(
     let (points, noise): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
     let chosen = allocate(&noise, usize::from(width.bits() - choices.start()));
     let chosen = points.into_iter().zip(chosen).map(|(mut sets, at)| sets.swap_remove(at)).collect();
-    let chosen = PointSets::new(settings.word_sets, chosen);
-    let quantizer = ActivationQuantizer::Subset {
-        points: chosen.points(),
-        normalizer,
-        denormalization_bits: BitWidth::FULL,
+    let chosen = PointSets::new(settings.word_sets, chosen)?;
+    let Some(quantizer) = SubsetQuantizer::new(chosen.points(), normalizer, BitWidth::FULL) else {
+        return Ok(chosen);
     };
-    images.iter_mut().try_for_each(|image| quantizer.apply(image, layer.inputs)).map_err(non_finite)?;
+    let quantizer = ActivationQuantizer::Subset(quantizer);
+    images
+        .iter_mut()
+        .try_for_each(|image| quantizer.apply(image, layer.conv.inputs()))
+        .map_err(non_finite)?;
     Ok(chosen)
 }

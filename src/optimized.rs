@@ -177,7 +177,7 @@ impl Optimized {
 impl OptimizedLayer {
     /// As in full precision.
     pub fn full_precision(settings: PointSettings) -> Self {
-        let points = PointSets::new(settings.word_sets, Vec::new());
+        let points = PointSets::none(settings.word_sets);
         OptimizedLayer { points, kernels: None, bias_change: Vec::new() }
     }
 
@@ -194,10 +194,10 @@ impl OptimizedLayer {
             if right { Ok(()) } else { Err(wrong()) }
         };
         let points = if activation_bits == BitWidth::FULL {
-            PointSets::new(settings.word_sets, Vec::new())
+            PointSets::none(settings.word_sets)
         } else {
             let (groups, most) =
-                (settings.granularity.groups(shape.inputs), channel_bits.most_levels(activation_bits));
+                (settings.granularity.groups(shape.conv.inputs()), channel_bits.most_levels(activation_bits));
             let points = file.points(&name("points"), settings.word_sets, groups, most)?;
             let right = points.subsets().iter().all(|set| !set.is_empty());
             fit(right && channel_bits.allows(&points, activation_bits), "points")?;
@@ -206,13 +206,14 @@ impl OptimizedLayer {
         let Some(levels) = weight_bits.levels() else {
             return Ok(OptimizedLayer { points, kernels: None, bias_change: Vec::new() });
         };
-        let kernel_points = file.points(&name("kernel-points"), settings.word_sets, shape.outputs, levels)?;
+        let kernel_points =
+            file.points(&name("kernel-points"), settings.word_sets, shape.conv.outputs(), levels)?;
         let codes = file.u8(&name("codes"))?;
-        fit(codes.len() == shape.weights(), "codes")?;
+        fit(codes.len() == shape.conv.weights(), "codes")?;
         let scales = file.f32(&name("scales"))?;
-        fit(scales.len() == 2 * shape.outputs, "scales")?;
+        fit(scales.len() == 2 * shape.conv.outputs(), "scales")?;
         let bias_change = file.f32(&name("bias-change"))?;
-        fit(bias_change.is_empty() || bias_change.len() == shape.outputs, "bias-change")?;
+        fit(bias_change.is_empty() || bias_change.len() == shape.conv.outputs(), "bias-change")?;
         let (means, ranges) = scales.chunks_exact(2).map(|pair| (pair[0], pair[1])).unzip();
         let kernels = CodedKernels { means, ranges, points: kernel_points, codes: codes.to_vec() };
         let known = |(points, codes): (&[u16], &[u8])| {

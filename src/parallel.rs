@@ -1,6 +1,10 @@
-//! Several things at a time where there are threads: natively, with the `cli` feature; one after another elsewhere.
+//! Several things at a time where there are threads: natively, with the `rayon` feature; one after another elsewhere.
 
-#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+use crate::{Error, Result};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+#[cfg(all(feature = "rayon", not(target_arch = "wasm32")))]
 mod threads {
     use rayon::prelude::*;
 
@@ -28,7 +32,7 @@ mod threads {
     }
 }
 
-#[cfg(not(all(feature = "cli", not(target_arch = "wasm32"))))]
+#[cfg(not(all(feature = "rayon", not(target_arch = "wasm32"))))]
 mod threads {
     /// What several threads could use at once, if there were several.
     pub trait Shared {}
@@ -56,14 +60,27 @@ pub(crate) use threads::{for_each_mut, map, threads, try_map};
 
 /// Told of the share of a longer work that is done, in 0..1, by whichever thread did it.
 pub trait Progress: Shared {
-    /// `false` cancels the work.
-    fn report(&self, done: f32) -> bool;
+    /// `Break` gives the work up.
+    fn report(&self, done: f32) -> ControlFlow<()>;
 }
 
-/// Watches nothing, cancels nothing.
+impl dyn Progress + '_ {
+    /// The same for work that ends in an error when it is given up.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn step(&self, done: f32) -> Result<()> {
+        match self.report(done) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
+    }
+}
+
+/// Watches nothing, gives nothing up.
 impl Progress for () {
-    fn report(&self, _: f32) -> bool {
-        true
+    fn report(&self, _: f32) -> ControlFlow<()> {
+        ControlFlow::Continue(())
     }
 }
 
@@ -78,7 +95,40 @@ pub(crate) struct Part<'p> {
 }
 
 impl Progress for Part<'_> {
-    fn report(&self, done: f32) -> bool {
+    fn report(&self, done: f32) -> ControlFlow<()> {
         self.whole.report(self.start + self.share * done)
+    }
+}
+
+/// One of several works that are done side by side, each an equal share of the whole.
+pub(crate) struct SideBySide<'p> {
+    whole: &'p dyn Progress,
+    /// Of each.
+    done: Vec<AtomicU32>,
+}
+
+impl<'p> SideBySide<'p> {
+    /// So many works.
+    pub fn new(whole: &'p dyn Progress, count: usize) -> Self {
+        SideBySide { whole, done: (0..count).map(|_| AtomicU32::new(0)).collect() }
+    }
+
+    /// The progress of one of them.
+    pub fn of(&self, index: usize) -> impl Progress + '_ {
+        One { all: self, index }
+    }
+}
+
+struct One<'p> {
+    all: &'p SideBySide<'p>,
+    index: usize,
+}
+
+impl Progress for One<'_> {
+    fn report(&self, done: f32) -> ControlFlow<()> {
+        let SideBySide { whole, done: all } = self.all;
+        all[self.index].store(done.to_bits(), Ordering::Relaxed);
+        let sum: f32 = all.iter().map(|done| f32::from_bits(done.load(Ordering::Relaxed))).sum();
+        whole.report(sum / all.len() as f32)
     }
 }

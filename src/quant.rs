@@ -26,8 +26,9 @@ pub mod subset;
 mod summary;
 pub mod uniform;
 pub mod universal_set;
+mod vector;
 
-pub use activation::{ActivationQuantizer, Mapping, PixelMapping};
+pub use activation::{ActivationQuantizer, Mapping, PixelMapping, SubsetQuantizer};
 pub use channel_bits::ChannelBits;
 pub use error::QuantizationError;
 pub use histogram::Histogram;
@@ -40,6 +41,7 @@ pub use settings::PointSettings;
 pub use summary::{ChannelSummaries, Summary};
 pub use uniform::UniformGrid;
 pub use universal_set::{UniversalSet, WordSets};
+pub use vector::QuantizedVector;
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

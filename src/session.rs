@@ -17,7 +17,7 @@ pub use channel::{ChannelRequest, ChannelView, MethodView, PointView};
 pub use costs::{Bytes, Costs, OperandMacs, Product};
 pub use figure::{FigureKind, FigureRequest, HistogramChoice, SampleName};
 pub use held::HeldInputs;
-pub use info::{CalibrationInfo, NetworkInfo, OptimizationInfo, VariantInfo};
+pub use info::{CalibrationInfo, ConventionInfo, LayerInfo, NetworkInfo, OptimizationInfo, VariantInfo};
 pub use kernel::KernelView;
 pub use layer_errors::Reference;
 pub use options::{Method, MinMaxRange, Options, WeightGrid};
@@ -27,13 +27,15 @@ pub use study::{Choice, Study};
 use crate::analysis::{Analyzer, SampleAnalysis};
 use crate::calibration::Calibration;
 use crate::image_io::{self, Picture};
-use crate::network::{Engine, Network, Observer, Properties, Tap};
+use crate::network::{LoadOptions, Network, Observer, Output, Plan, Planes};
 use crate::optimize::Targets;
 use crate::optimized::Optimized;
+use crate::parallel::Progress;
 use crate::quant::QuantizationError;
 use crate::quant::{PointSets, PointSettings, Recipe};
 use crate::statistics::Statistics;
 use crate::{Error, Result, hash};
+use std::sync::Arc;
 
 /// A network and what was learned about it.
 pub struct Session {
@@ -63,17 +65,17 @@ impl Session {
     /// # Errors
     /// [`Error::Network`] says what is wrong with it.
     pub fn load(network: &[u8]) -> Result<Self> {
-        Self::load_with(network, Properties::new(), None)
+        Self::load_with(network, &LoadOptions::default())
     }
 
-    /// As [`Session::load`]; where the file is silent, `properties` are believed. `engine` is what must run it.
+    /// As [`Session::load`], with what is known beside the file.
     ///
     /// # Errors
     /// As [`Network::load_with`].
-    pub fn load_with(network: &[u8], properties: Properties, engine: Option<Engine>) -> Result<Self> {
+    pub fn load_with(network: &[u8], options: &LoadOptions) -> Result<Self> {
         let hash = hash::sha256(network);
         let optimized = Optimized::empty(hash.clone(), PointSettings::EXACT, Recipe::default());
-        let network = Network::load_with(network, properties, engine)?;
+        let network = Network::load_with(network, options)?;
         Ok(Session { network, hash, calibration: None, optimized, statistics: None, targets: None })
     }
 
@@ -137,12 +139,14 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::ImageTooSmall`] below 8 x 8 pixels, [`Error::Option`] for another size than the network's where it takes one
-    /// only, [`Error::Cancelled`], and what goes wrong in the network.
+    /// only or for what was prepared for another network, [`Error::Network`] where its value ranges are not known,
+    /// [`Error::Cancelled`], and what goes wrong in the network.
     pub fn upscale(
         &self,
         picture: &Picture,
         prepared: &Prepared,
         observer: &mut dyn Observer,
+        progress: &dyn Progress,
     ) -> Result<Upscaled> {
         self.check_size(picture)?;
         let convention = self.network.convention();
@@ -150,10 +154,19 @@ impl Session {
             let errors = vec![Vec::new(); self.network.layers().len()];
             return Ok(Upscaled { picture: image_io::upscale(picture, convention.scale), errors });
         }
+        if let Some(doubt) = &convention.doubt {
+            return Err(Error::Network(doubt.clone()));
+        }
+        let (plan, input) = self.enter(picture)?;
+        let Output { planes, errors } = plan.run(&input, &prepared.quantized, observer, progress)?;
+        Ok(Upscaled { picture: convention.to_picture(&planes, picture)?, errors })
+    }
+
+    /// The plan for a picture, and the network's input.
+    fn enter(&self, picture: &Picture) -> Result<(Arc<Plan>, Planes)> {
+        self.check_size(picture)?;
         let plan = self.network.plan([picture.height, picture.width])?;
-        let input = image_io::to_planes(picture, convention);
-        let (output, errors) = self.network.run(&plan, input, &prepared.layers, observer)?;
-        Ok(Upscaled { picture: image_io::from_planes(&output, picture, convention)?, errors })
+        Ok((plan, self.network.convention().to_planes(picture)))
     }
 
     /// Enlarges a picture in full precision and summarizes every quantized layer's input on the way, normalized as
@@ -165,11 +178,11 @@ impl Session {
         &self,
         picture: &Picture,
         settings: PointSettings,
-        observer: &mut dyn Observer,
+        progress: &dyn Progress,
     ) -> Result<(Upscaled, SampleAnalysis)> {
         let mut analyzer = Analyzer::new(&self.network, settings, self.calibration.as_ref());
         let full = self.prepare(&Options::full_precision())?;
-        let upscaled = self.upscale(picture, &full, &mut Both(&mut analyzer, observer))?;
+        let upscaled = self.upscale(picture, &full, &mut analyzer, progress)?;
         Ok((upscaled, analyzer.finish()))
     }
 
@@ -215,21 +228,4 @@ fn digest(pictures: &[Picture]) -> String {
         digest.add(&picture.rgba);
     }
     digest.finish()
-}
-
-/// Two observers at once: taps go to the first, progress to the second.
-struct Both<'o>(&'o mut dyn Observer, &'o mut dyn Observer);
-
-impl Observer for Both<'_> {
-    fn progress(&mut self, done: f32) -> bool {
-        self.1.progress(done)
-    }
-
-    fn taps(&self, layer: usize) -> bool {
-        self.0.taps(layer)
-    }
-
-    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
-        self.0.tap(tap)
-    }
 }

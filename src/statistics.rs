@@ -8,7 +8,7 @@ use crate::network::{Layer, Observer, Tap};
 use crate::quant::histogram::TooManyValues;
 use crate::quant::{BitWidth, Histogram, Normalizer, PointSets, PointSettings, Summary};
 use crate::{Error, Result};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Consecutive layers of a network such that the statistics of each group's quantized layers take at most `bytes`, or are
@@ -18,7 +18,7 @@ pub fn groups(layers: &[Layer], settings: &PointSettings, bytes: usize) -> Vec<R
     let mut groups: Vec<Range<usize>> = Vec::new();
     let mut taken = 0;
     for (index, layer) in layers.iter().enumerate().filter(|(_, layer)| layer.quantized) {
-        let own = histogram * settings.granularity.groups(layer.inputs);
+        let own = histogram * settings.granularity.groups(layer.conv.inputs());
         match groups.last_mut() {
             Some(group) if taken + own <= bytes => {
                 group.end = index + 1;
@@ -74,7 +74,7 @@ impl LayerStatistics {
 
     /// Adds a layer's inputs, `[channels, pixels]`.
     fn add(&mut self, values: &[f32], settings: &PointSettings) -> Result<()> {
-        let pixels = (values.len() / self.layer.inputs.max(1)).max(1);
+        let pixels = (values.len() / self.layer.conv.inputs().max(1)).max(1);
         let name = &self.layer.name;
         let bad = |channel| Error::NonFinite { layer: name.clone(), channel };
         let summaries: Vec<Summary> = values.chunks_exact(pixels).map(Summary::of).collect();
@@ -103,7 +103,7 @@ impl Statistics {
         let statistics = |layer: &Layer| {
             Mutex::new(LayerStatistics {
                 layer: layer.clone(),
-                histograms: vec![empty.clone(); settings.granularity.groups(layer.inputs)],
+                histograms: vec![empty.clone(); settings.granularity.groups(layer.conv.inputs())],
                 range: [f32::INFINITY, f32::NEG_INFINITY],
             })
         };
@@ -167,61 +167,40 @@ impl Statistics {
                     chosen.push(settings.select(&data, levels, stream)?);
                 }
             }
-            let sets = |subsets| PointSets::new(settings.word_sets, subsets);
-            let points = widths.iter().copied().zip(chosen.into_iter().map(sets));
-            let points = points.filter(|(width, _)| *width != BitWidth::FULL).collect();
+            let chosen = widths.iter().zip(chosen).filter(|(width, _)| **width != BitWidth::FULL);
+            let sets =
+                |(width, subsets): (&BitWidth, _)| Ok((*width, PointSets::new(settings.word_sets, subsets)?));
+            let points = chosen.map(sets).collect::<Result<_>>()?;
             take(index, LayerCalibration { range: *range, points })?;
         }
         Ok(())
     }
 }
 
-/// Adds what passes to statistics, and ends the run behind their last layer.
-pub struct Gathering<'s> {
-    statistics: &'s Statistics,
-    /// Whether everything has been seen that there is to see.
-    pub done: bool,
-}
-
-impl<'s> Gathering<'s> {
-    /// Of one image.
-    pub fn new(statistics: &'s Statistics) -> Self {
-        Gathering { statistics, done: false }
-    }
-}
+/// Adds what passes to statistics, and ends the run at their last layer.
+pub struct Gathering<'s>(pub &'s Statistics);
 
 impl Observer for Gathering<'_> {
-    fn progress(&mut self, _: f32) -> bool {
-        !self.done
-    }
-
     fn taps(&self, layer: usize) -> bool {
-        self.statistics.group.contains(&layer)
+        self.0.group.contains(&layer)
     }
 
-    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
-        self.statistics.add(&tap)?;
-        self.done = tap.layer + 1 == self.statistics.group.end;
-        Ok(())
+    fn tap(&mut self, tap: Tap<'_>) -> Result<ControlFlow<()>> {
+        self.0.add(&tap)?;
+        let last = tap.layer + 1 == self.0.group.end;
+        Ok(if last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::{Conv, Window};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn layer(index: usize, inputs: usize, quantized: bool) -> Layer {
-        Layer {
-            name: index.to_string(),
-            inputs,
-            outputs: 64,
-            kernel: [3, 3],
-            groups: 1,
-            same: true,
-            after_relu: false,
-            quantized,
-        }
+        let conv = Conv::new([64, inputs, 3, 3], 1, Window::VALID).unwrap();
+        Layer { name: index.to_string(), conv, after_relu: false, quantized }
     }
 
     /// The paper's own RDN: 16 dense blocks of 8 convolutions and a fusion each, and two global fusions.
@@ -233,7 +212,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn the_papers_rdn_is_divided_into_groups_that_fit() {
         let layers = paper_rdn();
-        assert_eq!(layers.iter().map(|l| l.inputs).sum::<usize>(), 47_168);
+        assert_eq!(layers.iter().map(|l| l.conv.inputs()).sum::<usize>(), 47_168);
         for word_sets in [4, 5] {
             let settings = PointSettings {
                 word_sets: crate::quant::WordSets::new(word_sets).unwrap(),
@@ -244,7 +223,7 @@ mod tests {
             assert!(all.len() > 1 && all[0].start == 0 && all.last().unwrap().end == layers.len());
             assert!(all.windows(2).all(|pair| pair[0].end == pair[1].start));
             for group in all {
-                let inputs: usize = layers[group].iter().map(|l| l.inputs).sum();
+                let inputs: usize = layers[group].iter().map(|l| l.conv.inputs()).sum();
                 assert!(inputs * histogram <= 256 << 20);
             }
         }

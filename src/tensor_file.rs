@@ -1,7 +1,7 @@
 //! Files of named arrays: safetensors, compressed as gzip, with one JSON header under the name of the format. What is read
 //! may come from anybody: sizes are known, and bounded, before anything is allocated.
 
-use crate::quant::{PointSets, WordSets};
+use crate::quant::{PointSets, UniversalSet, WordSets};
 use crate::{Error, Result};
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -172,7 +172,7 @@ impl TensorReader {
     /// Points: `subsets` of them, with at most `most` points each.
     pub fn points(&self, name: &str, word_sets: WordSets, subsets: usize, most: usize) -> Result<PointSets> {
         let (shape, bytes) = self.get(name, Dtype::U8)?;
-        let values = PointSets::new(word_sets, Vec::new()).universal().values().len();
+        let values = UniversalSet::of(word_sets).values().len();
         let row = values.div_ceil(8);
         if shape != [subsets, row] {
             return Err(self.format.fail(format!("{name} does not fit the network or the universal set")));
@@ -185,7 +185,7 @@ impl TensorReader {
         if subsets.iter().any(|subset| subset.len() > most) {
             return Err(self.format.fail(format!("{name} has more than {most} points")));
         }
-        Ok(PointSets::new(word_sets, subsets))
+        PointSets::new(word_sets, subsets)
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn what_was_put_in_comes_out() {
         let four = WordSets::REFERENCE;
-        let points = PointSets::new(four, vec![vec![0, 7, 8, 376], vec![]]);
+        let points = PointSets::new(four, vec![vec![0, 7, 8, 376], vec![]]).unwrap();
         let mut file = TensorWriter::default();
         file.put_f32("a".into(), &[2], [1.5, -2.0]);
         file.put_points("b".into(), &points);

@@ -10,7 +10,7 @@ pub mod types;
 use crate::analysis::SampleAnalysis;
 use crate::image_io::{self, Picture};
 use crate::mixed_precision::{self, LayerErrors};
-use crate::network::{Engine, Planes};
+use crate::network::{Engine, LoadOptions, Planes};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use crate::session::{self, ChannelRequest, FigureRequest, HeldInputs, Method, Options, Prepared};
 use crate::{Error, Result, figures, hash, metrics};
@@ -127,12 +127,19 @@ pub struct BrowserSession {
 
 #[wasm_bindgen(js_class = Session)]
 impl BrowserSession {
-    /// Reads an ONNX network. `properties` say what the file does not; `tract` has tract run it, to compare with.
+    /// Reads an ONNX network. `properties` say what the file does not, `stated` what is so whatever it says; `tract` has tract
+    /// run it, to compare with.
     #[wasm_bindgen(constructor)]
-    pub fn new(network: &[u8], properties: JsProperties, tract: Option<bool>) -> Result<BrowserSession> {
-        let properties: Option<_> = from_js(properties)?;
+    pub fn new(
+        network: &[u8],
+        properties: JsProperties,
+        tract: Option<bool>,
+        stated: JsProperties,
+    ) -> Result<BrowserSession> {
+        let (listed, stated): (Option<_>, Option<_>) = (from_js(properties)?, from_js(stated)?);
         let engine = (tract == Some(true)).then_some(Engine::Tract);
-        let session = session::Session::load_with(network, properties.unwrap_or_default(), engine)?;
+        let (listed, stated) = (listed.unwrap_or_default(), stated.unwrap_or_default());
+        let session = session::Session::load_with(network, &LoadOptions { listed, stated, engine })?;
         Ok(BrowserSession { session, prepared: None, samples: HashMap::new(), held: HeldInputs::default() })
     }
 
@@ -219,7 +226,7 @@ impl BrowserSession {
     ) -> Result<()> {
         if !self.held.touch(&key, layer) {
             let picture = picture_from_js(picture)?;
-            let input = self.session.layer_input(&picture, layer, &mut Reporter::new(progress))?;
+            let input = self.session.layer_input(&picture, layer, &Reporter::new(progress))?;
             self.held.keep(key, layer, input);
         }
         Ok(())
@@ -258,7 +265,7 @@ impl BrowserSession {
             None => self.session.prepare(&options)?,
         };
         let picture = picture_from_js(picture)?;
-        let upscaled = self.session.upscale(&picture, &prepared, &mut Reporter::new(progress))?;
+        let upscaled = self.session.upscale(&picture, &prepared, &mut Measuring, &Reporter::new(progress))?;
         let (costs, seconds) = (self.session.costs(&prepared)?, now() - start);
         let score = self.score(&upscaled.picture, reference)?;
         let result = upscaled_to_js(&upscaled, score, prepared.weight_errors(), &costs, seconds);
@@ -276,8 +283,8 @@ impl BrowserSession {
         progress: JsProgress,
     ) -> Result<JsUpscaled> {
         let (start, picture) = (now(), picture_from_js(picture)?);
-        let mut reporter = Reporter::new(progress);
-        let (upscaled, analysis) = self.session.analyze(&picture, from_js(settings)?, &mut reporter)?;
+        let reporter = Reporter::new(progress);
+        let (upscaled, analysis) = self.session.analyze(&picture, from_js(settings)?, &reporter)?;
         self.samples.insert(key, analysis);
         let (costs, seconds) = (self.session.costs_of(&Options::full_precision())?, now() - start);
         upscaled_to_js(&upscaled, self.score(&upscaled.picture, reference)?, &[], &costs, seconds)

@@ -21,7 +21,7 @@ fn networks_with_other_operators_are_admitted_and_run() {
         assert_eq!(session.network().engine(), Engine::Tract, "{what}");
         let full = session.prepare(&Options::full_precision()).unwrap();
         for (width, height) in [(24, 24), (32, 20)] {
-            let result = session.upscale(&gradient(width, height, 200), &full, &mut ());
+            let result = session.upscale(&gradient(width, height, 200), &full, &mut (), &());
             let picture = result.unwrap_or_else(|error| panic!("{what}: {error}")).picture;
             assert_eq!((picture.width, picture.height), (2 * width, 2 * height), "{what}");
         }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Builder, integer, integers, string};
-use dfsq::network::{Engine, Network, Planes, Properties};
+use dfsq::network::{Engine, LoadOptions, Network, Planes};
 use dfsq::session::{Method, MinMaxRange, Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -20,8 +20,8 @@ fn noise(channels: usize, [height, width]: [usize; 2], range: f32) -> Planes {
 
 fn run(network: &Network, size: [usize; 2]) -> Planes {
     let convention = network.convention();
-    let input = noise(convention.colour.channels(), size, convention.range);
-    network.run(&network.plan(size).unwrap(), input, &[], &mut ()).unwrap().0
+    let input = noise(convention.colour.channels(), size, convention.input.high);
+    network.plan(size).unwrap().run(&input, &network.full_precision(), &mut (), &()).unwrap().planes
 }
 
 /// PSNR in dB of two outputs, with the range as the peak.
@@ -34,11 +34,11 @@ fn psnr(a: &Planes, b: &Planes, range: f32) -> f64 {
 
 fn runs_as_on_tract(bytes: &[u8], sizes: &[[usize; 2]]) {
     let own = Network::load(bytes).unwrap();
-    assert_eq!((own.engine(), own.lacking()), (Engine::Own, None));
-    let tract = Network::load_with(bytes, Properties::new(), Some(Engine::Tract)).unwrap();
+    assert_eq!((own.engine(), own.lacking()), (Engine::Native, None));
+    let tract = Network::load_with(bytes, &LoadOptions::on(Engine::Tract)).unwrap();
     assert_eq!(tract.engine(), Engine::Tract);
     for size in sizes {
-        let psnr = psnr(&run(&own, *size), &run(&tract, *size), own.convention().range);
+        let psnr = psnr(&run(&own, *size), &run(&tract, *size), own.convention().output.high);
         assert!(psnr > 110.0, "{size:?}: {psnr} dB");
     }
 }
@@ -188,15 +188,15 @@ fn what_it_lacks_is_named_and_left_to_tract() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn what_was_prepared_for_another_network_is_refused_and_not_passed_over() {
-    let open = |engine| Session::load_with(&common::stated_edsr(), Properties::new(), Some(engine)).unwrap();
-    let (own, tract) = (open(Engine::Own), open(Engine::Tract));
+    let open = |engine| Session::load_with(&common::stated_edsr(), &LoadOptions::on(engine)).unwrap();
+    let (own, tract) = (open(Engine::Native), open(Engine::Tract));
     let options =
         Options { method: Method::MinMax, min_max_range: MinMaxRange::Dynamic, ..Options::default() };
     let prepared = own.prepare(&options).unwrap();
     let picture = common::gradient(16, 16, 110);
-    own.upscale(&picture, &prepared, &mut ()).unwrap();
-    let refused = tract.upscale(&picture, &prepared, &mut ()).err().unwrap().to_string();
-    assert!(refused.contains("those of another"), "{refused}");
+    own.upscale(&picture, &prepared, &mut (), &()).unwrap();
+    let refused = tract.upscale(&picture, &prepared, &mut (), &()).err().unwrap().to_string();
+    assert!(refused.contains("those of another network"), "{refused}");
 }
 
 /// Browsers and processors of all kinds compute the same bits.

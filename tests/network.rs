@@ -5,8 +5,10 @@ mod common;
 
 use common::*;
 use dfsq::Error;
-use dfsq::network::{Colour, Network, Observer, Planes, Rule, Tap};
-use dfsq::quant::{ActivationQuantizer, BitWidth};
+use dfsq::network::{Colour, LayerQuantization, Network, Observer, Planes, Rule, Tap, ValueRange};
+use dfsq::parallel::Progress;
+use dfsq::quant::{ActivationQuantizer, BitWidth, QuantizationError};
+use std::ops::ControlFlow;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[cfg(target_arch = "wasm32")]
@@ -14,6 +16,18 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 fn names(network: &Network) -> Vec<&str> {
     network.layers().iter().filter(|l| l.quantized).map(|l| l.name.as_str()).collect()
+}
+
+/// Runs an image, and has measured what quantizers do.
+fn run(
+    network: &Network,
+    input: &Planes,
+    layers: Vec<LayerQuantization>,
+) -> (Planes, Vec<Vec<QuantizationError>>) {
+    let plan = network.plan([input.height, input.width]).unwrap();
+    let quantized = network.quantized(layers).unwrap();
+    let output = plan.run(input, &quantized, &mut Measuring, &()).unwrap();
+    (output.planes, output.errors)
 }
 
 fn flat(size: usize, value: f32) -> Planes {
@@ -98,18 +112,17 @@ fn a_plain_chain_gets_the_general_rule_and_its_range_is_measured() {
     let network = Network::load(&build(40.0)).unwrap();
     assert_eq!(network.rule(), Rule::General);
     assert_eq!(names(&network), ["second"]);
-    assert_eq!((network.convention().scale, network.convention().range), (2, 255.0));
+    assert_eq!((network.convention().scale, network.convention().input), (2, ValueRange::BYTE));
     assert_eq!(network.convention().assumed.len(), 3);
-    assert_eq!(Network::load(&build(0.1)).unwrap().convention().range, 1.0);
+    assert_eq!(Network::load(&build(0.1)).unwrap().convention().input, ValueRange::UNIT);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn full_precision_gives_the_answer_computed_by_hand() {
     let network = Network::load(&stated_edsr()).unwrap();
-    let plan = network.plan([9, 11]).unwrap();
     let mut input = Planes { channels: 3, height: 9, width: 11, values: vec![0.0; 3 * 99] };
     input.values.iter_mut().enumerate().for_each(|(i, v)| *v = i as f32 / 300.0);
-    let (output, errors) = network.run(&plan, input.clone(), &[], &mut Measuring).unwrap();
+    let (output, errors) = run(&network, &input, vec![]);
     assert_eq!((output.channels, output.height, output.width), (3, 18, 22));
     for (i, value) in output.values.iter().enumerate() {
         let (c, y, x) = (i / (18 * 22), i / 22 % 18, i % 22);
@@ -122,46 +135,51 @@ fn full_precision_gives_the_answer_computed_by_hand() {
 #[wasm_bindgen_test(unsupported = test)]
 fn quantizers_act_on_the_convolutions_own_input_and_not_on_the_skip() {
     let network = Network::load(&stated_edsr()).unwrap();
-    let plan = network.plan([8, 8]).unwrap();
-    let mut layers = vec![dfsq::network::LayerQuantization::default(); network.layers().len()];
+    let mut layers = vec![LayerQuantization::default(); network.layers().len()];
     // The values 0 and 0.9: two bits between them leave both where they are; a range up to 0 kills the block.
     let dead = dfsq::quant::UniformGrid::with_zero_point(-1.0, 0.0, BitWidth::new(2).unwrap());
     layers[1].activation = Some(ActivationQuantizer::StaticMinMax(dead));
-    let (output, errors) = network.run(&plan, flat(8, 0.9), &layers, &mut Measuring).unwrap();
+    let (output, errors) = run(&network, &flat(8, 0.9), layers);
     // The block adds nothing, and both skips pass the picture whole: twice its brightness.
     assert!(output.values.iter().all(|v| (v - 1.8).abs() < 1e-5), "{:?}", &output.values[..4]);
     assert!(errors[1].iter().all(|channel| channel.noise > 0.0) && errors[2].is_empty());
 
-    let kernels = network.make_weights(1, &copying(3, 3, 0.0, |o| o), &[]).unwrap();
-    let mut layers = vec![dfsq::network::LayerQuantization::default(); network.layers().len()];
+    let kernels = network.make_weights(1, copying(3, 3, 0.0, |o| o), vec![]).unwrap();
+    let mut layers = vec![LayerQuantization::default(); network.layers().len()];
     layers[1].weights = Some(kernels);
-    let (output, _) = network.run(&plan, flat(8, 0.9), &layers, &mut ()).unwrap();
+    let (output, _) = run(&network, &flat(8, 0.9), layers);
     assert!(output.values.iter().all(|v| (v - 1.8).abs() < 1e-5));
     // The plan is untouched: full precision again.
-    let (output, _) = network.run(&plan, flat(8, 0.9), &[], &mut ()).unwrap();
+    let (output, _) = run(&network, &flat(8, 0.9), vec![]);
     assert!(output.values.iter().all(|v| (v - 2.025).abs() < 1e-5));
 }
 
 #[derive(Default)]
 struct Watcher {
     taps: Vec<(usize, usize, f32)>,
-    progress: Vec<f32>,
-    cancel_at: Option<usize>,
+    last: Option<usize>,
+}
+
+/// Keeps what is reported.
+#[derive(Default)]
+struct Reported(std::sync::Mutex<Vec<f32>>, Option<usize>);
+
+impl Progress for Reported {
+    fn report(&self, done: f32) -> ControlFlow<()> {
+        let mut reported = self.0.lock().unwrap();
+        reported.push(done);
+        if Some(reported.len()) == self.1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
 }
 
 impl Observer for Watcher {
-    fn progress(&mut self, done: f32) -> bool {
-        self.progress.push(done);
-        Some(self.progress.len()) != self.cancel_at
-    }
-
     fn taps(&self, _: usize) -> bool {
         true
     }
 
-    fn tap(&mut self, tap: Tap<'_>) -> dfsq::Result<()> {
+    fn tap(&mut self, tap: Tap<'_>) -> dfsq::Result<ControlFlow<()>> {
         self.taps.push((tap.layer, tap.channels, tap.values[0]));
-        Ok(())
+        Ok(if self.last == Some(tap.layer) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
 
@@ -169,30 +187,32 @@ impl Observer for Watcher {
 fn observers_see_every_layer_once_and_can_cancel() {
     let network = Network::load(&stated_edsr()).unwrap();
     let plan = network.plan([8, 8]).unwrap();
-    let mut watcher = Watcher::default();
-    network.run(&plan, flat(8, 0.4), &[], &mut watcher).unwrap();
+    let (full, input) = (network.full_precision(), flat(8, 0.4));
+    let (mut watcher, reported) = (Watcher::default(), Reported::default());
+    plan.run(&input, &full, &mut watcher, &reported).unwrap();
     let layers: Vec<usize> = watcher.taps.iter().map(|t| t.0).collect();
     assert_eq!(layers, [0, 1, 2, 3, 4, 5]);
     assert!((watcher.taps[2].2 - 0.2).abs() < 1e-6 && watcher.taps[2].1 == 3);
-    assert!(
-        watcher.progress[0] == 0.0
-            && watcher.progress.windows(2).all(|p| p[0] < p[1])
-            && watcher.progress[5] < 1.0
-    );
-    let mut impatient = Watcher { cancel_at: Some(3), ..Default::default() };
-    assert!(matches!(network.run(&plan, flat(8, 0.4), &[], &mut impatient), Err(Error::Cancelled)));
-    assert_eq!(impatient.progress.len(), 3);
+    let reported = reported.0.into_inner().unwrap();
+    assert!(reported[0] == 0.0 && reported.windows(2).all(|p| p[0] < p[1]) && reported[5] < 1.0);
+    let impatient = Reported(Default::default(), Some(3));
+    assert!(matches!(plan.run(&input, &full, &mut (), &impatient), Err(Error::Cancelled)));
+    assert_eq!(impatient.0.into_inner().unwrap().len(), 3);
+    // Whoever has seen enough ends the run, and that is no error.
+    let mut satisfied = Watcher { last: Some(2), ..Default::default() };
+    plan.observe(&input, &mut satisfied, &()).unwrap();
+    assert_eq!(satisfied.taps.len(), 3);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn nan_names_the_layer_and_the_channel() {
     let network = Network::load(&stated_edsr()).unwrap();
     let plan = network.plan([8, 8]).unwrap();
-    let mut layers = vec![dfsq::network::LayerQuantization::default(); network.layers().len()];
+    let mut layers = vec![LayerQuantization::default(); network.layers().len()];
     layers[1].activation = Some(ActivationQuantizer::DynamicMinMax(BitWidth::new(4).unwrap()));
     let mut input = flat(8, 0.5);
     input.values[2 * 64 + 9] = f32::NAN;
-    let error = network.run(&plan, input, &layers, &mut ()).unwrap_err();
+    let error = plan.run(&input, &network.quantized(layers).unwrap(), &mut (), &()).unwrap_err();
     assert!(matches!(&error, Error::NonFinite { layer, .. } if layer == "block.conv1"), "{error}");
 }
 
@@ -211,7 +231,7 @@ fn what_is_no_super_resolution_network_is_refused_with_a_reason() {
     refused(&Builder::new(3).node("Relu", &["lr"], "sr", vec![]).build(), "no two-dimensional convolution");
     refused(&Builder::new(5).conv("lr", "sr", 5, 5, &[0.0; 225]).build(), "5 channels");
     refused(&small_edsr().metadata("scale", "3").build(), "3 times");
-    refused(&small_edsr().metadata("input_range", "0..7").build(), "0..7");
+    refused(&small_edsr().metadata("input_range", "1..0").build(), "1..0");
     refused(
         &Builder::new(3)
             .tensor("short", &[3, 3, 3, 3], &[0.0; 5])
@@ -273,7 +293,7 @@ fn a_network_of_one_size_runs_on_pictures_of_that_size() {
     assert_eq!((convention.size, convention.scale, convention.colour), (Some([20, 30]), 2, Colour::Y));
     let full = session.prepare(&dfsq::session::Options::full_precision()).unwrap();
     let picture = gradient(30, 20, 110);
-    let result = session.upscale(&picture, &full, &mut ()).unwrap().picture;
+    let result = session.upscale(&picture, &full, &mut (), &()).unwrap().picture;
     assert_eq!((result.width, result.height), (60, 40));
     let luma = |picture: &dfsq::image_io::Picture, x: usize, y: usize| {
         dfsq::image_io::luma(picture.rgb().nth(y * picture.width + x).unwrap())
@@ -281,7 +301,7 @@ fn a_network_of_one_size_runs_on_pictures_of_that_size() {
     for (x, y) in [(0, 0), (31, 17), (59, 39)] {
         assert!((luma(&result, x, y) - luma(&picture, x / 2, y / 2)).abs() < 2.0, "luma is copied");
     }
-    let refused = session.upscale(&gradient(20, 30, 110), &full, &mut ()).unwrap_err();
+    let refused = session.upscale(&gradient(20, 30, 110), &full, &mut (), &()).unwrap_err();
     assert!(refused.to_string().contains("exactly 30 x 20 pixels, not 20 x 30"), "{refused}");
     // It can be calibrated and optimized as any other.
     let mut session = session;

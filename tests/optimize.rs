@@ -12,6 +12,7 @@ use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::{BitWidth, ChannelBits, PointSettings, Recipe};
 use dfsq::session::{Method, Options, Session};
+use std::ops::ControlFlow;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[cfg(target_arch = "wasm32")]
@@ -93,7 +94,7 @@ fn distance(session: &Session, method: Method, weights: u8, activations: u8) -> 
             ..Options::default()
         };
         let prepared = session.prepare(&options).unwrap();
-        session.upscale(&gradient(30, 26, 200), &prepared, &mut ()).unwrap().picture
+        session.upscale(&gradient(30, 26, 200), &prepared, &mut (), &()).unwrap().picture
     };
     let (full, other) = (run(Method::Fp32, 32, 32), run(method, weights, activations));
     let squares =
@@ -167,8 +168,9 @@ fn layers_made_in_the_same_way_are_kept_together_and_have_digests_of_their_own()
 struct Cancelling(std::sync::atomic::AtomicUsize);
 
 impl Progress for Cancelling {
-    fn report(&self, _: f32) -> bool {
-        self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 1
+    fn report(&self, _: f32) -> ControlFlow<()> {
+        let left = self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 1;
+        if left { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 
@@ -262,7 +264,7 @@ fn layers_may_have_bits_of_their_own_or_be_left_out() {
     session.load_optimized(&file).unwrap();
     let upscale = |options: &Options| {
         let prepared = session.prepare(options).unwrap();
-        session.upscale(&gradient(30, 26, 200), &prepared, &mut ()).unwrap().picture
+        session.upscale(&gradient(30, 26, 200), &prepared, &mut (), &()).unwrap().picture
     };
     let pictures = [options(3, 3), single([4, 4]), single([32, 32])].map(|options| upscale(&options));
     assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2]);

@@ -3,8 +3,8 @@
 
 use dfsq::quant::subset::{Preset, kmeans};
 use dfsq::quant::{
-    ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, Points, Quantizer, UniformGrid,
-    UniversalSet, WordSets,
+    ActivationQuantizer, BitWidth, Histogram, Normalization, Normalizer, Points, Quantizer, SubsetQuantizer,
+    UniformGrid, UniversalSet, WordSets,
 };
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ proptest! {
 
     #[test]
     fn the_chosen_point_is_the_nearest(points in prop::collection::vec(-1f32..1.0, 1..256), y in -1.2f32..1.2) {
-        let points = Points::new(points);
+        let points = Points::new(points).map_err(|e| TestCaseError::fail(e.to_string()))?;
         let chosen = (points.quantize_dequantize(y) - y).abs();
         let nearest = points.values().iter().map(|p| (p - y).abs()).fold(f32::INFINITY, f32::min);
         prop_assert!(chosen <= nearest + 1e-7);
@@ -65,13 +65,17 @@ proptest! {
 
     #[test]
     fn quantized_channels_stay_finite_and_within_their_range(values in values(), bits in width()) {
-        let points = Points::new(UniversalSet::of(WordSets::REFERENCE).values().to_vec());
+        let universal = UniversalSet::of(WordSets::REFERENCE).values();
+        let points = Points::new(universal.iter().copied().step_by(2).collect()).map_err(|e| TestCaseError::fail(e.to_string()))?;
         for quantizer in [
-            ActivationQuantizer::Subset {
-                points: vec![points],
-                normalizer: Normalizer::Sample { subtract_mean: true },
-                denormalization_bits: BitWidth::FULL,
-            },
+            ActivationQuantizer::Subset(
+                SubsetQuantizer::new(
+                    vec![points],
+                    Normalizer::Sample { subtract_mean: true },
+                    BitWidth::FULL,
+                )
+                .unwrap(),
+            ),
             ActivationQuantizer::DynamicMinMax(bits),
         ] {
             let mut quantized = values.clone();

@@ -6,7 +6,6 @@ mod common;
 use common::*;
 use dfsq::Error;
 use dfsq::image_io::Picture;
-use dfsq::network::Observer;
 use dfsq::parallel::Progress;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, Granularity, NormalizationMode, PointSettings, Recipe, WordSets};
@@ -14,6 +13,7 @@ use dfsq::session::{
     ChannelRequest, ChannelView, Method, MinMaxRange, OperandMacs, Options, PointView, Session, Upscaled,
     WeightGrid, benchmark_pair,
 };
+use std::ops::ControlFlow;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[cfg(target_arch = "wasm32")]
@@ -42,7 +42,7 @@ fn calibrate(session: &mut Session, settings: PointSettings, pictures: &[Picture
 
 fn upscale(session: &Session, options: Options) -> Picture {
     let prepared = session.prepare(&options).unwrap();
-    session.upscale(&picture(), &prepared, &mut ()).unwrap().picture
+    session.upscale(&picture(), &prepared, &mut (), &()).unwrap().picture
 }
 
 /// Squared errors of each layer's input.
@@ -88,7 +88,7 @@ fn weights_and_activations_have_bits_of_their_own() {
     let activations = Options { activation_bits: BitWidth::new(2).unwrap(), ..full };
     let errors = |options| {
         let prepared = session.prepare(&options).unwrap();
-        layer_noise(&session.upscale(&picture(), &prepared, &mut Measuring).unwrap())
+        layer_noise(&session.upscale(&picture(), &prepared, &mut Measuring, &()).unwrap())
     };
     assert!(errors(weights).iter().all(|noise| *noise == 0.0));
     let noisy: Vec<bool> = errors(activations).iter().map(|noise| *noise > 0.0).collect();
@@ -170,9 +170,10 @@ impl Counting {
 }
 
 impl Progress for Counting {
-    fn report(&self, done: f32) -> bool {
+    fn report(&self, done: f32) -> ControlFlow<()> {
         assert!((0.0..=1.0001).contains(&done), "{done}");
-        self.seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1 < self.last
+        let left = self.seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1 < self.last;
+        if left { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 
@@ -234,7 +235,7 @@ fn the_analysis_is_of_what_the_layers_saw() {
 fn sizes_are_checked() {
     let session = Session::load(&stated_edsr()).unwrap();
     let prepared = session.prepare(&options(Method::Fp32, 32)).unwrap();
-    let tiny = session.upscale(&gradient(7, 9, 9), &prepared, &mut ());
+    let tiny = session.upscale(&gradient(7, 9, 9), &prepared, &mut (), &());
     assert!(matches!(tiny, Err(Error::ImageTooSmall(_))));
     assert!(matches!(benchmark_pair(&gradient(15, 40, 9), 2), Err(Error::ImageTooSmall(_))));
     let (reference, low) = benchmark_pair(&gradient(17, 41, 9), 2).unwrap();
@@ -246,7 +247,7 @@ fn layers_have_bits_of_their_own() {
     let session = calibrated();
     let run = |options: &Options| {
         let prepared = session.prepare(options).unwrap();
-        session.upscale(&picture(), &prepared, &mut Measuring).unwrap()
+        session.upscale(&picture(), &prepared, &mut Measuring, &()).unwrap()
     };
     let single = |name: &str, bits: [u8; 2]| Options {
         layer_bits: [(name.to_owned(), bits.map(|b| BitWidth::new(b).unwrap()))].into(),
@@ -315,7 +316,7 @@ fn coarse_denormalization_costs_quality() {
         |bits| Options { denormalization_bits: BitWidth::new(bits).unwrap(), ..options(Method::Dfsq, 8) };
     let noise = |bits| -> f64 {
         let prepared = session.prepare(&with(bits)).unwrap();
-        layer_noise(&session.upscale(&picture(), &prepared, &mut Measuring).unwrap()).iter().sum()
+        layer_noise(&session.upscale(&picture(), &prepared, &mut Measuring, &()).unwrap()).iter().sum()
     };
     assert!(noise(2) > noise(8) && noise(8) >= noise(32), "{} {} {}", noise(2), noise(8), noise(32));
     assert_eq!(upscale(&session, with(32)), upscale(&session, options(Method::Dfsq, 8)));
@@ -399,21 +400,14 @@ fn a_study_compares_selections_of_one_channel() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn the_run_for_a_layers_input_ends_behind_it_and_can_be_stopped_before() {
-    struct Stopping(usize, usize);
-    impl Observer for Stopping {
-        fn progress(&mut self, _: f32) -> bool {
-            self.0 += 1;
-            self.0 < self.1
-        }
-    }
     let session = calibrated();
     let counted = |limit| {
-        let mut counting = Stopping(0, limit);
-        let result = session.layer_input(&picture(), 1, &mut counting);
-        (counting.0, result.is_ok())
+        let counting = Counting::cancelling_at(limit);
+        let result = session.layer_input(&picture(), 1, &counting);
+        (counting.seen(), result.is_ok())
     };
     assert_eq!((counted(99), counted(2)), ((2, true), (2, false)));
-    assert!(matches!(session.layer_input(&picture(), 0, &mut ()), Err(Error::Option(_))));
+    assert!(matches!(session.layer_input(&picture(), 0, &()), Err(Error::Option(_))));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -421,7 +415,7 @@ fn a_channel_looked_at_closely_is_what_a_run_does_there() {
     let session = calibrated();
     let options = options(Method::Dfsq, 2);
     let prepared = session.prepare(&options).unwrap();
-    let errors = session.upscale(&picture(), &prepared, &mut Measuring).unwrap().errors;
+    let errors = session.upscale(&picture(), &prepared, &mut Measuring, &()).unwrap().errors;
     let methods = vec![options.clone(), Options { method: Method::MinMax, ..options.clone() }];
     let asked = |channel, points| ChannelRequest {
         layer: 1,
@@ -468,10 +462,10 @@ fn a_kernel_looked_at_closely_has_the_weights_that_a_run_takes() {
     let both = [options.clone(), Options { method: Method::MinMax, ..options.clone() }];
     let layer = &session.network().layers()[1];
     let mut noise = 0.0;
-    for kernel in 0..layer.outputs {
+    for kernel in 0..layer.conv.outputs() {
         let view = session.kernel(1, kernel, &both).unwrap();
         let own = session.network().kernels(1);
-        let size = own.len() / layer.outputs;
+        let size = own.len() / layer.conv.outputs();
         assert_eq!(view.counts.iter().sum::<u32>() as usize, size);
         let [dfsq, min_max] = [Method::Dfsq, Method::MinMax]
             .map(|method| view.methods.iter().find(|own| own.method == method).unwrap());

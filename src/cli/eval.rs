@@ -1,7 +1,7 @@
 //! `dfsq eval`
 
 use super::options::{NetworkFile, Quantization};
-use super::progress::Watching;
+use super::progress::Quiet;
 use super::results::{ImageScore, Kept, Results, Run, Scored, Shard};
 use super::{files, interrupt, passed_over, progress, session};
 use anyhow::{Context, Result, ensure};
@@ -128,7 +128,7 @@ fn depends_on(session: &Session, options: &Options, to_full: bool, fast: bool) -
         "program": dfsq::PROGRAM,
         "network": session.hash(),
         "convention": session.network().convention(),
-        "engine": format!("{:?}", session.network().engine()),
+        "engine": session.network().engine().to_string(),
         "fast": fast,
         "options": options,
         "calibration": session.calibration().map(Calibration::digest),
@@ -187,7 +187,7 @@ impl<'s> Scorer<'s> {
             reference = reference.crop(0, 0, low.width * scale, low.height * scale);
         }
         let picture = |prepared: &Prepared| {
-            let result = self.session.upscale(&low, prepared, &mut Watching(())).with_context(named)?;
+            let result = self.session.upscale(&low, prepared, &mut (), &Quiet).with_context(named)?;
             Ok::<_, anyhow::Error>(result.picture)
         };
         let own = picture(&self.prepared)?;

@@ -28,9 +28,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let convention = &info.convention;
     writeln!(
         out,
-        "scale {}, {:?}, values 0..{}, mean {:?}",
-        convention.scale, convention.colour, convention.range, convention.mean
+        "scale {}, {:?}, values {} in and {} out",
+        convention.scale, convention.colour, convention.input, convention.output
     )?;
+    if let Some(doubt) = &convention.doubt {
+        writeln!(out, "no picture can be made: {doubt}")?;
+    }
     for assumption in &convention.assumed {
         writeln!(out, "assumed: {assumption}")?;
     }
@@ -40,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         info.parameters, info.macs_per_pixel, info.rule
     )?;
     if let Some(lacking) = &info.lacking {
-        writeln!(out, "runs on tract, slower: our own engine lacks {lacking}")?;
+        writeln!(out, "runs on tract, slower: the native engine lacks {lacking}")?;
     }
     for width in [BitWidth::FULL].into_iter().chain(BitWidth::quantized()) {
         let options = Options {

@@ -1,8 +1,9 @@
 //! Ctrl-C: the first ends the work where it stands, the second the program.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// What a shell expects of a program that was interrupted.
 pub const STATUS: u8 = 130;
@@ -11,7 +12,7 @@ pub const STATUS: u8 = 130;
 pub fn watch() {
     // Without a handler an interrupt ends the program at once; files are written whole or not at all.
     let _ = ctrlc::set_handler(|| {
-        if ASKED.swap(true, Ordering::Relaxed) {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(STATUS.into());
         }
     });
@@ -22,7 +23,7 @@ pub fn is(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(dfsq::Error::Cancelled))
 }
 
-/// Whether the work is to end.
-pub fn asked() -> bool {
-    ASKED.load(Ordering::Relaxed)
+/// Whether the work is to go on.
+pub fn checkpoint() -> ControlFlow<()> {
+    if INTERRUPTED.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

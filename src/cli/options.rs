@@ -2,7 +2,7 @@
 
 use super::files::Overwriting;
 use clap::Args;
-use dfsq::network::Engine;
+use dfsq::network::{Engine, Properties};
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
@@ -17,9 +17,44 @@ use std::path::PathBuf;
 pub struct NetworkFile {
     /// An ONNX network
     pub model: PathBuf,
-    /// What runs it; without, our own engine where it has all operators
-    #[arg(long, value_enum)]
+    /// What runs it: native or tract [default: the native engine where it has all operators]
+    #[arg(long)]
     pub engine: Option<Engine>,
+    /// What black and white are in its input: 0..1, 0..255, -1..1 [default: what the file says, else found by a trial run]
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    input_range: Option<String>,
+    /// The same of its output [default: as the input]
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    output_range: Option<String>,
+    /// What else the file does not say, or says wrongly: scale, colour, mean, deviation, output_mean, output_deviation
+    #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
+    properties: Vec<(String, String)>,
+}
+
+impl NetworkFile {
+    /// What is said of the network here.
+    pub fn stated(&self) -> Properties {
+        let ranges = [("input_range", &self.input_range), ("output_range", &self.output_range)];
+        let ranges = ranges.into_iter().filter_map(|(name, range)| Some((name.to_owned(), range.clone()?)));
+        self.properties.iter().cloned().chain(ranges).collect()
+    }
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    const KNOWN: [&str; 8] = [
+        "scale",
+        "colour",
+        "mean",
+        "deviation",
+        "input_range",
+        "output_range",
+        "output_mean",
+        "output_deviation",
+    ];
+    match text.split_once('=') {
+        Some((name, value)) if KNOWN.contains(&name.trim()) => Ok((name.trim().into(), value.trim().into())),
+        _ => Err(format!("say NAME=VALUE, with one of the names {}", KNOWN.join(", "))),
+    }
 }
 
 /// Options that choose the quantized network.

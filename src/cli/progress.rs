@@ -1,9 +1,9 @@
 //! How far a longer work is: bars on standard error, and nothing where that is not a terminal.
 
 use super::interrupt;
-use dfsq::network::{Observer, Tap};
 use dfsq::parallel::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::ops::ControlFlow;
 
 const STEPS: f32 = 1000.0;
 
@@ -51,35 +51,17 @@ impl Drop for Bar {
 }
 
 impl Progress for Bar {
-    fn report(&self, done: f32) -> bool {
+    fn report(&self, done: f32) -> ControlFlow<()> {
         self.0.set_position((STEPS * done) as u64);
-        !interrupt::asked()
+        interrupt::checkpoint()
     }
 }
 
-/// Watches for interrupts, beside what another observer does.
-pub struct Watching<O>(pub O);
+/// Shows nothing, and gives up when the program is interrupted.
+pub struct Quiet;
 
-impl<O: Observer> Observer for Watching<O> {
-    fn progress(&mut self, done: f32) -> bool {
-        self.0.progress(done) && !interrupt::asked()
-    }
-
-    fn taps(&self, layer: usize) -> bool {
-        self.0.taps(layer)
-    }
-
-    fn tap(&mut self, tap: Tap<'_>) -> dfsq::Result<()> {
-        self.0.tap(tap)
-    }
-
-    fn measures_errors(&self) -> bool {
-        self.0.measures_errors()
-    }
-}
-
-impl Observer for Bar {
-    fn progress(&mut self, done: f32) -> bool {
-        self.report(done)
+impl Progress for Quiet {
+    fn report(&self, _: f32) -> ControlFlow<()> {
+        interrupt::checkpoint()
     }
 }

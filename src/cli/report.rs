@@ -1,7 +1,7 @@
 //! `dfsq report`
 
 use super::options::{NetworkFile, Quantization};
-use super::progress::Watching;
+use super::progress::Quiet;
 use super::{files, passed_over, progress, session};
 use anyhow::{Context, Result, ensure};
 use dfsq::analysis::{ChannelSummary, SampleAnalysis};
@@ -110,12 +110,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn look(session: &Session, path: &Path, methods: &[Options; 3]) -> Result<Sample> {
     let (_, low) = benchmark_pair(&files::read(path)?, session.network().convention().scale)
         .with_context(|| path.display().to_string())?;
-    let (_, analysis) = session.analyze(&low, session.point_settings(Method::Dfsq), &mut Watching(()))?;
+    let (_, analysis) = session.analyze(&low, session.point_settings(Method::Dfsq), &Quiet)?;
     let mut decibels = [const { Vec::new() }; 3];
     let mut weight_decibels = decibels.clone();
     for ((options, decibels), of_weights) in methods.iter().zip(&mut decibels).zip(&mut weight_decibels) {
         let Ok(prepared) = session.prepare(options) else { continue };
-        let errors = session.upscale(&low, &prepared, &mut Watching(Measuring))?.errors;
+        let errors = session.upscale(&low, &prepared, &mut Measuring, &Quiet)?.errors;
         let of_layer = |channels: &Vec<_>| channels.iter().sum::<QuantizationError>().decibels();
         *decibels = errors.iter().map(of_layer).collect();
         *of_weights = prepared.weight_errors().iter().map(QuantizationError::decibels).collect();

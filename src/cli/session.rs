@@ -5,7 +5,7 @@ use super::options::{NetworkFile, PointOptions, Quantization, RecipeOptions};
 use super::progress::Bar;
 use anyhow::{Context, Result, bail, ensure};
 use dfsq::hash::sha256;
-use dfsq::network::{Layer, Properties};
+use dfsq::network::{Layer, LoadOptions, Properties};
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, PointSettings, Recipe};
@@ -14,11 +14,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Reads a network, with what a list beside it says of it.
-pub fn open(NetworkFile { model, engine }: &NetworkFile) -> Result<Session> {
+pub fn open(file: &NetworkFile) -> Result<Session> {
+    let model = &file.model;
     let bytes = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
     let list = model.with_file_name("models.json");
     // A file of that name may be another program's.
-    let properties = match std::fs::read(&list).map(|text| listed_properties(&text, &bytes)) {
+    let listed = match std::fs::read(&list).map(|text| listed_properties(&text, &bytes)) {
         Ok(Ok(properties)) => properties,
         Ok(Err(error)) => {
             eprintln!("{} is not a list of networks, and is passed over: {error}", list.display());
@@ -26,7 +27,8 @@ pub fn open(NetworkFile { model, engine }: &NetworkFile) -> Result<Session> {
         }
         Err(_) => Properties::new(),
     };
-    Session::load_with(&bytes, properties, *engine).with_context(|| model.display().to_string())
+    let options = LoadOptions { listed, stated: file.stated(), engine: file.engine };
+    Session::load_with(&bytes, &options).with_context(|| model.display().to_string())
 }
 
 /// What a list like `onnx/models.json` says of this file.

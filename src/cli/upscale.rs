@@ -33,9 +33,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
     let prepared = session.prepare(&options)?;
     let picture = files::read(&arguments.image)?;
-    let mut bar = Bar::new("upscaling");
+    let bar = Bar::new("upscaling");
     let start = Instant::now();
-    let result = session.upscale(&picture, &prepared, &mut bar)?;
+    let result = session.upscale(&picture, &prepared, &mut (), &bar)?;
     let seconds = start.elapsed().as_secs_f64();
     drop(bar);
     let made = serde_json::json!({

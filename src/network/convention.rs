@@ -1,12 +1,16 @@
 //! What a network takes for an image: colour, value range, scale.
 
+use crate::image_io::{self, Picture};
+use crate::network::planes::Planes;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What is known of a network beside its graph, by name: `scale` (a whole number), `input_range` (`0..1` or `0..255`),
-/// `colour` (`RGB`, `BGR` or `Y`), `mean` (three numbers with commas, in units of the range) and `name`. Others are
-/// ignored. Files say these in their metadata; `onnx/models.json` may say them for files that do not.
+/// What is known of a network beside its graph, by name: `scale` (a whole number), `colour` (`RGB`, `BGR` or `Y`), `name`;
+/// `input_range` and `output_range`, what black and white are (`0..1`, `0..255`, `-1..1` or other numbers); `mean` and
+/// `deviation`, which are subtracted and divided by then, in units of the range (one number, or three with commas in the
+/// network's order); `output_mean` and `output_deviation`, where they are others. What is said of the input alone is so of
+/// the output too. Other names are ignored.
 pub type Properties = BTreeMap<String, String>;
 
 /// The channels a network reads and writes.
@@ -30,98 +34,271 @@ impl Colour {
     }
 }
 
+/// How 8-bit levels are written as a network's numbers: `(low + level / 255 (high - low) - mean) / deviation`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct ValueRange {
+    /// Black.
+    pub low: f32,
+    /// White.
+    pub high: f32,
+    /// Subtracted from every channel, in the network's order.
+    pub mean: [f32; 3],
+    /// What the result is divided by.
+    pub deviation: [f32; 3],
+}
+
+impl ValueRange {
+    /// 0 to 1.
+    pub const UNIT: ValueRange = ValueRange::of(0.0, 1.0);
+    /// 0 to 255.
+    pub const BYTE: ValueRange = ValueRange::of(0.0, 255.0);
+    /// -1 to 1.
+    pub const SIGNED: ValueRange = ValueRange::of(-1.0, 1.0);
+    /// 0 to 1, less the mean and over the deviation of ImageNet's pictures, as classifiers have them.
+    pub const IMAGENET: ValueRange =
+        ValueRange { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225], ..ValueRange::UNIT };
+
+    const fn of(low: f32, high: f32) -> Self {
+        ValueRange { low, high, mean: [0.0; 3], deviation: [1.0; 3] }
+    }
+
+    /// What stands for a level of 0 to 255.
+    fn encode(&self, slot: usize, level: f32) -> f32 {
+        (self.low + level * ((self.high - self.low) / 255.0) - self.mean[slot]) / self.deviation[slot]
+    }
+
+    /// The level that a value stands for, which may lie outside 0 to 255.
+    fn decode(&self, slot: usize, value: f32) -> f64 {
+        f64::from((value * self.deviation[slot] + self.mean[slot] - self.low) / (self.high - self.low))
+            * 255.0
+    }
+
+    /// From black to white in the network's numbers, on average over channels.
+    pub fn span(&self) -> f32 {
+        (self.high - self.low) * 3.0 / self.deviation.iter().sum::<f32>()
+    }
+
+    /// Read from `0..1`, `-1..1` and the like.
+    fn parse(text: &str) -> Option<[f32; 2]> {
+        let (low, high) = text.split_once("..")?;
+        let ends = [low.trim().parse().ok()?, high.trim().parse().ok()?];
+        (ends[0] < ends[1] && ends.iter().all(|end: &f32| end.abs() <= 65_535.0)).then_some(ends)
+    }
+}
+
+impl std::fmt::Display for ValueRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}..{}", self.low, self.high)?;
+        if self.mean != [0.0; 3] || self.deviation != [1.0; 3] {
+            write!(f, " less {:?} over {:?}", self.mean, self.deviation)?;
+        }
+        Ok(())
+    }
+}
+
 /// How pixels become the network's numbers, and back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Convention {
     /// Output size over input size.
     pub scale: usize,
-    /// The value of a full channel: 1 or 255.
-    pub range: f32,
     /// Channel order.
     pub colour: Colour,
-    /// Taken off every channel of the input and added to the output, in units of `range`.
-    pub mean: [f32; 3],
+    /// What goes in.
+    pub input: ValueRange,
+    /// What comes out.
+    pub output: ValueRange,
     /// Height and width of the input, where the network takes no other.
     pub size: Option<[usize; 2]>,
     /// In words, what the file did not say and was measured or assumed.
     pub assumed: Vec<String>,
+    /// Why no picture can be made yet: the ranges are not stated, and none of the usual ones gives an output that looks like
+    /// the input.
+    pub doubt: Option<String>,
+}
+
+impl Convention {
+    /// The network's input for a picture.
+    pub fn to_planes(&self, picture: &Picture) -> Planes {
+        let plane = |slot: usize, source: usize| {
+            picture.rgb().map(move |pixel| self.input.encode(slot, f32::from(pixel[source])))
+        };
+        let values = match self.colour {
+            Colour::Rgb => (0..3).flat_map(|c| plane(c, c)).collect(),
+            Colour::Bgr => (0..3).flat_map(|c| plane(c, 2 - c)).collect(),
+            Colour::Y => {
+                picture.rgb().map(|pixel| self.input.encode(0, image_io::luma(pixel) as f32)).collect()
+            }
+        };
+        Planes { channels: self.colour.channels(), height: picture.height, width: picture.width, values }
+    }
+
+    /// The level that a value of the output stands for.
+    pub(super) fn level(&self, slot: usize, value: f32) -> f64 {
+        self.output.decode(slot, value)
+    }
+
+    /// The picture that the network's output shows, clamped and rounded to 8 bits. Alpha, and chroma where the network
+    /// knows luma only, come from `input` by bicubic interpolation.
+    ///
+    /// # Errors
+    /// [`Error::Network`] if the output holds NaN or does not have the size that this promises.
+    pub fn to_picture(&self, output: &Planes, input: &Picture) -> Result<Picture> {
+        let (width, height) = (input.width * self.scale, input.height * self.scale);
+        if output.shape() != [self.colour.channels(), height, width] {
+            return Err(Error::Network(format!(
+                "its output has {} x {} pixels instead of {width} x {height}",
+                output.width, output.height
+            )));
+        }
+        if output.values.iter().any(|v| v.is_nan()) {
+            return Err(Error::Network("its output holds NaN".into()));
+        }
+        let pixels = width * height;
+        let level = |plane: usize, i: usize| self.level(plane, output.values[plane * pixels + i]);
+        let rgb: Vec<u8> = match self.colour {
+            Colour::Rgb => {
+                (0..pixels).flat_map(|i| [0, 1, 2].map(|c| image_io::to_byte(level(c, i)))).collect()
+            }
+            Colour::Bgr => {
+                (0..pixels).flat_map(|i| [2, 1, 0].map(|c| image_io::to_byte(level(c, i)))).collect()
+            }
+            Colour::Y => {
+                let enlarged = image_io::upscale(input, self.scale);
+                let pixel = |(i, pixel): (usize, [u8; 3])| image_io::with_luma(level(0, i), pixel);
+                enlarged.rgb().enumerate().flat_map(pixel).collect()
+            }
+        };
+        Ok(image_io::with_alpha_of(input, self.scale, &rgb))
+    }
 }
 
 /// What [`Properties`] say; every entry may be missing.
 #[derive(Debug, Default, Clone)]
 pub struct Stated {
     pub scale: Option<usize>,
-    pub range: Option<f32>,
     pub colour: Option<Colour>,
-    pub mean: Option<[f32; 3]>,
+    pub input: Option<ValueRange>,
+    pub output: Option<ValueRange>,
     pub name: Option<String>,
 }
+
+/// The words for what is stated, of the input and of the output.
+const RANGES: [&str; 2] = ["input_range", "output_range"];
+const MEANS: [&str; 2] = ["mean", "output_mean"];
+const DEVIATIONS: [&str; 2] = ["deviation", "output_deviation"];
 
 impl Stated {
     /// # Errors
     /// [`Error::Network`] for a property whose value is not understood.
     pub fn read(properties: &Properties) -> Result<Self> {
-        let mut stated = Stated::default();
-        for (key, value) in properties {
-            let value = value.trim();
-            let bad = || {
-                Error::Network(format!("its property {key} has the value {value}, which is not understood"))
+        let value = |key: &str| properties.get(key).map(|value| value.trim());
+        let bad = |key: &str| {
+            Error::Network(format!(
+                "its property {key} has the value {}, which is not understood",
+                value(key).unwrap_or_default()
+            ))
+        };
+        let scale = value("scale").map(|text| match text.parse() {
+            Ok(scale @ 1..=8) => Ok(scale),
+            _ => Err(bad("scale")),
+        });
+        let colour = value("colour");
+        let colour = colour.map(|text| serde_json::from_value(text.into()).map_err(|_| bad("colour")));
+        let numbers = |key: &str| {
+            let read = |text: &str| {
+                let numbers: Option<Vec<f32>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+                match numbers?[..] {
+                    [one] if f32::is_finite(one) => Some([one; 3]),
+                    [a, b, c] if [a, b, c].iter().all(|n| n.is_finite()) => Some([a, b, c]),
+                    _ => None,
+                }
             };
-            match key.as_str() {
-                "name" => stated.name = Some(value.to_owned()),
-                "scale" => match value.parse() {
-                    Ok(scale @ 1..=8) => stated.scale = Some(scale),
-                    _ => return Err(bad()),
-                },
-                "input_range" => match value {
-                    "0..1" => stated.range = Some(1.0),
-                    "0..255" => stated.range = Some(255.0),
-                    _ => return Err(bad()),
-                },
-                "colour" => {
-                    let colour = serde_json::from_value(value.into());
-                    stated.colour = Some(colour.map_err(|_| bad())?);
-                }
-                "mean" => {
-                    let numbers: Vec<f32> = value
-                        .split(',')
-                        .map(|n| n.trim().parse())
-                        .collect::<Result<_, _>>()
-                        .map_err(|_| bad())?;
-                    stated.mean = Some(numbers.try_into().map_err(|_| bad())?);
-                }
-                _ => {}
+            value(key).map(|text| read(text).ok_or_else(|| bad(key))).transpose()
+        };
+        let ends =
+            |key: &str| value(key).map(|text| ValueRange::parse(text).ok_or_else(|| bad(key))).transpose();
+        let mut ranges = [None; 2];
+        for at in 0..2 {
+            let (own, mean, deviation) = (ends(RANGES[at])?, numbers(MEANS[at])?, numbers(DEVIATIONS[at])?);
+            if deviation.is_some_and(|list| list.iter().any(|d| *d <= 0.0)) {
+                return Err(bad(DEVIATIONS[at]));
+            }
+            // What is said of the input is so of the output, where nothing else is.
+            let before: Option<ValueRange> = if at == 1 { ranges[0] } else { None };
+            if own.is_none() && mean.is_none() && deviation.is_none() {
+                ranges[at] = before;
+                continue;
+            }
+            let base = before.unwrap_or(ValueRange::UNIT);
+            let [low, high] = own.unwrap_or([base.low, base.high]);
+            let (mean, deviation) = (mean.unwrap_or(base.mean), deviation.unwrap_or(base.deviation));
+            ranges[at] = Some(ValueRange { low, high, mean, deviation });
+        }
+        let [input, output] = ranges;
+        let name = value("name").map(str::to_owned);
+        Ok(Stated { scale: scale.transpose()?, colour: colour.transpose()?, input, output, name })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn convention(colour: Colour, range: ValueRange) -> Convention {
+        Convention { scale: 1, colour, input: range, output: range, size: None, assumed: vec![], doubt: None }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn pixels_survive_the_way_to_the_network_and_back() {
+        let mut rng = fastrand::Rng::with_seed(9);
+        let rgb: Vec<u8> = (0..3 * 7 * 5).map(|_| rng.u8(..)).collect();
+        let picture = Picture::from_rgb(7, 5, &rgb);
+        for colour in [Colour::Rgb, Colour::Bgr, Colour::Y] {
+            for range in [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET] {
+                let convention = convention(colour, range);
+                let planes = convention.to_planes(&picture);
+                assert_eq!(convention.to_picture(&planes, &picture).unwrap(), picture, "{colour:?} {range}");
             }
         }
-        Ok(stated)
+        let offset = ValueRange { mean: [0.1, 0.2, 0.3], ..ValueRange::BYTE };
+        let bgr = convention(Colour::Bgr, offset).to_planes(&picture);
+        assert!((bgr.values[0] - (f32::from(picture.rgba[2]) - 0.1)).abs() < 1e-4);
     }
-}
 
-/// Height and width of the picture that a network is tried on, where it takes any.
-pub const PROBE_SIZE: [usize; 2] = [24, 24];
-
-/// A smooth picture with one edge, `[channels, height, width]`, values in 0..1.
-pub fn probe_picture(channels: usize, [height, width]: [usize; 2]) -> Vec<f32> {
-    let at = |c: usize, y: usize, x: usize| {
-        let wave = (x as f32 * 0.5 + c as f32).sin() + (y as f32 * 0.35).cos();
-        let edge = if x + y > (height + width) / 2 { 0.2 } else { 0.0 };
-        0.4 + 0.15 * wave + edge
-    };
-    (0..channels).flat_map(|c| (0..height).flat_map(move |y| (0..width).map(move |x| at(c, y, x)))).collect()
-}
-
-/// Mean squared difference between an output and the enlarged [`probe_picture`], in units of the range; infinite
-/// if the output holds anything that is not finite.
-pub fn probe_error(output: &[f32], size: [usize; 2], scale: usize, range: f32, channels: usize) -> f64 {
-    let input = probe_picture(channels, size);
-    let [height, width] = size;
-    let mut error = 0.0;
-    for (i, value) in output.iter().enumerate() {
-        let (row, x) = (i / (width * scale), i % (width * scale));
-        let (c, y) = (row / (height * scale), row % (height * scale));
-        let want = input[(c * height + y / scale) * width + x / scale];
-        error += f64::from(value / range - want).powi(2);
+    fn stated(properties: &[(&str, &str)]) -> Result<Stated> {
+        Stated::read(&properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
     }
-    if error.is_finite() { error / output.len().max(1) as f64 } else { f64::INFINITY }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn ranges_are_stated_for_both_ends_or_each() {
+        let of = |properties: &[(&str, &str)]| {
+            let stated = stated(properties).unwrap();
+            (stated.input, stated.output)
+        };
+        let (unit, byte, signed) = (ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED);
+        assert_eq!(of(&[]), (None, None));
+        assert_eq!(of(&[("input_range", "0..255")]), (Some(byte), Some(byte)));
+        assert_eq!(of(&[("input_range", " 0 .. 255"), ("output_range", "0..1")]), (Some(byte), Some(unit)));
+        assert_eq!(of(&[("output_range", "-1..1")]), (None, Some(signed)));
+        let normalized =
+            [("mean", "0.485,0.456, 0.406"), ("deviation", "0.229,0.224,0.225"), ("output_mean", "0")];
+        let plain_mean = ValueRange { mean: [0.0; 3], ..ValueRange::IMAGENET };
+        assert_eq!(of(&normalized), (Some(ValueRange::IMAGENET), Some(plain_mean)));
+        for wrong in [
+            ("input_range", "1..0"),
+            ("input_range", "0..7e9"),
+            ("output_range", "white"),
+            ("mean", "1,2"),
+            ("mean", "1,2,x"),
+            ("deviation", "0"),
+            ("deviation", "NaN"),
+            ("scale", "9"),
+            ("colour", "CMYK"),
+        ] {
+            let error = stated(&[wrong]).unwrap_err().to_string();
+            assert!(error.contains(wrong.0) && error.contains(wrong.1), "{error}");
+        }
+    }
 }

@@ -1,28 +1,18 @@
 //! Which convolutions a network has, and which of them are quantized (paper, section 4.1).
 
-use super::onnx::{self, Graph, Node};
+use super::graph::{Conv, Graph};
+use super::onnx::Node;
 use crate::{Error, Result};
 use serde::Serialize;
 use std::collections::HashMap;
 
 /// One convolution.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[derive(Debug, Clone)]
 pub struct Layer {
-    /// The ONNX node's name, or its first output's where it has none.
+    /// The ONNX node's name; no two layers have the same.
     pub name: String,
-    /// Input channels.
-    pub inputs: usize,
-    /// Output channels, which is the number of kernels.
-    pub outputs: usize,
-    /// Kernel height and width.
-    pub kernel: [usize; 2],
-    /// Channel groups.
-    pub groups: usize,
-    /// Whether every output position is a weighted sum of the inputs around that very position: one group, stride 1,
-    /// no dilation, zero padding that keeps the size.
-    pub same: bool,
+    /// Its shape.
+    pub conv: Conv,
     /// Whether the input comes straight from a ReLU.
     pub after_relu: bool,
     /// Whether it belongs to the high-level feature extraction, which is what the paper quantizes.
@@ -30,19 +20,38 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Multiply-accumulates for one output position.
-    pub fn macs(&self) -> usize {
-        self.outputs * (self.inputs / self.groups) * self.kernel[0] * self.kernel[1]
-    }
-
     /// Indices of those of the layers that are quantized.
     pub fn quantized(layers: &[Layer]) -> impl Iterator<Item = usize> {
         layers.iter().enumerate().filter(|(_, layer)| layer.quantized).map(|(index, _)| index)
     }
+}
 
-    /// Number of weights, without the bias.
-    pub fn weights(&self) -> usize {
-        self.macs()
+/// The convolutions of a network, with their kernels: what plans and what is made for them have in common.
+pub struct Layers {
+    layers: Vec<Layer>,
+    /// By layer, `[out, in / groups, height, width]`.
+    kernels: Vec<Vec<f32>>,
+}
+
+impl Layers {
+    /// `kernels` has as many weights for each layer as it takes.
+    pub(super) fn new(layers: Vec<Layer>, kernels: Vec<Vec<f32>>) -> Self {
+        Layers { layers, kernels }
+    }
+
+    /// In the network's order.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// A layer's kernels in full precision.
+    pub fn kernels(&self, layer: usize) -> &[f32] {
+        &self.kernels[layer]
+    }
+
+    /// Indices of those that are quantized.
+    pub fn quantized(&self) -> impl Iterator<Item = usize> {
+        Layer::quantized(&self.layers)
     }
 }
 
@@ -70,12 +79,12 @@ struct Indexed<'a> {
 impl<'a> Indexed<'a> {
     fn new(graph: &'a Graph) -> Self {
         let producer = graph
-            .node
+            .nodes()
             .iter()
             .enumerate()
             .flat_map(|(i, node)| node.output.iter().map(move |output| (output.as_str(), i)))
             .collect();
-        Indexed { nodes: &graph.node, producer }
+        Indexed { nodes: graph.nodes(), producer }
     }
 
     /// The node that computes this tensor, passing over Identity.
@@ -121,7 +130,7 @@ impl<'a> Indexed<'a> {
             while let Some(index) = at.filter(|index| *index > start) {
                 match self.nodes[index].op_type.as_str() {
                     "Conv" => convolutions.push(index),
-                    "Relu" | "PRelu" | "LeakyRelu" | "Mul" | "Constant" => {}
+                    "Relu" | "PRelu" | "LeakyRelu" | "Mul" => {}
                     _ => break,
                 }
                 at = self.nodes[index].input.iter().find_map(|tensor| self.source(tensor));
@@ -162,61 +171,25 @@ impl<'a> Indexed<'a> {
     }
 }
 
-/// The convolutions of a network.
-pub struct Found {
-    pub rule: Rule,
-    pub layers: Vec<Layer>,
-    /// By layer, `[out, in / groups, height, width]`.
-    pub kernels: Vec<Vec<f32>>,
-}
-
-/// Lists every convolution with constant kernels, in the graph's order.
+/// Lists every convolution, in the graph's order, and says how those to quantize were found.
 ///
 /// # Errors
-/// [`Error::Network`] if there is none, or one whose kernels are not f32.
-pub fn find(graph: &Graph) -> Result<Found> {
+/// [`Error::Network`] if there is none.
+pub fn find(graph: &Graph) -> Result<(Rule, Vec<Layer>)> {
     let indexed = Indexed::new(graph);
     let (rule, quantized) = indexed.quantized();
-    let constants = onnx::constants(graph);
-    let (mut layers, mut kernels) = (Vec::new(), Vec::new());
-    for (index, node) in graph.node.iter().enumerate() {
-        let Some(tensor) = node.input.get(1).and_then(|kernel| constants.get(kernel.as_str())) else {
-            continue;
-        };
-        let shape: Vec<usize> = tensor.dims.iter().map(|d| *d as usize).collect();
-        let [outputs, inputs_per_group, height, width] = shape[..] else { continue };
-        if node.op_type != "Conv" {
-            continue;
+    let layer = |(node, convolution): (usize, &super::graph::Convolution)| {
+        let Node { name, input, .. } = &graph.nodes()[node];
+        Layer {
+            name: name.clone(),
+            conv: convolution.conv,
+            after_relu: indexed.source(&input[0]).is_some_and(|i| indexed.is(i, "Relu")),
+            quantized: quantized.contains(&node),
         }
-        let values = onnx::floats(tensor).filter(|values| Some(values.len()) == onnx::length(tensor));
-        kernels.push(values.ok_or_else(|| {
-            Error::Network(format!("the kernels of {} are not plain f32", onnx::node_name(node)))
-        })?);
-        let groups = onnx::int_attribute(node, "group").unwrap_or(1).max(1) as usize;
-        let all = |name: &str, values: &[i64]| {
-            let list = node.attribute.iter().find(|a| a.name == name);
-            list.map_or(values.iter().all(|v| *v <= 1 && name != "pads" || *v == 0), |a| a.ints == values)
-        };
-        let [top, left] = [height, width].map(|side| (side / 2) as i64);
-        let same = groups == 1
-            && height % 2 == 1
-            && width % 2 == 1
-            && all("strides", &[1, 1])
-            && all("dilations", &[1, 1])
-            && all("pads", &[top, left, top, left]);
-        layers.push(Layer {
-            name: onnx::node_name(node),
-            inputs: inputs_per_group * groups,
-            outputs,
-            kernel: [height, width],
-            groups,
-            same,
-            after_relu: indexed.source(&node.input[0]).is_some_and(|i| indexed.is(i, "Relu")),
-            quantized: quantized.contains(&index),
-        });
-    }
+    };
+    let layers: Vec<Layer> = graph.convolutions().map(layer).collect();
     if layers.is_empty() {
         return Err(Error::Network("it has no two-dimensional convolution with constant kernels".into()));
     }
-    Ok(Found { rule, layers, kernels })
+    Ok((rule, layers))
 }

@@ -1,12 +1,11 @@
 //! Reading and checking an ONNX file before anything is built from it. The bytes are not trusted.
 
 use crate::{Error, Result};
-use half::f16;
 use prost::Message;
 
 use proto::Dimension;
-pub use proto::{Attribute, Graph, Model, Node, Tensor};
-use std::collections::{HashMap, HashSet};
+pub use proto::{Attribute, Graph, Model, Node, Tensor, ValueInfo};
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 mod proto;
@@ -38,8 +37,6 @@ pub fn parse(bytes: &[u8]) -> Result<Model> {
     }
     name_empty_lists(graph, opset);
     check(graph)?;
-    widen_half_precision(graph)?;
-    check_finite(graph)?;
     check_versions(&model)?;
     Ok(model)
 }
@@ -101,9 +98,12 @@ fn check_versions(model: &Model) -> Result<()> {
 }
 
 /// Weights must be numbers. Single values may be infinite, as limits are.
-fn check_finite(graph: &Graph) -> Result<()> {
-    let stored = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
-    for (name, tensor) in stored.chain(constants(graph)) {
+///
+/// # Errors
+/// [`Error::Network`] names the tensor, and who reads it.
+pub fn check_finite(graph: &Graph) -> Result<()> {
+    for tensor in &graph.initializer {
+        let name = tensor.name.as_str();
         let wrong = |value: &f32| if length(tensor) == Some(1) { value.is_nan() } else { !value.is_finite() };
         if floats(tensor).unwrap_or_default().iter().any(wrong) {
             let reader = graph.node.iter().find(|node| node.input.iter().any(|input| input == name));
@@ -117,70 +117,28 @@ fn check_finite(graph: &Graph) -> Result<()> {
     Ok(())
 }
 
-/// What a file says of the graph's input, `[1, channels, height, width]`.
-pub struct DeclaredInput {
+/// What a file says of the graph's input, `[1, channels, height, width]`, and its output.
+pub struct Declared {
     pub channels: Option<usize>,
     pub size: Option<[usize; 2]>,
+    /// Whether input and output are of 8-bit levels.
+    pub bytes: [bool; 2],
 }
 
-impl DeclaredInput {
-    pub fn of(graph: &Graph) -> Self {
-        let shape = || {
-            let input = graph.input.iter().find(|i| graph.initializer.iter().all(|t| t.name != i.name))?;
-            input.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()
-        };
+impl Declared {
+    pub fn of([input, output]: [Option<&ValueInfo>; 2]) -> Self {
+        let tensor = |value: Option<&ValueInfo>| value?.r#type.as_ref()?.tensor_type.clone();
+        let bytes = [input, output]
+            .map(|value| tensor(value).is_some_and(|tensor| tensor.elem_type == Tensor::UINT8));
+        let declared = tensor(input);
+        let shape = || declared.as_ref()?.shape.as_ref();
         let dimension = |axis: usize| {
             let Dimension { dim_value, .. } = shape()?.dim.get(axis)?;
             usize::try_from((*dim_value)?).ok().filter(|l| (1..=1 << 16).contains(l))
         };
-        DeclaredInput { channels: dimension(1), size: dimension(2).zip(dimension(3)).map(|(h, w)| [h, w]) }
+        let size = dimension(2).zip(dimension(3)).map(|(h, w)| [h, w]);
+        Declared { channels: dimension(1), size, bytes }
     }
-}
-
-/// Replaces every Cast of a stored f16 tensor to f32 by the f32 tensor: weights may be stored in half the bytes, and
-/// what follows sees constants.
-fn widen_half_precision(graph: &mut Graph) -> Result<()> {
-    let stored: HashMap<String, usize> = (graph.initializer.iter().enumerate())
-        .filter(|(_, tensor)| tensor.data_type == Tensor::FLOAT16)
-        .map(|(index, tensor)| (tensor.name.clone(), index))
-        .collect();
-    let mut nodes = Vec::with_capacity(graph.node.len());
-    for node in std::mem::take(&mut graph.node) {
-        let index = node.input.first().and_then(|input| stored.get(input));
-        match (index, node.op_type.as_str(), int_attribute(&node, "to")) {
-            (Some(index), "Cast", Some(to)) if to == i64::from(Tensor::FLOAT) && node.output.len() == 1 => {
-                let wide = widened(&graph.initializer[*index], node.output[0].clone())?;
-                graph.initializer.push(wide);
-            }
-            _ => nodes.push(node),
-        }
-    }
-    graph.node = nodes;
-    let read: HashSet<&String> = graph.node.iter().flat_map(|node| &node.input).collect();
-    graph.initializer.retain(|tensor| tensor.data_type != Tensor::FLOAT16 || read.contains(&tensor.name));
-    Ok(())
-}
-
-/// Not inlined: in a browser a call ends in the code it began in, and the first code of a function is slow.
-#[inline(never)]
-fn widened(tensor: &Tensor, name: String) -> Result<Tensor> {
-    let bits: Vec<u16> = if tensor.raw_data.is_empty() {
-        tensor.int32_data.iter().map(|bits| *bits as u16).collect()
-    } else {
-        tensor.raw_data.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
-    };
-    if length(tensor) != Some(bits.len()) {
-        return Err(Error::Network(format!(
-            "the tensor {} should have shape {:?} but stores {} values",
-            tensor.name,
-            tensor.dims,
-            bits.len()
-        )));
-    }
-    let mut raw_data = Vec::with_capacity(4 * bits.len());
-    bits.iter().for_each(|bits| raw_data.extend_from_slice(&f16::from_bits(*bits).to_f32().to_le_bytes()));
-    let (data_type, dims) = (Tensor::FLOAT, tensor.dims.clone());
-    Ok(Tensor { name, data_type, raw_data, dims, ..Default::default() })
 }
 
 fn check(graph: &Graph) -> Result<()> {
@@ -210,6 +168,9 @@ fn check(graph: &Graph) -> Result<()> {
         }
     }
     let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    if constants.len() < graph.initializer.len() {
+        return fail("two of its tensors have the same name".into());
+    }
     let inputs = graph.input.iter().filter(|i| !constants.contains(i.name.as_str())).count();
     if inputs != 1 || graph.output.len() != 1 {
         return fail(format!(
@@ -229,9 +190,6 @@ fn check(graph: &Graph) -> Result<()> {
         if node.output.first().is_none_or(String::is_empty) {
             return fail(format!("a {} has no output", node.op_type));
         }
-        if node.op_type == "Conv" {
-            check_conv(node)?;
-        }
         for output in node.output.iter().filter(|o| !o.is_empty()) {
             if !defined.insert(output) {
                 return fail(format!("two nodes compute {output}"));
@@ -244,27 +202,6 @@ fn check(graph: &Graph) -> Result<()> {
     }
 }
 
-/// tract indexes these lists by axis without looking at their length.
-fn check_conv(node: &Node) -> Result<()> {
-    let lists = [("kernel_shape", 2, 1), ("strides", 2, 1), ("dilations", 2, 1), ("pads", 4, 0)];
-    if !(1..=1 << 16).contains(&int_attribute(node, "group").unwrap_or(1)) {
-        return Err(Error::Network(format!("the attribute group of {} is out of range", node_name(node))));
-    }
-    for attribute in &node.attribute {
-        let Some((name, length, least)) = lists.iter().find(|(name, ..)| *name == attribute.name) else {
-            continue;
-        };
-        if attribute.ints.len() != *length || attribute.ints.iter().any(|v| !(*least..=256).contains(v)) {
-            return Err(Error::Network(format!(
-                "the attribute {name} of {} is {:?}",
-                node_name(node),
-                attribute.ints
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// The node's name, or its first output's where it has none (what tract calls it too).
 pub fn node_name(node: &Node) -> String {
     if node.name.is_empty() { node.output.first().cloned().unwrap_or_default() } else { node.name.clone() }
@@ -275,13 +212,9 @@ pub fn int_attribute(node: &Node, name: &str) -> Option<i64> {
     node.attribute.iter().find(|a| a.name == name && a.r#type == Attribute::INT).map(|a| a.i)
 }
 
-/// The initializers and the outputs of Constant nodes.
-pub fn constants(graph: &Graph) -> HashMap<&str, &Tensor> {
-    let initializers = graph.initializer.iter().map(|t| (t.name.as_str(), t));
-    let constants = graph.node.iter().filter(|n| n.op_type == "Constant").filter_map(|n| {
-        Some((n.output.first()?.as_str(), n.attribute.iter().find(|a| a.name == "value")?.t.as_ref()?))
-    });
-    initializers.chain(constants).collect()
+/// An attribute of this name.
+pub fn attribute<'n>(node: &'n Node, name: &str) -> Option<&'n Attribute> {
+    node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
 /// Number of values that a tensor should have.

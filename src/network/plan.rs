@@ -1,99 +1,187 @@
 //! A network made ready for images of one size.
 
-use super::{Network, Runner, engine};
+use super::execution::{Along, Begun, Execution, Layout, Observer, Visit};
+use super::layers::Layers;
+use super::limits::MAX_BYTES;
+use super::planes::Planes;
+use super::weights::{Quantized, Weights};
+use crate::parallel::Progress;
+use crate::quant::QuantizationError;
 use crate::{Error, Result};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
-/// Plans kept at a time; a folder of images often has a few sizes.
-const PLANS: usize = 4;
-
-/// A network laid out for one input size.
+/// A network laid out for images of one size.
 pub struct Plan {
-    pub(super) executor: Executor,
-    /// Output positions of each layer.
-    pub(super) areas: Vec<usize>,
+    network: Arc<Layers>,
+    execution: Box<dyn Execution>,
+    batch: usize,
+    /// Channels, rows and columns of an image.
+    input: [usize; 3],
+    areas: Vec<usize>,
     /// Share of the multiply-accumulates that lie before each layer.
-    pub(super) progress: Vec<f32>,
-    /// Channels, rows and columns of what comes out.
-    pub(super) output: [usize; 3],
-    /// Of values that are alive at the same time.
-    pub(super) peak_bytes: u64,
+    done: Vec<f32>,
+    output: [usize; 3],
+    peak_bytes: u64,
+}
+
+/// What a run gives.
+#[derive(Debug)]
+pub struct Output {
+    /// What comes out of the network.
+    pub planes: Planes,
+    /// By layer, what its quantizer did to each channel; empty unless the observer measures it.
+    pub errors: Vec<Vec<QuantizationError>>,
 }
 
 impl Plan {
+    pub(super) fn new(network: Arc<Layers>, batch: usize, input: [usize; 3], layout: Layout) -> Result<Self> {
+        let Layout { execution, areas, output, peak_bytes } = layout;
+        if peak_bytes > MAX_BYTES {
+            let [_, height, width] = input;
+            return Err(Error::Memory { width, height, megabytes: peak_bytes >> 20 });
+        }
+        let macs = |(layer, area): (&super::Layer, &usize)| layer.conv.weights() as f64 * *area as f64;
+        let work: Vec<f64> = network.layers().iter().zip(&areas).map(macs).collect();
+        let total: f64 = work.iter().sum();
+        let done = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total));
+        let done = done.map(|share| share as f32).collect();
+        Ok(Plan { network, execution, batch, input, areas, done, output, peak_bytes })
+    }
+
     /// Bytes of activations that a run holds at most.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.peak_bytes
     }
-}
 
-/// Most bytes that a run may hold: in a browser, what a program can have at all, less what else it holds.
-const MAX_BYTES: u64 = if cfg!(target_arch = "wasm32") { 3500 << 20 } else { 64 << 30 };
+    /// Output positions of each layer.
+    pub fn areas(&self) -> &[usize] {
+        &self.areas
+    }
 
-/// As what runs it takes it.
-pub(super) enum Executor {
-    Own(engine::Plan),
-    #[cfg(feature = "tract")]
-    Tract(super::tract::Runnable),
-}
+    /// Channels, rows and columns of what comes out.
+    pub fn output(&self) -> [usize; 3] {
+        self.output
+    }
 
-impl Network {
-    /// The plan for images of this height and width, built on first use.
+    fn check(&self, images: &[&Planes]) -> Result<()> {
+        let [channels, height, width] = self.input;
+        let fits =
+            |image: &&Planes| image.shape() == self.input && image.values.len() == channels * height * width;
+        if images.len() == self.batch && images.iter().all(fits) {
+            return Ok(());
+        }
+        Err(Error::SizeMismatch(format!(
+            "this plan is for {} of {channels} channels of {width} x {height}",
+            if self.batch == 1 { "an image".to_owned() } else { format!("{} images", self.batch) }
+        )))
+    }
+
+    /// Runs one image.
     ///
     /// # Errors
-    /// [`Error::Network`] where the network cannot take this size, [`Error::Memory`] where it would take too much.
-    pub fn plan(&self, size: [usize; 2]) -> Result<Arc<Plan>> {
-        self.batch_plan(1, size)
+    /// [`Error::SizeMismatch`] for an image of another size, [`Error::Option`] for what was made for another network,
+    /// [`Error::NonFinite`] where a layer that is quantized meets NaN or infinity, [`Error::Cancelled`], and what the
+    /// observer returns.
+    pub fn run(
+        &self,
+        input: &Planes,
+        quantized: &Quantized,
+        observer: &mut dyn Observer,
+        progress: &dyn Progress,
+    ) -> Result<Output> {
+        match self.run_until(input, quantized, observer, progress)? {
+            ControlFlow::Continue(output) => Ok(output),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
     }
 
-    pub(super) fn batch_plan(&self, batch: usize, [height, width]: [usize; 2]) -> Result<Arc<Plan>> {
-        let key = [batch, height, width];
-        let known = |plans: MutexGuard<'_, Vec<([usize; 3], Arc<Plan>)>>| {
-            plans.iter().find(|(k, _)| *k == key).map(|(_, plan)| plan.clone())
-        };
-        if let Some(plan) = known(lock(&self.plans)) {
-            return Ok(plan);
-        }
-        let plan = Arc::new(self.build(batch, [height, width])?);
-        let mut plans = lock(&self.plans);
-        if plans.len() >= PLANS {
-            plans.remove(0);
-        }
-        plans.push((key, plan.clone()));
-        Ok(plan)
+    /// Runs one image in full precision for as long as there is something to see.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub fn observe(
+        &self,
+        input: &Planes,
+        observer: &mut dyn Observer,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let full = Quantized { network: self.network.clone(), layers: Vec::new() };
+        self.run_until(input, &full, observer, progress).map(|_| ())
     }
 
-    fn build(&self, batch: usize, size: [usize; 2]) -> Result<Plan> {
-        let channels = self.convention.colour.channels();
-        let (executor, areas, output, peak_bytes) = match &self.runner {
-            Runner::Own(own) => {
-                let plan = own.plan(&self.layers, size, channels)?;
-                let bytes = within_memory(plan.bytes(), size)?;
-                let (areas, output) = (own.areas(&plan), own.output(&plan));
-                (Executor::Own(plan), areas, output, bytes)
-            }
-            #[cfg(feature = "tract")]
-            Runner::Tract(tract) => {
-                let (runnable, areas) = tract.plan(&self.layers, [batch, channels, size[0], size[1]])?;
-                let (output, bytes) = (runnable.output()?, within_memory(runnable.peak_bytes()?, size)?);
-                (Executor::Tract(runnable), areas, output, bytes)
-            }
-        };
-        #[cfg(not(feature = "tract"))]
-        let _ = batch; // Ours lays out each image by itself.
-        let work = self.layers.iter().zip(&areas).map(|(layer, area)| layer.macs() as f64 * *area as f64);
-        let work: Vec<f64> = work.collect();
-        let total: f64 = work.iter().sum();
-        let progress = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total));
-        let progress = progress.map(|p| p as f32).collect();
-        Ok(Plan { executor, areas, progress, output, peak_bytes })
+    fn run_until(
+        &self,
+        input: &Planes,
+        quantized: &Quantized,
+        observer: &mut dyn Observer,
+        progress: &dyn Progress,
+    ) -> Result<ControlFlow<(), Output>> {
+        self.check(&[input])?;
+        if !Arc::ptr_eq(&self.network, &quantized.network) {
+            return Err(Error::Option("the quantized layers are those of another network".into()));
+        }
+        let mut errors = vec![Vec::new(); self.network.layers().len()];
+        let mut along = Along { observer, progress, done: &self.done, errors: &mut errors };
+        Ok(match self.execution.run(input, &quantized.layers, &mut along)? {
+            ControlFlow::Continue(planes) => ControlFlow::Continue(Output { planes, errors }),
+            ControlFlow::Break(()) => ControlFlow::Break(()),
+        })
+    }
+
+    /// Runs images side by side, as far as the last quantized layer. `visit` sees the input of each quantized layer in the
+    /// order of computation; it may change the input, and the weights that come next.
+    ///
+    /// # Errors
+    /// [`Error::SizeMismatch`] for other images, what `visit` returns, and what goes wrong in the network.
+    pub(crate) fn walk(
+        &self,
+        images: &[Planes],
+        visit: &mut dyn FnMut(Visit<'_>) -> Result<Option<Weights>>,
+    ) -> Result<()> {
+        self.check(&images.iter().collect::<Vec<_>>())?;
+        let mut left = self.network.quantized().count();
+        self.execution.walk(images, &mut |visited| {
+            let weights = visit(visited)?;
+            left -= 1;
+            // What comes after the last of them nobody sees.
+            Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(weights) })
+        })
+    }
+
+    /// Begins with an image, to go on from each layer in different ways.
+    ///
+    /// # Errors
+    /// [`Error::SizeMismatch`] for an image of another size.
+    pub(crate) fn begin(&self, input: Planes) -> Result<Prefix<'_>> {
+        self.check(&[&input])?;
+        Ok(Prefix { network: &self.network, begun: self.execution.begin(input) })
     }
 }
 
-fn within_memory(bytes: u64, [height, width]: [usize; 2]) -> Result<u64> {
-    if bytes > MAX_BYTES { Err(Error::Memory { width, height, megabytes: bytes >> 20 }) } else { Ok(bytes) }
+/// An image, run in full precision as far as a layer, from where it can go on in different ways.
+pub(crate) struct Prefix<'p> {
+    network: &'p Arc<Layers>,
+    begun: Box<dyn Begun + 'p>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Prefix<'_> {
+    /// Goes on to the input of a layer that is still to come.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub fn advance(&mut self, layer: usize) -> Result<()> {
+        self.begun.advance(layer)
+    }
+
+    /// The network's output when it goes on from here, with what is past in full precision.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub fn finish(&self, quantized: &Quantized) -> Result<Planes> {
+        if !Arc::ptr_eq(self.network, &quantized.network) {
+            return Err(Error::Option("the quantized layers are those of another network".into()));
+        }
+        self.begun.finish(&quantized.layers)
+    }
 }

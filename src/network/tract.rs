@@ -1,18 +1,20 @@
-//! Networks on tract: where our own engine lacks an operator, and to compare with. The only user of tract.
+//! Networks on tract: where the native engine lacks an operator, and to compare with. The only user of tract.
 
 mod admission;
 mod memory;
 mod port;
 
-use super::convention::PROBE_SIZE;
-use super::plan::Plan;
-use super::run::{Form, of_another};
-use super::{Layer, LayerQuantization, Network, Observer, Planes, Tap, Visit, onnx};
+use super::execution::{Along, Begun, Engine, Execution, Layout, Tap, Visit, Visitor, non_finite};
+use super::graph::Graph;
+use super::layers::{Layer, Layers};
+use super::planes::Planes;
+use super::weights::{LayerQuantization, Weights};
 use crate::quant::{ActivationQuantizer, QuantizationError};
 use crate::{Error, Result};
 use admission::Admission;
 use port::Port;
 use prost::Message;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::Conv;
@@ -23,25 +25,22 @@ use tract_onnx::tract_core::tract_linalg;
 pub struct Tract {
     model: InferenceModel,
     admission: Admission,
-    /// Why our own engine does not run it.
-    pub lacking: String,
+    layers: Arc<Layers>,
+    /// Channels of the image.
+    channels: usize,
 }
 
 /// A network of one size, with a [`Port`] in front of every convolution.
-pub struct Runnable(Arc<TypedSimplePlan>);
-
-/// Kernels, and what is added to the bias.
-#[derive(Clone)]
-pub struct Weights {
-    kernels: Arc<Tensor>,
-    bias_change: Vec<f32>,
+struct Runnable {
+    plan: Arc<TypedSimplePlan>,
+    layers: Arc<Layers>,
 }
 
 /// What is to go into a layer: its input, kernels and bias.
 type Inputs = TVec<TValue>;
 
 /// From now on, networks that tract runs compute without fused multiply-add on x86-64, as WebAssembly does. Then the same
-/// input gives the same output, bit for bit, natively and in a browser, as it always does on our own engine; call it
+/// input gives the same output, bit for bit, natively and in a browser, as it always does on the native engine; call it
 /// before the first network is loaded.
 ///
 /// A rounding error of 1e-7 decides between two quantization points for a few values in each layer, which later layers
@@ -69,7 +68,6 @@ fn unusable(error: TractError) -> Error {
 
 /// What tract says, in our words. Natively, also where it panics; in a browser the page replaces the program then.
 fn guarded<R>(work: impl FnOnce() -> TractResult<R>) -> Result<R> {
-    let said = |error: TractError| error.downcast::<Error>().unwrap_or_else(unusable);
     #[cfg(target_arch = "wasm32")]
     return work().map_err(said);
     #[cfg(not(target_arch = "wasm32"))]
@@ -84,37 +82,29 @@ fn guarded<R>(work: impl FnOnce() -> TractResult<R>) -> Result<R> {
 }
 
 impl Tract {
-    /// Reads a network that has been checked, of which tract sees only what was.
-    pub fn read(model: &onnx::Model, graph: &onnx::Graph, channels: usize, lacking: String) -> Result<Self> {
-        let admission = Admission::new(model, graph)?;
+    /// Has tract read a network for images of so many channels, of which it sees only what was admitted. It is tried on this
+    /// size, or on the one that the file states.
+    ///
+    /// # Errors
+    /// [`Error::Network`] says what is not admitted.
+    pub fn read(graph: &Graph, layers: Arc<Layers>, channels: usize, size: [usize; 2]) -> Result<Self> {
+        let admission = Admission::new(graph)?;
         let check = |[height, width]: [usize; 2]| admission.check([1, channels, height, width]);
         // A network of one size takes no other.
-        match (check(PROBE_SIZE), onnx::DeclaredInput::of(graph).size) {
+        match (check(size), graph.declared().size) {
             (Err(_), Some(size)) => check(size)?,
             (free, _) => free?,
         };
         let model = guarded(|| {
             let tract = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-            let proto = tract.proto_model_for_read(&mut &model.encode_to_vec()[..])?;
+            let proto = tract.proto_model_for_read(&mut &graph.model().encode_to_vec()[..])?;
             tract.parse(&proto, None).map(|parsed| parsed.model)
         })?;
-        Ok(Tract { model, admission, lacking })
+        Ok(Tract { model, admission, layers, channels })
     }
 
-    /// For inputs of this shape, with the number of output positions of each layer.
-    pub fn plan(&self, layers: &[Layer], shape: [usize; 4]) -> Result<(Runnable, Vec<usize>)> {
-        let output = self.admission.check(shape)?;
-        let (runnable, areas) = guarded(|| self.build(layers, shape))?;
-        let made = runnable.0.model().output_fact(0).map_err(unusable)?.shape.as_concrete();
-        if made != Some(&output[..]) {
-            return Err(Error::Network(format!(
-                "tract broke down on it: {made:?} where {output:?} is right"
-            )));
-        }
-        Ok((runnable, areas))
-    }
-
-    fn build(&self, layers: &[Layer], shape: [usize; 4]) -> TractResult<(Runnable, Vec<usize>)> {
+    fn build(&self, shape: [usize; 4]) -> TractResult<(Arc<TypedSimplePlan>, Vec<usize>)> {
+        let layers = self.layers.layers();
         let mut typed = self.model.clone().with_input_fact(0, f32::fact(shape).into())?.into_typed()?;
         let find = |layer: &Layer| typed.nodes().iter().find(|n| n.name == layer.name && n.op_is::<Conv>());
         let nodes: Option<Vec<_>> = layers.iter().map(find).collect();
@@ -127,22 +117,42 @@ impl Tract {
         let areas = nodes.iter().map(area).collect();
         let ids: Vec<usize> = nodes.iter().map(|node| node.id).collect();
         for (layer, id) in ids.into_iter().enumerate() {
-            insert_port(&mut typed, id, layer, layers[layer].outputs)?;
+            insert_port(&mut typed, id, layer, layers[layer].conv.outputs())?;
         }
         // From 128 columns on tract would take another convolution on x86-64. It rounds differently from the one that
         // browsers get, so that scores at low bit widths differ by 0.03 dB, and took twice as long on AVX-512.
         let same_everywhere = KnobScope::new([("TRACT_DISABLE_DIRECT_SPATIAL", "true")])?;
         let runnable = same_everywhere.enter(|| typed.into_optimized()).and_then(|m| m.into_runnable())?;
-        Ok((Runnable(runnable), areas))
+        Ok((runnable, areas))
     }
 }
 
-/// A layer's kernels in its own shape.
-pub fn weights(layer: &Layer, kernels: &[f32], bias_change: &[f32]) -> Result<Weights> {
-    let [height, width] = layer.kernel;
-    let shape = [layer.outputs, layer.inputs / layer.groups, height, width];
-    let kernels = Tensor::from_shape(&shape, kernels).map_err(unusable)?.into_arc_tensor();
-    Ok(Weights { kernels, bias_change: bias_change.to_vec() })
+impl Engine for Tract {
+    fn lay_out(&self, batch: usize, [height, width]: [usize; 2]) -> Result<Layout> {
+        let shape = [batch, self.channels, height, width];
+        let promised = self.admission.check(shape)?;
+        let (plan, areas) = guarded(|| self.build(shape))?;
+        let made = plan.model().output_fact(0).map_err(unusable)?.shape.as_concrete();
+        if made != Some(&promised[..]) {
+            return Err(Error::Network(format!(
+                "tract broke down on it: {made:?} where {promised:?} is right"
+            )));
+        }
+        let &[images, channels, height, width] = &promised[..] else {
+            return Err(Error::Network(format!("its output has the shape {promised:?}")));
+        };
+        if images != batch {
+            return Err(Error::Network(format!("it makes {images} images of {batch}")));
+        }
+        let peak_bytes = memory::peak_bytes(plan.model()).map_err(unusable)?;
+        let output = [channels, height, width];
+        Ok(Layout {
+            execution: Box::new(Runnable { plan, layers: self.layers.clone() }),
+            areas,
+            output,
+            peak_bytes,
+        })
+    }
 }
 
 fn insert_port(model: &mut TypedModel, node: usize, layer: usize, outputs: usize) -> TractResult<()> {
@@ -162,148 +172,181 @@ fn insert_port(model: &mut TypedModel, node: usize, layer: usize, outputs: usize
 }
 
 /// Puts weights in the place of a layer's kernels and bias.
-fn replace(weights: &super::Weights, inputs: &mut Inputs) -> TractResult<()> {
-    let Form::Tract(Weights { kernels, bias_change }) = &weights.0 else { return Err(of_another().into()) };
-    inputs[1] = kernels.clone().into_tvalue();
-    if !bias_change.is_empty() {
+fn replace(weights: &Weights, inputs: &mut Inputs) -> TractResult<()> {
+    let kernels = Tensor::from_shape(inputs[1].shape(), weights.kernels())?;
+    inputs[1] = kernels.into_tvalue();
+    let change = weights.bias_change();
+    if !change.is_empty() {
         let mut bias = inputs.remove(2).into_tensor();
         let mut view = bias.try_as_plain_ram_mut()?;
-        view.as_slice_mut::<f32>()?.iter_mut().zip(bias_change).for_each(|(bias, change)| *bias += change);
+        view.as_slice_mut::<f32>()?.iter_mut().zip(change).for_each(|(bias, change)| *bias += change);
         inputs.insert(2, bias.into_tvalue());
     }
     Ok(())
 }
 
+/// Ends a run of tract's early, as an error that nobody gets to see.
+#[derive(Debug)]
+struct SeenEnough;
+
+impl std::fmt::Display for SeenEnough {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("there is nothing more to see")
+    }
+}
+
+impl std::error::Error for SeenEnough {}
+
 impl Runnable {
-    /// The most bytes of values that are alive at the same time.
-    pub fn peak_bytes(&self) -> Result<u64> {
-        memory::peak_bytes(self.0.model()).map_err(unusable)
-    }
-
-    /// Channels, rows and columns of what comes out.
-    pub fn output(&self) -> Result<[usize; 3]> {
-        match self.0.model().output_fact(0).map_err(unusable)?.shape.as_concrete() {
-            Some(&[1, channels, height, width]) => Ok([channels, height, width]),
-            shape => Err(Error::Network(format!("its output has the shape {:?}", shape.unwrap_or(&[])))),
-        }
-    }
-
-    /// [`Network::run`].
-    pub fn run(
-        &self,
-        network: &Network,
-        plan: &Plan,
-        input: Planes,
-        layers: &[LayerQuantization],
-        observer: &mut dyn Observer,
-        errors: &mut [Vec<QuantizationError>],
-    ) -> Result<Planes> {
-        let outputs = self.run_ports(&[input], &mut |layer, mut inputs| {
-            if !observer.progress(plan.progress[layer]) {
-                return Err(Error::Cancelled.into());
-            }
-            let quantization = layers.get(layer);
-            if let Some(weights) = quantization.and_then(|q| q.weights.as_ref()) {
-                replace(weights, &mut inputs)?;
-            }
-            let activation = quantization.and_then(|q| q.activation.as_ref());
-            visit_input(network, layer, inputs, activation, &mut errors[layer], observer)
-        })?;
-        let view = outputs[0].to_plain_array_view::<f32>().map_err(unusable)?;
-        let &[1, channels, height, width] = view.shape() else {
-            return Err(Error::Network(format!("its output has the shape {:?}", view.shape())));
-        };
-        Ok(Planes { channels, height, width, values: view.iter().copied().collect() })
-    }
-
-    /// [`Network::walk`].
-    pub fn walk(
-        &self,
-        network: &Network,
-        images: &[Planes],
-        visit: &mut dyn FnMut(Visit<'_>) -> Result<Option<super::Weights>>,
-    ) -> Result<()> {
-        let mut left = Layer::quantized(&network.layers).count();
-        let result = self.run_ports(images, &mut |layer, mut inputs| {
-            if !network.layers[layer].quantized {
-                return Ok(inputs);
-            }
-            let mut tensor = inputs.remove(0).into_tensor();
-            let size = [tensor.shape()[2], tensor.shape()[3]];
-            let mut view = tensor.try_as_plain_ram_mut()?;
-            let weights = visit(Visit { layer, size, values: view.as_slice_mut::<f32>()? })?;
-            left -= 1;
-            if left == 0 {
-                return Err(Error::Cancelled.into());
-            }
-            inputs.insert(0, tensor.into_tvalue());
-            if let Some(weights) = weights {
-                replace(&weights, &mut inputs)?;
-            }
-            Ok(inputs)
-        });
-        match result {
-            Err(Error::Cancelled) if left == 0 => Ok(()),
-            other => other.map(|_| ()),
-        }
+    fn layer(&self, layer: usize) -> &Layer {
+        &self.layers.layers()[layer]
     }
 
     /// Runs a batch. `port` gets every layer's inputs, and answers with what the layer is to take.
     fn run_ports(
         &self,
-        images: &[Planes],
-        port: &mut dyn FnMut(usize, Inputs) -> TractResult<Inputs>,
-    ) -> Result<TVec<TValue>> {
-        let Planes { channels, height, width, .. } = images[0];
+        images: &[&Planes],
+        port: &mut dyn FnMut(usize, Inputs) -> Result<ControlFlow<(), Inputs>>,
+    ) -> Result<ControlFlow<(), TVec<TValue>>> {
+        let [channels, height, width] = images[0].shape();
         let values: Vec<f32> = images.iter().flat_map(|planes| planes.values.iter().copied()).collect();
         let tensor =
             Tensor::from_shape(&[images.len(), channels, height, width], &values).map_err(unusable)?;
         drop(values);
         guarded(|| {
-            let mut state = self.0.spawn()?;
-            state.run_plan_with_eval(
-                tvec!(tensor.into_tvalue()),
-                |context, op_state, node, inputs| match node.op_as::<Port>() {
-                    Some(at) => port(at.layer, inputs),
-                    None => tract_onnx::tract_core::plan::eval(context, op_state, node, inputs),
-                },
-            )
+            let mut state = self.plan.spawn()?;
+            let outputs =
+                state.run_plan_with_eval(tvec!(tensor.into_tvalue()), |context, op_state, node, inputs| {
+                    match node.op_as::<Port>() {
+                        Some(at) => match port(at.layer, inputs)? {
+                            ControlFlow::Continue(inputs) => Ok(inputs),
+                            ControlFlow::Break(()) => Err(SeenEnough.into()),
+                        },
+                        None => tract_onnx::tract_core::plan::eval(context, op_state, node, inputs),
+                    }
+                });
+            match outputs {
+                Ok(outputs) => Ok(ControlFlow::Continue(outputs)),
+                Err(error) if error.chain().any(|link| link.is::<SeenEnough>()) => Ok(ControlFlow::Break(())),
+                Err(error) => Err(error),
+            }
         })
+    }
+
+    fn visit_input(
+        &self,
+        layer: usize,
+        mut inputs: Inputs,
+        quantizer: Option<&ActivationQuantizer>,
+        along: &mut Along<'_>,
+    ) -> TractResult<ControlFlow<(), Inputs>> {
+        let channels = self.layer(layer).conv.inputs();
+        if along.observer.taps(layer) {
+            let size = [inputs[0].shape()[2], inputs[0].shape()[3]];
+            let values = inputs[0].try_as_plain_ram()?.as_slice::<f32>()?;
+            if along.observer.tap(Tap { layer, channels, size, values })?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        let Some(quantizer) = quantizer else { return Ok(ControlFlow::Continue(inputs)) };
+        let original = inputs.remove(0);
+        let measured = along.observer.measures_errors().then(|| original.clone());
+        // Copies where the tensor is still needed elsewhere: by a skip connection, or to be measured against.
+        let mut quantized = original.into_tensor();
+        let mut view = quantized.try_as_plain_ram_mut()?;
+        let values = view.as_slice_mut::<f32>()?;
+        quantizer.apply(values, channels).map_err(|channel| non_finite(self.layer(layer), channel.0))?;
+        if let Some(original) = measured {
+            let pixels = (values.len() / channels).max(1);
+            let original = original.try_as_plain_ram()?.as_slice::<f32>()?;
+            let mut errors = vec![QuantizationError::default(); channels];
+            for ((error, original), values) in
+                errors.iter_mut().zip(original.chunks_exact(pixels)).zip(values.chunks_exact(pixels))
+            {
+                error.add(original, values);
+            }
+            along.errors[layer] = errors;
+        }
+        inputs.insert(0, quantized.into_tvalue());
+        Ok(ControlFlow::Continue(inputs))
     }
 }
 
-fn visit_input(
-    network: &Network,
-    layer: usize,
-    mut inputs: Inputs,
-    quantizer: Option<&ActivationQuantizer>,
-    errors: &mut Vec<QuantizationError>,
-    observer: &mut dyn Observer,
-) -> TractResult<Inputs> {
-    let channels = network.layers[layer].inputs;
-    if observer.taps(layer) {
-        let size = [inputs[0].shape()[2], inputs[0].shape()[3]];
-        let values = inputs[0].try_as_plain_ram()?.as_slice::<f32>()?;
-        observer.tap(Tap { layer, channels, size, values })?;
+/// An error of tract's in our words, or ours that went through it.
+fn said(error: TractError) -> Error {
+    error.downcast::<Error>().unwrap_or_else(unusable)
+}
+
+impl Execution for Runnable {
+    fn run(
+        &self,
+        input: &Planes,
+        layers: &[LayerQuantization],
+        along: &mut Along<'_>,
+    ) -> Result<ControlFlow<(), Planes>> {
+        let outputs = self.run_ports(&[input], &mut |layer, mut inputs| {
+            along.begin(layer)?;
+            let quantization = layers.get(layer);
+            if let Some(weights) = quantization.and_then(|q| q.weights.as_ref()) {
+                replace(weights, &mut inputs).map_err(said)?;
+            }
+            let activation = quantization.and_then(|q| q.activation.as_ref());
+            self.visit_input(layer, inputs, activation, along).map_err(said)
+        })?;
+        let ControlFlow::Continue(outputs) = outputs else { return Ok(ControlFlow::Break(())) };
+        let view = outputs[0].to_plain_array_view::<f32>().map_err(unusable)?;
+        let &[1, channels, height, width] = view.shape() else {
+            return Err(Error::Network(format!("its output has the shape {:?}", view.shape())));
+        };
+        let values = view.iter().copied().collect();
+        Ok(ControlFlow::Continue(Planes { channels, height, width, values }))
     }
-    let Some(quantizer) = quantizer else { return Ok(inputs) };
-    let original = inputs.remove(0);
-    let measured = observer.measures_errors().then(|| original.clone());
-    // Copies where the tensor is still needed elsewhere: by a skip connection, or to be measured against.
-    let mut quantized = original.into_tensor();
-    let mut view = quantized.try_as_plain_ram_mut()?;
-    let values = view.as_slice_mut::<f32>()?;
-    quantizer.apply(values, channels).map_err(|channel| network.non_finite(layer, channel.0))?;
-    if let Some(original) = measured {
-        let pixels = (values.len() / channels).max(1);
-        let original = original.try_as_plain_ram()?.as_slice::<f32>()?;
-        *errors = vec![QuantizationError::default(); channels];
-        for ((error, original), values) in
-            errors.iter_mut().zip(original.chunks_exact(pixels)).zip(values.chunks_exact(pixels))
-        {
-            error.add(original, values);
+
+    fn walk(&self, images: &[Planes], visit: &mut Visitor<'_>) -> Result<()> {
+        let images: Vec<&Planes> = images.iter().collect();
+        let mut visit = |layer: usize, mut inputs: Inputs| -> TractResult<ControlFlow<(), Inputs>> {
+            if !self.layer(layer).quantized {
+                return Ok(ControlFlow::Continue(inputs));
+            }
+            let mut tensor = inputs.remove(0).into_tensor();
+            let size = [tensor.shape()[2], tensor.shape()[3]];
+            let mut view = tensor.try_as_plain_ram_mut()?;
+            let values = view.as_slice_mut::<f32>()?;
+            let ControlFlow::Continue(weights) = visit(Visit { layer, size, values })? else {
+                return Ok(ControlFlow::Break(()));
+            };
+            inputs.insert(0, tensor.into_tvalue());
+            if let Some(weights) = weights {
+                replace(&weights, &mut inputs)?;
+            }
+            Ok(ControlFlow::Continue(inputs))
+        };
+        self.run_ports(&images, &mut |layer, inputs| visit(layer, inputs).map_err(said)).map(|_| ())
+    }
+
+    fn begin(&self, input: Planes) -> Box<dyn Begun + '_> {
+        Box::new(Anew { runnable: self, input })
+    }
+}
+
+/// tract cannot go on from the middle: it begins anew each time.
+struct Anew<'r> {
+    runnable: &'r Runnable,
+    input: Planes,
+}
+
+impl Begun for Anew<'_> {
+    fn advance(&mut self, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&self, layers: &[LayerQuantization]) -> Result<Planes> {
+        let count = self.runnable.layers.layers().len();
+        let (done, mut errors) = (vec![0.0; count], vec![Vec::new(); count]);
+        let mut along = Along { observer: &mut (), progress: &(), done: &done, errors: &mut errors };
+        match self.runnable.run(&self.input, layers, &mut along)? {
+            ControlFlow::Continue(planes) => Ok(planes),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
         }
     }
-    inputs.insert(0, quantized.into_tvalue());
-    Ok(inputs)
 }

@@ -16,21 +16,47 @@ const LARGEST: f32 = f32::MAX / 4.0;
 #[derive(Debug, Clone)]
 pub enum ActivationQuantizer {
     /// DFSQ (paper, eq. 1 to 5): each channel is normalized on the fly and mapped to its own points.
-    Subset {
-        /// One set of points a channel, or a single one for all of them together.
-        points: Vec<Points>,
-        /// In front of the points.
-        normalizer: Normalizer,
-        /// Bits of the means and ranges that points are de-normalized with.
-        denormalization_bits: BitWidth,
-    },
+    Subset(SubsetQuantizer),
     /// One uniform grid over the minimum and maximum of this very input.
     DynamicMinMax(BitWidth),
     /// One uniform grid over a calibrated range.
     StaticMinMax(UniformGrid),
 }
 
+/// Points that normalized channels are mapped to.
+#[derive(Debug, Clone)]
+pub struct SubsetQuantizer {
+    /// One set a channel, or a single one for all of them together; at least one.
+    points: Vec<Points>,
+    normalizer: Normalizer,
+    denormalization_bits: BitWidth,
+}
+
+impl SubsetQuantizer {
+    /// `points` has one set a channel, or a single one for all of them together; in front of them stands `normalizer`, and
+    /// `denormalization_bits` are those of the means and ranges that points are de-normalized with (paper, section 5).
+    ///
+    /// None without points.
+    pub fn new(points: Vec<Points>, normalizer: Normalizer, denormalization_bits: BitWidth) -> Option<Self> {
+        (!points.is_empty()).then_some(SubsetQuantizer { points, normalizer, denormalization_bits })
+    }
+
+    /// Gives a channel other points, or all of them where they have the same.
+    pub fn replace(&mut self, channel: usize, points: Points) {
+        let at = channel.min(self.points.len() - 1);
+        self.points[at] = points;
+    }
+}
+
 impl ActivationQuantizer {
+    /// Whether it is for an input of so many channels.
+    pub fn fits(&self, channels: usize) -> bool {
+        match self {
+            ActivationQuantizer::Subset(subset) => [1, channels].contains(&subset.points.len()),
+            ActivationQuantizer::DynamicMinMax(_) | ActivationQuantizer::StaticMinMax(_) => true,
+        }
+    }
+
     /// Quantizes and dequantizes `values` in place, shape `[channels, values.len() / channels]`.
     ///
     /// # Errors
@@ -60,7 +86,7 @@ impl ActivationQuantizer {
             whole = whole.with(summary);
         }
         Ok(match self {
-            ActivationQuantizer::Subset { points, normalizer, denormalization_bits } => {
+            ActivationQuantizer::Subset(SubsetQuantizer { points, normalizer, denormalization_bits }) => {
                 let groups = if points.len() == channels.len() { channels } else { &[whole] };
                 let measure =
                     |(group, summary)| normalizer.normalization(summary).ok_or(NonFiniteChannel(group));

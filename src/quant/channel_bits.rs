@@ -109,7 +109,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn points_are_counted_in_bits_of_a_channel_and_of_all() {
         let sets = |sizes: &[u16]| {
-            PointSets::new(WordSets::REFERENCE, sizes.iter().map(|n| (0..*n).collect()).collect())
+            PointSets::new(WordSets::REFERENCE, sizes.iter().map(|n| (0..*n).collect()).collect()).unwrap()
         };
         assert_eq!(ChannelBits::Allocated.choices(width(2)), 1..=4);
         assert_eq!(ChannelBits::Allocated.choices(width(8)), 6..=8);

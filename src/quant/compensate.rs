@@ -261,7 +261,7 @@ fn reordered(matrix: &Array2<f32>, order: &[usize]) -> Array2<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::padded::PaddedImage;
+    use crate::network::padded::PaddedImage;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     /// Correlated inputs, as neighbouring pixels are: sums of a few common sources and some noise.

@@ -3,10 +3,10 @@
 //! At the offsets of a 3x3 kernel they are what a convolution's gradient by its kernel is, and so Winograd's F(4x4, 3x3)
 //! needs a quarter of the products.
 
-use crate::matrix::{NARROW, add_transposed};
-use crate::padded::PaddedImage;
+use crate::network::matrix::{NARROW, add_transposed};
+use crate::network::padded::PaddedImage;
+use crate::network::winograd::{self, Source};
 use crate::parallel;
-use crate::winograd::{self, Source};
 use fearless_simd::{Level, Simd, dispatch};
 use ndarray::Array2;
 

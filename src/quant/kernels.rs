@@ -71,7 +71,7 @@ impl KernelGrid {
         histogram.add(normalized).ok()?;
         let indices = exact::exact(&histogram.cumulative(), universal, levels);
         let points = indices.iter().map(|i| universal.values()[usize::from(*i)]).collect();
-        let values = Values::Subset(Box::new(Points::new(points)));
+        let values = Values::Subset(Box::new(Points::of_sorted(points)));
         Some(KernelGrid { mean, range, indices, values })
     }
 
@@ -142,7 +142,7 @@ impl CodedKernels {
             points.push(grid.indices);
             codes.extend(own);
         }
-        CodedKernels { means, ranges, points: PointSets::new(word_sets, points), codes }
+        CodedKernels { means, ranges, points: PointSets::of_chosen(word_sets, points), codes }
     }
 
     /// By kernel, its points and its weights' codes.

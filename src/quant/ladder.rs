@@ -125,7 +125,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn midpoints_and_their_neighbours_climb_to_the_nearest_point() {
         let universal = UniversalSet::of(WordSets::REFERENCE).values();
-        let points = Points::new(universal.iter().copied().step_by(25).collect());
+        let points = Points::new(universal.iter().copied().step_by(25).collect()).unwrap();
         let near = |m: &f32| [m.next_down(), *m, m.next_up()];
         let edges = [-1.0, -f32::MIN_POSITIVE, 0.0, f32::MIN_POSITIVE, 1.0];
         let values: Vec<f32> =

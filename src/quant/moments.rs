@@ -6,7 +6,7 @@
 //! all those at which the kernel touches the image, not only those on it, with zeros around the image.
 
 use super::correlation::Correlation;
-use crate::padded::PaddedImage;
+use crate::network::padded::PaddedImage;
 use crate::parallel;
 use ndarray::{Array1, Array2};
 

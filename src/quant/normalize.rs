@@ -169,7 +169,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn constant_zero_single_and_empty_channels_come_back_unchanged() {
-        let zero = Points::new(vec![0.0]);
+        let zero = Points::new(vec![0.0]).unwrap();
         for channel in [vec![2.5; 9], vec![0.0; 4], vec![-7.0], vec![]] {
             let mut quantized = channel.clone();
             let norm = Normalization::measure(&channel, true).unwrap();

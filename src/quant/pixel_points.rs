@@ -123,8 +123,9 @@ mod tests {
                 .chain([(24, 200, 4, 1.0), (16, 200, 4, 40.0), (16, 40, 3, 1.0)])
         {
             let universal = UniversalSet::of(WordSets::new(sets).unwrap()).values();
-            let mut draw =
-                || Points::new((0..count).map(|_| universal[rng.usize(..universal.len())]).collect());
+            let mut draw = || {
+                Points::new((0..count).map(|_| universal[rng.usize(..universal.len())]).collect()).unwrap()
+            };
             let sets: Vec<Points> = (0..channels).map(|_| draw()).collect();
             let values: Vec<f32> = (0..channels * 77).map(|_| (rng.f32() * 2.0 - 1.0) * spread).collect();
             let every = |values: &[f32], channel: usize| -> Vec<f32> {

@@ -2,6 +2,7 @@
 
 use super::{Points, UniversalSet, WordSets};
 use crate::hash::Digest;
+use crate::{Error, Result};
 
 /// Subsets of one universal set: the points of each channel of a layer's input (or one subset for all of them), or of
 /// each kernel (where an empty one stands for a uniform grid).
@@ -13,9 +14,32 @@ pub struct PointSets {
 }
 
 impl PointSets {
-    /// Points given by their indices into the universal set, ascending in each subset.
-    pub fn new(word_sets: WordSets, subsets: Vec<Vec<u16>>) -> Self {
+    /// Points given by their indices into the universal set, ascending in each subset, at most 256.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for other lists.
+    pub fn new(word_sets: WordSets, subsets: Vec<Vec<u16>>) -> Result<Self> {
+        let most = UniversalSet::of(word_sets).values().len();
+        let fits = |subset: &Vec<u16>| {
+            subset.len() <= Points::MOST
+                && subset.windows(2).all(|pair| pair[0] < pair[1])
+                && subset.last().is_none_or(|last| usize::from(*last) < most)
+        };
+        if subsets.iter().all(fits) {
+            Ok(PointSets { word_sets, subsets })
+        } else {
+            Err(Error::Option("a subset of the universal set has at most 256 indices, ascending".into()))
+        }
+    }
+
+    /// Of subsets that were chosen, and so are as [`PointSets::new`] wants them.
+    pub(super) fn of_chosen(word_sets: WordSets, subsets: Vec<Vec<u16>>) -> Self {
         PointSets { word_sets, subsets }
+    }
+
+    /// None at all.
+    pub fn none(word_sets: WordSets) -> Self {
+        PointSets { word_sets, subsets: Vec::new() }
     }
 
     /// What the points are from.
@@ -63,7 +87,7 @@ impl PointSets {
         let values = self.universal().values();
         self.subsets
             .iter()
-            .map(|subset| Points::new(subset.iter().map(|i| values[usize::from(*i)]).collect()))
+            .map(|subset| Points::of_sorted(subset.iter().map(|i| values[usize::from(*i)]).collect()))
             .collect()
     }
 }

@@ -3,6 +3,7 @@
 use super::lattice::{self, FARTHEST, MIDPOINT_UNITS, Table};
 use super::pixels::Pixels;
 use super::{Normalization, Quantizer, Summary};
+use crate::{Error, Result};
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x8};
 
@@ -48,16 +49,34 @@ fn cell(y: f32, count: usize) -> usize {
 }
 
 impl Points {
-    /// Sorts `values` and drops repetitions, values that are not finite, and what exceeds 256 points.
-    /// No value at all gives the single point 0.
-    pub fn new(mut values: Vec<f32>) -> Self {
-        values.retain(|v| v.is_finite());
-        if values.is_empty() {
-            values.push(0.0);
+    /// Sorts `values` and drops repetitions.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for no value, for NaN and infinity, and for more than 256 distinct values.
+    pub fn new(mut values: Vec<f32>) -> Result<Self> {
+        if values.is_empty() || values.iter().any(|v| !v.is_finite()) {
+            return Err(Error::Option("quantization points are finite numbers, at least one".into()));
         }
         values.sort_by(f32::total_cmp);
         values.dedup();
-        values.truncate(256);
+        if values.len() > Self::MOST {
+            return Err(Error::Option(format!(
+                "{} quantization points are more than {}",
+                values.len(),
+                Self::MOST
+            )));
+        }
+        Ok(Self::of_sorted(values))
+    }
+
+    /// Most points: those of 8 bits.
+    pub const MOST: usize = 256;
+
+    /// Of at most [`Points::MOST`] finite values, ascending and distinct. None is the single point 0.
+    pub(super) fn of_sorted(mut values: Vec<f32>) -> Self {
+        if values.is_empty() {
+            values.push(0.0);
+        }
         let middle = |pair: &[f32]| ((f64::from(pair[0]) + f64::from(pair[1])) / 2.0) as f32;
         let midpoints: Vec<f32> = values.windows(2).map(middle).chain([f32::INFINITY]).collect();
         let table =
@@ -255,7 +274,8 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(7);
         for count in [1, 2, 3, 4, 16, 64, 200, 256] {
             for spread in [1.0, 0.01] {
-                let points = Points::new((0..count).map(|_| (rng.f32() * 2.0 - 1.0) * spread).collect());
+                let points =
+                    Points::new((0..count).map(|_| (rng.f32() * 2.0 - 1.0) * spread).collect()).unwrap();
                 let ys: Vec<f32> = (0..2000)
                     .map(|_| (rng.f32() * 2.4 - 1.2) * if rng.bool() { 1.0 } else { spread })
                     .collect();
@@ -274,7 +294,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn on_universal_points_every_midpoint_is_exact() {
         let universal = UniversalSet::of(WordSets::REFERENCE);
-        let points = Points::new(universal.values().iter().copied().step_by(2).collect());
+        let points = Points::new(universal.values().iter().copied().step_by(2).collect()).unwrap();
         assert!(matches!(points.search, Search::Table(_)));
         for (i, pair) in points.values.windows(2).enumerate() {
             let middle = (pair[0] + pair[1]) / 2.0;
@@ -287,11 +307,14 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_tie_goes_to_the_lower_point_and_outliers_to_the_ends() {
-        let points = Points::new(vec![0.5, -0.5, 0.5]);
+        let points = Points::new(vec![0.5, -0.5, 0.5]).unwrap();
         assert_eq!(points.values(), [-0.5, 0.5]);
         assert!(points.bytes() < 200, "few points take little memory");
         assert_eq!([-9.0, 0.0, 1e-3, 9.0].map(|y| points.nearest(y)), [0, 0, 1, 1]);
         assert_eq!(points.nearest(f32::NAN), 0);
-        assert_eq!(Points::new(vec![f32::NAN]).values(), [0.0]);
+        for wrong in [vec![], vec![f32::NAN], vec![0.0, f32::INFINITY], (0..257).map(|i| i as f32).collect()]
+        {
+            assert!(matches!(Points::new(wrong), Err(Error::Option(_))));
+        }
     }
 }

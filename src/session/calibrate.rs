@@ -2,7 +2,7 @@
 
 use super::{Session, digest};
 use crate::calibration::{Calibration, LayerCalibration};
-use crate::image_io::{self, Picture};
+use crate::image_io::Picture;
 use crate::parallel::{self, Part, Progress};
 use crate::quant::{BitWidth, PointSettings};
 use crate::statistics::{Gathering, Statistics, groups};
@@ -70,16 +70,10 @@ impl Session {
         let statistics = Statistics::new(self.network.layers(), group, settings);
         let done = AtomicUsize::new(0);
         parallel::try_map(pictures, |picture| {
-            self.check_size(picture)?;
-            let mut gathering = Gathering::new(&statistics);
-            let plan = self.network.plan([picture.height, picture.width])?;
-            let input = image_io::to_planes(picture, self.network.convention());
-            match self.network.run(&plan, input, &[], &mut gathering) {
-                Err(Error::Cancelled) if gathering.done => {}
-                other => other.map(|_| ())?,
-            }
+            let (plan, input) = self.enter(picture)?;
+            plan.observe(&input, &mut Gathering(&statistics), &())?;
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if progress.report(done as f32 / pictures.len() as f32) { Ok(()) } else { Err(Error::Cancelled) }
+            progress.step(done as f32 / pictures.len() as f32)
         })?;
         Ok(statistics)
     }
@@ -96,7 +90,7 @@ impl Session {
         statistics.select(settings, widths, &mut |index, layer| {
             layers.insert(self.network.layers()[index].name.clone(), layer);
             let done = (index + 1 - group.start) as f32 / group.len() as f32;
-            if progress.report(done) { Ok(()) } else { Err(Error::Cancelled) }
+            progress.step(done)
         })
     }
 }

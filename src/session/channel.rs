@@ -3,7 +3,7 @@
 use super::{Method, Options, Session};
 use crate::analysis::{HISTOGRAM_BINS, layer_normalizer};
 use crate::network::Planes;
-use crate::quant::{ActivationQuantizer, Granularity, Normalization, PointSets, QuantizationError, Summary};
+use crate::quant::{ActivationQuantizer, Granularity, Normalization, Points, QuantizationError, Summary};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ impl Session {
     /// [`Error::NonFinite`].
     pub fn channel(&self, input: &Planes, request: &ChannelRequest) -> Result<ChannelView> {
         let &ChannelRequest { layer, channel, .. } = request;
-        let shape = self.network.layers().get(layer).filter(|l| l.quantized && channel < l.inputs);
+        let shape = self.network.layers().get(layer).filter(|l| l.quantized && channel < l.conv.inputs());
         let shape = shape.ok_or_else(|| Error::Option("there is no such channel".into()))?;
         let pixels = (input.height * input.width).max(1);
         let summaries: Vec<Summary> = input.values.chunks_exact(pixels).map(Summary::of).collect();
@@ -112,10 +112,10 @@ impl Session {
             let looked_at = method == request.looked_at;
             let Some(mut quantizer) = self.quantizer(layer, options)? else { continue };
             let mut points = self.points(options, layer)?.map(|sets| sets.subset(channel).to_vec());
-            if let (true, Some(wanted), ActivationQuantizer::Subset { .. }) =
+            if let (true, Some(wanted), ActivationQuantizer::Subset(_)) =
                 (looked_at, &request.points, &quantizer)
             {
-                points = Some(self.replace_points(&mut quantizer, channel, wanted, method));
+                points = Some(self.replace_points(&mut quantizer, channel, wanted, method)?);
             }
             let mapping = quantizer.fit(&summaries).map_err(|_| non_finite())?;
             let mut mapped = values.clone();
@@ -155,18 +155,18 @@ impl Session {
         channel: usize,
         wanted: &[f32],
         method: Method,
-    ) -> Vec<u16> {
+    ) -> Result<Vec<u16>> {
         let settings = self.point_settings(method);
         let mut subset: Vec<u16> =
             wanted.iter().map(|value| settings.universal().nearest(*value) as u16).collect();
         subset.sort_unstable();
         subset.dedup();
-        if let ActivationQuantizer::Subset { points, .. } = quantizer {
-            let replaced = PointSets::new(settings.word_sets, vec![subset.clone()]).points();
-            let at = channel.min(points.len() - 1);
-            points[at] = replaced[0].clone();
+        if let ActivationQuantizer::Subset(quantizer) = quantizer {
+            let values = settings.universal().values();
+            let points = Points::new(subset.iter().map(|index| values[usize::from(*index)]).collect())?;
+            quantizer.replace(channel, points);
         }
-        subset
+        Ok(subset)
     }
 }
 

@@ -154,7 +154,7 @@ impl Session {
         }
         let layers = self.network.layers();
         let set_bytes = self.point_settings(options.method).universal().values().len().div_ceil(8);
-        let total_weights: usize = layers.iter().map(Layer::weights).sum();
+        let total_weights: usize = layers.iter().map(|layer| layer.conv.weights()).sum();
         costs.bytes.full_precision = 4 * self.network.parameters().saturating_sub(total_weights);
         let bits = options.bits(layers)?;
         costs.average_bits = Some(self.average_bits(&bits));
@@ -194,22 +194,22 @@ impl Session {
         [kernel_set_bytes, set_bytes]: [usize; 2],
     ) {
         if weight_bits == BitWidth::FULL {
-            bytes.full_precision += 4 * layer.weights();
+            bytes.full_precision += 4 * layer.conv.weights();
         } else {
-            bytes.codes += (layer.weights() * usize::from(weight_bits.bits())).div_ceil(8);
-            bytes.scales += 8 * layer.outputs;
-            bytes.points += kernel_set_bytes * layer.outputs;
+            bytes.codes += (layer.conv.weights() * usize::from(weight_bits.bits())).div_ceil(8);
+            bytes.scales += 8 * layer.conv.outputs();
+            bytes.points += kernel_set_bytes * layer.conv.outputs();
         }
         if activation_bits == BitWidth::FULL {
             return;
         }
         match (options.method, &self.calibration) {
             (Method::DfsqOpt, _) => {
-                bytes.points += set_bytes * self.optimized.settings.granularity.groups(layer.inputs);
+                bytes.points += set_bytes * self.optimized.settings.granularity.groups(layer.conv.inputs());
             }
             (Method::Dfsq, calibration) => {
                 let granularity = calibration.as_ref().map(|c| c.settings.granularity).unwrap_or_default();
-                bytes.points += set_bytes * granularity.groups(layer.inputs);
+                bytes.points += set_bytes * granularity.groups(layer.conv.inputs());
             }
             _ if options.min_max_range == super::MinMaxRange::Static => bytes.scales += 8,
             _ => {}

@@ -1,9 +1,11 @@
 //! Inputs of layers, kept to be looked at closely: each takes a run as far as its layer.
 
-use super::{Options, Session};
+use super::Session;
 use crate::image_io::Picture;
 use crate::network::{Layer, Observer, Planes, Tap};
+use crate::parallel::Progress;
 use crate::{Error, Result};
+use std::ops::ControlFlow;
 
 /// Most bytes that are kept; the layer last looked at stays in any case.
 const MOST_BYTES: usize = 256 << 20;
@@ -53,25 +55,20 @@ impl HeldInputs {
 }
 
 /// Takes a layer's input, and stops the run then.
-struct Taking<'o> {
+struct Taking {
     layer: usize,
     taken: Option<Planes>,
-    progress: &'o mut dyn Observer,
 }
 
-impl Observer for Taking<'_> {
-    fn progress(&mut self, done: f32) -> bool {
-        self.taken.is_none() && self.progress.progress(done)
-    }
-
+impl Observer for Taking {
     fn taps(&self, layer: usize) -> bool {
         layer == self.layer
     }
 
-    fn tap(&mut self, tap: Tap<'_>) -> Result<()> {
+    fn tap(&mut self, tap: Tap<'_>) -> Result<ControlFlow<()>> {
         let Tap { channels, size: [height, width], values, .. } = tap;
         self.taken = Some(Planes { channels, height, width, values: values.to_vec() });
-        Ok(())
+        Ok(ControlFlow::Break(()))
     }
 }
 
@@ -80,22 +77,14 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Option`] for a layer that is not quantized; as [`Session::upscale`].
-    pub fn layer_input(
-        &self,
-        picture: &Picture,
-        layer: usize,
-        observer: &mut dyn Observer,
-    ) -> Result<Planes> {
+    pub fn layer_input(&self, picture: &Picture, layer: usize, progress: &dyn Progress) -> Result<Planes> {
         if !Layer::quantized(self.network.layers()).any(|index| index == layer) {
             return Err(Error::Option("there is no such layer".into()));
         }
-        let mut taking = Taking { layer, taken: None, progress: observer };
-        let run = self.upscale(picture, &self.prepare(&Options::full_precision())?, &mut taking);
-        match (taking.taken, run) {
-            (Some(planes), Ok(_) | Err(Error::Cancelled)) => Ok(planes),
-            (_, Err(error)) => Err(error),
-            (None, Ok(_)) => Err(Error::Option("the run does not come upon this layer".into())),
-        }
+        let mut taking = Taking { layer, taken: None };
+        let (plan, input) = self.enter(picture)?;
+        plan.observe(&input, &mut taking, progress)?;
+        taking.taken.ok_or_else(|| Error::Option("the run does not come upon this layer".into()))
     }
 }
 

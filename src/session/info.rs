@@ -1,7 +1,7 @@
 //! What is known of a network, for people and programs.
 
 use super::Session;
-use crate::network::{Convention, Layer, Rule};
+use crate::network::{Colour, Convention, Layer, Rule, ValueRange};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use serde::Serialize;
 
@@ -15,13 +15,13 @@ pub struct NetworkInfo {
     /// SHA-256 of the file.
     pub sha256: String,
     /// What the network takes for an image.
-    pub convention: Convention,
-    /// What our own engine lacks for it, if tract runs it.
+    pub convention: ConventionInfo,
+    /// What the native engine lacks for it, if tract runs it.
     pub lacking: Option<String>,
     /// How the layers to quantize were chosen.
     pub rule: Rule,
     /// Every convolution.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerInfo>,
     /// Weights and biases.
     pub parameters: usize,
     /// Multiply-accumulates for one pixel of the input.
@@ -32,6 +32,77 @@ pub struct NetworkInfo {
     pub calibration: Option<CalibrationInfo>,
     /// The optimized layers in use.
     pub optimization: OptimizationInfo,
+}
+
+/// How pixels become a network's numbers, and back.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct ConventionInfo {
+    /// Output size over input size.
+    pub scale: usize,
+    /// The value of a full channel of the input.
+    pub range: f32,
+    /// Channel order.
+    pub colour: Colour,
+    /// Taken off every channel of the input.
+    pub mean: [f32; 3],
+    /// Height and width of the input, where the network takes no other.
+    pub size: Option<[usize; 2]>,
+    /// In words, what the file did not say and was measured or assumed.
+    pub assumed: Vec<String>,
+    /// What goes in.
+    pub input: ValueRange,
+    /// What comes out.
+    pub output: ValueRange,
+    /// Why no picture can be made yet.
+    pub doubt: Option<String>,
+}
+
+/// A convolution.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct LayerInfo {
+    /// The ONNX node's name; no two layers have the same.
+    pub name: String,
+    /// Input channels.
+    pub inputs: usize,
+    /// Output channels, which is the number of kernels.
+    pub outputs: usize,
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Channel groups.
+    pub groups: usize,
+    /// Whether every output position is a weighted sum of the inputs around that very position.
+    pub same: bool,
+    /// Whether the input comes straight from a ReLU.
+    pub after_relu: bool,
+    /// Whether it is quantized.
+    pub quantized: bool,
+}
+
+impl From<&Convention> for ConventionInfo {
+    fn from(convention: &Convention) -> Self {
+        let Convention { scale, colour, input, output, size, assumed, doubt } = convention.clone();
+        let (range, mean) = (input.high, input.mean);
+        ConventionInfo { scale, range, colour, mean, size, assumed, input, output, doubt }
+    }
+}
+
+impl From<&Layer> for LayerInfo {
+    fn from(Layer { name, conv, after_relu, quantized }: &Layer) -> Self {
+        LayerInfo {
+            name: name.clone(),
+            inputs: conv.inputs(),
+            outputs: conv.outputs(),
+            kernel: conv.kernel(),
+            groups: conv.groups(),
+            same: conv.is_same(),
+            after_relu: *after_relu,
+            quantized: *quantized,
+        }
+    }
 }
 
 /// How a calibration was made.
@@ -93,10 +164,10 @@ impl Session {
         NetworkInfo {
             name: network.name().map(str::to_owned),
             sha256: self.hash.clone(),
-            convention: network.convention().clone(),
+            convention: network.convention().into(),
             lacking: network.lacking().map(str::to_owned),
             rule: network.rule(),
-            layers: network.layers().to_vec(),
+            layers: network.layers().iter().map(LayerInfo::from).collect(),
             parameters: network.parameters(),
             macs_per_pixel: network.macs_per_pixel(),
             bytes_per_pixel: network.bytes_per_pixel(),

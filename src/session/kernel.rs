@@ -26,9 +26,9 @@ impl Session {
     /// # Errors
     /// [`Error::Option`] for a kernel that is not there, and for options that make no sense for this network.
     pub fn kernel(&self, layer: usize, kernel: usize, methods: &[Options]) -> Result<KernelView> {
-        let shape = self.network.layers().get(layer).filter(|l| l.quantized && kernel < l.outputs);
+        let shape = self.network.layers().get(layer).filter(|l| l.quantized && kernel < l.conv.outputs());
         let shape = shape.ok_or_else(|| Error::Option("there is no such kernel".into()))?;
-        let size = shape.weights() / shape.outputs;
+        let size = shape.conv.weights() / shape.conv.outputs();
         let part = |weights: &[f32]| weights[kernel * size..][..size].to_vec();
         let own = part(self.network.kernels(layer));
         let largest = own.iter().fold(f32::MIN_POSITIVE, |most, weight| most.max(weight.abs()));

@@ -1,14 +1,15 @@
 //! What quantization does to the network's output, layer by layer or as a whole, to assign bits to layers.
 
 use super::{Method, Options, Prepared, Session};
-use crate::image_io::{self, Picture};
+use crate::Result;
+use crate::image_io::Picture;
 use crate::mixed_precision::{AverageBits, LayerErrors, LayerSize};
-use crate::network::{Layer, LayerQuantization, Planes, Prefix};
+use crate::network::{Layer, LayerQuantization, Plan, Planes, Prefix, Quantized};
 use crate::optimize;
 use crate::optimized::OptimizedLayer;
-use crate::parallel::{self, Progress};
+use crate::parallel::{self, Part, Progress};
 use crate::quant::{BitWidth, PointSettings, Recipe};
-use crate::{Error, Result};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A picture and the network's output for it in full precision.
@@ -37,10 +38,8 @@ impl Session {
     /// # Errors
     /// As [`Session::upscale`].
     pub fn reference(&self, picture: &Picture) -> Result<Reference> {
-        self.check_size(picture)?;
-        let input = image_io::to_planes(picture, self.network.convention());
-        let plan = self.network.plan([picture.height, picture.width])?;
-        let (output, _) = self.network.run(&plan, input.clone(), &[], &mut ())?;
+        let (plan, input) = self.enter(picture)?;
+        let output = plan.run(&input, &self.network.full_precision(), &mut (), &())?.planes;
         Ok(Reference { input, output })
     }
 
@@ -50,20 +49,20 @@ impl Session {
     /// What goes wrong in the network.
     pub fn output_error(&self, references: &[Reference], prepared: &Prepared) -> Result<f64> {
         let square = |reference: &Reference| {
-            Ok(reference.squared_difference(&self.rerun(reference, &prepared.layers)?))
+            Ok(reference.squared_difference(&self.rerun(reference, &prepared.quantized)?))
         };
         let squares = references.iter().map(square).collect::<Result<Vec<f64>>>()?;
         Ok(self.mean_error(references, &squares))
     }
 
-    fn rerun(&self, Reference { input, .. }: &Reference, layers: &[LayerQuantization]) -> Result<Planes> {
+    fn rerun(&self, Reference { input, .. }: &Reference, quantized: &Quantized) -> Result<Planes> {
         let plan = self.network.plan([input.height, input.width])?;
-        Ok(self.network.run(&plan, input.clone(), layers, &mut ())?.0)
+        Ok(plan.run(input, quantized, &mut (), &())?.planes)
     }
 
     /// In units of the network's range squared, of the sums of squares of each.
     fn mean_error(&self, references: &[Reference], squares: &[f64]) -> f64 {
-        let range = f64::from(self.network.convention().range);
+        let range = f64::from(self.network.convention().output.span());
         let count: usize = references.iter().map(|reference| reference.output.values.len()).sum();
         squares.iter().sum::<f64>() / count.max(1) as f64 / (range * range)
     }
@@ -72,8 +71,8 @@ impl Session {
     pub fn layer_size(&self, layer: usize) -> LayerSize {
         let shape = &self.network.layers()[layer];
         let macs = self.network.layer_macs(layer);
-        let positions = macs / shape.macs().max(1) as f64;
-        LayerSize { weights: shape.weights(), activations: shape.inputs as f64 * positions, macs }
+        let positions = macs / shape.conv.weights().max(1) as f64;
+        LayerSize { weights: shape.conv.weights(), activations: shape.conv.inputs() as f64 * positions, macs }
     }
 
     /// Average bits over the quantized layers, of those of every layer.
@@ -83,7 +82,7 @@ impl Session {
     }
 
     /// Measures what every quantized layer's weights alone, and its activations alone, do to the output at every width, on
-    /// these pictures, several at a time where there are threads. On our own engine what comes before a layer runs only once,
+    /// these pictures, several at a time where there are threads. On the native engine what comes before a layer runs only once,
     /// where there is room to keep it. For [`Method::DfsqOpt`] each layer is optimized on the pictures, all of one size, in
     /// this way; with activations alone its weights have the widest width, since they are fitted to what activations become.
     ///
@@ -108,7 +107,10 @@ impl Session {
             None => self.prepare_alone(layer, operand, widths[width], options),
         };
         let start = if optimized.is_empty() { 0.0 } else { OPTIMIZING };
-        let mut prefixes = self.prefixes(&references)?;
+        let plans =
+            references.iter().map(|Reference { input, .. }| self.network.plan([input.height, input.width]));
+        let plans = plans.collect::<Result<Vec<_>>>()?;
+        let mut prefixes = prefixes(&references, &plans)?;
         let of_layer: Vec<(usize, usize)> =
             (0..2).flat_map(|operand| (0..widths.len()).map(move |width| (operand, width))).collect();
         let cases: Vec<(usize, usize)> =
@@ -128,7 +130,7 @@ impl Session {
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                 let square = reference.squared_difference(&output);
                 let share = start + (1.0 - start) * done as f32 / total as f32;
-                if progress.report(share) { Ok(square) } else { Err(Error::Cancelled) }
+                progress.step(share).map(|()| square)
             })?;
             let mut errors =
                 squares.chunks(references.len().max(1)).map(|squares| self.mean_error(&references, squares));
@@ -146,8 +148,8 @@ impl Session {
         progress: &dyn Progress,
     ) -> Result<Vec<[Vec<OptimizedLayer>; 2]>> {
         let images: Vec<Planes> = references.iter().map(|reference| reference.input.clone()).collect();
-        let mut report = |done| progress.report(OPTIMIZING * done);
-        optimize::alone(&self.network, &images, settings, widths, recipe, &mut report)
+        let part = Part { whole: progress, start: 0.0, share: OPTIMIZING };
+        optimize::alone(&self.network, &images, settings, widths, recipe, &part)
     }
 
     /// A network in full precision but for the weights (`operand` 0) or activations (1) of one layer.
@@ -157,7 +159,7 @@ impl Session {
         operand: usize,
         width: BitWidth,
         options: &Options,
-    ) -> Result<Vec<LayerQuantization>> {
+    ) -> Result<Quantized> {
         let mut bits = [BitWidth::FULL; 2];
         bits[operand] = width;
         let name = self.network.layers()[layer].name.clone();
@@ -167,7 +169,7 @@ impl Session {
             layer_bits: [(name, bits)].into(),
             ..options.clone()
         };
-        Ok(self.prepare(&alone)?.layers)
+        Ok(self.prepare(&alone)?.quantized)
     }
 
     /// A network in full precision but for this layer.
@@ -176,21 +178,18 @@ impl Session {
         layer: usize,
         optimized: &OptimizedLayer,
         options: &Options,
-    ) -> Result<Vec<LayerQuantization>> {
+    ) -> Result<Quantized> {
         let mut layers = vec![LayerQuantization::default(); self.network.layers().len()];
         layers[layer] = self.optimized_layer(layer, optimized, options)?.quantization;
-        Ok(layers)
+        self.network.quantized(layers)
     }
+}
 
-    /// One for each picture, or none where they would take too much.
-    fn prefixes(&self, references: &[Reference]) -> Result<Vec<Prefix<'_>>> {
-        let mut bytes = 0u64;
-        for Reference { input, .. } in references {
-            bytes = bytes.saturating_add(self.network.plan([input.height, input.width])?.bytes());
-        }
-        if bytes > MAX_PREFIX_BYTES {
-            return Ok(Vec::new());
-        }
-        references.iter().map(|reference| self.network.prefix(reference.input.clone())).collect()
+/// One for each picture, or none where they would take too much.
+fn prefixes<'p>(references: &[Reference], plans: &'p [Arc<Plan>]) -> Result<Vec<Prefix<'p>>> {
+    let bytes = plans.iter().fold(0u64, |sum, plan| sum.saturating_add(plan.bytes()));
+    if bytes > MAX_PREFIX_BYTES {
+        return Ok(Vec::new());
     }
+    references.iter().zip(plans).map(|(reference, plan)| plan.begin(reference.input.clone())).collect()
 }

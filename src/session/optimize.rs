@@ -2,12 +2,11 @@
 
 use super::{Session, digest};
 use crate::Result;
-use crate::image_io::{self, Picture};
+use crate::image_io::Picture;
 use crate::optimize::Targets;
 use crate::optimized::Optimized;
-use crate::parallel::{self, Progress};
+use crate::parallel::{self, Part, Progress, SideBySide};
 use crate::quant::{BitWidth, PointSettings, Recipe};
-use std::sync::Mutex;
 
 /// Most bytes of targets that are kept for other bits or recipes; EDSR ×2's take 101 MB.
 const KEPT_BYTES: usize = 200 << 20;
@@ -34,25 +33,21 @@ impl Session {
         let of = digest(pictures);
         if self.targets.as_ref().is_none_or(|(known, _)| *known != of) {
             self.targets = None;
-            let convention = self.network.convention();
             let images = pictures.iter().map(|picture| {
                 self.check_size(picture)?;
-                Ok(image_io::to_planes(picture, convention))
+                Ok(self.network.convention().to_planes(picture))
             });
             let images = images.collect::<Result<_>>()?;
-            let targets = Targets::note(&self.network, images, &mut |done| progress.report(NOTING * done))?;
+            let part = Part { whole: progress, start: 0.0, share: NOTING };
+            let targets = Targets::note(&self.network, images, &part)?;
             self.targets = Some((of, targets));
         }
         let Some((_, targets)) = &self.targets else { return Ok(&self.optimized) };
-        let shares = Mutex::new(0.0f32);
-        let variants = parallel::try_map(choices, |bits| {
-            let mut last = 0.0;
-            targets.optimize(&self.network, settings, bits, recipe, &mut |done| {
-                let mut sum = shares.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                *sum += (done - last) / choices.len() as f32;
-                last = done;
-                progress.report(NOTING + (1.0 - NOTING) * *sum)
-            })
+        let rest = Part { whole: progress, start: NOTING, share: 1.0 - NOTING };
+        let shares = SideBySide::new(&rest, choices.len());
+        let indexed: Vec<_> = choices.iter().enumerate().collect();
+        let variants = parallel::try_map(&indexed, |(index, bits)| {
+            targets.optimize(&self.network, settings, bits, recipe, &shares.of(*index))
         })?;
         if targets.bytes() > KEPT_BYTES {
             self.targets = None;

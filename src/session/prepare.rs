@@ -2,20 +2,19 @@
 
 use super::costs::Terms;
 use super::{Method, MinMaxRange, Options, Session, WeightGrid};
-use crate::network::LayerQuantization;
+use crate::network::{LayerQuantization, Quantized};
 use crate::optimized::OptimizedLayer;
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{
     ActivationQuantizer, BitWidth, NonFiniteChannel, Normalizer, PointSettings, QuantizationError,
-    UniformGrid, uniform,
+    SubsetQuantizer, UniformGrid, uniform,
 };
 use crate::{Error, Result};
 
 /// The quantized network for one set of options; made by [`Session::prepare`], valid until the calibration changes.
 pub struct Prepared {
     pub(super) options: Options,
-    /// None in full precision.
-    pub(super) layers: Vec<LayerQuantization>,
+    pub(super) quantized: Quantized,
     /// By layer, the terms of an input value and of a weight, where one of them is from the universal set.
     pub(super) terms: Vec<Option<[Terms; 2]>>,
     /// By layer, what quantization did to the weights.
@@ -52,10 +51,11 @@ impl Session {
         let bits = options.bits(self.network.layers())?;
         let mut prepared = Prepared {
             options: options.clone(),
-            layers: Vec::new(),
+            quantized: self.network.full_precision(),
             terms: Vec::new(),
             weight_errors: Vec::new(),
         };
+        let mut layers = Vec::new();
         if bits.iter().all(|bits| *bits == [BitWidth::FULL; 2]) {
             return Ok(prepared);
         }
@@ -70,10 +70,11 @@ impl Session {
                 Some(Some(layer)) => self.optimized_layer(index, layer, options)?,
                 None => self.calibrated_layer(index, bits, options)?,
             };
-            prepared.layers.push(layer.quantization);
+            layers.push(layer.quantization);
             prepared.terms.push(layer.terms);
             prepared.weight_errors.push(layer.weight_error);
         }
+        prepared.quantized = self.network.quantized(layers)?;
         Ok(prepared)
     }
 
@@ -94,7 +95,7 @@ impl Session {
     ) -> Result<PreparedLayer> {
         let (weights, weight_terms) = self.rounded_weights(index, weight_bits, options)?;
         let weight_error = self.weight_error(index, weights.as_deref());
-        let weights = weights.map(|weights| self.network.make_weights(index, &weights, &[])).transpose()?;
+        let weights = weights.map(|weights| self.network.make_weights(index, weights, vec![])).transpose()?;
         if activation_bits == BitWidth::FULL {
             let quantization = LayerQuantization { weights, activation: None };
             return Ok(PreparedLayer { quantization, terms: None, weight_error });
@@ -124,7 +125,7 @@ impl Session {
         if bits == BitWidth::FULL {
             return Ok((None, None));
         }
-        let outputs = self.network.layers()[index].outputs;
+        let outputs = self.network.layers()[index].conv.outputs();
         let non_finite = |NonFiniteChannel(kernel)| self.network.non_finite(index, kernel);
         let own = self.network.kernels(index);
         if options.weights == WeightGrid::Uniform {
@@ -177,11 +178,10 @@ impl Session {
     ) -> Option<ActivationQuantizer> {
         let after_relu = self.network.layers()[layer].after_relu;
         let subtract_mean = self.optimized.settings.mean.subtracts(after_relu);
-        (!points.is_empty()).then(|| ActivationQuantizer::Subset {
-            points: points.points(),
-            normalizer: Normalizer::Sample { subtract_mean },
-            denormalization_bits: options.denormalization_bits,
-        })
+        let normalizer = Normalizer::Sample { subtract_mean };
+        // There are no points where the layer's input stays in full precision.
+        SubsetQuantizer::new(points.points(), normalizer, options.denormalization_bits)
+            .map(ActivationQuantizer::Subset)
     }
 
     fn activation_quantizer(
@@ -204,11 +204,9 @@ impl Session {
             return Ok((ActivationQuantizer::StaticMinMax(grid), None));
         }
         let chosen = known.points.get(&bits).ok_or_else(missing)?;
-        let quantizer = ActivationQuantizer::Subset {
-            points: chosen.points(),
-            normalizer: calibration.settings.normalizer(layer.after_relu, known.range),
-            denormalization_bits: options.denormalization_bits,
-        };
+        let normalizer = calibration.settings.normalizer(layer.after_relu, known.range);
+        let quantizer = SubsetQuantizer::new(chosen.points(), normalizer, options.denormalization_bits);
+        let quantizer = quantizer.map(ActivationQuantizer::Subset).ok_or_else(missing)?;
         Ok((quantizer, Some(Terms::of_points(chosen))))
     }
 
@@ -221,7 +219,7 @@ impl Session {
         let OptimizedLayer { points, kernels, bias_change } = layer;
         let weights = kernels.as_ref().map(CodedKernels::weights);
         let weight_error = self.weight_error(index, weights.as_deref());
-        let make = |weights: Vec<f32>| self.network.make_weights(index, &weights, bias_change);
+        let make = |weights: Vec<f32>| self.network.make_weights(index, weights, bias_change.clone());
         let weights = weights.map(make).transpose()?;
         let activation = self.optimized_quantizer(index, layer, options);
         let weight_terms = kernels.as_ref().map(Terms::of_kernels);

@@ -60,11 +60,11 @@ impl Session {
         settings: PointSettings,
         clock: &dyn Fn() -> f64,
     ) -> Result<Study> {
-        let shape = self.network.layers().get(layer).filter(|l| l.quantized && channel < l.inputs);
+        let shape = self.network.layers().get(layer).filter(|l| l.quantized && channel < l.conv.inputs());
         let shape = shape.ok_or_else(|| Error::Option("there is no such channel".into()))?;
         let levels = bits.levels().ok_or_else(|| Error::Option("32 bits have no points".into()))?;
         let universal = settings.universal();
-        let groups = settings.granularity.groups(shape.inputs);
+        let groups = settings.granularity.groups(shape.conv.inputs());
         let group = (input.values.len() / groups).max(1);
         let values = input.values.chunks_exact(group).nth(channel.min(groups - 1)).unwrap_or_default();
         let mut histogram = Histogram::new(universal);

@@ -11,6 +11,7 @@ use crate::session::{ChannelView, Costs, Upscaled};
 use crate::{Error, Result};
 use js_sys::{Array, Float32Array, Float64Array, Function, Object, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 use wasm_bindgen::prelude::*;
 
 impl From<Error> for JsValue {
@@ -121,16 +122,18 @@ impl Reporter {
 }
 
 impl Progress for Reporter {
-    fn report(&self, done: f32) -> bool {
-        self.0.call1(&JsValue::NULL, &done.into()).is_ok()
+    fn report(&self, done: f32) -> ControlFlow<()> {
+        match self.0.call1(&JsValue::NULL, &done.into()) {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
     }
 }
 
-impl Observer for Reporter {
-    fn progress(&mut self, done: f32) -> bool {
-        self.report(done)
-    }
+/// Has what quantizers do measured.
+pub(super) struct Measuring;
 
+impl Observer for Measuring {
     fn measures_errors(&self) -> bool {
         true
     }

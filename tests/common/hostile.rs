@@ -137,7 +137,7 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
                     string("auto_pad", "VALID"),
                 ],
             ),
-            "its borders are stated twice",
+            "its padding is stated twice",
         ),
         ("reduce-no-axes", one("ReduceMean", vec![integers("axes", &[])]), "its attribute axes is empty"),
         (
@@ -158,7 +158,7 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
         ("unsqueeze-many", listed("Unsqueeze", &(0..20).collect::<Vec<_>>(), vec![]), "it has 20 axes"),
         ("max-pool-border", one("MaxPool", pool(&[2, 2], &[2; 4])), "a border of [2, 2, 2, 2]"),
         ("max-pool-negative-border", one("MaxPool", pool(&[2, 2], &[-1; 4])), "pads is [-1, -1, -1, -1]"),
-        ("average-pool-too-large", one("AveragePool", pool(&[200, 200], &[0; 4])), "a window of 200 on 24"),
+        ("average-pool-too-large", one("AveragePool", pool(&[200, 200], &[0; 4])), "a window of 200 x 200 on 24 x 24 pixels"),
         (
             "average-pool-stride-0",
             one("AveragePool", vec![integers("kernel_shape", &[2, 2]), integers("strides", &[0, 1])]),
@@ -378,7 +378,41 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
             "late (Conv, operator set 13): kernels for 5 channels in 1 groups on 3 channels",
         ),
         ("conv-group-0", conv(vec![integer("group", 0)]), "group"),
-        ("conv-group-misfit", conv(vec![integer("group", 2)]), "kernels for 6 channels in 2 groups"),
+        ("conv-group-misfit", conv(vec![integer("group", 2)]), "3 kernels for 3 channels each in 2 groups"),
+        (
+            "conv-groups-of-outputs",
+            Builder::new(3)
+                .tensor("w", &[4, 1, 1, 1], &[1.0; 4])
+                .node("Conv", &["lr", "w"], "sr", vec![integer("group", 3)]),
+            "4 kernels for 1 channels each in 3 groups",
+        ),
+        (
+            "conv-groups-stale",
+            Builder::new(3)
+                .conv("lr", "first", 3, 3, &copying(3, 3, 1.0, |o| o))
+                .tensor("w", &[4, 1, 1, 1], &[1.0; 4])
+                .node("Conv", &["first", "w"], "second", vec![integer("group", 3)])
+                .conv("second", "sr", 3, 4, &copying(3, 4, 1.0, |o| o)),
+            "4 kernels for 1 channels each in 3 groups",
+        ),
+        (
+            "conv-kernel-0",
+            Builder::new(3).tensor("w", &[3, 3, 0, 0], &[]).node("Conv", &["lr", "w"], "sr", vec![]),
+            "its kernels have 0 x 0 weights",
+        ),
+        (
+            "conv-kernel-1d",
+            Builder::new(3).tensor("w", &[3, 3, 3], &[0.0; 27]).node("Conv", &["lr", "w"], "sr", vec![]),
+            "its kernels have the shape [3, 3, 3], not [outputs, inputs, height, width]",
+        ),
+        (
+            "conv-kernels-computed",
+            Builder::new(3)
+                .tensor("w", &[3, 3, 3, 3], &[0.5; 81])
+                .node("Tanh", &["w"], "squashed", vec![])
+                .node("Conv", &["lr", "squashed"], "sr", vec![integers("pads", &[1; 4])]),
+            "its kernels are not stored in the file, but computed",
+        ),
         ("conv-stride-0", conv(vec![integers("strides", &[0, 0])]), "strides"),
         ("conv-dilation-negative", conv(vec![integers("dilations", &[-1, 1])]), "dilations"),
         ("conv-pads-huge", conv(vec![integers("pads", &[1 << 40, 0, 0, 0])]), "pads"),
@@ -387,7 +421,7 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
             conv(vec![integers("kernel_shape", &[9, 9])]),
             "its kernels have 3 x 3 weights, not [9, 9]",
         ),
-        ("conv-too-large", conv(vec![integers("dilations", &[200, 200])]), "a window of 401 on 24 pixels"),
+        ("conv-too-large", conv(vec![integers("dilations", &[200, 200])]), "a window of 401 x 401 on 24 x 24 pixels"),
         (
             "clip-limits",
             after().tensor("m", &[2], &[0.0; 2]).node("Clip", &["a", "m"], "sr", vec![]),

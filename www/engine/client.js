@@ -175,7 +175,7 @@ export class Engine {
   }
 }
 
-/** Without tract, and with it: four times as large, for networks with operators that our own engine lacks. */
+/** Without tract, and with it: four times as large, for networks with operators that the native engine lacks. */
 export const PROGRAMS = ["dfsq", "dfsq-tract"];
 
 /** Fetches and compiles a program when it is first needed, once for all workers. @param {string} name @returns {() => Promise<Program>} */

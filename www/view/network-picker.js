@@ -103,7 +103,7 @@ export class NetworkPicker {
     ];
     if (convention.size) parts.push(`It takes pictures of ${convention.size[1]} × ${convention.size[0]} pixels only.`);
     if (convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${convention.assumed.join("; ")}.`);
-    if (lacking) parts.push(`Run by tract, slower: our own engine lacks ${lacking}.`);
+    if (lacking) parts.push(`Run by tract, slower: the native engine lacks ${lacking}.`);
     if (making.calibration) parts.push(SOURCES[making.calibration.source]);
     say(element("network-note"), parts.filter(Boolean).join(" "));
   }

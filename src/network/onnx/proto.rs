@@ -90,14 +90,14 @@ pub struct Attribute {
 
 impl Attribute {
     pub const INT: i32 = 2;
+    pub const STRING: i32 = 3;
+    pub const INTS: i32 = 7;
 }
 
 #[cfg(feature = "tract")]
 impl Attribute {
-    pub const STRING: i32 = 3;
     pub const TENSOR: i32 = 4;
     pub const FLOATS: i32 = 6;
-    pub const INTS: i32 = 7;
 }
 
 /// Numbers.
@@ -132,13 +132,13 @@ pub struct Tensor {
 
 impl Tensor {
     pub const FLOAT: i32 = 1;
-    pub const FLOAT16: i32 = 10;
-}
-
-#[cfg(feature = "tract")]
-impl Tensor {
+    pub const UINT8: i32 = 2;
+    pub const INT8: i32 = 3;
     pub const INT32: i32 = 6;
     pub const INT64: i32 = 7;
+    pub const BOOL: i32 = 9;
+    pub const FLOAT16: i32 = 10;
+    pub const DOUBLE: i32 = 11;
 }
 
 /// A graph's input or output.

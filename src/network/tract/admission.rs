@@ -5,8 +5,9 @@ mod call;
 mod layout;
 mod spatial;
 
-use crate::network::most_values;
-use crate::network::onnx::{self, Graph, Node, Tensor};
+use crate::network::graph::{Conv, Graph};
+use crate::network::limits::most_values;
+use crate::network::onnx::{self, Node, Tensor};
 use crate::{Error, Result};
 use call::{Call, broadcast};
 use std::collections::HashMap;
@@ -86,32 +87,27 @@ impl Fact {
 /// A graph without its weights, with the shapes of all constants.
 pub struct Admission {
     opset: i64,
-    nodes: Vec<Node>,
+    /// With what is known of it, where it is a convolution.
+    nodes: Vec<(Node, Option<Conv>)>,
     constants: HashMap<String, Fact>,
     input: String,
     output: String,
 }
 
 impl Admission {
-    /// Of a graph that has passed [`onnx`]'s checks.
-    ///
     /// # Errors
     /// [`Error::Network`] for constants of other kinds of numbers.
-    pub fn new(model: &onnx::Model, graph: &Graph) -> Result<Self> {
+    pub fn new(graph: &Graph) -> Result<Self> {
         let mut constants = HashMap::new();
-        for (name, tensor) in onnx::constants(graph) {
-            constants.insert(name.to_owned(), Fact::stored(tensor).map_err(Error::Network)?);
+        for tensor in graph.tensors() {
+            constants.insert(tensor.name.clone(), Fact::stored(tensor).map_err(Error::Network)?);
         }
-        let input = graph.input.iter().find(|input| !constants.contains_key(&input.name));
-        let (Some(input), Some(output)) = (input, graph.output.first()) else {
-            return Err(Error::Network("it has no input or no output".into()));
-        };
-        let nodes = graph.node.iter().filter(|node| !constants.contains_key(&node.output[0])).cloned();
+        let conv = |at: usize| graph.convolution(at).map(|convolution| convolution.conv);
         Ok(Admission {
-            opset: onnx::opset(model),
-            nodes: nodes.collect(),
-            input: input.name.clone(),
-            output: output.name.clone(),
+            opset: onnx::opset(graph.model()),
+            nodes: graph.nodes().iter().enumerate().map(|(at, node)| (node.clone(), conv(at))).collect(),
+            input: graph.input().to_owned(),
+            output: graph.output().to_owned(),
             constants,
         })
     }
@@ -130,12 +126,11 @@ impl Admission {
         let most = most_values([0, 2, 3].map(|axis| shape[axis] as u64).iter().product());
         let mut computed = HashMap::from([(self.input.as_str(), image)]);
         let mut constants = 0;
-        for node in &self.nodes {
+        for (node, conv) in &self.nodes {
             let refuse = |what: String| {
-                let name = onnx::node_name(node);
                 Error::Network(format!(
-                    "its node {name} ({}, operator set {}): {what}",
-                    node.op_type, self.opset
+                    "its node {} ({}, operator set {}): {what}",
+                    node.name, node.op_type, self.opset
                 ))
             };
             let fact = |name: &String| computed.get(name.as_str()).or_else(|| self.constants.get(name));
@@ -147,7 +142,7 @@ impl Admission {
             if let Some(at) = inputs.iter().enumerate().position(empty) {
                 return Err(refuse(format!("its input {at} is empty")));
             }
-            let outputs = facts(&Call { node, opset: self.opset, inputs }).map_err(refuse)?;
+            let outputs = facts(&Call { node, conv: *conv, opset: self.opset, inputs }).map_err(refuse)?;
             for (name, mut fact) in node.output.iter().zip(outputs).filter(|(name, _)| !name.is_empty()) {
                 let count =
                     fact.count().filter(|count| (1..=most).contains(count) && fact.rank() <= MAX_AXES);

@@ -74,6 +74,6 @@ fuzz_target!(|data: &[u8]| {
     if loaded.is_ok()
         && let Ok(prepared) = session.prepare(&options(method))
     {
-        let _ = session.upscale(&common::gradient(8, 8, 200), &prepared, &mut ());
+        let _ = session.upscale(&common::gradient(8, 8, 200), &prepared, &mut (), &());
     }
 });

@@ -240,7 +240,7 @@ fuzz_target!(|data: &[u8]| {
             let words = error.to_string();
             assert!(!words.contains("broke down") && !words.is_empty(), "{words}");
         };
-        let session = match Session::load_with(&bytes, Properties::new(), engine) {
+        let session = match Session::load_with(&bytes, &LoadOptions { engine, ..LoadOptions::default() }) {
             Ok(session) => session,
             Err(error) => {
                 refused(&error);
@@ -253,7 +253,7 @@ fuzz_target!(|data: &[u8]| {
         }
         let full = session.prepare(&Options::full_precision()).unwrap();
         let scale = session.network().convention().scale;
-        match session.upscale(&common::gradient(width, height, 200), &full, &mut ()) {
+        match session.upscale(&common::gradient(width, height, 200), &full, &mut (), &()) {
             Ok(result) => {
                 assert_eq!((result.picture.width, result.picture.height), (scale * width, scale * height))
             }

@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{
-    ActivationQuantizer, BitWidth, Histogram, Normalizer, PointSets, PointSettings, UniformGrid,
+    ActivationQuantizer, BitWidth, Histogram, Normalizer, PointSets, PointSettings, SubsetQuantizer, UniformGrid,
     UniversalSet, WordSets,
 };
 use libfuzzer_sys::fuzz_target;
@@ -52,17 +52,12 @@ fuzz_target!(|input: Input| {
         chosen.push(points);
     }
     let denormalization_bits = BitWidth::new(input.denormalization % 7 + 2).unwrap();
+    let points = PointSets::new(word_sets, chosen).unwrap().points();
+    let subset =
+        |bits| ActivationQuantizer::Subset(SubsetQuantizer::new(points.clone(), normalizer, bits).unwrap());
     let quantizers = [
-        ActivationQuantizer::Subset {
-            points: PointSets::new(word_sets, chosen.clone()).points(),
-            normalizer,
-            denormalization_bits: BitWidth::FULL,
-        },
-        ActivationQuantizer::Subset {
-            points: PointSets::new(word_sets, chosen).points(),
-            normalizer,
-            denormalization_bits,
-        },
+        subset(BitWidth::FULL),
+        subset(denormalization_bits),
         ActivationQuantizer::DynamicMinMax(width),
         ActivationQuantizer::StaticMinMax(UniformGrid::spanning(-1.0, 1.0, width)),
     ];

@@ -1,11 +1,14 @@
 //! A node with what it is given.
 
 use super::{Fact, Kind, MAX_AXES};
+use crate::network::graph::Conv;
 use crate::network::onnx::{Attribute, Node, Tensor};
 
 /// A node and what is known of its inputs.
 pub struct Call<'a> {
     pub node: &'a Node,
+    /// The convolution that it is.
+    pub conv: Option<Conv>,
     /// Version of the operators.
     pub opset: i64,
     /// None where an optional input is left out.

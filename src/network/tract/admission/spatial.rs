@@ -2,8 +2,9 @@
 
 use super::call::Call;
 use super::{Fact, Kind};
+use crate::network::graph::{Pads, Window, groups, pool_kernel};
 
-/// A side of a kernel, a stride, a border.
+/// Longest side of a kernel, and of a border that is added by itself.
 const MAX_SIDE: i64 = 256;
 /// Times that an image may be enlarged by one node, along a side.
 const MAX_SCALE: i64 = 16;
@@ -15,50 +16,44 @@ fn image(dims: [u64; 4], like: &Fact) -> Result<Fact, String> {
     Ok(Fact { dims: dims.to_vec(), kind: Kind::Float, values: None, constant: like.constant })
 }
 
-/// Sides of what a window gives that moves over an image. None where it does not fit.
-struct Window {
-    kernel: [u64; 2],
-    strides: [u64; 2],
-    dilations: [u64; 2],
-    /// None where the size is kept, but for strides.
-    pads: Option<[u64; 4]>,
+fn size(rows: u64, columns: u64) -> Result<[usize; 2], String> {
+    let side = |side: u64| usize::try_from(side).map_err(|_| format!("an image with a side of {side}"));
+    Ok([side(rows)?, side(columns)?])
 }
 
-impl Window {
-    fn of(call: &Call<'_>, kernel: [u64; 2]) -> Result<Self, String> {
-        let automatic = call.word("auto_pad", &["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])?;
-        let pads = call.ints_within("pads", Some(0), [0, MAX_SIDE])?;
-        if automatic.is_some_and(|word| word != "NOTSET") && pads != [0; 4] {
-            return Err("its borders are stated twice".into());
-        }
-        Ok(Window {
-            kernel,
-            strides: call.ints_within("strides", Some(1), [1, MAX_SIDE])?,
-            dilations: call.ints_within("dilations", Some(1), [1, MAX_SIDE])?,
-            pads: match automatic {
-                None | Some("NOTSET") => Some(pads),
-                Some("VALID") => Some([0; 4]),
-                Some(_) => None,
-            },
-        })
-    }
-
-    fn reach(&self, axis: usize) -> u64 {
-        (self.kernel[axis] - 1) * self.dilations[axis] + 1
-    }
-
-    fn output(&self, axis: usize, side: u64, up: bool) -> Result<u64, String> {
-        let Some(pads) = self.pads else { return Ok(side.div_ceil(self.strides[axis])) };
-        let room = (side + pads[axis] + pads[axis + 2]).checked_sub(self.reach(axis));
-        let room = room.ok_or_else(|| format!("a window of {} on {side} pixels", self.reach(axis)))?;
-        let steps = if up { room.div_ceil(self.strides[axis]) } else { room / self.strides[axis] };
-        Ok(steps + 1)
-    }
+fn output(window: &Window, size: [usize; 2], kernel: [usize; 2]) -> Result<[u64; 2], String> {
+    let sides = window.output(size, kernel).map(|size| size.map(|side| side as u64));
+    sides.ok_or_else(|| {
+        let [down, across] = [0, 1].map(|axis| window.reach(axis, kernel[axis]));
+        format!("a window of {down} x {across} on {} x {} pixels", size[0], size[1])
+    })
 }
 
-/// Shape and bias of a kernel.
-fn kernels(call: &Call<'_>, outputs: u64) -> Result<[u64; 2], String> {
-    let [.., height, width] = call.image(1)?;
+pub fn convolution(call: &Call<'_>) -> Result<Fact, String> {
+    let [images, channels, rows, columns] = call.image(0)?;
+    let conv = call.conv.ok_or("its kernels are computed")?;
+    if conv.inputs() as u64 != channels {
+        return Err(format!(
+            "kernels for {} channels in {} groups on {channels} channels",
+            conv.inputs(),
+            conv.groups()
+        ));
+    }
+    let [rows, columns] = output(conv.window(), size(rows, columns)?, conv.kernel())?;
+    image([images, conv.outputs() as u64, rows, columns], call.input(0)?)
+}
+
+pub fn transposed_convolution(call: &Call<'_>) -> Result<Fact, String> {
+    call.arity(2, 3)?;
+    let ([images, channels, rows, columns], [inputs, outputs, height, width]) =
+        (call.image(0)?, call.image(1)?);
+    let groups = groups(call.node)? as u64;
+    if inputs != channels || !channels.is_multiple_of(groups) {
+        return Err(format!("kernels for {inputs} channels in {groups} groups on {channels} channels"));
+    }
+    if call.has("output_shape") {
+        return Err("it states the shape of its output".into());
+    }
     if let Some(stated) = call.ints("kernel_shape")?
         && stated != [height as i64, width as i64]
     {
@@ -70,69 +65,45 @@ fn kernels(call: &Call<'_>, outputs: u64) -> Result<[u64; 2], String> {
     if (1..3).filter_map(|at| call.optional(at)).any(|weights| weights.kind != Kind::Float) {
         return Err("its weights are not f32".into());
     }
-    match call.optional(2) {
-        Some(bias) if bias.dims != [outputs] => {
-            Err(format!("a bias of shape {:?} for {outputs} channels", bias.dims))
-        }
-        _ => Ok([height, width]),
+    let outputs = outputs * groups;
+    if let Some(bias) = call.optional(2).filter(|bias| bias.dims != [outputs]) {
+        return Err(format!("a bias of shape {:?} for {outputs} channels", bias.dims));
     }
-}
-
-pub fn convolution(call: &Call<'_>) -> Result<Fact, String> {
-    call.arity(2, 3)?;
-    let ([images, channels, rows, columns], [outputs, inputs, ..]) = (call.image(0)?, call.image(1)?);
-    let groups = call.int_within("group", 1, [1, 1 << 16])?;
-    if inputs * groups != channels || !outputs.is_multiple_of(groups) {
-        return Err(format!(
-            "kernels for {} channels in {groups} groups on {channels} channels",
-            inputs * groups
-        ));
-    }
-    let window = Window::of(call, kernels(call, outputs)?)?;
-    image(
-        [images, outputs, window.output(0, rows, false)?, window.output(1, columns, false)?],
-        call.input(0)?,
-    )
-}
-
-pub fn transposed_convolution(call: &Call<'_>) -> Result<Fact, String> {
-    call.arity(2, 3)?;
-    let ([images, channels, rows, columns], [inputs, outputs, ..]) = (call.image(0)?, call.image(1)?);
-    let groups = call.int_within("group", 1, [1, 1 << 16])?;
-    if inputs != channels || !channels.is_multiple_of(groups) {
-        return Err(format!("kernels for {inputs} channels in {groups} groups on {channels} channels"));
-    }
-    if call.has("output_shape") {
-        return Err("it states the shape of its output".into());
-    }
-    let window = Window::of(call, kernels(call, outputs * groups)?)?;
+    let (window, kernel) = (Window::read(call.node)?, size(height, width)?);
     let extra: [u64; 2] = call.ints_within("output_padding", Some(0), [0, MAX_SCALE])?;
-    let pads = window.pads.ok_or("its borders are not stated")?;
+    let Pads::Explicit(pads) = window.pads else { return Err("its borders are not stated".into()) };
     let side = |axis: usize, side: u64| {
-        let stride = window.strides[axis];
-        if stride > MAX_SCALE as u64 || extra[axis] >= stride.max(window.dilations[axis]) {
+        let stride = window.strides[axis] as u64;
+        if stride > MAX_SCALE as u64 || extra[axis] >= stride.max(window.dilations[axis] as u64) {
             return Err(format!("a stride of {stride} and {} more", extra[axis]));
         }
-        let whole = (side - 1) * stride + window.reach(axis) + extra[axis];
+        let whole = (side - 1) * stride + window.reach(axis, kernel[axis]) as u64 + extra[axis];
         whole
-            .checked_sub(pads[axis] + pads[axis + 2])
+            .checked_sub((pads[axis] + pads[axis + 2]) as u64)
             .ok_or_else(|| "it takes away more than it makes".to_owned())
     };
-    image([images, outputs * groups, side(0, rows)?, side(1, columns)?], call.input(0)?)
+    image([images, outputs, side(0, rows)?, side(1, columns)?], call.input(0)?)
 }
 
 pub fn pool(call: &Call<'_>) -> Result<Fact, String> {
     call.arity(1, 1)?;
     let [images, channels, rows, columns] = call.image(0)?;
-    let kernel = call.ints_within("kernel_shape", None, [1, MAX_SIDE])?;
-    let window = Window::of(call, kernel)?;
-    if let Some(pads) = window.pads
-        && (0..4).any(|side| pads[side] >= window.reach(side % 2))
+    let (kernel, window) = (pool_kernel(call.node)?, Window::read(call.node)?);
+    if let Pads::Explicit(pads) = window.pads
+        && (0..4).any(|side| pads[side] >= window.reach(side % 2, kernel[side % 2]))
     {
         return Err(format!("a border of {pads:?} around a window of {kernel:?}"));
     }
-    let up = call.int_within("ceil_mode", 0, [0, 1])? == 1;
-    image([images, channels, window.output(0, rows, up)?, window.output(1, columns, up)?], call.input(0)?)
+    let size = size(rows, columns)?;
+    let mut sides = output(&window, size, kernel)?;
+    if call.int_within("ceil_mode", 0, [0, 1])? == 1 {
+        let pads = window.padding(size, kernel);
+        for axis in 0..2 {
+            let room = size[axis] + pads[axis] + pads[axis + 2] - window.reach(axis, kernel[axis]);
+            sides[axis] += u64::from(!room.is_multiple_of(window.strides[axis]));
+        }
+    }
+    image([images, channels, sides[0], sides[1]], call.input(0)?)
 }
 
 pub fn global_pool(call: &Call<'_>) -> Result<Fact, String> {

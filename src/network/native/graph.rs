@@ -1,6 +1,7 @@
 //! An ONNX graph as the steps that the engine has, with what can be done in the same pass joined.
 
-use crate::network::Layer;
+use crate::network::graph::Conv;
+use crate::network::layers::Layer;
 
 /// Index of a value: the image, or what a step makes.
 pub type Value = usize;
@@ -9,7 +10,7 @@ pub type Value = usize;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operation {
     /// The convolution of this layer; `shuffle` writes its output as DepthToSpace would.
-    Convolution { layer: usize, geometry: Geometry, shuffle: Option<Shuffle> },
+    Convolution { layer: usize, shuffle: Option<Shuffle> },
     /// Nothing, before what is done to every value.
     Copy,
     /// DepthToSpace by itself.
@@ -18,26 +19,6 @@ pub enum Operation {
     Repeat(usize),
     /// Channels one after another.
     Concat,
-}
-
-/// How a convolution's kernel moves.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Geometry {
-    /// Rows and columns from one output to the next.
-    pub strides: [usize; 2],
-    /// Rows and columns from one tap of the kernel to the next.
-    pub dilations: [usize; 2],
-    /// Zeros above, left, below and right.
-    pub pads: [usize; 4],
-}
-
-impl Geometry {
-    /// Rows or columns of the output. None where the kernel does not fit.
-    pub fn output(&self, axis: usize, input: usize, kernel: usize) -> Option<usize> {
-        let reach = (kernel - 1) * self.dilations[axis] + 1;
-        let room = (input + self.pads[axis] + self.pads[axis + 2]).checked_sub(reach)?;
-        Some(room / self.strides[axis] + 1)
-    }
 }
 
 /// How a convolution is computed.
@@ -54,9 +35,10 @@ const WINOGRAD_INPUTS: usize = 8;
 
 impl Algorithm {
     /// The same on every machine.
-    pub fn of(layer: &Layer, geometry: &Geometry) -> Self {
-        let plain = layer.groups == 1 && geometry.strides == [1, 1] && geometry.dilations == [1, 1];
-        if plain && layer.kernel == [3, 3] && layer.inputs >= WINOGRAD_INPUTS {
+    pub fn of(conv: &Conv) -> Self {
+        let window = conv.window();
+        let plain = conv.groups() == 1 && window.strides == [1, 1] && window.dilations == [1, 1];
+        if plain && conv.kernel() == [3, 3] && conv.inputs() >= WINOGRAD_INPUTS {
             Algorithm::Winograd
         } else {
             Algorithm::Direct
@@ -146,7 +128,6 @@ pub struct Graph {
 /// What is known of a convolution besides its kernels.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    pub geometry: Geometry,
     pub shuffle: Option<Shuffle>,
     /// One for each output.
     pub bias: Vec<f32>,
@@ -216,7 +197,7 @@ impl Graph {
             }
             (Operation::Convolution { layer, shuffle: inside @ None, .. }, Some(_))
                 // A shuffle mixes the outputs of several groups.
-                if layers[*layer].groups == 1 && before.posts.iter().all(Post::is_even) =>
+                if layers[*layer].conv.groups() == 1 && before.posts.iter().all(Post::is_even) =>
             {
                 *inside = shuffle;
             }

@@ -1,10 +1,11 @@
 //! The buffers of one image, and what the steps of a graph do to them.
 
 use super::convolution::{Convolution, Kernels, Scratch};
-use super::graph::{Geometry, Graph, Operation, Post, Shuffle, Step, Value};
+use super::graph::{Graph, Operation, Post, Shuffle, Step, Value};
 use super::plan::{Place, Plan, Shape};
 use super::quantized_input::QuantizedInput;
-use crate::network::{Layer, Planes};
+use crate::network::graph::Conv;
+use crate::network::planes::Planes;
 use crate::parallel;
 use crate::quant::{
     ActivationQuantizer, ChannelSummaries, NonFiniteChannel, Pixels, QuantizationError, Summary,
@@ -14,16 +15,15 @@ use fearless_simd::{Level, Simd, dispatch, f32x4};
 
 /// One convolution of a run.
 pub struct Work<'a> {
-    pub layer: &'a Layer,
-    pub geometry: &'a Geometry,
+    pub conv: &'a Conv,
     pub shuffle: Option<Shuffle>,
     pub kernels: &'a Kernels,
     /// Where its input was copied to, if it was changed.
     pub copy: Option<Place>,
     /// Before the shuffle.
     pub output: Shape,
-    /// Whether a quantizer will ask for the channels of what it gives.
-    pub asked: bool,
+    /// Whether a quantizer needs the channels of what it gives summed up.
+    pub needs_summary: bool,
 }
 
 impl Work<'_> {
@@ -135,7 +135,7 @@ impl Run {
             .zip(plan.copy_place(at))
             .map(|(mapping, (frame, _))| QuantizedInput::new(mapping.of_pixels(), frame, place, errors));
         let target = plan.places[step.output];
-        let mut summaries = work.asked.then(|| ChannelSummaries::new(target.shape.channels));
+        let mut summaries = work.needs_summary.then(|| ChannelSummaries::new(target.shape.channels));
         let mut gone = 0;
         let batches = self.convolution(place, work, least, gone).batches();
         for first in (0..batches).step_by(scratches.len()) {
@@ -172,14 +172,15 @@ impl Run {
             Some(place) => (&self.copy[..], place),
             None => (&self.slots[place.slot][..], place),
         };
+        let [top, left, ..] = work.conv.padding(place.shape.size());
         Convolution {
-            layer: work.layer,
-            geometry: work.geometry,
+            conv: work.conv,
             kernels: work.kernels,
             input,
             gone,
             output: work.output,
             least,
+            before: [top, left],
         }
     }
 

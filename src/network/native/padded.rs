@@ -1,7 +1,7 @@
 //! An image pixel by pixel, with zeros around it.
 
-use crate::matrix::NARROW;
-use crate::winograd;
+use super::matrix::NARROW;
+use super::winograd;
 
 /// Pixels one after another, each with all its channels, and with zeros around the image for whatever a kernel and the tiles
 /// of [`winograd`] meet there.

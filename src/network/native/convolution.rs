@@ -1,14 +1,14 @@
 //! Convolutions, in batches of output pixels. Lanes are output channels, and every sum runs over taps and input channels in
 //! one order without fused multiply-add, so that the result is the same, bit for bit, whatever the vectors' width.
 
-use super::graph::{Algorithm, Geometry, Shuffle};
+use super::graph::{Algorithm, Shuffle};
+use super::matrix::{self, Panels};
+use super::padded::PaddedImage;
 use super::plan::{Place, Shape};
-use crate::matrix::{self, Panels};
-use crate::network::Layer;
-use crate::padded::PaddedImage;
+use super::winograd;
+use crate::network::graph::{Conv, Pads, Window};
 use crate::parallel;
 use crate::quant::{ChannelSummaries, Pixels};
-use crate::winograd;
 use fearless_simd::{Level, Simd, dispatch};
 use std::ops::Range;
 
@@ -24,24 +24,18 @@ pub struct Kernels {
 
 impl Kernels {
     /// From `[out, in / groups, height, width]` and one bias an output. A shuffled layer has its outputs pixel by pixel.
-    pub fn new(
-        layer: &Layer,
-        geometry: &Geometry,
-        shuffle: Option<Shuffle>,
-        kernels: &[f32],
-        bias: &[f32],
-    ) -> Self {
-        let (inputs, outputs) = (layer.inputs / layer.groups, layer.outputs / layer.groups);
-        let taps = layer.kernel[0] * layer.kernel[1];
+    pub fn new(conv: &Conv, shuffle: Option<Shuffle>, kernels: &[f32], bias: &[f32]) -> Self {
+        let (inputs, outputs) = (conv.inputs() / conv.groups(), conv.outputs() / conv.groups());
+        let taps = conv.kernel()[0] * conv.kernel()[1];
         let order: Vec<usize> = match shuffle {
-            None => (0..layer.outputs).collect(),
+            None => (0..conv.outputs()).collect(),
             Some(shuffle) => {
                 let parts = shuffle.side * shuffle.side;
-                let channels = layer.outputs / parts;
-                (0..layer.outputs).map(|at| shuffle.source(at / channels, at % channels, channels)).collect()
+                let channels = conv.outputs() / parts;
+                (0..conv.outputs()).map(|at| shuffle.source(at / channels, at % channels, channels)).collect()
             }
         };
-        let algorithm = Algorithm::of(layer, geometry);
+        let algorithm = Algorithm::of(conv);
         let panels = match algorithm {
             Algorithm::Winograd => {
                 let transformed: Vec<[f32; winograd::POINTS]> =
@@ -54,7 +48,7 @@ impl Kernels {
                 let weight =
                     |i: usize, o: usize| kernels[(order[o] * inputs + i % inputs) * taps + i / inputs];
                 let group = |g: usize| Panels::new(taps * inputs, outputs, |i, o| weight(i, g * outputs + o));
-                (0..layer.groups).map(group).collect()
+                (0..conv.groups()).map(group).collect()
             }
         };
         let mut bias: Vec<f32> = order.iter().map(|o| bias[*o]).collect();
@@ -65,8 +59,7 @@ impl Kernels {
 
 /// A convolution of one image.
 pub struct Convolution<'a> {
-    pub layer: &'a Layer,
-    pub geometry: &'a Geometry,
+    pub conv: &'a Conv,
     pub kernels: &'a Kernels,
     /// The buffer that holds the input, and where.
     pub input: (&'a [f32], Place),
@@ -76,23 +69,36 @@ pub struct Convolution<'a> {
     pub output: Shape,
     /// What outputs are raised to where they are below it.
     pub least: f32,
+    /// Rows and columns of zeros that the upper left tap of the first output begins with.
+    pub before: [usize; 2],
 }
 
-/// What kernels give at all positions where they touch these images, which are padded for them.
-pub fn everywhere(layer: &Layer, kernels: &[f32], images: &[PaddedImage]) -> Vec<PaddedImage> {
-    let [up, left] = layer.kernel.map(|side| side - 1);
-    let geometry = Geometry { strides: [1, 1], dilations: [1, 1], pads: [up, left, up, left] };
-    let kernels = Kernels::new(layer, &geometry, None, kernels, &vec![0.0; layer.outputs]);
+/// The full convolution of images, which are padded for it: what kernels give at all positions where they touch an image.
+/// `conv` has one group.
+pub fn full_convolution(conv: &Conv, kernels: &[f32], images: &[PaddedImage]) -> Vec<PaddedImage> {
+    let [up, left] = conv.kernel().map(|side| side - 1);
+    let window = Window { pads: Pads::Explicit([up, left, up, left]), ..Window::VALID };
+    let [height, width] = conv.kernel();
+    // The sides are those of a convolution that there is.
+    let Ok(conv) = Conv::new([conv.outputs(), conv.inputs(), height, width], 1, window) else {
+        return Vec::new();
+    };
+    let kernels = Kernels::new(&conv, None, kernels, &vec![0.0; conv.outputs()]);
     parallel::map(images, |image| {
         let [height, width] = image.size;
-        let shape = Shape { channels: layer.inputs, height, width };
+        let shape = Shape { channels: conv.inputs(), height, width };
         let place = Place { slot: 0, origin: image.origin, row: image.row, pixel: image.pixel, shape };
-        let output = Shape { channels: layer.outputs, height: height + up, width: width + left };
-        let input = (&image.values[..], place);
-        let least = f32::NEG_INFINITY;
-        let convolution =
-            Convolution { layer, geometry: &geometry, kernels: &kernels, input, gone: 0, output, least };
-        let mut result = PaddedImage::new(output.channels, [output.height, output.width], [1, 1]);
+        let output = Shape { channels: conv.outputs(), height: height + up, width: width + left };
+        let convolution = Convolution {
+            conv: &conv,
+            kernels: &kernels,
+            input: (&image.values[..], place),
+            gone: 0,
+            output,
+            least: f32::NEG_INFINITY,
+            before: [up, left],
+        };
+        let mut result = PaddedImage::new(output.channels, output.size(), [1, 1]);
         let (level, mut scratch) = (Level::new(), Scratch::default());
         for batch in 0..convolution.batches() {
             convolution.compute(level, batch, &mut scratch);
@@ -165,11 +171,11 @@ impl Convolution<'_> {
             }
         };
         let row = |y: usize| self.gone + self.start([y, 0]) / self.input.1.row;
-        row(first)..row(last) + (self.layer.kernel[0] - 1) * self.geometry.dilations[0] + 1
+        row(first)..row(last) + (self.conv.kernel()[0] - 1) * self.conv.window().dilations[0] + 1
     }
 
     fn tiles_per_batch(&self) -> usize {
-        let values = winograd::POINTS * self.layer.inputs.max(self.output.channels);
+        let values = winograd::POINTS * self.conv.inputs().max(self.output.channels);
         (BATCH_VALUES / values / matrix::ROWS).clamp(1, 8) * matrix::ROWS
     }
 
@@ -205,8 +211,8 @@ impl Convolution<'_> {
     /// Index of the first channel of the input that the upper left tap meets.
     #[inline(always)]
     fn start(&self, [y, x]: [usize; 2]) -> usize {
-        let (place, [top, left, ..]) = (&self.input.1, self.geometry.pads);
-        let [down, right] = self.geometry.strides;
+        let (place, [top, left]) = (&self.input.1, self.before);
+        let [down, right] = self.conv.window().strides;
         place.origin + y * down * place.row + x * right * place.pixel
             - (self.gone + top) * place.row
             - left * place.pixel
@@ -215,7 +221,7 @@ impl Convolution<'_> {
     #[inline(always)]
     fn winograd<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
         let Scratch { transformed, products, lines, positions } = scratch;
-        let (inputs, outputs) = (self.layer.inputs, self.output.channels);
+        let (inputs, outputs) = (self.conv.inputs(), self.output.channels);
         let across = positions.len() / (winograd::TILE * winograd::TILE);
         let padded = self.kernels.panels[0].columns();
         let (input_stride, product_stride) =
@@ -244,11 +250,11 @@ impl Convolution<'_> {
     #[inline(always)]
     fn direct<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
         let Scratch { products, lines, positions, .. } = scratch;
-        let groups = self.layer.groups;
-        let (inputs, outputs) = (self.layer.inputs / groups, self.output.channels / groups);
+        let groups = self.conv.groups();
+        let (inputs, outputs) = (self.conv.inputs() / groups, self.output.channels / groups);
         let (buffer, place) = self.input;
-        let [height, width] = self.layer.kernel;
-        let [down, right] = self.geometry.dilations;
+        let [height, width] = self.conv.kernel();
+        let [down, right] = self.conv.window().dilations;
         lines.resize(positions.len() * self.output.channels, 0.0);
         for (group, panels) in self.kernels.panels.iter().enumerate() {
             let padded = panels.columns();

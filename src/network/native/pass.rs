@@ -1,25 +1,14 @@
-//! Our own executor for the graphs of super-resolution networks. Pixels lie one after another, each with all its
-//! channels; a run walks through the steps of a [`Graph`] with the buffers of a [`Plan`].
+//! Images on their way through a graph, step by step, and whoever has a say at each convolution.
 
-mod convolution;
-mod graph;
-mod plan;
-mod quantized_input;
-mod reader;
-mod run;
-
-pub use convolution::{Kernels, everywhere};
-pub use graph::Graph;
-pub use plan::Plan;
-pub use reader::read;
-
-use super::{Layer, Planes};
+use super::convolution::{Kernels, Scratch};
+use super::graph::{Filter, Graph, Operation};
+use super::plan::{Plan, Shape};
+use super::run::{Run, Work, separate};
+use crate::network::layers::Layer;
+use crate::network::planes::Planes;
 use crate::parallel;
 use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError};
-use convolution::Scratch;
-use graph::{Filter, Operation};
-use plan::Shape;
-use run::{Run, Work, separate};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// What a run does at a convolution.
@@ -30,10 +19,15 @@ pub trait Visitor {
     /// A convolution is about to run. What the visitor wants of its input.
     fn begin(&mut self, layer: usize) -> Result<Wish, Self::Error>;
 
-    /// The layer's input, `[images, channels, height * width]`, where it was wished for.
-    fn visit(&mut self, layer: usize, size: [usize; 2], inputs: &mut [f32]) -> Result<(), Self::Error> {
+    /// The layer's input, `[images, channels, height * width]`, where it was wished for. `Break` stops the run here.
+    fn visit(
+        &mut self,
+        layer: usize,
+        size: [usize; 2],
+        inputs: &mut [f32],
+    ) -> Result<ControlFlow<()>, Self::Error> {
         let _ = (layer, size, inputs);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// What is to quantize the layer's input.
@@ -84,10 +78,10 @@ impl Graph {
     /// Weights for a layer as this graph needs them, from `[out, in / groups, height, width]` and what is added to the
     /// bias, for each output or nothing.
     pub fn kernels(&self, layers: &[Layer], layer: usize, weights: &[f32], bias_change: &[f32]) -> Kernels {
-        let Filter { geometry, shuffle, bias } = &self.filters[layer];
+        let Filter { shuffle, bias } = &self.filters[layer];
         let change = bias_change.iter().copied().chain(std::iter::repeat(0.0));
         let bias: Vec<f32> = bias.iter().zip(change).map(|(bias, change)| bias + change).collect();
-        Kernels::new(&layers[layer], geometry, *shuffle, weights, &bias)
+        Kernels::new(&layers[layer].conv, *shuffle, weights, &bias)
     }
 
     /// Images of the plan's size, to go through the graph side by side.
@@ -95,7 +89,7 @@ impl Graph {
         Pass { runs: images.iter().map(|image| Run::new(self, plan, image)).collect(), at: 0 }
     }
 
-    /// Takes a pass on, step by step: to the convolution of a layer, or to the end.
+    /// Takes a pass on, step by step: to the convolution of a layer, or to the end, unless the visitor breaks off.
     pub fn advance<V: Visitor>(
         &self,
         plan: &Plan,
@@ -103,10 +97,10 @@ impl Graph {
         pass: &mut Pass,
         before: Option<usize>,
         visitor: &mut V,
-    ) -> Result<(), V::Error> {
+    ) -> Result<ControlFlow<()>, V::Error> {
         let runs = &mut pass.runs;
         let mut scratches: Vec<Scratch> = (0..parallel::threads()).map(|_| Scratch::default()).collect();
-        let asked = self.read_by(|layer| visitor.quantizer(layer).is_some());
+        let needs_summary = self.read_by(|layer| visitor.quantizer(layer).is_some());
         let mut planes = Vec::new();
         while let Some(step) = self.steps.get(pass.at) {
             let at = pass.at;
@@ -119,7 +113,7 @@ impl Graph {
             for run in &mut *runs {
                 plan.clear[at].iter().for_each(|(slot, frame)| frame.clear_border(&mut run.slots[*slot]));
             }
-            let Operation::Convolution { layer, geometry, shuffle } = step.operation else {
+            let Operation::Convolution { layer, shuffle } = step.operation else {
                 runs.iter_mut().for_each(|run| run.step(plan, step));
                 continue;
             };
@@ -131,7 +125,9 @@ impl Graph {
                 planes.resize(runs.len() * size, 0.0);
                 let each = runs.iter().zip(planes.chunks_exact_mut(size));
                 each.for_each(|(run, planes)| separate(&run.slots[place.slot], place, planes));
-                visitor.visit(layer, [height, width], &mut planes)?;
+                if visitor.visit(layer, [height, width], &mut planes)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
                 if wish == Wish::Change {
                     let each = runs.iter_mut().zip(planes.chunks_exact(size));
                     each.for_each(|(run, planes)| run.copy(plan, at, planes));
@@ -141,15 +137,14 @@ impl Graph {
             let quantizer = visitor.quantizer(layer);
             let copied = quantizer.is_some() || wish == Wish::Change;
             let work = Work {
-                layer: &layers[layer],
-                geometry: &geometry,
+                conv: &layers[layer].conv,
                 shuffle,
                 kernels: &kernels,
                 copy: plan.copy_place(at).map(|(_, place)| place).filter(|_| copied),
                 output: plan.before_shuffle(step.output, shuffle),
-                asked: asked[step.output],
+                needs_summary: needs_summary[step.output],
             };
-            let measured = if visitor.measures_errors() { layers[layer].inputs } else { 0 };
+            let measured = if visitor.measures_errors() { layers[layer].conv.inputs() } else { 0 };
             let mut errors = vec![QuantizationError::default(); measured];
             let result = runs.iter_mut().try_for_each(|run| {
                 let quantizer = quantizer.map(|quantizer| (quantizer, &mut errors[..]));
@@ -160,7 +155,7 @@ impl Graph {
             }
         }
         debug_assert!(before.is_none() || pass.at < self.steps.len(), "the layer is past");
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// What came out of a pass that is at its end.
@@ -168,7 +163,3 @@ impl Graph {
         pass.runs.iter().map(|run| run.output(plan.places[self.output])).collect()
     }
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests;

@@ -1,34 +1,34 @@
 //! ONNX nodes as steps of the engine.
 
-use super::graph::{Filter, Geometry, Graph, Operation, Post, Shuffle, Step, Value};
-use crate::network::Layer;
+use super::graph::{Filter, Graph, Operation, Post, Shuffle, Step, Value};
+use crate::network::graph::{self, Convolution};
+use crate::network::layers::Layer;
 use crate::network::onnx::{self, Node, Tensor};
 use std::collections::HashMap;
 
-/// Translates a graph that has passed [`onnx`]'s checks.
+/// Translates a graph.
 ///
 /// # Errors
 /// In words, what the engine does not have.
-pub fn read(graph: &onnx::Graph, layers: &[Layer]) -> Result<Graph, String> {
-    let mut reader = Reader { layers, tensors: HashMap::new(), steps: Vec::new(), values: 1, biases: vec![] };
-    for tensor in &graph.initializer {
+pub fn read(graph: &graph::Graph, layers: &[Layer]) -> Result<Graph, String> {
+    let mut reader = Reader { tensors: HashMap::new(), steps: Vec::new(), values: 1, biases: vec![] };
+    for tensor in graph.tensors() {
         reader.constant(&tensor.name, tensor);
     }
-    let image = graph.input.iter().find(|i| !reader.tensors.contains_key(&i.name));
-    let image = image.ok_or("no input")?;
-    reader.tensors.insert(image.name.clone(), Known::Value(0));
-    for node in &graph.node {
-        reader.node(node).map_err(|what| format!("{what} (node {})", onnx::node_name(node)))?;
+    reader.tensors.insert(graph.input().to_owned(), Known::Value(0));
+    for (at, node) in graph.nodes().iter().enumerate() {
+        let read = match graph.convolution(at) {
+            Some(convolution) => reader.convolution(node, convolution),
+            None => reader.node(node),
+        };
+        read.map_err(|what| format!("{what} (node {})", node.name))?;
     }
-    if reader.biases.len() != layers.len() {
-        return Err("a convolution without constant kernels".into());
-    }
-    let output = reader.value(&graph.output.first().ok_or("no output")?.name)?;
+    let output = reader.value(graph.output())?;
     let mut graph = Graph { steps: reader.steps, values: reader.values, output, filters: vec![] };
     graph.join(layers);
     // Joining moves no convolution, so that they are in the order of the layers.
     let filter = |(step, bias): (&Step, Vec<f32>)| match step.operation {
-        Operation::Convolution { geometry, shuffle, .. } => Some(Filter { geometry, shuffle, bias }),
+        Operation::Convolution { shuffle, .. } => Some(Filter { shuffle, bias }),
         _ => None,
     };
     let convolutions =
@@ -44,8 +44,7 @@ enum Known {
 }
 
 /// Translates nodes one after another.
-struct Reader<'l> {
-    layers: &'l [Layer],
+struct Reader {
     tensors: HashMap<String, Known>,
     steps: Vec<Step>,
     values: usize,
@@ -53,7 +52,7 @@ struct Reader<'l> {
     biases: Vec<Vec<f32>>,
 }
 
-impl Reader<'_> {
+impl Reader {
     /// Keeps a tensor, if it holds f32.
     fn constant(&mut self, name: &str, tensor: &Tensor) {
         if let Some(values) = onnx::floats(tensor) {
@@ -107,15 +106,10 @@ impl Reader<'_> {
             return Err(format!("{} with {} outputs", node.op_type, node.output.len()));
         }
         match node.op_type.as_str() {
-            "Constant" => {
-                let tensor = node.attribute.iter().find(|a| a.name == "value").and_then(|a| a.t.as_ref());
-                self.constant(&node.output[0], tensor.ok_or("Constant without a tensor")?);
-            }
             "Identity" => {
                 let value = self.value(first)?;
                 self.tensors.insert(node.output[0].clone(), Known::Value(value));
             }
-            "Conv" => self.convolution(node)?,
             "Relu" => self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Relu]),
             "LeakyRelu" => {
                 let slope = Post::Leaky(vec![float("alpha").unwrap_or(0.01)]);
@@ -178,39 +172,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn convolution(&mut self, node: &Node) -> Result<(), String> {
-        let index = self.biases.len();
-        let layer = self.layers.get(index).filter(|layer| layer.name == onnx::node_name(node));
-        let layer = layer.ok_or("a convolution without constant kernels")?;
-        let list = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| &a.ints[..]);
-        let two = |name: &str| match list(name) {
-            Some(&[y, x]) => Ok([y as usize, x as usize]),
-            None => Ok([1, 1]),
-            _ => Err(format!("the attribute {name}")),
-        };
-        let automatic =
-            node.attribute.iter().find(|a| a.name == "auto_pad").map_or(&b"NOTSET"[..], |a| &a.s[..]);
-        if automatic != b"NOTSET" {
-            return Err("padding that is not stated".into());
-        }
-        let pads = match list("pads") {
-            Some(&[top, left, bottom, right]) => [top, left, bottom, right].map(|pad| pad as usize),
-            None => [0; 4],
-            _ => return Err("the attribute pads".into()),
-        };
-        if list("kernel_shape").is_some_and(|sides| sides != layer.kernel.map(|side| side as i64)) {
-            return Err("a kernel of another shape than stated".into());
-        }
-        let geometry = Geometry { strides: two("strides")?, dilations: two("dilations")?, pads };
-        let operation = Operation::Convolution { layer: index, geometry, shuffle: None };
-        let bias = match node.input.get(2).filter(|name| !name.is_empty()).map(|name| self.tensors.get(name))
-        {
-            None => vec![0.0; layer.outputs],
-            Some(Some(Known::Constant { values, .. })) if values.len() == layer.outputs => values.clone(),
-            Some(_) => return Err("a computed bias".into()),
-        };
-        self.biases.push(bias);
-        self.push(node, operation, vec![self.value(&node.input[0])?], vec![]);
+    fn convolution(&mut self, node: &Node, Convolution { bias, .. }: &Convolution) -> Result<(), String> {
+        let layer = self.biases.len();
+        let input = self.value(&node.input[0])?;
+        self.biases.push(bias.clone().ok_or("a computed bias")?);
+        self.push(node, Operation::Convolution { layer, shuffle: None }, vec![input], vec![]);
         Ok(())
     }
 

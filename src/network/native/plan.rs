@@ -1,8 +1,10 @@
 //! Where every value of a graph lies for one image size: buffers with a border of zeros, used again when what they held
 //! is no longer read. Concatenated channels are written side by side from the start, so that joining them costs nothing.
 
-use super::graph::{Algorithm, Geometry, Graph, Operation, Post, Shuffle, Step, Value};
-use crate::network::{Layer, most_values};
+use super::graph::{Algorithm, Graph, Operation, Post, Shuffle, Step, Value};
+use crate::network::graph::Conv;
+use crate::network::layers::Layer;
+use crate::network::limits::most_values;
 
 /// Rows, columns and channels of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +17,11 @@ pub struct Shape {
 impl Shape {
     pub fn pixels(&self) -> usize {
         self.height * self.width
+    }
+
+    /// Rows and columns.
+    pub fn size(&self) -> [usize; 2] {
+        [self.height, self.width]
     }
 
     /// Whether there is a pixel in this row and column.
@@ -170,9 +177,9 @@ impl Plan {
             root.last = root.last.max(at);
             step.reads().for_each(|value| roots[root_of[value]].last = roots[root_of[value]].last.max(at));
             copies.push(match step.operation {
-                Operation::Convolution { layer, geometry, .. } => {
+                Operation::Convolution { layer, .. } => {
                     let shape = shapes[step.inputs[0]];
-                    let border = border(&geometry, &layers[layer], shape);
+                    let border = border(&layers[layer].conv, shape);
                     roots[root_of[step.inputs[0]]].frame.grow(border);
                     let [before, after] = border;
                     let frame = Frame { shape, before, after };
@@ -255,9 +262,9 @@ impl Plan {
 }
 
 /// Rows and columns of zeros that a convolution reads before and after its input.
-fn border(geometry: &Geometry, layer: &Layer, shape: Shape) -> [usize; 2] {
-    let [top, left, bottom, right] = geometry.pads;
-    let after = match Algorithm::of(layer, geometry) {
+fn border(conv: &Conv, shape: Shape) -> [usize; 2] {
+    let [top, left, bottom, right] = conv.padding(shape.size());
+    let after = match Algorithm::of(conv) {
         Algorithm::Direct => bottom.max(right),
         // Whole tiles are read, also where they stand over.
         Algorithm::Winograd => {
@@ -292,17 +299,14 @@ fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, S
                 let sum = parts.iter().try_fold(0usize, |sum, part| sum.checked_add(part.channels));
                 Shape { channels: sum.ok_or("Concat of too much")?, ..input }
             }
-            Operation::Convolution { layer, geometry, shuffle } => {
-                let layer = &layers[*layer];
-                let side = |axis: usize, length| {
-                    geometry.output(axis, length, layer.kernel[axis]).filter(|l| *l > 0)
-                };
-                let sides = side(0, input.height).zip(side(1, input.width));
-                let (height, width) = sides.ok_or("a kernel that is larger than its input")?;
-                if input.channels != layer.inputs {
-                    return Err(format!("{} of {} channels", layer.name, input.channels));
+            Operation::Convolution { layer, shuffle } => {
+                let Layer { name, conv, .. } = &layers[*layer];
+                let size = conv.output(input.size());
+                let [height, width] = size.ok_or("a kernel that is larger than its input")?;
+                if input.channels != conv.inputs() {
+                    return Err(format!("{name} of {} channels", input.channels));
                 }
-                let shape = Shape { channels: layer.outputs, height, width };
+                let shape = Shape { channels: conv.outputs(), height, width };
                 shuffle.map_or(Ok(shape), |shuffle| shuffled(shape, shuffle.side))?
             }
         };

@@ -1,0 +1,365 @@
+//! What a graph computes from constants alone on the way to a kernel, computed before anything else looks at the graph: there
+//! are no Constant nodes afterwards, and a kernel behind Identity, Cast, Reshape, Transpose, Unsqueeze, DequantizeLinear or
+//! arithmetic is a stored tensor as any other.
+
+use crate::network::onnx::{self, Attribute, Graph, Node, Tensor};
+use crate::{Error, Result};
+use std::collections::{HashMap, HashSet};
+
+/// Most values that are made here.
+const MAX_FOLDED: u64 = 1 << 27;
+
+/// Replaces nodes by the tensors that they make of constants, and forgets tensors that nothing reads.
+///
+/// # Errors
+/// [`Error::Network`] for a Constant that holds no numbers, and for nodes that do not fit what they are given.
+pub fn fold(graph: &mut Graph, opset: i64) -> Result<()> {
+    let stored = std::mem::take(&mut graph.initializer);
+    let mut known: HashMap<String, Tensor> = stored.into_iter().map(|t| (t.name.clone(), t)).collect();
+    graph.input.retain(|input| !known.contains_key(&input.name));
+    let (mut nodes, mut values) = (Vec::with_capacity(graph.node.len()), 0u64);
+    for node in std::mem::take(&mut graph.node) {
+        let made = Folding { node: &node, known: &known, opset }.tensor();
+        let made = made.map_err(|what| {
+            let name = onnx::node_name(&node);
+            Error::Network(format!("its node {name} ({}, operator set {opset}): {what}", node.op_type))
+        })?;
+        let Some(tensor) = made else {
+            nodes.push(node);
+            continue;
+        };
+        values += onnx::length(&tensor).unwrap_or(0) as u64;
+        if values > MAX_FOLDED {
+            return Err(Error::Network("it computes too much from constants alone".into()));
+        }
+        known.insert(tensor.name.clone(), tensor);
+    }
+    graph.node = nodes;
+    let read: HashSet<&String> =
+        graph.node.iter().flat_map(|node| &node.input).chain(graph.output.iter().map(|o| &o.name)).collect();
+    graph.initializer = known.into_values().filter(|tensor| read.contains(&tensor.name)).collect();
+    // The same file gives the same graph.
+    graph.initializer.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(())
+}
+
+/// Numbers, one after another in their own form.
+struct Raw {
+    dims: Vec<usize>,
+    kind: i32,
+    bytes: Vec<u8>,
+}
+
+impl Raw {
+    fn tensor(self, name: &str) -> Tensor {
+        Tensor {
+            name: name.to_owned(),
+            dims: self.dims.iter().map(|side| *side as i64).collect(),
+            data_type: self.kind,
+            raw_data: self.bytes,
+            ..Default::default()
+        }
+    }
+
+    fn of_floats(dims: Vec<usize>, values: impl IntoIterator<Item = f32>) -> Self {
+        Raw { dims, kind: Tensor::FLOAT, bytes: values.into_iter().flat_map(f32::to_le_bytes).collect() }
+    }
+}
+
+/// A node that may read constants alone.
+struct Folding<'f> {
+    node: &'f Node,
+    known: &'f HashMap<String, Tensor>,
+    opset: i64,
+}
+
+impl Folding<'_> {
+    /// What it makes. None where it reads something else than constants, or is another operator; in words, what is wrong.
+    fn tensor(&self) -> Result<Option<Tensor>, String> {
+        let Node { op_type, output, .. } = self.node;
+        let [name] = &output[..] else { return Ok(None) };
+        let made = match op_type.as_str() {
+            "Constant" => Some(self.constant()?),
+            "Identity" => self.raw(0)?,
+            "Cast" => self.cast()?,
+            "Reshape" => self.reshape()?,
+            "Transpose" => self.transpose()?,
+            "Unsqueeze" | "Squeeze" => self.squeeze()?,
+            "DequantizeLinear" => self.dequantized()?,
+            "Add" | "Sub" | "Mul" | "Div" => self.arithmetic()?,
+            "Sqrt" => {
+                let input = self.floats(0)?;
+                input.map(|(dims, values)| Raw::of_floats(dims, values.into_iter().map(f32::sqrt)))
+            }
+            _ => None,
+        };
+        Ok(made.map(|made| made.tensor(name)))
+    }
+
+    fn input(&self, at: usize) -> Option<&Tensor> {
+        self.known.get(self.node.input.get(at)?)
+    }
+
+    fn raw(&self, at: usize) -> Result<Option<Raw>, String> {
+        self.input(at).map_or(Ok(None), raw)
+    }
+
+    fn floats(&self, at: usize) -> Result<Option<(Vec<usize>, Vec<f32>)>, String> {
+        let Some(raw) = self.raw(at)? else { return Ok(None) };
+        Ok((raw.kind == Tensor::FLOAT).then(|| {
+            let values = raw.bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            (raw.dims, values)
+        }))
+    }
+
+    fn numbers(&self, at: usize) -> Result<Option<(Vec<usize>, Vec<f64>)>, String> {
+        Ok(self
+            .raw(at)?
+            .and_then(|raw| Some((numbers(&raw)?, raw.dims)))
+            .map(|(values, dims)| (dims, values)))
+    }
+
+    /// A list of whole numbers: an attribute, or an input from this version of the operators on. None where it is computed.
+    fn list(&self, name: &str, input: usize, since: i64) -> Result<Option<Vec<i64>>, String> {
+        if self.opset < since {
+            return Ok(onnx::attribute(self.node, name).map(|attribute| attribute.ints.clone()));
+        }
+        let Some(raw) = self.raw(input)? else { return Ok(None) };
+        Ok((raw.kind == Tensor::INT64)
+            .then(|| raw.bytes.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()))
+    }
+
+    fn constant(&self) -> Result<Raw, String> {
+        let of_whole = |dims: Vec<usize>, values: &[i64]| {
+            let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            Raw { dims, kind: Tensor::INT64, bytes }
+        };
+        for attribute in &self.node.attribute {
+            return Ok(match (attribute.name.as_str(), &attribute.t) {
+                ("value", Some(tensor)) => raw(tensor)?
+                    .ok_or_else(|| format!("it holds numbers of the type {}", tensor.data_type))?,
+                ("value_float", _) => Raw::of_floats(vec![], [attribute.f]),
+                ("value_floats", _) => {
+                    Raw::of_floats(vec![attribute.floats.len()], attribute.floats.iter().copied())
+                }
+                ("value_int", _) => of_whole(vec![], &[attribute.i]),
+                ("value_ints", _) => of_whole(vec![attribute.ints.len()], &attribute.ints),
+                _ => break,
+            });
+        }
+        Err("it holds no numbers".into())
+    }
+
+    fn cast(&self) -> Result<Option<Raw>, String> {
+        let to = onnx::int_attribute(self.node, "to");
+        let Some((dims, values)) = self.numbers(0)?.filter(|_| to == Some(i64::from(Tensor::FLOAT))) else {
+            return Ok(None);
+        };
+        Ok(Some(Raw::of_floats(dims, values.into_iter().map(|value| value as f32))))
+    }
+
+    fn reshape(&self) -> Result<Option<Raw>, String> {
+        let all = onnx::int_attribute(self.node, "allowzero").unwrap_or(0);
+        let (Some(raw), Some(wanted)) = (self.raw(0)?, self.list("shape", 1, 5)?) else { return Ok(None) };
+        let fails = || format!("{:?} does not go into {wanted:?}", raw.dims);
+        let side = |(at, side): (usize, &i64)| match *side {
+            -1 => Some(1),
+            0 if all == 0 => raw.dims.get(at).copied(),
+            side => usize::try_from(side).ok(),
+        };
+        let mut dims: Vec<usize> =
+            wanted.iter().enumerate().map(side).collect::<Option<_>>().ok_or_else(fails)?;
+        let (count, known) = (count(&raw.dims), count(&dims).filter(|known| *known > 0));
+        let (count, known) = count.zip(known).ok_or_else(fails)?;
+        let mut open = wanted.iter().enumerate().filter(|(_, side)| **side == -1);
+        match (open.next(), open.next()) {
+            (Some((at, _)), None) if count.is_multiple_of(known) => dims[at] = count / known,
+            (None, None) if known == count => {}
+            _ => return Err(fails()),
+        }
+        Ok(Some(Raw { dims, ..raw }))
+    }
+
+    fn transpose(&self) -> Result<Option<Raw>, String> {
+        let Some(raw) = self.raw(0)? else { return Ok(None) };
+        let rank = raw.dims.len();
+        let stated = onnx::attribute(self.node, "perm");
+        let order: Vec<usize> = match stated {
+            Some(Attribute { ints, .. }) => {
+                let axis = |axis: &i64| usize::try_from(*axis).ok().filter(|axis| *axis < rank);
+                ints.iter().map(axis).collect::<Option<_>>().unwrap_or_default()
+            }
+            None => (0..rank).rev().collect(),
+        };
+        if order.len() != rank || (0..rank).any(|axis| !order.contains(&axis)) {
+            return Err(format!("the order {:?} for {rank} axes", stated.map(|perm| &perm.ints)));
+        }
+        let Some(all) = count(&raw.dims).filter(|all| *all > 0) else { return Ok(Some(raw)) };
+        let size = raw.bytes.len() / all;
+        // How far apart neighbours along an axis of the result are in the input.
+        let distance = |axis: &usize| raw.dims[axis + 1..].iter().product::<usize>();
+        let distances: Vec<usize> = order.iter().map(distance).collect();
+        let dims: Vec<usize> = order.iter().map(|axis| raw.dims[*axis]).collect();
+        let mut bytes = Vec::with_capacity(raw.bytes.len());
+        for at in 0..all {
+            let (mut rest, mut from) = (at, 0);
+            for (side, distance) in dims.iter().zip(&distances).rev() {
+                from += rest % side * distance;
+                rest /= side;
+            }
+            bytes.extend_from_slice(&raw.bytes[from * size..][..size]);
+        }
+        Ok(Some(Raw { dims, bytes, ..raw }))
+    }
+
+    fn squeeze(&self) -> Result<Option<Raw>, String> {
+        let axes = self.list("axes", 1, 13)?;
+        let insert = self.node.op_type == "Unsqueeze";
+        let (Some(mut raw), Some(axes)) = (self.raw(0)?, axes) else { return Ok(None) };
+        let rank = raw.dims.len() + if insert { axes.len() } else { 0 };
+        let axis = |axis: &i64| {
+            let at = if *axis < 0 { axis.checked_add(rank as i64)? } else { *axis };
+            usize::try_from(at).ok().filter(|at| *at < rank)
+        };
+        let fails = || format!("the axes {axes:?} of {rank}");
+        let mut places: Vec<usize> = axes.iter().map(axis).collect::<Option<_>>().ok_or_else(fails)?;
+        places.sort_unstable();
+        if rank > 8 || places.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(fails());
+        }
+        if insert {
+            places.into_iter().for_each(|at| raw.dims.insert(at, 1));
+        } else if places.iter().all(|at| raw.dims[*at] == 1) {
+            for at in places.into_iter().rev() {
+                raw.dims.remove(at);
+            }
+        } else {
+            return Err(fails());
+        }
+        Ok(Some(raw))
+    }
+
+    /// `(x - zero point) * scale`, for all values alike or along an axis.
+    fn dequantized(&self) -> Result<Option<Raw>, String> {
+        let (Some((dims, values)), Some((scale_dims, scales))) = (self.numbers(0)?, self.floats(1)?) else {
+            return Ok(None);
+        };
+        let zero_points = match self.node.input.get(2).filter(|name| !name.is_empty()) {
+            None => vec![0.0; scales.len()],
+            Some(_) => match self.numbers(2)? {
+                Some((_, zero_points)) => zero_points,
+                None => return Ok(None),
+            },
+        };
+        if onnx::int_attribute(self.node, "block_size").unwrap_or(0) != 0 {
+            return Ok(None);
+        }
+        let stated = onnx::int_attribute(self.node, "axis").unwrap_or(1);
+        let from_start = if stated < 0 { stated + dims.len() as i64 } else { stated };
+        let axis = usize::try_from(from_start).ok().filter(|axis| *axis < dims.len());
+        // How many values in a row have one scale, and how many scales there are.
+        let (run, sides) = match (scales.len(), axis) {
+            (1, _) => (values.len().max(1), 1),
+            (count, Some(axis)) if dims[axis] == count => (dims[axis + 1..].iter().product::<usize>(), count),
+            _ => return Err(format!("scales of shape {scale_dims:?} for {dims:?}")),
+        };
+        if zero_points.len() != scales.len() || run == 0 {
+            return Err(format!("{} zero points for {} scales", zero_points.len(), scales.len()));
+        }
+        let value = |(at, value): (usize, f64)| {
+            let of = at / run % sides;
+            (value - zero_points[of]) as f32 * scales[of]
+        };
+        Ok(Some(Raw::of_floats(dims, values.into_iter().enumerate().map(value))))
+    }
+
+    /// On f32, value by value; repeated along sides of 1.
+    fn arithmetic(&self) -> Result<Option<Raw>, String> {
+        let (Some((a_dims, a)), Some((b_dims, b))) = (self.floats(0)?, self.floats(1)?) else {
+            return Ok(None);
+        };
+        let rank = a_dims.len().max(b_dims.len());
+        let side =
+            |dims: &[usize], axis: usize| (axis + dims.len()).checked_sub(rank).map_or(1, |axis| dims[axis]);
+        let dims = (0..rank).map(|axis| match (side(&a_dims, axis), side(&b_dims, axis)) {
+            (1, side) | (side, 1) => Some(side),
+            (a, b) => (a == b).then_some(a),
+        });
+        let dims: Option<Vec<usize>> = dims.collect();
+        let dims = dims.ok_or_else(|| format!("shapes {a_dims:?} and {b_dims:?} do not fit"))?;
+        let all = count(&dims).filter(|all| *all as u64 <= MAX_FOLDED);
+        let all = all.ok_or_else(|| format!("it would make a tensor of shape {dims:?}"))?;
+        let place = |own: &[usize], at: usize| {
+            let (mut rest, mut from, mut distance) = (at, 0, 1);
+            for axis in (0..rank).rev() {
+                let (index, side) = (rest % dims[axis], side(own, axis));
+                rest /= dims[axis];
+                from += if side == 1 { 0 } else { index * distance };
+                distance *= side;
+            }
+            from
+        };
+        let compute = |at: usize| {
+            let (x, y) = (a[place(&a_dims, at)], b[place(&b_dims, at)]);
+            match self.node.op_type.as_str() {
+                "Add" => x + y,
+                "Sub" => x - y,
+                "Mul" => x * y,
+                _ => x / y,
+            }
+        };
+        let values: Vec<f32> = (0..all).map(compute).collect();
+        Ok(Some(Raw::of_floats(dims, values)))
+    }
+}
+
+fn count(dims: &[usize]) -> Option<usize> {
+    dims.iter().try_fold(1usize, |count, side| count.checked_mul(*side))
+}
+
+/// A tensor's numbers. None where they are of a kind that is not read.
+fn raw(tensor: &Tensor) -> Result<Option<Raw>, String> {
+    fn packed<T, const N: usize>(values: &[T], bytes: fn(&T) -> [u8; N]) -> Vec<u8> {
+        values.iter().flat_map(bytes).collect()
+    }
+    let plain = &tensor.raw_data;
+    let whole = &tensor.int32_data;
+    let (size, unpacked): (usize, Vec<u8>) = match tensor.data_type {
+        Tensor::FLOAT => (4, packed(&tensor.float_data, |v| v.to_le_bytes())),
+        Tensor::DOUBLE => (8, packed(&tensor.double_data, |v| v.to_le_bytes())),
+        Tensor::INT64 => (8, packed(&tensor.int64_data, |v| v.to_le_bytes())),
+        Tensor::INT32 => (4, packed(whole, |v| v.to_le_bytes())),
+        Tensor::FLOAT16 => (2, packed(whole, |v| (*v as u16).to_le_bytes())),
+        Tensor::INT8 | Tensor::UINT8 | Tensor::BOOL => (1, packed(whole, |v| [*v as u8])),
+        _ => return Ok(None),
+    };
+    let bytes = if plain.is_empty() { unpacked } else { plain.clone() };
+    if onnx::length(tensor).and_then(|length| length.checked_mul(size)) != Some(bytes.len()) {
+        return Err(format!(
+            "the tensor {} should have shape {:?} but stores {} values",
+            tensor.name,
+            tensor.dims,
+            bytes.len() / size
+        ));
+    }
+    // Sides are not negative where there is a length.
+    let dims = tensor.dims.iter().map(|side| *side as usize).collect();
+    Ok(Some(Raw { dims, kind: tensor.data_type, bytes }))
+}
+
+/// The same as f64; none for kinds of which f64 does not hold every value.
+fn numbers(raw: &Raw) -> Option<Vec<f64>> {
+    let bytes = &raw.bytes;
+    Some(match raw.kind {
+        Tensor::FLOAT => bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
+        Tensor::DOUBLE => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
+        Tensor::FLOAT16 => {
+            let value = |b: &[u8; 2]| f64::from(half::f16::from_bits(u16::from_le_bytes(*b)));
+            bytes.as_chunks().0.iter().map(value).collect()
+        }
+        Tensor::INT32 => bytes.as_chunks().0.iter().map(|b| f64::from(i32::from_le_bytes(*b))).collect(),
+        Tensor::INT8 => bytes.iter().map(|b| f64::from(b.cast_signed())).collect(),
+        Tensor::UINT8 | Tensor::BOOL => bytes.iter().map(|b| f64::from(*b)).collect(),
+        _ => return None,
+    })
+}

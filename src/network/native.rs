@@ -1,0 +1,253 @@
+//! The native engine: our own, for the graphs of super-resolution networks. Pixels lie one after another, each with all its
+//! channels (NHWC); a run walks through the steps of a [`Graph`] with the buffers of a [`Plan`](plan::Plan).
+
+mod convolution;
+mod graph;
+pub mod matrix;
+pub mod padded;
+mod pass;
+mod plan;
+mod quantized_input;
+mod reader;
+mod run;
+pub mod winograd;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+pub use convolution::{Kernels, full_convolution};
+
+use super::execution::{Along, Begun, Engine, Execution, Layout, Tap, Visit, Visitor, non_finite};
+use super::graph::Graph as Read;
+use super::layers::Layers;
+use super::planes::Planes;
+use super::weights::{LayerQuantization, Weights};
+use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError};
+use crate::{Error, Result};
+use graph::Graph;
+use pass::{Pass, Wish};
+use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
+
+/// A network for the native engine.
+#[derive(Clone)]
+pub struct Native(Arc<Shared>);
+
+struct Shared {
+    graph: Graph,
+    layers: Arc<Layers>,
+    /// Channels of the image.
+    channels: usize,
+    /// By layer, kernels and biases in full precision.
+    packed: OnceLock<Vec<Arc<Kernels>>>,
+}
+
+impl Native {
+    /// For images of so many channels, tried on this size.
+    ///
+    /// # Errors
+    /// In words, what the engine lacks.
+    pub fn read(
+        graph: &Read,
+        layers: Arc<Layers>,
+        channels: usize,
+        size: [usize; 2],
+    ) -> Result<Self, String> {
+        let graph = reader::read(graph, layers.layers())?;
+        plan::Plan::new(&graph, layers.layers(), size, channels)?;
+        Ok(Native(Arc::new(Shared { graph, layers, channels, packed: OnceLock::new() })))
+    }
+}
+
+impl Shared {
+    fn pack(&self, layer: usize, kernels: &[f32], bias_change: &[f32]) -> Kernels {
+        self.graph.kernels(self.layers.layers(), layer, kernels, bias_change)
+    }
+
+    /// A layer's weights in full precision.
+    fn full_precision(&self, layer: usize) -> Arc<Kernels> {
+        let pack = |layer| Arc::new(self.pack(layer, self.layers.kernels(layer), &[]));
+        self.packed.get_or_init(|| (0..self.layers.layers().len()).map(pack).collect())[layer].clone()
+    }
+
+    fn packed(&self, layer: usize, weights: Option<&Weights>) -> Arc<Kernels> {
+        match weights {
+            Some(own) => own.packed(|| self.pack(layer, own.kernels(), own.bias_change())),
+            None => self.full_precision(layer),
+        }
+    }
+}
+
+impl Engine for Native {
+    fn lay_out(&self, batch: usize, size: [usize; 2]) -> Result<Layout> {
+        let Shared { graph, layers, channels, .. } = &*self.0;
+        let plan = plan::Plan::new(graph, layers.layers(), size, *channels).map_err(Error::Network)?;
+        let shape = plan.places[graph.output].shape;
+        Ok(Layout {
+            areas: plan.areas(graph),
+            output: [shape.channels, shape.height, shape.width],
+            peak_bytes: plan.bytes().saturating_mul(batch as u64),
+            execution: Box::new(Planned { network: self.0.clone(), plan }),
+        })
+    }
+}
+
+/// The network, laid out for one size.
+struct Planned {
+    network: Arc<Shared>,
+    plan: plan::Plan,
+}
+
+impl Planned {
+    fn advance<V: pass::Visitor<Error = Error>>(
+        &self,
+        pass: &mut Pass,
+        before: Option<usize>,
+        visitor: &mut V,
+    ) -> Result<ControlFlow<()>> {
+        self.network.graph.advance(&self.plan, self.network.layers.layers(), pass, before, visitor)
+    }
+
+    /// Takes a pass to its end.
+    fn finish(
+        &self,
+        mut pass: Pass,
+        layers: &[LayerQuantization],
+        along: &mut Along<'_>,
+    ) -> Result<ControlFlow<(), Planes>> {
+        let mut running = Running { network: &self.network, layers, along };
+        Ok(match self.advance(&mut pass, None, &mut running)? {
+            ControlFlow::Break(()) => ControlFlow::Break(()),
+            ControlFlow::Continue(()) => {
+                ControlFlow::Continue(self.network.graph.outputs(&self.plan, &pass).remove(0))
+            }
+        })
+    }
+}
+
+impl Execution for Planned {
+    fn run(
+        &self,
+        input: &Planes,
+        layers: &[LayerQuantization],
+        along: &mut Along<'_>,
+    ) -> Result<ControlFlow<(), Planes>> {
+        self.finish(self.network.graph.enter(&self.plan, std::slice::from_ref(input)), layers, along)
+    }
+
+    fn walk(&self, images: &[Planes], visit: &mut Visitor<'_>) -> Result<()> {
+        let mut pass = self.network.graph.enter(&self.plan, images);
+        let mut walking = Walking { network: &self.network, visit, weights: None };
+        self.advance(&mut pass, None, &mut walking).map(|_| ())
+    }
+
+    fn begin(&self, input: Planes) -> Box<dyn Begun + '_> {
+        let pass = self.network.graph.enter(&self.plan, &[input]);
+        Box::new(Halfway { planned: self, pass })
+    }
+}
+
+/// An image in full precision, as far as a layer.
+struct Halfway<'p> {
+    planned: &'p Planned,
+    pass: Pass,
+}
+
+/// Takes an image on with nobody watching.
+fn alone<R>(layers: usize, work: impl FnOnce(&mut Along<'_>) -> Result<R>) -> Result<R> {
+    let (done, mut errors) = (vec![0.0; layers], vec![Vec::new(); layers]);
+    work(&mut Along { observer: &mut (), progress: &(), done: &done, errors: &mut errors })
+}
+
+impl Begun for Halfway<'_> {
+    fn advance(&mut self, layer: usize) -> Result<()> {
+        let network = &self.planned.network;
+        alone(network.layers.layers().len(), |along| {
+            let mut running = Running { network, layers: &[], along };
+            self.planned.advance(&mut self.pass, Some(layer), &mut running).map(|_| ())
+        })
+    }
+
+    fn finish(&self, layers: &[LayerQuantization]) -> Result<Planes> {
+        let count = self.planned.network.layers.layers().len();
+        match alone(count, |along| self.planned.finish(self.pass.clone(), layers, along))? {
+            ControlFlow::Continue(planes) => Ok(planes),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
+    }
+}
+
+/// What a run of one image does at a convolution.
+struct Running<'r, 'a> {
+    network: &'r Shared,
+    layers: &'r [LayerQuantization],
+    along: &'r mut Along<'a>,
+}
+
+impl pass::Visitor for Running<'_, '_> {
+    type Error = Error;
+
+    fn begin(&mut self, layer: usize) -> Result<Wish> {
+        self.along.begin(layer)?;
+        Ok(if self.along.observer.taps(layer) { Wish::See } else { Wish::Nothing })
+    }
+
+    fn visit(&mut self, layer: usize, size: [usize; 2], values: &mut [f32]) -> Result<ControlFlow<()>> {
+        let channels = self.network.layers.layers()[layer].conv.inputs();
+        self.along.observer.tap(Tap { layer, channels, size, values })
+    }
+
+    fn quantizer(&self, layer: usize) -> Option<&ActivationQuantizer> {
+        self.layers.get(layer).and_then(|q| q.activation.as_ref())
+    }
+
+    fn measures_errors(&self) -> bool {
+        self.along.observer.measures_errors()
+    }
+
+    fn quantized(
+        &mut self,
+        layer: usize,
+        result: Result<Vec<QuantizationError>, NonFiniteChannel>,
+    ) -> Result<()> {
+        let of = &self.network.layers.layers()[layer];
+        self.along.errors[layer] = result.map_err(|channel| non_finite(of, channel.0))?;
+        Ok(())
+    }
+
+    fn kernels(&mut self, layer: usize) -> Arc<Kernels> {
+        self.network.packed(layer, self.layers.get(layer).and_then(|q| q.weights.as_ref()))
+    }
+}
+
+/// What a batch does at a convolution.
+struct Walking<'w, 'v> {
+    network: &'w Shared,
+    visit: &'w mut Visitor<'v>,
+    /// What the visitor wants the present layer to take.
+    weights: Option<Weights>,
+}
+
+impl pass::Visitor for Walking<'_, '_> {
+    type Error = Error;
+
+    fn begin(&mut self, layer: usize) -> Result<Wish> {
+        Ok(if self.network.layers.layers()[layer].quantized { Wish::Change } else { Wish::Nothing })
+    }
+
+    fn visit(&mut self, layer: usize, size: [usize; 2], values: &mut [f32]) -> Result<ControlFlow<()>> {
+        Ok(match (self.visit)(Visit { layer, size, values })? {
+            ControlFlow::Continue(weights) => {
+                self.weights = weights;
+                ControlFlow::Continue(())
+            }
+            ControlFlow::Break(()) => ControlFlow::Break(()),
+        })
+    }
+
+    fn kernels(&mut self, layer: usize) -> Arc<Kernels> {
+        let weights = self.weights.take();
+        self.network.packed(layer, weights.as_ref())
+    }
+}
