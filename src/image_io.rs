@@ -1,5 +1,7 @@
 //! Images: decoding and encoding, resizing, luma and chroma.
 
+mod jpeg;
+mod profile;
 mod resize;
 
 pub use resize::{downscale, upscale};
@@ -9,7 +11,7 @@ use image::imageops::{
     flip_horizontal_in_place, flip_vertical_in_place, rotate90, rotate180_in_place, rotate270,
 };
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbaImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
 use std::io::Cursor;
 
 /// Most pixels an image may have to be opened.
@@ -28,12 +30,33 @@ pub struct Picture {
     pub rgba: Vec<u8>,
 }
 
+/// A picture that was decoded.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    /// The picture, in sRGB.
+    pub picture: Picture,
+    /// Description of a colour profile that could not be applied: colours are not quite those that are meant.
+    pub profile: Option<String>,
+}
+
 impl Picture {
-    /// Decodes PNG, JPEG or WebP (the first frame), turned upright by its EXIF orientation.
+    /// As [`Decoded::from_bytes`], without a word about colour profiles.
     ///
     /// # Errors
-    /// [`Error::ImageTooLarge`] before anything is decoded; [`Error::Image`] for other bytes and damaged files.
+    /// As [`Decoded::from_bytes`].
     pub fn decode(bytes: &[u8]) -> Result<Self> {
+        Ok(Decoded::from_bytes(bytes)?.picture)
+    }
+}
+
+impl Decoded {
+    /// Decodes PNG, JPEG or WebP (the first frame), turned upright by its EXIF orientation, and natively brought to sRGB by
+    /// its colour profile.
+    ///
+    /// # Errors
+    /// [`Error::ImageTooLarge`] before anything is decoded; [`Error::Image`] for other bytes, and for files that are damaged or
+    /// end too early.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let damaged = |e: image::ImageError| match e {
             // What a 32-bit address space cannot hold is refused by the decoder itself.
             image::ImageError::Limits(_) => Error::Image("it has more pixels than can be opened".into()),
@@ -45,6 +68,9 @@ impl Picture {
         if reader.format().is_none() {
             return Err(Error::Image("the file's format is not recognized".into()));
         }
+        if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_whole(bytes) {
+            return Err(Error::Image("the file is truncated: it ends before its picture does".into()));
+        }
         let mut limits = Limits::default();
         limits.max_alloc = Some(MAX_DECODED_BYTES);
         reader.limits(limits);
@@ -55,12 +81,22 @@ impl Picture {
         }
         // A damaged EXIF block is no reason to refuse the picture.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let image = DynamicImage::from_decoder(decoder).map_err(damaged)?.into_rgba8();
+        let profile = decoder.icc_profile().unwrap_or_default();
+        let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?.into_rgba8();
+        let profile = profile.and_then(|profile| profile::to_srgb(&mut image, &profile));
         let image = upright(image, orientation);
         let (width, height) = (image.width() as usize, image.height() as usize);
-        Ok(Picture { width, height, rgba: image.into_raw() })
+        Ok(Decoded { picture: Picture { width, height, rgba: image.into_raw() }, profile })
     }
+}
 
+impl From<RgbaImage> for Picture {
+    fn from(image: RgbaImage) -> Self {
+        Picture { width: image.width() as usize, height: image.height() as usize, rgba: image.into_raw() }
+    }
+}
+
+impl Picture {
     /// An opaque picture of RGB bytes, `3 * width * height` of them.
     pub fn from_rgb(width: usize, height: usize, rgb: &[u8]) -> Self {
         let (pixels, _) = rgb.as_chunks::<3>();
@@ -251,6 +287,28 @@ mod tests {
         for bytes in [&b""[..], b"hello, I am text", &png[..png.len() / 2], &png[..20]] {
             assert!(matches!(Picture::decode(bytes), Err(Error::Image(_))));
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_file_that_ends_too_early_is_refused_wherever_it_does() {
+        let picture = noise(40, 40);
+        let rgb: Vec<u8> = picture.rgb().flatten().collect();
+        let mut jpeg = Vec::new();
+        image::codecs::jpeg::JpegEncoder::new(&mut jpeg)
+            .encode(&rgb, 40, 40, image::ExtendedColorType::Rgb8)
+            .unwrap();
+        let progressive = include_bytes!("../tests/images/progressive.jpg");
+        for whole in [&jpeg[..], progressive, &picture.encode_png().unwrap()] {
+            Picture::decode(whole).unwrap();
+            // A PNG may lack its last chunk, which holds nothing.
+            for length in (0..whole.len() - 12).step_by(7).chain([whole.len() - 13]) {
+                assert!(matches!(Picture::decode(&whole[..length]), Err(Error::Image(_))), "cut at {length}");
+            }
+        }
+        for end in [1, 2, 3] {
+            assert!(Picture::decode(&jpeg[..jpeg.len() - end]).is_err());
+        }
+        assert!(Picture::decode(&[&jpeg[..], b"what follows is another file's"].concat()).is_ok());
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -85,6 +85,7 @@ pub mod mixed_precision;
 pub mod network;
 pub mod optimize;
 pub mod optimized;
+pub mod pairing;
 pub mod parallel;
 pub mod quant;
 pub mod session;

@@ -219,6 +219,23 @@ pub fn benchmark_pair(picture: &Picture, scale: usize) -> Result<(Picture, Pictu
     Ok((reference, low))
 }
 
+/// The reference for a low-resolution image that is there already, cut to `scale` times its size. Less than `scale` rows and
+/// columns are cut off: with more, the two are no pair.
+///
+/// # Errors
+/// [`Error::SizeMismatch`].
+pub fn reference_for(reference: &Picture, low: &Picture, scale: usize) -> Result<Picture> {
+    let size = [low.width * scale, low.height * scale];
+    let fits = |side: usize, wanted: usize| (wanted..wanted + scale).contains(&side);
+    if fits(reference.width, size[0]) && fits(reference.height, size[1]) {
+        return Ok(reference.crop(0, 0, size[0], size[1]));
+    }
+    Err(Error::SizeMismatch(format!(
+        "the low-resolution image has {} x {} pixels, the reference {} x {}, which is not {scale} times that",
+        low.width, low.height, reference.width, reference.height
+    )))
+}
+
 /// SHA-256 of pictures, in hexadecimal.
 fn digest(pictures: &[Picture]) -> String {
     let mut digest = hash::Digest::default();

@@ -8,12 +8,12 @@ mod convert;
 pub mod types;
 
 use crate::analysis::SampleAnalysis;
-use crate::image_io::{self, Picture};
+use crate::image_io::{self, Decoded, Picture};
 use crate::mixed_precision::{self, LayerErrors};
 use crate::network::{Engine, LoadOptions, Planes};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use crate::session::{self, ChannelRequest, FigureRequest, HeldInputs, Method, Options, Prepared};
-use crate::{Error, Result, figures, hash, metrics};
+use crate::{Error, Result, figures, hash, metrics, pairing};
 use convert::*;
 use std::collections::HashMap;
 use types::*;
@@ -50,9 +50,10 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// Decodes PNG, JPEG or WebP.
 #[wasm_bindgen(js_name = decodeImage)]
 pub fn decode_image(bytes: &[u8]) -> Result<JsDecoded> {
-    let picture = Picture::decode(bytes)?;
+    let Decoded { picture, profile } = Decoded::from_bytes(bytes)?;
     let mut entries = picture_entries(&picture).to_vec();
     entries.push(("sha256", hash::sha256(&picture.rgba).into()));
+    entries.push(("profile", profile.map_or(JsValue::UNDEFINED, JsValue::from)));
     Ok(object(&entries))
 }
 
@@ -69,11 +70,23 @@ pub fn bicubic(picture: &JsPicture, scale: usize) -> Result<JsPicture> {
     Ok(picture_to_js(&image_io::upscale(&picture_from_js(picture)?, scale.clamp(1, 8))))
 }
 
-/// The pair of a benchmark at this scale.
+/// The pair of a benchmark at this scale, of a reference alone or with its low-resolution image.
 #[wasm_bindgen(js_name = benchmarkPair)]
-pub fn benchmark_pair(picture: &JsPicture, scale: usize) -> Result<JsBenchmarkPair> {
-    let (reference, low) = session::benchmark_pair(&picture_from_js(picture)?, scale.clamp(1, 8))?;
+pub fn benchmark_pair(picture: &JsPicture, scale: usize, low: &JsReference) -> Result<JsBenchmarkPair> {
+    let (picture, scale) = (picture_from_js(picture)?, scale.clamp(1, 8));
+    let (reference, low) = if low.is_undefined() {
+        session::benchmark_pair(&picture, scale)?
+    } else {
+        let low = picture_from_js(low)?;
+        (session::reference_for(&picture, &low, scale)?, low)
+    };
     Ok(object(&[("reference", picture_to_js(&reference).into()), ("low", picture_to_js(&low).into())]))
+}
+
+/// Pairs the files of a folder, by their paths within it, for a network that enlarges so many times.
+#[wasm_bindgen(js_name = pairFiles)]
+pub fn pair_files(paths: Vec<String>, scale: usize) -> Result<JsPairing> {
+    to_js(&pairing::pair_folder(&paths.iter().map(String::as_str).collect::<Vec<_>>(), scale))
 }
 
 /// PSNR and SSIM on Y of one picture against another, without a border of `border` pixels; nothing where they are too small.

@@ -272,8 +272,12 @@ fn errors_name_the_file_and_end_with_a_status() {
     fails(&["inspect", "missing.onnx"], "missing.onnx");
     fails(&["inspect", "hr/a.png"], "hr/a.png: cannot use this network");
     fails(&["eval", "net.onnx", "--hr", "hr"], "needs a calibration");
-    fails(&["eval", "net.onnx", "--hr", ".", "--method", "fp32"], "holds no PNG");
-    fails(&["eval", "net.onnx", "--hr", "hr", "--lr", "hr/a.png", "--method", "fp32"], "2 references but 1");
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    fails(&["eval", "net.onnx", "--hr", "empty", "--method", "fp32"], "holds no PNG");
+    fails(
+        &["eval", "net.onnx", "--hr", "hr", "--lr", "hr/a.png", "--method", "fp32"],
+        "no reference and low-resolution image are a pair",
+    );
     fails(&["eval", "net.onnx", "--hr", "hr", "--weight-bits", "9"], "choose 1 to 8");
     std::fs::write(folder.path("net.calibration"), b"never read").unwrap();
     fails(&words("eval net.onnx --hr hr --selection exact"), "give a folder of images with --calibration");

@@ -4,9 +4,11 @@ use super::options::{NetworkFile, Quantization};
 use super::progress::Quiet;
 use super::results::{ImageScore, Kept, Results, Run, Scored, Shard};
 use super::{files, interrupt, passed_over, progress, session};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use dfsq::calibration::Calibration;
-use dfsq::session::{Options, Prepared, Session, benchmark_pair};
+use dfsq::pairing::{Pairing, pair_folder, pair_names};
+use dfsq::quant::BitWidth;
+use dfsq::session::{Options, Prepared, Session, benchmark_pair, reference_for};
 use dfsq::{hash, metrics};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -42,10 +44,11 @@ pub struct Arguments {
 /// What is scored.
 #[derive(clap::Args)]
 pub struct Images {
-    /// A folder of reference images
+    /// A folder of reference images; with low-resolution images too, where names or folders tell them apart (HR and LR)
     #[arg(long)]
     hr: PathBuf,
-    /// A folder of low-resolution images, paired by sorted names [default: made from the references]
+    /// A folder of low-resolution images, each of the name of its reference, but for HR, LR or the scale (`x2`)
+    /// [default: made from the references]
     #[arg(long)]
     lr: Option<PathBuf>,
 }
@@ -54,30 +57,67 @@ pub struct Images {
 pub type Pair = (PathBuf, Option<PathBuf>);
 
 impl Images {
-    /// The files, paired.
-    pub fn pairs(&self) -> Result<Vec<Pair>> {
-        let hr = files::images(&self.hr)?;
-        let Some(lr) = &self.lr else { return Ok(hr.into_iter().map(|hr| (hr, None)).collect()) };
-        let lr = files::images(lr)?;
-        ensure!(lr.len() == hr.len(), "{} references but {} low-resolution images", hr.len(), lr.len());
-        Ok(hr.into_iter().zip(lr.into_iter().map(Some)).collect())
+    /// The files, paired by their names. Those without a partner are passed over.
+    pub fn pairs(&self, scale: usize) -> Result<Vec<Pair>> {
+        let Some(lr) = &self.lr else { return self.pairs_within(scale) };
+        let references = files::images(&self.hr)?;
+        let lows = files::images(lr)?;
+        let names = |files: &[PathBuf]| -> Vec<String> {
+            files.iter().map(|file| file.file_name().unwrap_or_default().to_string_lossy().into()).collect()
+        };
+        let (high_names, low_names) = (names(&references), names(&lows));
+        let pairing = match (&references[..], &lows[..]) {
+            // Two files are a pair whatever their names.
+            ([_], [_]) if self.hr.is_file() && lr.is_file() => {
+                Pairing { pairs: vec![(0, Some(1))], ..Pairing::default() }
+            }
+            _ => pair_names(&borrowed(&high_names), &borrowed(&low_names), scale),
+        };
+        paired(&pairing, &[references, lows].concat())
     }
+
+    /// Of one folder, which may hold low-resolution images too, and folders of both.
+    fn pairs_within(&self, scale: usize) -> Result<Vec<Pair>> {
+        let (root, images) = (&self.hr, files::images_below(&self.hr)?);
+        let name = |file: &PathBuf| file.strip_prefix(root).unwrap_or(file).to_string_lossy().into_owned();
+        let names: Vec<String> = images.iter().map(name).collect();
+        paired(&pair_folder(&borrowed(&names), scale), &images)
+    }
+}
+
+fn borrowed(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// The files of pairs; those without a partner are passed over by name.
+fn paired(pairing: &Pairing, files: &[PathBuf]) -> Result<Vec<Pair>> {
+    for file in pairing.unpaired.iter().map(|at| &files[*at]) {
+        passed_over::add(
+            file,
+            anyhow!("{}: there is no one image that is its pair by name", file.display()),
+        )?;
+    }
+    ensure!(!pairing.pairs.is_empty(), "no reference and low-resolution image are a pair by their names");
+    let pair =
+        |(high, low): &(usize, Option<usize>)| (files[*high].clone(), low.map(|low| files[low].clone()));
+    Ok(pairing.pairs.iter().map(pair).collect())
 }
 
 pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
     if let (Some(path), false) = (&arguments.results, arguments.resume) {
         arguments.overwriting.check(path)?;
     }
-    let pairs = arguments.images.pairs()?;
     let options = session::options(&arguments.network, &arguments.quantization)?;
     let session =
         session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
+    let pairs = arguments.images.pairs(session.network().convention().scale)?;
+    let width = |bits: BitWidth| if options.method.quantizes() { bits } else { BitWidth::FULL };
     let run = Run {
         model: files::stem(&arguments.network.model),
         scale: session.network().convention().scale,
         method: options.method.id().to_owned(),
-        weight_bits: options.weight_bits.bits(),
-        activation_bits: options.activation_bits.bits(),
+        weight_bits: width(options.weight_bits).bits(),
+        activation_bits: width(options.activation_bits).bits(),
         average_bits: match options.layer_bits.is_empty() {
             true => None,
             false => session.costs_of(&options)?.average_bits,
@@ -181,11 +221,14 @@ impl<'s> Scorer<'s> {
     fn score(&self, (hr, lr): &Pair) -> Result<ImageScore> {
         let scale = self.session.network().convention().scale;
         let named = || hr.display().to_string();
-        let (mut reference, mut low) = benchmark_pair(&files::read(hr)?, scale).with_context(named)?;
-        if let Some(lr) = lr {
-            low = files::read(lr)?;
-            reference = reference.crop(0, 0, low.width * scale, low.height * scale);
-        }
+        let high = files::read(hr)?;
+        let (reference, low) = match lr {
+            None => benchmark_pair(&high, scale).with_context(named)?,
+            Some(lr) => {
+                let low = files::read(lr)?;
+                (reference_for(&high, &low, scale).with_context(named)?, low)
+            }
+        };
         let picture = |prepared: &Prepared| {
             let result = self.session.upscale(&low, prepared, &mut (), &Quiet).with_context(named)?;
             Ok::<_, anyhow::Error>(result.picture)

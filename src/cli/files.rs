@@ -1,23 +1,45 @@
 //! Image files in folders.
 
-use anyhow::{Context, Result, ensure};
-use dfsq::image_io::Picture;
+use super::passed_over;
+use anyhow::{Context, Result, anyhow, ensure};
+use dfsq::image_io::{Decoded, Picture};
+use dfsq::pairing::Kind;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
-
-/// The images right in a folder, sorted by name; a file stands for itself.
+/// The images right in a folder, sorted by name; a file stands for itself. Images of kinds that cannot be read are passed over
+/// by name.
 pub fn images(path: &Path) -> Result<Vec<PathBuf>> {
+    gather(path, 0)
+}
+
+/// The same with those in folders within the folder, where it holds none itself.
+pub fn images_below(path: &Path) -> Result<Vec<PathBuf>> {
+    match images(path) {
+        Ok(files) => Ok(files),
+        Err(_) if path.is_dir() => gather(path, 3),
+        Err(error) => Err(error),
+    }
+}
+
+/// From folders so deep.
+fn gather(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
         let file = entry?.path();
-        let ending = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
-        if ENDINGS.contains(&ending.as_str()) && file.is_file() {
-            files.push(file);
+        if depth > 0 && file.is_dir() {
+            files.extend(gather(&file, depth - 1).unwrap_or_default());
+            continue;
+        }
+        match Kind::of(&file.to_string_lossy()) {
+            Kind::Picture if file.is_file() => files.push(file),
+            Kind::Unreadable => {
+                passed_over::add(&file, anyhow!("{}: only PNG, JPEG and WebP can be read", file.display()))?;
+            }
+            _ => {}
         }
     }
     ensure!(!files.is_empty(), "{} holds no PNG, JPEG or WebP image", path.display());
@@ -28,7 +50,12 @@ pub fn images(path: &Path) -> Result<Vec<PathBuf>> {
 /// Reads one image.
 pub fn read(path: &Path) -> Result<Picture> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Picture::decode(&bytes).with_context(|| path.display().to_string())
+    let Decoded { picture, profile } =
+        Decoded::from_bytes(&bytes).with_context(|| path.display().to_string())?;
+    if let Some(profile) = profile {
+        eprintln!("{}: its colour profile ({profile}) is not applied", path.display());
+    }
+    Ok(picture)
 }
 
 /// Whether files that are there may be written over.

@@ -227,6 +227,7 @@ impl Results {
             Some(AverageBits { weights, activations, bit_ops }) => {
                 format!("{weights:.2}/{activations:.2} bits on average and BitOPs of {bit_ops:.2}")
             }
+            None if [*weight_bits, *activation_bits] == [32, 32] => "full precision".to_owned(),
             None => format!("{weight_bits}/{activation_bits} bits"),
         };
         println!("{mean}  {model} x{scale}, {method}, {bits}, {seconds:.1} s");

@@ -16,8 +16,7 @@ const PATCH_SIDE: usize = 96;
 const PATCH: &[u8; PATCH_SIDE * PATCH_SIDE] = include_bytes!("trial/patch.grey");
 
 /// The ranges that networks have, the most usual first.
-const USUAL: [ValueRange; 4] =
-    [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET];
+const USUAL: [ValueRange; 4] = [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET];
 
 /// By how many dB less usual ranges must be better: of a network that beats interpolation, and of one that does not, whose
 /// weights may be anything.

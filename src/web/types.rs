@@ -8,8 +8,8 @@ use wasm_bindgen::prelude::*;
 const TYPES: &str = r#"
 /** Four bytes a pixel, row by row: red, green, blue, alpha (not premultiplied). */
 export interface Picture { width: number; height: number; rgba: Uint8Array }
-/** A picture that was decoded, with the SHA-256 of its pixels. */
-export interface Decoded extends Picture { sha256: string }
+/** A picture that was decoded, with the SHA-256 of its pixels, and the name of a colour profile that was not applied. */
+export interface Decoded extends Picture { sha256: string; profile: string | undefined }
 /** A picture cut to a multiple of the scale, and what it is when shrunk. */
 export interface BenchmarkPair { reference: Picture; low: Picture }
 /** What a run gives. Signal-to-noise ratios in dB, infinite where quantization changes nothing: `layerDb` of each layer's input, `channelDb` of its channels (none where it is not quantized), `weightDb` of its weights (none in full precision). */
@@ -34,6 +34,8 @@ extern "C" {
     pub type JsDecoded;
     #[wasm_bindgen(typescript_type = "BenchmarkPair")]
     pub type JsBenchmarkPair;
+    #[wasm_bindgen(typescript_type = "Pairing")]
+    pub type JsPairing;
     #[wasm_bindgen(typescript_type = "Score | undefined")]
     pub type JsScore;
     #[wasm_bindgen(typescript_type = "Upscaled")]

@@ -158,7 +158,11 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
         ("unsqueeze-many", listed("Unsqueeze", &(0..20).collect::<Vec<_>>(), vec![]), "it has 20 axes"),
         ("max-pool-border", one("MaxPool", pool(&[2, 2], &[2; 4])), "a border of [2, 2, 2, 2]"),
         ("max-pool-negative-border", one("MaxPool", pool(&[2, 2], &[-1; 4])), "pads is [-1, -1, -1, -1]"),
-        ("average-pool-too-large", one("AveragePool", pool(&[200, 200], &[0; 4])), "a window of 200 x 200 on 24 x 24 pixels"),
+        (
+            "average-pool-too-large",
+            one("AveragePool", pool(&[200, 200], &[0; 4])),
+            "a window of 200 x 200 on 24 x 24 pixels",
+        ),
         (
             "average-pool-stride-0",
             one("AveragePool", vec![integers("kernel_shape", &[2, 2]), integers("strides", &[0, 1])]),
@@ -381,9 +385,12 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
         ("conv-group-misfit", conv(vec![integer("group", 2)]), "3 kernels for 3 channels each in 2 groups"),
         (
             "conv-groups-of-outputs",
-            Builder::new(3)
-                .tensor("w", &[4, 1, 1, 1], &[1.0; 4])
-                .node("Conv", &["lr", "w"], "sr", vec![integer("group", 3)]),
+            Builder::new(3).tensor("w", &[4, 1, 1, 1], &[1.0; 4]).node(
+                "Conv",
+                &["lr", "w"],
+                "sr",
+                vec![integer("group", 3)],
+            ),
             "4 kernels for 1 channels each in 3 groups",
         ),
         (
@@ -421,7 +428,11 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
             conv(vec![integers("kernel_shape", &[9, 9])]),
             "its kernels have 3 x 3 weights, not [9, 9]",
         ),
-        ("conv-too-large", conv(vec![integers("dilations", &[200, 200])]), "a window of 401 x 401 on 24 x 24 pixels"),
+        (
+            "conv-too-large",
+            conv(vec![integers("dilations", &[200, 200])]),
+            "a window of 401 x 401 on 24 x 24 pixels",
+        ),
         (
             "clip-limits",
             after().tensor("m", &[2], &[0.0; 2]).node("Clip", &["a", "m"], "sr", vec![]),
