@@ -6,12 +6,14 @@ mod calibrate;
 mod crops;
 mod eval;
 mod files;
+mod idle;
 mod inspect;
 mod interrupt;
 mod merge;
 mod mixed;
 mod optimize;
 mod options;
+mod out;
 mod passed_over;
 mod progress;
 mod report;
@@ -70,12 +72,13 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) if passed_over => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if out::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) if interrupt::is(&error) => {
-            eprintln!("interrupted");
+            out::note(format_args!("interrupted"));
             ExitCode::from(interrupt::STATUS)
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            out::note(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

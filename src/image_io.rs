@@ -107,6 +107,11 @@ impl Picture {
         self.rgba.as_chunks().0
     }
 
+    /// Columns and rows.
+    pub fn size(&self) -> [usize; 2] {
+        [self.width, self.height]
+    }
+
     /// Whether no pixel lets anything through.
     pub fn is_opaque(&self) -> bool {
         self.pixels().iter().all(|pixel| pixel[3] == 255)

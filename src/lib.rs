@@ -76,6 +76,7 @@
 
 pub mod analysis;
 pub mod calibration;
+pub mod choice;
 pub mod error;
 pub mod figures;
 pub mod hash;

@@ -5,6 +5,7 @@
 
 mod knapsack;
 
+use crate::choice::choices;
 use crate::quant::BitWidth;
 use knapsack::{Choice, cheapest};
 use serde::{Deserialize, Serialize};
@@ -37,17 +38,14 @@ pub struct LayerErrors {
     pub errors: [Vec<f64>; 2],
 }
 
-/// What must not be exceeded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum Budget {
-    /// The average bits of weights, and that of activations.
-    #[default]
-    Bits,
-    /// The products of both, summed over multiply-accumulates (BitOPs).
-    BitOps,
+choices! {
+    /// What must not be exceeded.
+    pub enum Budget: Bits {
+        /// The average bits of weights, and that of activations.
+        Bits = "bits",
+        /// The products of both, summed over multiply-accumulates (BitOPs).
+        BitOps = "bit-ops",
+    }
 }
 
 /// Average bits over the quantized layers, counted in three ways, none of which tells all.

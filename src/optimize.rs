@@ -200,7 +200,7 @@ impl Target<'_> {
         }
         check_size(shape)?;
         let moments = moments(values, shape, self.size, self.outputs);
-        Ok(Problem::new(matrix(self.network.kernels(self.layer), shape)?, &moments, recipe.damping))
+        Ok(Problem::new(matrix(self.network.kernels(self.layer), shape)?, &moments, recipe.damping.get()))
     }
 
     /// The layer with weights of this width, and no points.
@@ -214,6 +214,7 @@ impl Target<'_> {
         let Target { network, layer, .. } = *self;
         let (shape, own) = (&network.layers()[layer], network.kernels(layer));
         let (Recipe { weights: grid, refits, .. }, word_sets) = (recipe, settings.word_sets);
+        let refits = refits.get().into();
         let compensated =
             problem.and_then(|problem| problem.round(Compensation { grid, word_sets, bits, refits }));
         let (kernels, bias_change) = match compensated {

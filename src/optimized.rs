@@ -8,14 +8,53 @@
 use crate::network::{Layer, Network};
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{BitWidth, ChannelBits, PointSets, PointSettings, Recipe};
-use crate::tensor_file::{Format, TensorReader, TensorWriter};
+use crate::tensor_file::{Format, MAX_DATA, TensorReader, TensorWriter};
 use crate::{Error, Result, hash};
 use serde::{Deserialize, Serialize};
 
 const FORMAT: Format = Format { name: "dfsq-optimized-2", error: Error::Optimized };
 
 /// Most choices of bits in one file.
-const MAX_VARIANTS: usize = 64;
+pub const MAX_VARIANTS: usize = 64;
+
+/// Bytes of arrays that layers of these bits take in a file, not compressed.
+fn stored_bytes(layers: &[Layer], settings: &PointSettings, bits: &[[BitWidth; 2]]) -> usize {
+    let row = settings.universal().values().len().div_ceil(8);
+    let layer = |(layer, [weights, activations]): (&Layer, &[BitWidth; 2])| {
+        let points = settings.granularity.groups(layer.conv.inputs()) * row;
+        let kernels = layer.conv.weights() + layer.conv.outputs() * (row + 12);
+        let of = |width: &BitWidth, bytes: usize| if *width == BitWidth::FULL { 0 } else { bytes };
+        of(activations, points) + of(weights, kernels)
+    };
+    layers.iter().zip(bits).map(layer).sum()
+}
+
+/// Whether one file can hold all of these choices of bits.
+///
+/// # Errors
+/// [`Error::Option`] where they are too many or would take too much.
+pub fn check_choices(
+    layers: &[Layer],
+    settings: &PointSettings,
+    choices: &[Vec<[BitWidth; 2]>],
+) -> Result<()> {
+    let distinct: std::collections::HashSet<_> = choices.iter().collect();
+    if distinct.len() > MAX_VARIANTS {
+        return Err(Error::Option(format!(
+            "{} choices of bits are more than the {MAX_VARIANTS} that a file of optimized layers holds",
+            distinct.len()
+        )));
+    }
+    let bytes: usize = distinct.iter().map(|bits| stored_bytes(layers, settings, bits)).sum();
+    if bytes > MAX_DATA {
+        return Err(Error::Option(format!(
+            "these choices of bits take {} MB, more than the {} MB that a file of optimized layers holds",
+            bytes >> 20,
+            MAX_DATA >> 20
+        )));
+    }
+    Ok(())
+}
 
 /// One layer, optimized for one pair of bit widths.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,11 +135,20 @@ impl Optimized {
         found.map(|(variant, _)| variant.layers.as_slice())
     }
 
-    /// Adds a variant in the place of one for the same bits.
-    pub fn insert(&mut self, variant: Variant) {
+    /// Adds a variant in the place of one for the same bits. As many of the oldest are given up as it takes for a file to
+    /// hold the others.
+    pub fn insert(&mut self, layers: &[Layer], variant: Variant) {
         self.variants.retain(|(other, _)| other.bits != variant.bits);
         let digest = variant.digest();
         self.variants.push((variant, digest));
+        let choices = |variants: &[(Variant, String)]| -> Vec<Vec<[BitWidth; 2]>> {
+            variants.iter().map(|(variant, _)| variant.bits.clone()).collect()
+        };
+        while self.variants.len() > 1
+            && check_choices(layers, &self.settings, &choices(&self.variants)).is_err()
+        {
+            self.variants.remove(0);
+        }
     }
 
     /// The bits of every layer that there are variants for, and the SHA-256 of each variant.
@@ -168,7 +216,7 @@ impl Optimized {
                     .transpose()
             };
             let layers = layers.iter().zip(&bits).map(read).collect::<Result<_>>()?;
-            optimized.insert(Variant { bits, layers });
+            optimized.insert(network.layers(), Variant { bits, layers });
         }
         Ok(optimized)
     }

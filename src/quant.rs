@@ -3,6 +3,7 @@
 //! All of them map f32 to f32: they *simulate* low-bit arithmetic by quantizing and dequantizing.
 
 mod activation;
+pub mod bounded;
 pub mod channel_bits;
 pub mod compensate;
 mod correlation;
@@ -29,6 +30,7 @@ pub mod universal_set;
 mod vector;
 
 pub use activation::{ActivationQuantizer, Mapping, PixelMapping, SubsetQuantizer};
+pub use bounded::{Damping, Refits, Restarts};
 pub use channel_bits::ChannelBits;
 pub use error::QuantizationError;
 pub use histogram::Histogram;
@@ -92,6 +94,20 @@ impl TryFrom<u8> for BitWidth {
     type Error = Error;
     fn try_from(bits: u8) -> Result<Self> {
         Self::new(bits)
+    }
+}
+
+impl std::str::FromStr for BitWidth {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let bits = text.parse().map_err(|_| Error::Option("choose 1 to 8 bits, or 32".into()))?;
+        Self::new(bits)
+    }
+}
+
+impl std::fmt::Display for BitWidth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
     }
 }
 

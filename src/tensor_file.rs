@@ -15,7 +15,7 @@ use std::io::{Read, Write};
 /// Most bytes of names and shapes. Calibrations of the paper's own RDN have 100 kB of them.
 const MAX_HEADER: u64 = 4 << 20;
 /// Most bytes of arrays. The paper's own RDN, optimized for five widths, has 120 MB.
-const MAX_DATA: usize = 192 << 20;
+pub const MAX_DATA: usize = 192 << 20;
 /// How hard to compress, of 9. Measured: files that are made to be downloaded get 4 % smaller by the utmost effort, which in a
 /// tab takes as long as optimizing a network does.
 const EFFORT: u32 = if cfg!(target_arch = "wasm32") { 4 } else { 9 };
@@ -83,6 +83,10 @@ impl TensorWriter {
     /// The format's, where an array cannot be written.
     pub fn save(&self, format: &Format, header: &impl Serialize) -> Result<Vec<u8>> {
         let fail = |error: &dyn std::fmt::Display| format.fail(error);
+        let bytes: usize = self.arrays.values().map(|array| array.bytes.len()).sum();
+        if bytes > MAX_DATA {
+            return Err(format.fail(too_much(bytes)));
+        }
         let views = self.arrays.iter().map(|(name, array)| Ok((name, array.view()?)));
         let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>().map_err(|e| fail(&e))?;
         // A single entry: the order of several would change from run to run.
@@ -124,8 +128,7 @@ impl TensorReader {
         let own = serde_json::from_str(own)
             .map_err(|e| format.fail(format!("its settings are not understood: {e}")))?;
         if metadata.data_len() > MAX_DATA {
-            let megabytes = metadata.data_len() >> 20;
-            return Err(format.fail(format!("it holds {megabytes} MB, more than {}", MAX_DATA >> 20)));
+            return Err(format.fail(too_much(metadata.data_len())));
         }
         let mut data = vec![0; metadata.data_len()];
         stream.read_exact(&mut data).map_err(|_| damaged())?;
@@ -187,6 +190,10 @@ impl TensorReader {
         }
         PointSets::new(word_sets, subsets)
     }
+}
+
+fn too_much(bytes: usize) -> String {
+    format!("it holds {} MB, more than {}", bytes >> 20, MAX_DATA >> 20)
 }
 
 /// The places of the bits that are set, from the lowest on.

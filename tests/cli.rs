@@ -276,12 +276,12 @@ fn errors_name_the_file_and_end_with_a_status() {
     fails(&["eval", "net.onnx", "--hr", "empty", "--method", "fp32"], "holds no PNG");
     fails(
         &["eval", "net.onnx", "--hr", "hr", "--lr", "hr/a.png", "--method", "fp32"],
-        "no reference and low-resolution image are a pair",
+        "which is not 2 times that",
     );
     fails(&["eval", "net.onnx", "--hr", "hr", "--weight-bits", "9"], "choose 1 to 8");
     std::fs::write(folder.path("net.calibration"), b"never read").unwrap();
     fails(&words("eval net.onnx --hr hr --selection exact"), "give a folder of images with --calibration");
-    fails(&words("eval net.onnx --hr hr --rounding compensated"), "--method dfsq-opt");
+    fails(&words("eval net.onnx --hr hr --rounding compensated"), "compensated by dfsq-opt");
     std::fs::write(folder.path("bits.json"), br#"{"head": [4, 4]}"#).unwrap();
     fails(&words("eval net.onnx --hr hr --layer-bits bits.json"), "head, which is no quantized layer");
     fails(&words("calibrate net.onnx --images hr -o x --crops 0"), "at least 1");

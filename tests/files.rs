@@ -47,7 +47,7 @@ fn settings_beyond_their_bounds_are_refused() {
         |text: &str| format!("{{\"settings\":{text},\"network\":\"{hash}\",\"images\":1,\"variants\":[]}}");
     for (text, reason) in [
         ("{\"restarts\": 4000000000}", "its settings are not understood"),
-        ("{\"restarts\": 101}", "more than 100"),
+        ("{\"restarts\": 101}", "not a whole number of 0 to 100"),
         ("{\"wordSets\": 200}", "choose 2 to 5"),
         ("{\"selection\": \"slow\"}", "unknown variant"),
     ] {

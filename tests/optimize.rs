@@ -156,10 +156,10 @@ fn layers_made_in_the_same_way_are_kept_together_and_have_digests_of_their_own()
     assert_eq!(digests(&again), both);
     // A file with settings of its own is added to, not begun anew: the seed makes no difference to exact points.
     let bits = [uniform(&session, [4, 4])];
-    let seeded = PointSettings { seed: 9, restarts: 3, ..EXACT };
+    let seeded = PointSettings { seed: 9, restarts: Restarts::new(3).unwrap(), ..EXACT };
     session.optimize(&crops(), &bits, seeded, Recipe::default(), &()).unwrap();
     assert_eq!(digests(&session).len(), 3);
-    let damped = Recipe { damping: 0.02, ..Recipe::default() };
+    let damped = Recipe { damping: Damping::new(0.02).unwrap(), ..Recipe::default() };
     session.optimize(&crops(), &bits, EXACT, damped, &()).unwrap();
     assert_eq!((digests(&session).len(), session.info().optimization.recipe), (1, damped), "another recipe");
 }

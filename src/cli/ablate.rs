@@ -1,16 +1,18 @@
 //! `dfsq ablate`
 
 use super::crops::Source;
-use super::options::{CropOptions, NetworkFile, PointOptions, RecipeOptions, bit_width};
+use super::idle::Work;
+use super::options::{CropOptions, NetworkFile, PointOptions, RecipeOptions};
 use super::results::ImageScore;
 use super::session;
-use super::{eval, passed_over};
+use super::{eval, out, passed_over};
 use anyhow::{Result, ensure};
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{
-    BitWidth, ChannelBits, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, WordSets,
+    BitWidth, ChannelBits, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, Restarts,
+    WordSets,
 };
 use dfsq::session::{Method, MinMaxRange, Options};
 use serde::Serialize;
@@ -26,7 +28,7 @@ pub struct Arguments {
     #[arg(long)]
     calibration: PathBuf,
     /// Bits of weights and activations alike, several with commas
-    #[arg(long, value_parser = bit_width, value_delimiter = ',', default_value = "4,3,2")]
+    #[arg(long, value_delimiter = ',', default_value = "4,3,2")]
     bits: Vec<BitWidth>,
     #[command(flatten)]
     recipe: RecipeOptions,
@@ -74,6 +76,7 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
         with(name, Options { denormalization_bits: bits, ..Options::default() })
     };
     let sets = |count| PointSettings { word_sets: WordSets::new(count).unwrap_or_default(), ..given };
+    let starts = |count| Restarts::new(count).unwrap_or_default();
     let exact = PointSettings { selection: Selection::Exact, ..given };
     let ours = |name, settings, weights, rounding| Variant {
         name,
@@ -87,8 +90,8 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
         min_max("min-max, static", MinMaxRange::Static),
         plain("dfsq", given),
         plain("k-means as in the paper's text", PointSettings { preset: Preset::Paper, ..given }),
-        plain("k-means started once", PointSettings { restarts: 1, ..given }),
-        plain("k-means started 20 times", PointSettings { restarts: 20, ..given }),
+        plain("k-means started once", PointSettings { restarts: starts(1), ..given }),
+        plain("k-means started 20 times", PointSettings { restarts: starts(20), ..given }),
         plain("2 word sets", sets(2)),
         denormalized("8 bits of mean and range", 8),
         denormalized("6 bits of mean and range", 6),
@@ -123,6 +126,15 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    let given = arguments.points.settings(Selection::Kmeans);
+    let with = |method| Options { method, ..Options::default() };
+    arguments.points.given().with([arguments.recipe.given()]).check(&Work {
+        runs: &[with(Method::Dfsq), with(Method::DfsqOpt)],
+        settings: given,
+        recipe: arguments.recipe.recipe(),
+        made_here: true,
+        optimizes: false,
+    })?;
     let mut session = session::open(&arguments.network)?;
     // The images that can be scored in full precision are those of every row; where one of them later fails, all does.
     let all = arguments.images.pairs(session.network().convention().scale)?;
@@ -141,11 +153,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.json {
         let heads: String =
             report.bits.iter().map(|bits| format!("{:>9}", format!("{} bits", bits.bits()))).collect();
-        println!("{:34}{heads}   (full precision {full_precision:.3} dB)", "PSNR on Y, dB");
+        out::line(format_args!("{:34}{heads}   (full precision {full_precision:.3} dB)", "PSNR on Y, dB"))?;
     }
-    let given = arguments.points.settings(Selection::Kmeans);
     let source =
-        Source { images: &arguments.calibration, crops: &arguments.crops, seed: arguments.points.seed };
+        Source { images: &arguments.calibration, crops: &arguments.crops, seed: arguments.points.seed() };
     for Variant { name, options, settings, recipe } in variants(given, arguments.recipe.recipe()) {
         if options.method == Method::DfsqOpt {
             let layers = session.network().layers();
@@ -163,12 +174,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let psnr_y = arguments.bits.iter().map(score).collect::<Result<Vec<f64>>>()?;
         if !arguments.json {
             let cells: String = psnr_y.iter().map(|score| format!("{score:9.3}")).collect();
-            println!("{name:34}{cells}");
+            out::line(format_args!("{name:34}{cells}"))?;
         }
         report.rows.push(Row { variant: name, psnr_y });
     }
     if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
+        out::line(format_args!("{}", serde_json::to_string(&report)?))?;
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use super::crops::{Source, random_crops};
 use super::files;
 use super::mixed::Search;
-use super::options::{NetworkFile, Quantization, bit_width};
-use super::session;
+use super::options::{NetworkFile, Quantization, choice};
+use super::out;
+use super::session::{self, Use};
 use anyhow::{Result, ensure};
 use dfsq::mixed_precision::{AverageBits, Budget, LayerErrors};
 use dfsq::quant::BitWidth;
@@ -28,10 +29,10 @@ pub struct Arguments {
     #[arg(long, default_value_t = 4.0)]
     average_bits: f64,
     /// What may not be more than with that many bits everywhere
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<Budget>(), default_value_t)]
     budget: Budget,
     /// Widths to choose from, with commas
-    #[arg(long, value_parser = bit_width, value_delimiter = ',', default_value = "2,3,4,6,8")]
+    #[arg(long, value_delimiter = ',', default_value = "2,3,4,6,8")]
     widths: Vec<BitWidth>,
     /// Where to write the assignment, for --layer-bits
     #[arg(short, long)]
@@ -84,8 +85,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         arguments.overwriting.check(output)?;
     }
     let widths = &arguments.widths;
-    let base = session::options(&arguments.network, &arguments.quantization)?;
-    ensure!(base.method.quantizes(), "{} has no bits to assign", base.method.id());
+    let base = arguments.quantization.options(BTreeMap::new());
+    ensure!(base.method.quantizes(), "{} has no bits to assign", base.method);
+    arguments.quantization.given().refuse(
+        &["weight-bits", "activation-bits", "layer-bits", "mixed"],
+        "with assign, which chooses the bits",
+    )?;
     ensure!(
         base.method != Method::DfsqOpt || arguments.quantization.calibration.is_none(),
         "dfsq-opt is optimized for every width on crops of --images: leave --calibration out"
@@ -102,9 +107,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut session = match base.method {
         // Its layers are made for every width below.
         Method::DfsqOpt => session::open(&arguments.network)?,
-        _ => session::session(&arguments.network, &arguments.quantization, &all)?,
+        _ => session::session(
+            &arguments.network,
+            &arguments.quantization,
+            &all,
+            Use { runs: &all, crops: true },
+        )?,
     };
-    let source = Source { images: &arguments.images, crops, seed: points.seed };
+    let source = Source { images: &arguments.images, crops, seed: points.seed() };
     let crops = random_crops(&session, &source)?;
     let mut search = Search {
         session: &mut session,
@@ -155,31 +165,31 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         files::write(path, serde_json::to_string_pretty(&layer_bits)?.as_bytes())?;
     }
     if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
+        out::line(format_args!("{}", serde_json::to_string(&report)?))?;
     } else {
-        print(&report);
+        print(&report)?;
     }
     Ok(())
 }
 
-fn print(report: &Report) {
+fn print(report: &Report) -> Result<()> {
     let head: String = report.widths.iter().map(|w| format!("{:>8}", format!("{} bits", w.bits()))).collect();
-    println!("{:32} {:>9}{head}  assigned", "output with this layer alone, dB", "weights");
+    out::line(format_args!("{:32} {:>9}{head}  assigned", "output with this layer alone, dB", "weights"))?;
     let line = |head: &str, count: String, psnr: &[f64], bits: String| {
         let cells: String = psnr.iter().map(|psnr| format!("{psnr:8.2}")).collect();
-        println!("{head:32} {count:>9}{cells}  {bits:>8}");
+        out::line(format_args!("{head:32} {count:>9}{cells}  {bits:>8}"))
     };
     for row in &report.layers {
-        line(&row.layer, row.weights.to_string(), &row.weight_psnr, row.bits.bits().to_string());
-        line("  its inputs", String::new(), &row.activation_psnr, row.activation_bits.bits().to_string());
+        line(&row.layer, row.weights.to_string(), &row.weight_psnr, row.bits.bits().to_string())?;
+        line("  its inputs", String::new(), &row.activation_psnr, row.activation_bits.bits().to_string())?;
     }
-    line("all layers alike", String::new(), &report.uniform_psnr, String::new());
-    println!(
+    line("all layers alike", String::new(), &report.uniform_psnr, String::new())?;
+    out::line(format_args!(
         "{:.3} bits of weights and {:.3} of activations on average, BitOPs of {:.3}: {:.2} dB, predicted {:.2} dB",
         report.average_bits,
         report.average_activation_bits,
         report.average_bit_ops,
         report.measured_psnr,
         report.predicted_psnr
-    );
+    ))
 }

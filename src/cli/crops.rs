@@ -1,7 +1,7 @@
 //! Random crops of the images in a folder, as the network would get them.
 
 use super::options::CropOptions;
-use super::{files, passed_over};
+use super::{files, interrupt, passed_over};
 use anyhow::{Result, ensure};
 use dfsq::image_io::{Picture, downscale};
 use dfsq::session::Session;
@@ -18,9 +18,9 @@ pub struct Source<'s> {
 pub fn random_crops(session: &Session, source: &Source<'_>) -> Result<Vec<Picture>> {
     let options = source.crops;
     let scale = if options.low_resolution { 1 } else { session.network().convention().scale };
-    let size = session.network().convention().size.unwrap_or([options.crop_size; 2]);
+    let size = session.network().convention().size.unwrap_or([options.size(); 2]);
     let [height, width] = size;
-    ensure!(options.crops > 0, "no crops to work on: --crops must be at least 1");
+    ensure!(options.count() > 0, "no crops to work on: --crops must be at least 1");
     let images = files::images(source.images)?;
     let mut rng = fastrand::Rng::with_seed(u64::from(source.seed));
     let mut order: Vec<&PathBuf> = images.iter().collect();
@@ -29,9 +29,10 @@ pub fn random_crops(session: &Session, source: &Source<'_>) -> Result<Vec<Pictur
     // One after another.
     let mut useless = 0;
     for path in order.into_iter().cycle() {
-        if crops.len() == options.crops {
+        if crops.len() == options.count() {
             break;
         }
+        interrupt::check()?;
         let image = match files::read(path) {
             Ok(image) => Some(image),
             Err(error) => {

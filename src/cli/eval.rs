@@ -3,7 +3,7 @@
 use super::options::{NetworkFile, Quantization};
 use super::progress::Quiet;
 use super::results::{ImageScore, Kept, Results, Run, Scored, Shard};
-use super::{files, interrupt, passed_over, progress, session};
+use super::{files, interrupt, out, passed_over, progress, session};
 use anyhow::{Context, Result, anyhow, ensure};
 use dfsq::calibration::Calibration;
 use dfsq::pairing::{Pairing, pair_folder, pair_names};
@@ -108,14 +108,14 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
         arguments.overwriting.check(path)?;
     }
     let options = session::options(&arguments.network, &arguments.quantization)?;
-    let session =
-        session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
+    let runs = std::slice::from_ref(&options);
+    let session = session::session(&arguments.network, &arguments.quantization, runs, runs.into())?;
     let pairs = arguments.images.pairs(session.network().convention().scale)?;
     let width = |bits: BitWidth| if options.method.quantizes() { bits } else { BitWidth::FULL };
     let run = Run {
         model: files::stem(&arguments.network.model),
         scale: session.network().convention().scale,
-        method: options.method.id().to_owned(),
+        method: options.method.to_string(),
         weight_bits: width(options.weight_bits).bits(),
         activation_bits: width(options.activation_bits).bits(),
         average_bits: match options.layer_bits.is_empty() {
@@ -132,7 +132,7 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
     let mine: Vec<_> = pairs.iter().enumerate().filter(|(place, _)| arguments.shard.has(*place)).collect();
     let kept = Kept::new(results, path)?;
     if mine.is_empty() {
-        eprintln!("no image of the folder is in this part");
+        out::note(format_args!("no image of the folder is in this part"));
         return Ok(());
     }
     let scorer = Scorer::new(&session, &options, arguments.to_full)?;

@@ -1,5 +1,6 @@
 //! Image files in folders.
 
+use super::out;
 use super::passed_over;
 use anyhow::{Context, Result, anyhow, ensure};
 use dfsq::image_io::{Decoded, Picture};
@@ -53,7 +54,7 @@ pub fn read(path: &Path) -> Result<Picture> {
     let Decoded { picture, profile } =
         Decoded::from_bytes(&bytes).with_context(|| path.display().to_string())?;
     if let Some(profile) = profile {
-        eprintln!("{}: its colour profile ({profile}) is not applied", path.display());
+        out::note(format_args!("{}: its colour profile ({profile}) is not applied", path.display()));
     }
     Ok(picture)
 }
@@ -123,10 +124,10 @@ impl Output<'_> {
             for (name, value) in facts {
                 report[name] = json!(value);
             }
-            println!("{report}");
+            out::line(format_args!("{report}"))?;
         } else {
             let facts: String = facts.iter().map(|(name, value)| format!(", {value} {name}")).collect();
-            println!("{}: {} bytes{facts}", self.path.display(), bytes.len());
+            out::line(format_args!("{}: {} bytes{facts}", self.path.display(), bytes.len()))?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Ctrl-C: the first ends the work where it stands, the second the program.
 
+use anyhow::Result;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +22,11 @@ pub fn watch() {
 /// Whether it is this that ended the work.
 pub fn is(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(dfsq::Error::Cancelled))
+}
+
+/// Ends work that reports no progress.
+pub fn check() -> Result<()> {
+    if checkpoint().is_break() { Err(dfsq::Error::Cancelled.into()) } else { Ok(()) }
 }
 
 /// Whether the work is to go on.

@@ -2,6 +2,7 @@
 
 use super::crops::{Source, random_crops};
 use super::files::Output;
+use super::idle::Work;
 use super::mixed::Search;
 use super::options::{Making, RecipeOptions, bit_pair};
 use super::progress::Bar;
@@ -39,7 +40,8 @@ const MEASURED: usize = 4;
 pub fn run(Arguments { making, bits, layer_bits, mixed, recipe }: &Arguments) -> Result<()> {
     making.overwriting.check(&making.output)?;
     let mut session = session::open(&making.network)?;
-    let source = Source { images: &making.images, crops: &making.crops, seed: making.points.seed };
+    let whole = [Options { method: Method::DfsqOpt, ..Options::default() }];
+    let source = Source { images: &making.images, crops: &making.crops, seed: making.points.seed() };
     let mut options: Vec<Options> = bits.iter().map(|pair| session::uniform(*pair)).collect();
     if bits.is_empty() && layer_bits.is_empty() && mixed.is_empty() {
         for width in 2..=4 {
@@ -51,6 +53,14 @@ pub fn run(Arguments { making, bits, layer_bits, mixed, recipe }: &Arguments) ->
         options.push(Options { method: Method::DfsqOpt, layer_bits, ..Options::default() });
     }
     let way = (making.points.settings(Selection::Exact), recipe.recipe());
+    making.points.given().with([recipe.given()]).check(&Work {
+        // Mixed bits round everything.
+        runs: &[&options[..], if mixed.is_empty() { &[] } else { &whole }].concat(),
+        settings: way.0,
+        recipe: way.1,
+        made_here: true,
+        optimizes: true,
+    })?;
     let crops = random_crops(&session, &source)?;
     if !mixed.is_empty() {
         let base = Options { method: Method::DfsqOpt, ..Options::default() };

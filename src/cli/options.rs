@@ -1,15 +1,20 @@
 //! Options that several commands share: what clap reads, and nothing else.
 
 use super::files::Overwriting;
+use super::idle::Given;
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use dfsq::choice::Choice;
 use dfsq::network::{Engine, Properties};
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{
-    BitWidth, ChannelBits, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, WordSets,
+    BitWidth, ChannelBits, Damping, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, Refits,
+    Restarts, WordSets,
 };
-use dfsq::session::{Method, MinMaxRange};
+use dfsq::session::{Method, MinMaxRange, Options};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A network, and what runs it.
@@ -61,26 +66,26 @@ fn property(text: &str) -> Result<(String, String), String> {
 #[derive(Args)]
 pub struct Quantization {
     /// How to enlarge
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<Method>(), default_value_t)]
     pub method: Method,
-    /// Bits of each weight: 1 to 8, or 32 for full precision
-    #[arg(long, value_parser = bit_width, default_value = "4")]
-    pub weight_bits: BitWidth,
-    /// Bits of each activation: 1 to 8, or 32 for full precision
-    #[arg(long, value_parser = bit_width, default_value = "4")]
-    pub activation_bits: BitWidth,
+    /// Bits of each weight: 1 to 8, or 32 for full precision [default: 4]
+    #[arg(long)]
+    weight_bits: Option<BitWidth>,
+    /// Bits of each activation: 1 to 8, or 32 for full precision [default: 4]
+    #[arg(long)]
+    activation_bits: Option<BitWidth>,
     /// A JSON file with bits of single layers, as `dfsq assign` writes it: {"layer": [weights, activations], ...}
     #[arg(long, value_name = "FILE")]
     pub layer_bits: Option<PathBuf>,
     /// Give layers the bits of the file of optimized layers that take no more BitOPs than this many bits everywhere
     #[arg(long, value_name = "BITS", conflicts_with_all = ["layer_bits", "weight_bits", "activation_bits"])]
     pub mixed: Option<u8>,
-    /// Bits of the means and ranges that dfsq de-normalizes with
-    #[arg(long, value_parser = bit_width, default_value = "32")]
-    pub denormalization_bits: BitWidth,
-    /// Where min-max takes its ranges from
-    #[arg(long, value_enum, default_value_t)]
-    pub min_max_range: MinMaxRange,
+    /// Bits of the means and ranges that dfsq dequantizes with [default: 32]
+    #[arg(long)]
+    denormalization_bits: Option<BitWidth>,
+    /// Where min-max takes its ranges from [default: dynamic]
+    #[arg(long, value_parser = choice::<MinMaxRange>())]
+    min_max_range: Option<MinMaxRange>,
     /// A calibration file (for dfsq-opt a file of `dfsq optimize`), or a folder of images to make it from first
     /// [default: MODEL with the ending .calibration or .optimized]
     #[arg(long, value_name = "FILE|DIR")]
@@ -93,62 +98,129 @@ pub struct Quantization {
     pub crops: CropOptions,
 }
 
+impl Quantization {
+    /// What is asked for, with these bits of single layers.
+    pub fn options(&self, layer_bits: BTreeMap<String, [BitWidth; 2]>) -> Options {
+        let default = Options::default();
+        Options {
+            method: self.method,
+            weight_bits: self.weight_bits.unwrap_or(default.weight_bits),
+            activation_bits: self.activation_bits.unwrap_or(default.activation_bits),
+            layer_bits,
+            min_max_range: self.min_max_range.unwrap_or_default(),
+            weights: self.recipe.weights.unwrap_or_default(),
+            denormalization_bits: self.denormalization_bits.unwrap_or(BitWidth::FULL),
+        }
+    }
+
+    /// The options that were given, by name.
+    pub fn given(&self) -> Given {
+        let own = [
+            ("weight-bits", self.weight_bits.is_some()),
+            ("activation-bits", self.activation_bits.is_some()),
+            ("layer-bits", self.layer_bits.is_some()),
+            ("mixed", self.mixed.is_some()),
+            ("denormalization-bits", self.denormalization_bits.is_some()),
+            ("min-max-range", self.min_max_range.is_some()),
+            ("calibration", self.calibration.is_some()),
+        ];
+        let parts = [self.recipe.given(), self.points.given(), self.crops.given()];
+        Given::of(&own).with(parts)
+    }
+}
+
 /// Options that choose points.
 #[derive(Args)]
 pub struct PointOptions {
     /// How to choose points [default: kmeans, for dfsq-opt exact]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Selection>())]
     pub selection: Option<Selection>,
-    /// Word sets of the universal set, 2 to 5
-    #[arg(long, value_parser = word_sets, default_value = "4")]
-    word_sets: WordSets,
-    /// What is normalized together and gets points of its own
-    #[arg(long, value_enum, default_value_t)]
-    granularity: Granularity,
-    /// Where a channel's mean and range come from
-    #[arg(long, value_enum, default_value_t)]
-    normalization: NormalizationMode,
-    /// When to subtract a channel's mean
-    #[arg(long, value_enum, default_value_t)]
-    mean: MeanMode,
-    /// Whose description of k-means to follow
-    #[arg(long, value_enum, default_value_t)]
-    preset: Preset,
+    /// Word sets of the universal set, 2 to 5 [default: 4]
+    #[arg(long)]
+    word_sets: Option<WordSets>,
+    /// What is normalized together and gets points of its own [default: channel]
+    #[arg(long, value_parser = choice::<Granularity>())]
+    granularity: Option<Granularity>,
+    /// Where a channel's mean and range come from [default: sample]
+    #[arg(long, value_parser = choice::<NormalizationMode>())]
+    normalization: Option<NormalizationMode>,
+    /// When to subtract a channel's mean [default: auto]
+    #[arg(long, value_parser = choice::<MeanMode>())]
+    mean: Option<MeanMode>,
+    /// Whose description of k-means to follow [default: reference]
+    #[arg(long, value_parser = choice::<Preset>())]
+    preset: Option<Preset>,
     /// How often k-means starts, at most 100 [default: as the preset says, 3 or 5 times]
-    #[arg(long, default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u8).range(0..=100))]
-    restarts: u8,
-    /// Seed of crops and of k-means
-    #[arg(long, default_value_t = 0)]
-    pub seed: u32,
+    #[arg(long)]
+    restarts: Option<Restarts>,
+    /// Seed of crops and of k-means [default: 0]
+    #[arg(long)]
+    seed: Option<u32>,
 }
 
 /// Options that choose what images are looked at.
 #[derive(Args)]
 pub struct CropOptions {
-    /// Random low-resolution crops to calibrate on
-    #[arg(long, default_value_t = 32)]
-    pub crops: usize,
-    /// Width and height of a crop
-    #[arg(long, default_value_t = 48)]
-    pub crop_size: usize,
+    /// Random low-resolution crops to calibrate on [default: 32]
+    #[arg(long)]
+    crops: Option<usize>,
+    /// Width and height of a crop [default: 48]
+    #[arg(long)]
+    crop_size: Option<usize>,
     /// The calibration images are low-resolution already: do not shrink them
     #[arg(long)]
     pub low_resolution: bool,
+}
+
+impl CropOptions {
+    pub fn count(&self) -> usize {
+        self.crops.unwrap_or(32)
+    }
+
+    /// Width and height.
+    pub fn size(&self) -> usize {
+        self.crop_size.unwrap_or(48)
+    }
+
+    fn given(&self) -> Given {
+        Given::of(&[
+            ("crops", self.crops.is_some()),
+            ("crop-size", self.crop_size.is_some()),
+            ("low-resolution", self.low_resolution),
+        ])
+    }
 }
 
 impl PointOptions {
     /// As asked for, with the selection that the method otherwise takes.
     pub fn settings(&self, otherwise: Selection) -> PointSettings {
         PointSettings {
-            word_sets: self.word_sets,
-            granularity: self.granularity,
-            normalization: self.normalization,
-            mean: self.mean,
+            word_sets: self.word_sets.unwrap_or_default(),
+            granularity: self.granularity.unwrap_or_default(),
+            normalization: self.normalization.unwrap_or_default(),
+            mean: self.mean.unwrap_or_default(),
             selection: self.selection.unwrap_or(otherwise),
-            preset: self.preset,
-            restarts: self.restarts,
-            seed: self.seed,
+            preset: self.preset.unwrap_or_default(),
+            restarts: self.restarts.unwrap_or_default(),
+            seed: self.seed(),
         }
+    }
+
+    pub fn seed(&self) -> u32 {
+        self.seed.unwrap_or(0)
+    }
+
+    pub fn given(&self) -> Given {
+        Given::of(&[
+            ("selection", self.selection.is_some()),
+            ("word-sets", self.word_sets.is_some()),
+            ("granularity", self.granularity.is_some()),
+            ("normalization", self.normalization.is_some()),
+            ("mean", self.mean.is_some()),
+            ("preset", self.preset.is_some()),
+            ("restarts", self.restarts.is_some()),
+            ("seed", self.seed.is_some()),
+        ])
     }
 }
 
@@ -156,32 +228,44 @@ impl PointOptions {
 #[derive(Args)]
 pub struct RecipeOptions {
     /// What weights are rounded to [default: uniform, for dfsq-opt subset]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<WeightGrid>())]
     pub weights: Option<WeightGrid>,
     /// How weights are rounded [default: nearest, for dfsq-opt compensated]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Rounding>())]
     pub rounding: Option<Rounding>,
-    /// For dfsq-opt: what is added to the diagonal of the inputs' covariance, as a share of its mean
-    #[arg(long, default_value_t = Recipe::default().damping)]
-    damping: f32,
-    /// For dfsq-opt: times that mean and range of every kernel are fitted to its rounded weights
-    #[arg(long, default_value_t = Recipe::default().refits)]
-    refits: usize,
-    /// For dfsq-opt: how the bits of activations are divided among the channels of a layer
-    #[arg(long, value_enum, default_value_t)]
-    channel_bits: ChannelBits,
+    /// For dfsq-opt: what is added to the diagonal of the inputs' Gram matrix, as a share of its mean; above 0, at most 10
+    /// [default: 0.01]
+    #[arg(long, allow_negative_numbers = true)]
+    damping: Option<Damping>,
+    /// For dfsq-opt: times that mean and range of every kernel are fitted to its rounded weights, at most 20 [default: 2]
+    #[arg(long)]
+    refits: Option<Refits>,
+    /// For dfsq-opt: how the bits of activations are divided among the channels of a layer [default: equal]
+    #[arg(long, value_parser = choice::<ChannelBits>())]
+    channel_bits: Option<ChannelBits>,
 }
 
 impl RecipeOptions {
     pub fn recipe(&self) -> Recipe {
-        let Recipe { weights, rounding, .. } = Recipe::default();
+        let default = Recipe::default();
         Recipe {
-            weights: self.weights.unwrap_or(weights),
-            rounding: self.rounding.unwrap_or(rounding),
-            damping: self.damping,
-            refits: self.refits,
-            channel_bits: self.channel_bits,
+            weights: self.weights.unwrap_or(default.weights),
+            rounding: self.rounding.unwrap_or(default.rounding),
+            damping: self.damping.unwrap_or(default.damping),
+            refits: self.refits.unwrap_or(default.refits),
+            channel_bits: self.channel_bits.unwrap_or_default(),
         }
+    }
+
+    pub fn given(&self) -> Given {
+        Given::of(&[
+            ("weights", self.weights.is_some()),
+            // That weights are rounded to the nearest value is so without compensation.
+            ("rounding", self.rounding == Some(Rounding::Compensated)),
+            ("damping", self.damping.is_some()),
+            ("refits", self.refits.is_some()),
+            ("channel-bits", self.channel_bits.is_some()),
+        ])
     }
 }
 
@@ -207,19 +291,15 @@ pub struct Making {
     pub json: bool,
 }
 
-pub fn bit_width(text: &str) -> Result<BitWidth, String> {
-    text.parse()
-        .ok()
-        .and_then(|bits| BitWidth::new(bits).ok())
-        .ok_or_else(|| "choose 1 to 8, or 32".to_owned())
-}
-
-fn word_sets(text: &str) -> Result<WordSets, String> {
-    text.parse().ok().and_then(|sets| WordSets::new(sets).ok()).ok_or_else(|| "choose 2 to 5".to_owned())
+/// Reads one of the names of a choice, and lists them in the help.
+pub fn choice<C: Choice>() -> impl TypedValueParser<Value = C> {
+    let values = C::ALL.iter().map(|choice| PossibleValue::new(choice.id()).help(choice.about()));
+    PossibleValuesParser::new(values).try_map(|name| C::named(&name))
 }
 
 /// Bits of weights and activations: 4 is short for 4/4.
 pub fn bit_pair(text: &str) -> Result<[BitWidth; 2], String> {
     let (weights, activations) = text.split_once('/').unwrap_or((text, text));
-    Ok([bit_width(weights)?, bit_width(activations)?])
+    let width = |text: &str| text.parse().map_err(|error: dfsq::Error| error.to_string());
+    Ok([width(weights)?, width(activations)?])
 }

@@ -1,6 +1,7 @@
 //! Files of a folder that could not be used: the others are, and the program says so at its end.
 
 use super::interrupt;
+use super::out;
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,6 @@ pub fn add(file: &Path, error: anyhow::Error) -> Result<()> {
 /// Names them; whether there are any.
 pub fn report() -> bool {
     let files = files();
-    files.values().for_each(|error| eprintln!("passed over: {error}"));
+    files.values().for_each(|error| out::note(format_args!("passed over: {error}")));
     !files.is_empty()
 }

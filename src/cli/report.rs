@@ -2,9 +2,10 @@
 
 use super::options::{NetworkFile, Quantization};
 use super::progress::Quiet;
-use super::{files, passed_over, progress, session};
+use super::{files, out, passed_over, progress, session};
 use anyhow::{Context, Result, ensure};
 use dfsq::analysis::{ChannelSummary, SampleAnalysis};
+use dfsq::choice::Choice;
 use dfsq::figures::{self, LayersRequest, Style};
 use dfsq::network::{Layer, Observer};
 use dfsq::quant::QuantizationError;
@@ -12,6 +13,7 @@ use dfsq::session::{
     Costs, FigureKind, FigureRequest, HistogramChoice, Method, Options, SampleName, Session, benchmark_pair,
 };
 use serde_json::json;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +63,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let with = |method| Options { method, ..given.clone() };
     // What --calibration says is for the method that was asked for; the other's file is taken where it lies beside the network.
     let asked = if given.method == Method::DfsqOpt { Method::DfsqOpt } else { Method::Dfsq };
-    let mut session = session::session(&arguments.network, &arguments.quantization, &[with(asked)])?;
+    let mut session = session::session(
+        &arguments.network,
+        &arguments.quantization,
+        &[with(asked)],
+        Method::QUANTIZED.map(with)[..].into(),
+    )?;
     let beside = |ending| std::fs::read(arguments.network.model.with_extension(ending));
     if asked == Method::DfsqOpt {
         if let Ok(bytes) = beside("calibration") {
@@ -100,9 +107,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         write(name, &svg)?;
     }
     if arguments.json {
-        println!("{}", json!({"output": arguments.output, "images": samples.len(), "files": written}));
+        out::line(format_args!(
+            "{}",
+            json!({"output": arguments.output, "images": samples.len(), "files": written})
+        ))?;
     } else {
-        println!("{}: {written} files about {} images", arguments.output.display(), samples.len());
+        out::line(format_args!(
+            "{}: {written} files about {} images",
+            arguments.output.display(),
+            samples.len()
+        ))?;
     }
     Ok(())
 }
@@ -160,7 +174,7 @@ fn layers(session: &Session, samples: &[Sample]) -> String {
             for (method, decibels) in Method::QUANTIZED.iter().zip(&sample.decibels) {
                 let Some(db) = decibels.get(index) else { continue };
                 let (image, layer) = (field(&sample.name), field(&layer.name));
-                let _ = writeln!(csv, "{image},{layer},{},{db}", method.id());
+                let _ = writeln!(csv, "{image},{layer},{},{db}", method);
             }
         }
     }
@@ -177,6 +191,19 @@ fn costs(session: &Session, methods: &[Options; 3]) -> Result<serde_json::Value>
         report[options.method.id()] = serde_json::to_value(costs)?;
     }
     Ok(report)
+}
+
+/// A name for a layer's files that no other layer has: layers may be called a/b and a_b.
+fn file_name(layer: &str, taken: &mut HashSet<String>) -> String {
+    let plain = layer.replace(|c: char| !(c.is_alphanumeric() || "._-".contains(c)), "_");
+    let mut name = plain.clone();
+    let mut number = 2;
+    // Some file systems do not tell capitals.
+    while !taken.insert(name.to_lowercase()) {
+        name = format!("{plain}_{number}");
+        number += 1;
+    }
+    name
 }
 
 /// Every figure with its file's name. Of each layer the widest channel of the first image is shown.
@@ -208,11 +235,12 @@ fn draw(session: &Session, samples: &[Sample], options: &Options) -> Result<Vec<
         centres: Vec::new(),
         histogram: HistogramChoice::default(),
     };
+    let mut names = HashSet::new();
     for (index, layer) in quantized(session) {
         let channels = &first.analysis.layers[index];
         let widest = (0..channels.len()).max_by(|a, b| channels[*a].range.total_cmp(&channels[*b].range));
         (request.layer, request.channel) = (index, widest.unwrap_or(0));
-        let name = layer.name.replace(['/', '\\', ':'], "_");
+        let name = file_name(&layer.name, &mut names);
         for (kind, what) in [
             (FigureKind::Channels, "channels"),
             (FigureKind::Samples, "samples"),

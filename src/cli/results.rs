@@ -2,6 +2,7 @@
 //! of other parts of the folder.
 
 use super::files;
+use super::out;
 use anyhow::{Context, Result, ensure};
 use dfsq::mixed_precision::AverageBits;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -210,7 +211,7 @@ impl Results {
             seconds: self.seconds,
         };
         if json {
-            println!("{}", serde_json::to_string(&report)?);
+            out::line(format_args!("{}", serde_json::to_string(&report)?))?;
             return Ok(());
         }
         let line = |name: &str, psnr_y: f64, ssim_y: f64, to_full: Option<f64>| {
@@ -219,7 +220,7 @@ impl Results {
             format!("{name:32} {psnr_y:7.3} dB  {ssim_y:.4}{to_full}")
         };
         for ImageScore { name, psnr_y, ssim_y, psnr_to_full } in &report.images {
-            println!("{}", line(name, *psnr_y, *ssim_y, *psnr_to_full));
+            out::line(format_args!("{}", line(name, *psnr_y, *ssim_y, *psnr_to_full)))?;
         }
         let Report { mean_psnr_y, mean_ssim_y, mean_psnr_to_full, seconds, .. } = report;
         let mean = line("mean", mean_psnr_y, mean_ssim_y, mean_psnr_to_full);
@@ -230,7 +231,7 @@ impl Results {
             None if [*weight_bits, *activation_bits] == [32, 32] => "full precision".to_owned(),
             None => format!("{weight_bits}/{activation_bits} bits"),
         };
-        println!("{mean}  {model} x{scale}, {method}, {bits}, {seconds:.1} s");
+        out::line(format_args!("{mean}  {model} x{scale}, {method}, {bits}, {seconds:.1} s"))?;
         Ok(())
     }
 }

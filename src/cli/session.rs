@@ -1,12 +1,13 @@
 //! From options to a session that has what they need.
 
 use super::crops::{Source, random_crops};
-use super::options::{NetworkFile, PointOptions, Quantization, RecipeOptions};
+use super::idle::Work;
+use super::options::{NetworkFile, Quantization};
+use super::out;
 use super::progress::Bar;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use dfsq::hash::sha256;
 use dfsq::network::{Layer, LoadOptions, Properties};
-use dfsq::quant::compensate::Rounding;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, PointSettings, Recipe};
 use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid};
@@ -22,7 +23,10 @@ pub fn open(file: &NetworkFile) -> Result<Session> {
     let listed = match std::fs::read(&list).map(|text| listed_properties(&text, &bytes)) {
         Ok(Ok(properties)) => properties,
         Ok(Err(error)) => {
-            eprintln!("{} is not a list of networks, and is passed over: {error}", list.display());
+            out::note(format_args!(
+                "{} is not a list of networks, and is passed over: {error}",
+                list.display()
+            ));
             Properties::new()
         }
         Err(_) => Properties::new(),
@@ -55,15 +59,7 @@ pub fn options(network: &NetworkFile, asked: &Quantization) -> Result<Options> {
         (None, Some(bits)) => mixed_bits(network, asked, bits)?,
         (None, None) => BTreeMap::new(),
     };
-    Ok(Options {
-        method: asked.method,
-        weight_bits: asked.weight_bits,
-        activation_bits: asked.activation_bits,
-        layer_bits,
-        min_max_range: asked.min_max_range,
-        weights: asked.recipe.weights.unwrap_or_default(),
-        denormalization_bits: asked.denormalization_bits,
-    })
+    Ok(asked.options(layer_bits))
 }
 
 /// Reads bits of single layers.
@@ -97,8 +93,50 @@ fn mixed_bits(
     Ok(Layer::quantized(layers).map(named).collect())
 }
 
-/// Loads the network and what all of these options, of one method, need: from a file, or made from a folder of images.
-pub fn session(network: &NetworkFile, asked: &Quantization, all: &[Options]) -> Result<Session> {
+/// What a session is for.
+pub struct Use<'u> {
+    /// What is run.
+    pub runs: &'u [Options],
+    /// Whether crops of images are looked at in any case.
+    pub crops: bool,
+}
+
+impl<'u> From<&'u [Options]> for Use<'u> {
+    fn from(runs: &'u [Options]) -> Self {
+        Use { runs, crops: false }
+    }
+}
+
+/// Loads the network and what all of these options, of one method, need: from a file, or made from a folder of images. `runs`
+/// is what is run with it; options that count in none of these are refused.
+pub fn session(
+    network: &NetworkFile,
+    asked: &Quantization,
+    all: &[Options],
+    Use { runs, crops }: Use<'_>,
+) -> Result<Session> {
+    let Some(options) = all.first() else { return open(network) };
+    let optimizes = options.method == Method::DfsqOpt;
+    let selection = if optimizes { Selection::Exact } else { Selection::Kmeans };
+    let made_here = asked.calibration.as_deref().is_some_and(Path::is_dir);
+    let mut work = Work {
+        runs,
+        settings: asked.points.settings(selection),
+        recipe: asked.recipe.recipe(),
+        made_here: made_here || crops,
+        optimizes: false,
+    };
+    asked.given().check(&work)?;
+    let session = prepared_session(network, asked, all)?;
+    if !made_here {
+        // The file may say what the options do not.
+        work.settings = session.point_settings(options.method);
+        asked.given().check(&work)?;
+    }
+    Ok(session)
+}
+
+fn prepared_session(network: &NetworkFile, asked: &Quantization, all: &[Options]) -> Result<Session> {
     let mut session = open(network)?;
     let layers = session.network().layers();
     let variants = all.iter().map(|options| options.bits(layers)).collect::<dfsq::Result<Vec<_>>>()?;
@@ -114,9 +152,6 @@ pub fn session(network: &NetworkFile, asked: &Quantization, all: &[Options]) -> 
         Method::MinMax => activations && options.min_max_range == MinMaxRange::Static,
         Method::Fp32 | Method::Bicubic => false,
     };
-    if asked.recipe.rounding == Some(Rounding::Compensated) && !optimizes {
-        bail!("weights are compensated by --method dfsq-opt, also with --weights uniform");
-    }
     let ending = if optimizes { "optimized" } else { "calibration" };
     let path = asked.calibration.clone().unwrap_or_else(|| network.model.with_extension(ending));
     if !needed || (asked.calibration.is_none() && !path.exists()) {
@@ -132,7 +167,7 @@ pub fn session(network: &NetworkFile, asked: &Quantization, all: &[Options]) -> 
         loaded.with_context(|| path.display().to_string())?;
         return Ok(session);
     }
-    let source = Source { images: &path, crops: &asked.crops, seed: asked.points.seed };
+    let source = Source { images: &path, crops: &asked.crops, seed: asked.points.seed() };
     if optimizes {
         let settings = asked.points.settings(Selection::Exact);
         optimize(&mut session, &source, &variants, settings, asked.recipe.recipe())?;
@@ -147,15 +182,9 @@ pub fn session(network: &NetworkFile, asked: &Quantization, all: &[Options]) -> 
 
 /// Refuses options that a file would silently overrule.
 fn check_file(asked: &Quantization, optimizes: bool) -> Result<()> {
-    let PointOptions { selection, seed, .. } = asked.points;
-    let RecipeOptions { weights, rounding, .. } = asked.recipe;
-    let recipe = asked.recipe.recipe();
-    let plain = PointSettings { seed, ..PointSettings::default() };
-    let asked = selection.is_some()
-        || asked.points.settings(Selection::Kmeans) != plain
-        || optimizes && (weights.is_some() || rounding.is_some() || recipe != Recipe::default());
+    let recipe = optimizes && !asked.recipe.given().is_empty();
     ensure!(
-        !asked,
+        asked.points.given().is_empty() && !recipe,
         "these options choose points or weights anew: give a folder of images with --calibration"
     );
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::options::{NetworkFile, Quantization};
 use super::progress::Bar;
-use super::{files, session};
+use super::{files, out, session};
 use anyhow::Result;
 use dfsq::calibration::Calibration;
 use std::path::PathBuf;
@@ -29,8 +29,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     arguments.overwriting.check(&arguments.output)?;
     let options = session::options(&arguments.network, &arguments.quantization)?;
-    let session =
-        session::session(&arguments.network, &arguments.quantization, std::slice::from_ref(&options))?;
+    let runs = std::slice::from_ref(&options);
+    let session = session::session(&arguments.network, &arguments.quantization, runs, runs.into())?;
     let prepared = session.prepare(&options)?;
     let picture = files::read(&arguments.image)?;
     let bar = Bar::new("upscaling");
@@ -48,12 +48,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     files::write(&arguments.output, &result.picture.encode_png_with(&texts)?)?;
     let (width, height) = (result.picture.width, result.picture.height);
     if arguments.json {
-        println!(
+        out::line(format_args!(
             "{}",
             serde_json::json!({"output": arguments.output, "width": width, "height": height, "seconds": seconds})
-        );
+        ))?;
     } else {
-        println!("{}: {width} x {height}, {seconds:.2} s", arguments.output.display());
+        out::line(format_args!("{}: {width} x {height}, {seconds:.2} s", arguments.output.display()))?;
     }
     Ok(())
 }

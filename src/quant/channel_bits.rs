@@ -5,24 +5,21 @@
 //! equal bits are spent where nobody sees them.
 
 use super::{BitWidth, PointSets};
-use serde::{Deserialize, Serialize};
+use crate::choice::choices;
 use std::ops::RangeInclusive;
 
 /// How far a channel's bits may be from the layer's.
 const SPAN: u8 = 2;
 const MOST: u8 = 8;
 
-/// How the bits of a layer's activations are divided among its channels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum ChannelBits {
-    /// The same for all (the paper).
-    #[default]
-    Equal,
-    /// The layer's on average, up to two more or fewer for a channel, such that the noise in the output is low.
-    Allocated,
+choices! {
+    /// How the bits of a layer's activations are divided among its channels.
+    pub enum ChannelBits: Equal {
+        /// The same for all (the paper).
+        Equal = "equal",
+        /// The layer's on average, up to two more or fewer for a channel, such that the noise in the output is low.
+        Allocated = "allocated",
+    }
 }
 
 impl ChannelBits {

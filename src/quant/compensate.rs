@@ -13,9 +13,9 @@
 use super::kernels::{CodedKernels, KernelGrid, WeightGrid};
 use super::moments::Moments;
 use super::{BitWidth, WordSets};
+use crate::choice::choices;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
-use serde::{Deserialize, Serialize};
 
 /// Rows of a block in blocked matrix algorithms.
 const BLOCK: usize = 96;
@@ -45,17 +45,14 @@ pub struct Compensated {
     pub bias_change: Vec<f32>,
 }
 
-/// How weights are rounded to their grid.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum Rounding {
-    /// Each to the nearest value (the paper).
-    Nearest,
-    /// One after another, each making up for the errors before it.
-    #[default]
-    Compensated,
+choices! {
+    /// How weights are rounded to their grid.
+    pub enum Rounding: Compensated {
+        /// Each to the nearest value (the paper).
+        Nearest = "nearest",
+        /// One after another, each making up for the errors before it.
+        Compensated = "compensated",
+    }
 }
 
 /// What rounding goes by, to whatever grid: the kernels that bring out a layer's outputs best, and by how much weights make up

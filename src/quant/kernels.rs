@@ -4,19 +4,16 @@ use super::histogram::Histogram;
 use super::{
     BitWidth, NonFiniteChannel, PointSets, Points, UniformGrid, UniversalSet, WordSets, exact, uniform,
 };
-use serde::{Deserialize, Serialize};
+use crate::choice::choices;
 
-/// What the weights are rounded to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum WeightGrid {
-    /// A uniform grid for each kernel (the paper).
-    #[default]
-    Uniform,
-    /// Exactly chosen points of the universal set for each kernel.
-    Subset,
+choices! {
+    /// What the weights are rounded to.
+    pub enum WeightGrid: Uniform {
+        /// A uniform grid for each kernel (the paper).
+        Uniform = "uniform",
+        /// Exactly chosen points of the universal set for each kernel.
+        Subset = "subset",
+    }
 }
 
 /// Kernels whose weights are `mean + range * value`, where `value` is a point of the universal set, or the code itself.

@@ -1,24 +1,21 @@
 //! Per-sample, per-channel normalization (paper, eq. 1 and 3).
 
 use super::{BitWidth, Quantizer, Summary, UniformGrid, uniform};
-use serde::{Deserialize, Serialize};
+use crate::choice::choices;
 
 /// Keeps the division defined for a constant channel (paper, eq. 1).
 const EPSILON: f32 = 1e-8;
 
-/// When normalization subtracts the channel's mean.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum MeanMode {
-    /// Unless the input comes straight from a ReLU (the reference code).
-    #[default]
-    Auto,
-    /// Always (the paper's text).
-    Always,
-    /// Never.
-    Never,
+choices! {
+    /// When normalization subtracts the channel's mean.
+    pub enum MeanMode: Auto {
+        /// Unless the input comes straight from a ReLU (the reference code).
+        Auto = "auto",
+        /// Always (the paper's text).
+        Always = "always",
+        /// Never.
+        Never = "never",
+    }
 }
 
 impl MeanMode {
@@ -32,17 +29,14 @@ impl MeanMode {
     }
 }
 
-/// What is normalized together and gets points of its own.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum Granularity {
-    /// Each channel (the paper).
-    #[default]
-    Channel,
-    /// All channels of a layer.
-    Layer,
+choices! {
+    /// What is normalized together and gets points of its own.
+    pub enum Granularity: Channel {
+        /// Each channel (the paper).
+        Channel = "channel",
+        /// All channels of a layer.
+        Layer = "layer",
+    }
 }
 
 impl Granularity {
@@ -55,18 +49,15 @@ impl Granularity {
     }
 }
 
-/// Where mean and range come from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum NormalizationMode {
-    /// From the very values that are quantized (the paper).
-    #[default]
-    Sample,
-    /// No normalization: the mean is 0, and the range a power of two that covers the layer's values in calibration, so
-    /// that dividing by it is a shift.
-    None,
+choices! {
+    /// Where mean and range come from.
+    pub enum NormalizationMode: Sample {
+        /// From the very values that are quantized (the paper).
+        Sample = "sample",
+        /// No normalization: the mean is 0, and the range a power of two that covers the layer's values in calibration, so
+        /// that dividing by it is a shift.
+        None = "none",
+    }
 }
 
 /// The normalization in front of a quantizer.

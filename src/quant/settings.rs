@@ -1,5 +1,6 @@
 //! What is chosen about quantization points.
 
+use super::bounded::Restarts;
 use super::histogram::Cumulative;
 use super::subset::{Preset, Selection, Snapped};
 use super::{
@@ -7,10 +8,7 @@ use super::{
     subset,
 };
 use crate::Result;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-
-/// Most starts of k-means. The best of 20 was within 0.02 dB of the best of 5 on every network tried.
-const MAX_RESTARTS: u8 = 100;
+use serde::{Deserialize, Serialize};
 
 /// How activations are normalized and their points chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,18 +27,10 @@ pub struct PointSettings {
     pub selection: Selection,
     /// Whose description of k-means is followed.
     pub preset: Preset,
-    /// How often k-means starts, at most 100; 0 for as often as the preset does.
-    #[serde(deserialize_with = "restarts")]
-    pub restarts: u8,
+    /// How often k-means starts.
+    pub restarts: Restarts,
     /// Seed of every random choice.
     pub seed: u32,
-}
-
-fn restarts<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
-    match u8::deserialize(from)? {
-        restarts @ 0..=MAX_RESTARTS => Ok(restarts),
-        other => Err(D::Error::custom(format!("{other} starts of k-means are more than {MAX_RESTARTS}"))),
-    }
 }
 
 impl PointSettings {
@@ -52,7 +42,7 @@ impl PointSettings {
         mean: MeanMode::Auto,
         selection: Selection::Exact,
         preset: Preset::Reference,
-        restarts: 0,
+        restarts: Restarts::AS_PRESET,
         seed: 0,
     };
 
@@ -82,7 +72,7 @@ impl PointSettings {
     pub fn canonical(self) -> Self {
         match self.selection {
             Selection::Kmeans => self,
-            _ => PointSettings { preset: Preset::default(), restarts: 0, seed: 0, ..self },
+            _ => PointSettings { preset: Preset::default(), restarts: Restarts::AS_PRESET, seed: 0, ..self },
         }
     }
 
@@ -102,7 +92,10 @@ impl PointSettings {
 
     /// What k-means finds with these settings, whatever the selection is.
     pub fn kmeans(&self, data: &Cumulative, levels: usize, stream: u64) -> Snapped {
-        let restarts = if self.restarts == 0 { self.preset.restarts() } else { self.restarts.into() };
+        let restarts = match self.restarts.get() {
+            0 => self.preset.restarts(),
+            restarts => restarts.into(),
+        };
         let seed = u64::from(self.seed).wrapping_add(stream);
         subset::kmeans(data, self.universal(), levels, (self.preset, restarts), seed)
     }
@@ -117,7 +110,7 @@ mod tests {
     fn what_is_out_of_range_is_refused() {
         let read = |text: &str| serde_json::from_str::<PointSettings>(text);
         assert_eq!(read("{}").unwrap(), PointSettings::default());
-        assert_eq!(read("{\"restarts\": 100}").unwrap().restarts, 100);
+        assert_eq!(read("{\"restarts\": 100}").unwrap().restarts.get(), 100);
         for bad in
             ["{\"restarts\": 101}", "{\"restarts\": 4000000000}", "{\"restarts\": -1}", "{\"wordSets\": 6}"]
         {
@@ -127,7 +120,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn settings_of_kmeans_count_only_there() {
-        let exact = PointSettings { restarts: 3, seed: 7, ..PointSettings::EXACT };
+        let exact = PointSettings { restarts: Restarts::new(3).unwrap(), seed: 7, ..PointSettings::EXACT };
         assert_eq!(exact.canonical(), PointSettings::EXACT);
         let kmeans = PointSettings { selection: Selection::Kmeans, ..exact };
         assert_eq!(kmeans.canonical(), kmeans);

@@ -3,19 +3,16 @@
 use super::UniversalSet;
 use super::histogram::Cumulative;
 use super::kmeans::KMeans;
-use serde::{Deserialize, Serialize};
+use crate::choice::choices;
 
-/// The two published descriptions of the point selection, where they differ.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum Preset {
-    /// The paper's text: 3 starts, the best squared error before snapping.
-    Paper,
-    /// The authors' code: 5 starts, one centre pinned to 0, the best squared error after snapping.
-    #[default]
-    Reference,
+choices! {
+    /// The two published descriptions of the point selection, where they differ.
+    pub enum Preset: Reference {
+        /// The paper's text: 3 starts, the best squared error before snapping.
+        Paper = "paper",
+        /// The authors' code: 5 starts, one centre pinned to 0, the best squared error after snapping.
+        Reference = "reference",
+    }
 }
 
 impl Preset {
@@ -28,19 +25,16 @@ impl Preset {
     }
 }
 
-/// How points are chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum Selection {
-    /// k-means, then each centre snaps to the nearest universal value (the paper).
-    #[default]
-    Kmeans,
-    /// The subset of least squared error, by dynamic programming.
-    Exact,
-    /// The same by trying every subset: for small universal sets, to compare.
-    Exhaustive,
+choices! {
+    /// How points are chosen.
+    pub enum Selection: Kmeans {
+        /// k-means, then each centre snaps to the nearest universal value (the paper).
+        Kmeans = "kmeans",
+        /// The subset of least squared error, by dynamic programming.
+        Exact = "exact",
+        /// The same by trying every subset: for small universal sets, to compare.
+        Exhaustive = "exhaustive",
+    }
 }
 
 const MAX_ITERATIONS: usize = 100;

@@ -44,6 +44,14 @@ impl WordSets {
     pub const REFERENCE: WordSets = WordSets(4);
 }
 
+impl std::str::FromStr for WordSets {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let sets = text.parse().map_err(|_| Error::Option("choose 2 to 5 word sets".into()))?;
+        Self::new(sets)
+    }
+}
+
 impl TryFrom<u8> for WordSets {
     type Error = Error;
     fn try_from(sets: u8) -> Result<Self> {

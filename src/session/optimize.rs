@@ -1,12 +1,12 @@
 //! Optimization as page and command line do it: note what the full-precision network computes, optimize, and keep.
 
 use super::{Session, digest};
-use crate::Result;
 use crate::image_io::Picture;
 use crate::optimize::Targets;
-use crate::optimized::Optimized;
+use crate::optimized::{Optimized, check_choices};
 use crate::parallel::{self, Part, Progress, SideBySide};
 use crate::quant::{BitWidth, PointSettings, Recipe};
+use crate::{Error, Result};
 
 /// Most bytes of targets that are kept for other bits or recipes; EDSR ×2's take 101 MB.
 const KEPT_BYTES: usize = 200 << 20;
@@ -30,6 +30,13 @@ impl Session {
         recipe: Recipe,
         progress: &dyn Progress,
     ) -> Result<&Optimized> {
+        check_choices(self.network.layers(), &settings, choices)?;
+        if let Some(other) = pictures.iter().find(|other| other.size() != pictures[0].size()) {
+            let [[width, height], [columns, rows]] = [pictures[0].size(), other.size()];
+            return Err(Error::SizeMismatch(format!(
+                "pictures to optimize on are of one size: {width} x {height} and {columns} x {rows} pixels"
+            )));
+        }
         let of = digest(pictures);
         if self.targets.as_ref().is_none_or(|(known, _)| *known != of) {
             self.targets = None;
@@ -55,7 +62,8 @@ impl Session {
         if !self.optimized.takes(settings, recipe) {
             self.optimized = Optimized::empty(self.hash.clone(), settings, recipe);
         }
-        variants.into_iter().for_each(|variant| self.optimized.insert(variant));
+        let layers = self.network.layers();
+        variants.into_iter().for_each(|variant| self.optimized.insert(layers, variant));
         Ok(&self.optimized)
     }
 }

@@ -1,5 +1,6 @@
 //! What a user chooses: the method, its bits, and its variants.
 
+use crate::choice::choices;
 use crate::network::Layer;
 use crate::quant::BitWidth;
 pub use crate::quant::kernels::WeightGrid;
@@ -7,39 +8,25 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A way to enlarge a picture.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum Method {
-    /// Interpolation, no network.
-    Bicubic,
-    /// The network in full precision.
-    Fp32,
-    /// Uniform weights, one uniform grid a layer for activations.
-    MinMax,
-    /// Distribution-flexible subset quantization of activations, uniform weights (the paper).
-    #[default]
-    Dfsq,
-    /// Exactly chosen subsets for activations and weights, weights rounded with compensation (ours).
-    DfsqOpt,
+choices! {
+    /// A way to enlarge a picture.
+    pub enum Method: Dfsq {
+        /// Interpolation, no network.
+        Bicubic = "bicubic",
+        /// The network in full precision.
+        Fp32 = "fp32",
+        /// Uniform weights, one uniform grid a layer for activations.
+        MinMax = "min-max",
+        /// Distribution-flexible subset quantization of activations, uniform weights (the paper).
+        Dfsq = "dfsq",
+        /// Exactly chosen subsets for activations and weights, weights rounded with compensation (ours).
+        DfsqOpt = "dfsq-opt",
+    }
 }
 
 impl Method {
     /// Those that round something, in the order of figures and tables.
     pub const QUANTIZED: [Method; 3] = [Method::DfsqOpt, Method::Dfsq, Method::MinMax];
-
-    /// The id used in options, test ids and reports.
-    pub fn id(self) -> &'static str {
-        match self {
-            Method::Bicubic => "bicubic",
-            Method::Fp32 => "fp32",
-            Method::MinMax => "min-max",
-            Method::Dfsq => "dfsq",
-            Method::DfsqOpt => "dfsq-opt",
-        }
-    }
 
     /// Whether the method rounds anything.
     pub fn quantizes(self) -> bool {
@@ -47,17 +34,14 @@ impl Method {
     }
 }
 
-/// Where min-max takes an activation's range from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(all(feature = "cli", not(target_arch = "wasm32")), derive(clap::ValueEnum))]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum MinMaxRange {
-    /// From the very input that is quantized.
-    #[default]
-    Dynamic,
-    /// From the calibration images.
-    Static,
+choices! {
+    /// Where min-max takes an activation's range from.
+    pub enum MinMaxRange: Dynamic {
+        /// From the very input that is quantized.
+        Dynamic = "dynamic",
+        /// From the calibration images.
+        Static = "static",
+    }
 }
 
 /// How a picture is upscaled. Missing fields take the defaults: DFSQ, 4 bits for weights and activations.
@@ -101,6 +85,72 @@ impl Options {
     /// The network as it is.
     pub fn full_precision() -> Self {
         Options { method: Method::Fp32, ..Options::default() }
+    }
+
+    /// A method at so many bits, for weights and activations alike.
+    ///
+    /// ```
+    /// use dfsq::session::{Method, Options};
+    /// let options = Options::dfsq(4)?.weights(3)?;
+    /// assert_eq!(options, Options::new(Method::Dfsq, 4)?.weights(3)?.activations(4)?);
+    /// # Ok::<(), dfsq::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Option`] unless `bits` is 1 to 8 or 32.
+    pub fn new(method: Method, bits: u8) -> Result<Self> {
+        let width = BitWidth::new(bits)?;
+        Ok(Options { method, weight_bits: width, activation_bits: width, ..Options::default() })
+    }
+
+    /// The paper's method.
+    ///
+    /// # Errors
+    /// As [`Options::new`].
+    pub fn dfsq(bits: u8) -> Result<Self> {
+        Options::new(Method::Dfsq, bits)
+    }
+
+    /// Ours.
+    ///
+    /// # Errors
+    /// As [`Options::new`].
+    pub fn dfsq_opt(bits: u8) -> Result<Self> {
+        Options::new(Method::DfsqOpt, bits)
+    }
+
+    /// What both are compared with.
+    ///
+    /// # Errors
+    /// As [`Options::new`].
+    pub fn min_max(bits: u8) -> Result<Self> {
+        Options::new(Method::MinMax, bits)
+    }
+
+    /// With other bits of weights.
+    ///
+    /// # Errors
+    /// As [`Options::new`].
+    pub fn weights(self, bits: u8) -> Result<Self> {
+        Ok(Options { weight_bits: BitWidth::new(bits)?, ..self })
+    }
+
+    /// With other bits of activations.
+    ///
+    /// # Errors
+    /// As [`Options::new`].
+    pub fn activations(self, bits: u8) -> Result<Self> {
+        Ok(Options { activation_bits: BitWidth::new(bits)?, ..self })
+    }
+
+    /// With a layer that has bits of its own, for weights and activations; 32 and 32 leave it in full precision.
+    ///
+    /// # Errors
+    /// As [`Options::new`].
+    pub fn layer(mut self, name: &str, [weights, activations]: [u8; 2]) -> Result<Self> {
+        let bits = [BitWidth::new(weights)?, BitWidth::new(activations)?];
+        self.layer_bits.insert(name.to_owned(), bits);
+        Ok(self)
     }
 
     /// Bits of weights and inputs of every layer; 32 where a layer or the method does not quantize.

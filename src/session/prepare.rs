@@ -2,6 +2,7 @@
 
 use super::costs::Terms;
 use super::{Method, MinMaxRange, Options, Session, WeightGrid};
+use crate::choice::Choice;
 use crate::network::{LayerQuantization, Quantized};
 use crate::optimized::OptimizedLayer;
 use crate::quant::kernels::CodedKernels;

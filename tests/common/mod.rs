@@ -6,6 +6,7 @@ pub mod admitted;
 pub mod hostile;
 
 use prost::Message;
+pub use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::*;
 use tract_onnx::tract_core::tract_data::prelude::f16;
 
@@ -63,6 +64,30 @@ pub fn integers(name: &str, ints: &[i64]) -> AttributeProto {
     }
 }
 
+pub fn floats(name: &str, floats: &[f32]) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: attribute_proto::AttributeType::Floats as i32,
+        floats: floats.to_vec(),
+        ..Default::default()
+    }
+}
+
+pub fn tensor(name: &str, dims: &[i64], values: &[f32]) -> AttributeProto {
+    let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    AttributeProto {
+        name: name.into(),
+        r#type: attribute_proto::AttributeType::Tensor as i32,
+        t: Some(TensorProto {
+            dims: dims.to_vec(),
+            data_type: DataType::Float as i32,
+            raw_data,
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
 pub fn string(name: &str, text: &str) -> AttributeProto {
     AttributeProto {
         name: name.into(),
@@ -107,6 +132,19 @@ impl Builder {
             ..Default::default()
         });
         self
+    }
+
+    /// Gives the last node another name than its output's.
+    pub fn named(mut self, name: &str) -> Self {
+        if let Some(node) = self.graph.node.last_mut() {
+            node.name = name.into();
+        }
+        self
+    }
+
+    /// A tensor of other numbers: the code of their type, and their bytes.
+    pub fn raw(self, name: &str, dims: &[i64], kind: tensor_proto::DataType, bytes: Vec<u8>) -> Self {
+        self.stored(name, dims, kind, bytes)
     }
 
     /// Split along an axis, with the tensor of the parts' lengths or none.
