@@ -10,7 +10,7 @@ use dfsq::optimized::{Optimized, Variant};
 use dfsq::parallel::Progress;
 use dfsq::quant::compensate::Rounding;
 use dfsq::quant::kernels::WeightGrid;
-use dfsq::quant::{BitWidth, ChannelBits, PointSettings, Recipe};
+use dfsq::quant::{BitWidth, ChannelBits, Damping, PointSettings, Recipe, Restarts};
 use dfsq::session::{Method, Options, Session};
 use std::ops::ControlFlow;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -243,7 +243,7 @@ fn bits_by_channel_come_nearer_with_as_many_on_average_and_can_be_kept() {
     assert_eq!(again.optimized(), allocated.optimized());
     // As equal bits these are too many points.
     let mut lying = Optimized::empty(allocated.info().sha256.clone(), EXACT, Recipe::default());
-    lying.insert(Variant { bits, layers: layers.to_vec() });
+    lying.insert(allocated.network().layers(), Variant { bits, layers: layers.to_vec() });
     let refused = again.load_optimized(&lying.save(allocated.network()).unwrap());
     assert!(matches!(refused, Err(Error::Optimized(_))), "{refused:?}");
 }
