@@ -22,6 +22,41 @@ pub struct LayerSize {
     pub activations: f64,
     /// Multiply-accumulates for one pixel of the network's input.
     pub macs: f64,
+    /// What brings partial sums to one scale.
+    pub rescaling: Rescaling,
+}
+
+/// The multiplications that bring partial sums to one scale, since inputs that were quantized apart have ranges of their own:
+/// one for each output and each channel that it sums over, or one for each output where all channels have one range.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Rescaling {
+    /// How many for one pixel of the network's input.
+    pub count: f64,
+    /// By how many bits a partial sum is wider than the products in it.
+    pub carry_bits: u8,
+    /// Bits of a range.
+    pub range_bits: u8,
+}
+
+impl Rescaling {
+    /// Bit operations for one pixel of the network's input, with a weight and an input value of so many bits: each of them is a
+    /// product of a partial sum and a range.
+    pub fn bit_ops(&self, [weights, activations]: [f64; 2]) -> f64 {
+        self.count * (weights + activations + f64::from(self.carry_bits)) * f64::from(self.range_bits)
+    }
+}
+
+impl LayerSize {
+    /// Bit operations (BitOPs) for one pixel of the network's input, with these bits of weights and activations: both widths'
+    /// product for each multiply-accumulate, and the rescaling of what is quantized.
+    pub fn bit_ops(&self, bits: [BitWidth; 2]) -> f64 {
+        let [weights, activations] = bits.map(|width| f64::from(width.bits()));
+        let quantized = bits[1] != BitWidth::FULL;
+        let rescaling = if quantized { self.rescaling.bit_ops([weights, activations]) } else { 0.0 };
+        self.macs * weights * activations + rescaling
+    }
 }
 
 /// What quantizing one layer alone does to the network's output.
@@ -43,7 +78,7 @@ choices! {
     pub enum Budget: Bits {
         /// The average bits of weights, and that of activations.
         Bits = "bits",
-        /// The products of both, summed over multiply-accumulates (BitOPs).
+        /// The products of both, summed over multiply-accumulates, and the rescaling of partial sums (BitOPs).
         BitOps = "bit-ops",
     }
 }
@@ -58,29 +93,63 @@ pub struct AverageBits {
     pub weights: f64,
     /// Over activations.
     pub activations: f64,
-    /// Bits of both that would give as many BitOPs in all layers alike: the root of their mean product over
-    /// multiply-accumulates.
+    /// Bits of both that would give as many BitOPs in all layers alike.
     pub bit_ops: f64,
 }
 
 impl AverageBits {
     /// Of layers of these sizes with these bits of weights and activations. NaN where there are none.
     pub fn of(layers: impl Iterator<Item = (LayerSize, [BitWidth; 2])>) -> Self {
-        let (mut sums, mut totals) = ([0.0; 3], [0.0; 3]);
-        for (LayerSize { weights, activations, macs }, bits) in layers {
+        let (mut sums, mut totals) = ([0.0; 2], [0.0; 2]);
+        let (mut bit_ops, mut quantized) = (0.0, false);
+        let mut all = Uniform::default();
+        for (size, bits) in layers {
             let [of_weights, of_activations] = bits.map(|width| f64::from(width.bits()));
-            let terms = [
-                (weights as f64, of_weights),
-                (activations, of_activations),
-                (macs, of_weights * of_activations),
-            ];
+            let terms = [(size.weights as f64, of_weights), (size.activations, of_activations)];
             for (i, (amount, bits)) in terms.into_iter().enumerate() {
                 sums[i] += amount * bits;
                 totals[i] += amount;
             }
+            bit_ops += size.bit_ops(bits);
+            quantized |= bits[1] != BitWidth::FULL;
+            all.add(&size);
         }
-        let [weights, activations, products] = [0, 1, 2].map(|i| sums[i] / totals[i]);
-        AverageBits { weights, activations, bit_ops: products.sqrt() }
+        let [weights, activations] = [0, 1].map(|i| sums[i] / totals[i]);
+        // Nothing is rescaled where nothing is quantized.
+        let all = if quantized { all } else { Uniform { linear: 0.0, constant: 0.0, ..all } };
+        AverageBits { weights, activations, bit_ops: all.bits(bit_ops) }
+    }
+}
+
+/// BitOPs of layers that all have the same bits, as a polynomial of these.
+#[derive(Debug, Clone, Copy, Default)]
+struct Uniform {
+    square: f64,
+    linear: f64,
+    constant: f64,
+}
+
+impl Uniform {
+    fn of<'l>(layers: impl IntoIterator<Item = &'l LayerSize>) -> Self {
+        let mut all = Uniform::default();
+        layers.into_iter().for_each(|size| all.add(size));
+        all
+    }
+
+    fn add(&mut self, LayerSize { macs, rescaling, .. }: &LayerSize) {
+        self.square += macs;
+        self.constant += rescaling.bit_ops([0.0, 0.0]);
+        self.linear += rescaling.bit_ops([1.0, 1.0]) - rescaling.bit_ops([0.0, 0.0]);
+    }
+
+    fn bit_ops(&self, bits: f64) -> f64 {
+        (self.square * bits + self.linear) * bits + self.constant
+    }
+
+    /// The bits that take so many BitOPs.
+    fn bits(&self, bit_ops: f64) -> f64 {
+        let half = self.linear / self.square / 2.0;
+        (half * half + (bit_ops - self.constant) / self.square).sqrt() - half
     }
 }
 
@@ -100,13 +169,13 @@ pub fn assign(
         let pairs: Vec<[usize; 2]> = all().flat_map(|w| all().map(move |a| [w, a])).collect();
         let options = layers.iter().map(|LayerErrors { size, errors, .. }| {
             let option = |&[w, a]: &[usize; 2]| Choice {
-                cost: size.macs * bits(w) * bits(a),
+                cost: size.bit_ops([widths[w], widths[a]]),
                 error: errors[0][w] + errors[1][a],
             };
             pairs.iter().map(option).collect()
         });
-        let macs: f64 = layers.iter().map(|layer| layer.size.macs).sum();
-        let chosen = cheapest(options.collect(), macs * average_bits * average_bits)?;
+        let most = Uniform::of(layers.iter().map(|layer| &layer.size)).bit_ops(average_bits);
+        let chosen = cheapest(options.collect(), most)?;
         return Some(chosen.into_iter().map(|pair| pairs[pair].map(|width| widths[width])).collect());
     }
     let of_operand = |operand: usize, amount: &dyn Fn(&LayerSize) -> f64| {
@@ -199,7 +268,8 @@ mod tests {
         let mut layer = |layer| {
             // Of 32 bits, so that the numbers are the same on every target.
             let (weights, macs) = (rng.u32(1..9) as usize * 16, f64::from(rng.u32(1..9)) * 0.25);
-            let size = LayerSize { weights, activations: f64::from(rng.u32(1..5)), macs };
+            let rescaling = Rescaling { count: macs / f64::from(rng.u32(1..10)), carry_bits: 4, range_bits: 8 };
+            let size = LayerSize { weights, activations: f64::from(rng.u32(1..5)), macs, rescaling };
             let errors = [(); 2].map(|()| {
                 let noise = rng.f64().powi(4);
                 widths().iter().map(|w| noise * 0.25f64.powi(i32::from(w.bits()))).collect()
@@ -260,13 +330,12 @@ mod tests {
         let found = error(&layers, &bits);
         assert!(average(&layers, &bits).bit_ops <= 4.0 + 1e-9);
         // A bound by Lagrange's multiplier: no choice within the budget has less than the least of error + price * cost.
-        let budget = 16.0 * layers.iter().map(|layer| layer.size.macs).sum::<f64>();
+        let four = BitWidth::new(4).unwrap();
+        let budget: f64 = layers.iter().map(|layer| layer.size.bit_ops([four, four])).sum();
         let bound = |price: f64| -> f64 {
             let least = |layer: &LayerErrors| {
                 let pairs = widths().into_iter().flat_map(|w| widths().into_iter().map(move |a| [w, a]));
-                let cost = |[w, a]: [BitWidth; 2]| {
-                    price * layer.size.macs * f64::from(w.bits()) * f64::from(a.bits())
-                };
+                let cost = |bits| price * layer.size.bit_ops(bits);
                 pairs
                     .map(|bits| error(std::slice::from_ref(layer), &[bits]) + cost(bits))
                     .fold(f64::INFINITY, f64::min)
@@ -334,10 +403,35 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn averages_count_weights_activations_and_products() {
-        let size = |weights, activations, macs| LayerSize { weights, activations, macs };
+        let size = |weights, activations, macs| LayerSize {
+            weights,
+            activations,
+            macs,
+            rescaling: Rescaling::default(),
+        };
         let [two, eight] = [2, 8].map(|bits| BitWidth::new(bits).unwrap());
         let layers = [(size(300, 1.0, 1.0), [two, eight]), (size(100, 3.0, 3.0), [eight, two])];
         let average = AverageBits::of(layers.into_iter());
         assert_eq!(average, AverageBits { weights: 3.5, activations: 3.5, bit_ops: 4.0 });
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn rescaling_counts_and_the_same_bits_everywhere_are_their_own_average() {
+        // A 3x3 convolution of 64 channels: a ninth as many rescalings as multiply-accumulates, of sums of nine products.
+        let rescaling = Rescaling { count: 64.0 * 64.0, carry_bits: 4, range_bits: 32 };
+        let wide = LayerSize { weights: 36_864, activations: 64.0, macs: 36_864.0, rescaling };
+        // A 1x1 convolution: as many as there are.
+        let rescaling = Rescaling { count: 4096.0, carry_bits: 0, range_bits: 8 };
+        let narrow = LayerSize { weights: 4096, activations: 64.0, macs: 4096.0, rescaling };
+        let four = BitWidth::new(4).unwrap();
+        assert_eq!(wide.bit_ops([four, four]), 36_864.0 * 16.0 + 4096.0 * 12.0 * 32.0);
+        assert_eq!(narrow.bit_ops([four, four]), 4096.0 * (16.0 + 8.0 * 8.0));
+        assert_eq!(narrow.bit_ops([four, BitWidth::FULL]), 4096.0 * 128.0, "f32 inputs have one scale");
+        for bits in BitWidth::quantized() {
+            let average = AverageBits::of([wide, narrow].into_iter().map(|size| (size, [bits; 2])));
+            assert!((average.bit_ops - f64::from(bits.bits())).abs() < 1e-9, "{average:?}");
+        }
+        let full = AverageBits::of([wide, narrow].into_iter().map(|size| (size, [BitWidth::FULL; 2])));
+        assert!((full.bit_ops - 32.0).abs() < 1e-9);
     }
 }

@@ -334,11 +334,19 @@ fn operations_are_counted_by_hand() {
         macs,
     });
     assert_eq!(costs.macs_per_pixel, [full, low]);
-    assert_eq!(costs.bit_ops_per_pixel, 810.0 * 1024.0 + 162.0 * 16.0);
+    // Each of three outputs sums over three channels in two layers; a sum of nine products is four bits wider than one.
+    assert_eq!(costs.rescalings_per_pixel, 18.0);
+    assert_eq!(costs.bit_ops_per_pixel, 810.0 * 1024.0 + 162.0 * 16.0 + 18.0 * (4.0 + 4.0 + 4.0) * 32.0);
+    let eight = Options { denormalization_bits: width(8), ..options(Method::Dfsq, 4) };
+    let cheaper = session.costs_of(&eight).unwrap().bit_ops_per_pixel;
+    assert_eq!(costs.bit_ops_per_pixel - cheaper, 18.0 * 12.0 * 24.0);
     let product = costs.product.unwrap();
     assert!(product.shifts > 0.5 && product.shifts <= 4.0 && product.additions < product.shifts);
     let costs = session.costs(&session.prepare(&options(Method::MinMax, 4)).unwrap()).unwrap();
     assert_eq!(costs.product, None);
+    // One range for all channels: a multiplication for each output, of a sum of 27 products.
+    assert_eq!(costs.rescalings_per_pixel, 6.0);
+    assert_eq!(costs.bit_ops_per_pixel, 810.0 * 1024.0 + 162.0 * 16.0 + 6.0 * (4.0 + 4.0 + 5.0) * 32.0);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -21,7 +21,11 @@ pub struct Costs {
     pub average_bits: Option<AverageBits>,
     /// Multiply-accumulates for one pixel of the input, by the widths of their operands, widest first.
     pub macs_per_pixel: Vec<OperandMacs>,
-    /// Sum over the multiply-accumulates of weight bits times activation bits (BitOPs), for one pixel of the input.
+    /// Multiplications that bring partial sums to one scale, for one pixel of the input: where each channel has a range of its
+    /// own, one for each output and channel, which is a ninth of the multiply-accumulates of a 3x3 convolution.
+    pub rescalings_per_pixel: f64,
+    /// Sum over the multiply-accumulates of weight bits times activation bits, and over the rescalings of the bits of a partial
+    /// sum times those of a range (BitOPs), for one pixel of the input.
     pub bit_ops_per_pixel: f64,
     /// Where values of the universal set are multiplied.
     pub product: Option<Product>,
@@ -146,6 +150,7 @@ impl Session {
             total_bytes: 0,
             average_bits: None,
             macs_per_pixel: Vec::new(),
+            rescalings_per_pixel: 0.0,
             bit_ops_per_pixel: 0.0,
             product: None,
         };
@@ -157,7 +162,7 @@ impl Session {
         let total_weights: usize = layers.iter().map(|layer| layer.conv.weights()).sum();
         costs.bytes.full_precision = 4 * self.network.parameters().saturating_sub(total_weights);
         let bits = options.bits(layers)?;
-        costs.average_bits = Some(self.average_bits(&bits));
+        costs.average_bits = Some(self.average_bits(&bits, options));
         let optimized = self.optimized.find(&bits).filter(|_| options.method == Method::DfsqOpt);
         for (index, (layer, bits)) in layers.iter().zip(bits).enumerate() {
             // Where nothing has been optimized yet, it will be as by default.
@@ -172,8 +177,11 @@ impl Session {
             self.add_bytes(&mut costs.bytes, layer, bits, options, [kernel_set_bytes, set_bytes]);
             let [weight_bits, activation_bits] = bits;
             let macs = self.network.layer_macs(index);
-            costs.bit_ops_per_pixel +=
-                macs * f64::from(weight_bits.bits()) * f64::from(activation_bits.bits());
+            let size = self.layer_size(index, options);
+            costs.bit_ops_per_pixel += size.bit_ops(bits);
+            if activation_bits != BitWidth::FULL {
+                costs.rescalings_per_pixel += size.rescaling.count;
+            }
             let same = |known: &&mut OperandMacs| [known.weight_bits, known.activation_bits] == bits;
             match costs.macs_per_pixel.iter_mut().find(same) {
                 Some(known) => known.macs += macs,

@@ -1,6 +1,6 @@
 //! What is known of a network, for people and programs.
 
-use super::Session;
+use super::{Method, Options, Session};
 use crate::network::{Colour, Convention, Layer, Rule, ValueRange};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use serde::Serialize;
@@ -185,6 +185,7 @@ impl Session {
         let first = quantized.next()?;
         let differ = quantized.any(|own| own != first);
         // Sums are rounded.
-        differ.then(|| (self.average_bits(bits).bit_ops - 1e-9).ceil() as u8)
+        let options = Options { method: Method::DfsqOpt, ..Options::default() };
+        differ.then(|| (self.average_bits(bits, &options).bit_ops - 1e-9).ceil() as u8)
     }
 }

@@ -3,7 +3,7 @@
 use super::{Method, Options, Prepared, Session};
 use crate::Result;
 use crate::image_io::Picture;
-use crate::mixed_precision::{AverageBits, LayerErrors, LayerSize};
+use crate::mixed_precision::{AverageBits, LayerErrors, LayerSize, Rescaling};
 use crate::network::{Layer, LayerQuantization, Plan, Planes, Prefix, Quantized};
 use crate::optimize;
 use crate::optimized::OptimizedLayer;
@@ -67,18 +67,32 @@ impl Session {
         squares.iter().sum::<f64>() / count.max(1) as f64 / (range * range)
     }
 
-    /// How much there is of a layer.
-    pub fn layer_size(&self, layer: usize) -> LayerSize {
+    /// How much there is of a layer, and how its sums are rescaled under these options.
+    pub fn layer_size(&self, layer: usize, options: &Options) -> LayerSize {
         let shape = &self.network.layers()[layer];
         let macs = self.network.layer_macs(layer);
         let positions = macs / shape.conv.weights().max(1) as f64;
-        LayerSize { weights: shape.conv.weights(), activations: shape.conv.inputs() as f64 * positions, macs }
+        let conv = &shape.conv;
+        // Min-max has one range for all channels, and so has DFSQ layer-wise.
+        let ranges = match options.method {
+            Method::Dfsq | Method::DfsqOpt => {
+                self.point_settings(options.method).granularity.groups(conv.inputs() / conv.groups())
+            }
+            Method::MinMax | Method::Fp32 | Method::Bicubic => 1,
+        };
+        let summed = conv.kernel_size() / ranges.max(1);
+        let rescaling = Rescaling {
+            count: (conv.outputs() * ranges) as f64 * positions,
+            carry_bits: summed.max(1).next_power_of_two().ilog2() as u8,
+            range_bits: options.denormalization_bits.bits(),
+        };
+        LayerSize { weights: conv.weights(), activations: conv.inputs() as f64 * positions, macs, rescaling }
     }
 
     /// Average bits over the quantized layers, of those of every layer.
-    pub fn average_bits(&self, bits: &[[BitWidth; 2]]) -> AverageBits {
+    pub fn average_bits(&self, bits: &[[BitWidth; 2]], options: &Options) -> AverageBits {
         let quantized = Layer::quantized(self.network.layers());
-        AverageBits::of(quantized.map(|layer| (self.layer_size(layer), bits[layer])))
+        AverageBits::of(quantized.map(|layer| (self.layer_size(layer, options), bits[layer])))
     }
 
     /// Measures what every quantized layer's weights alone, and its activations alone, do to the output at every width, on
@@ -135,7 +149,7 @@ impl Session {
             let mut errors =
                 squares.chunks(references.len().max(1)).map(|squares| self.mean_error(&references, squares));
             let errors = [(); 2].map(|()| errors.by_ref().take(widths.len()).collect());
-            found.push(LayerErrors { layer, size: self.layer_size(layer), errors });
+            found.push(LayerErrors { layer, size: self.layer_size(layer, options), errors });
         }
         Ok(found)
     }

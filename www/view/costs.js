@@ -22,7 +22,7 @@ export function drawCosts({ scheduler }, table) {
   const rows = NETWORK_METHODS.flatMap((method) => {
     const costs = scheduler.result(method)?.costs;
     if (!costs) return [];
-    const { bytes, macsPerPixel, bitOpsPerPixel, averageBits, product } = costs;
+    const { bytes, macsPerPixel, rescalingsPerPixel, bitOpsPerPixel, averageBits, product } = costs;
     /** @type {[string, string][]} */
     const cells = [
       ["bytes-codes", kilo(bytes.codes)],
@@ -30,6 +30,7 @@ export function drawCosts({ scheduler }, table) {
       ["bytes-scales", kilo(bytes.scales)],
       ["bytes-full", kilo(bytes.fullPrecision)],
       ["macs", macsText(macsPerPixel)],
+      ["rescalings", rescalingsPerPixel ? `${(rescalingsPerPixel / 1e6).toFixed(2)} M` : "–"],
       ["bit-ops", (bitOpsPerPixel / 1e6).toFixed(1)],
       ["average-bits", averageBits ? averageText(averageBits) : "–"],
       ["product", product ? `${product.shifts.toFixed(2)} shifts, ${product.additions.toFixed(2)} additions` : "a multiplication"],
