@@ -29,6 +29,8 @@ pub struct Calibration {
     pub settings: PointSettings,
     /// SHA-256 of the network's file, in hexadecimal.
     pub network: String,
+    /// The network's value ranges ([`Convention::ranges`](crate::network::Convention::ranges)).
+    pub ranges: String,
     /// How many images it was made from.
     pub images: usize,
     /// By layer name.
@@ -40,7 +42,23 @@ pub struct Calibration {
 struct Header {
     settings: PointSettings,
     network: String,
+    /// Not said by the first files.
+    #[serde(default)]
+    ranges: String,
     images: usize,
+}
+
+/// What was learned is for the value ranges that the network had then; the first files do not say which.
+///
+/// # Errors
+/// In words, where the network has others now.
+pub fn check_ranges(made_for: &str, network: &Network) -> std::result::Result<(), String> {
+    let now = network.convention().ranges();
+    if made_for.is_empty() || made_for == now {
+        Ok(())
+    } else {
+        Err(format!("it was made with values {made_for}, and the network has {now}"))
+    }
 }
 
 impl Calibration {
@@ -75,7 +93,8 @@ impl Calibration {
                 file.put_points(format!("{name}.points.{}", width.bits()), points);
             }
         }
-        let header = Header { settings: self.settings, network: self.network.clone(), images: self.images };
+        let Calibration { settings, network, ranges, images, .. } = self.clone();
+        let header = Header { settings, network, ranges, images };
         file.save(&FORMAT, &header)
     }
 
@@ -85,7 +104,9 @@ impl Calibration {
     /// # Errors
     /// [`Error::Calibration`] says what is wrong with it.
     pub fn load(bytes: &[u8], network: &Network, hash: &str) -> Result<Self> {
-        let (file, Header { settings, network: made_for, images }) = TensorReader::load(FORMAT, bytes)?;
+        let (file, Header { settings, network: made_for, ranges, images }) =
+            TensorReader::load(FORMAT, bytes)?;
+        check_ranges(&ranges, network).map_err(Error::Calibration)?;
         if made_for != hash {
             return Err(Error::Calibration("it was made for another network".into()));
         }
@@ -116,6 +137,6 @@ impl Calibration {
             let points = points.collect::<Result<_>>()?;
             layers.insert(layer.name.clone(), LayerCalibration { range: [low, high], points });
         }
-        Ok(Calibration { settings, network: made_for, images, layers })
+        Ok(Calibration { settings, network: made_for, ranges, images, layers })
     }
 }

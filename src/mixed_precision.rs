@@ -268,7 +268,8 @@ mod tests {
         let mut layer = |layer| {
             // Of 32 bits, so that the numbers are the same on every target.
             let (weights, macs) = (rng.u32(1..9) as usize * 16, f64::from(rng.u32(1..9)) * 0.25);
-            let rescaling = Rescaling { count: macs / f64::from(rng.u32(1..10)), carry_bits: 4, range_bits: 8 };
+            let rescaling =
+                Rescaling { count: macs / f64::from(rng.u32(1..10)), carry_bits: 4, range_bits: 8 };
             let size = LayerSize { weights, activations: f64::from(rng.u32(1..5)), macs, rescaling };
             let errors = [(); 2].map(|()| {
                 let noise = rng.f64().powi(4);

@@ -5,6 +5,7 @@
 //! u8 `[kernels, weights of one]`; `v.L.scales`, f32 `[kernels, 2]`, mean and range; and `v.L.bias-change`, f32 `[kernels]`
 //! or empty.
 
+use crate::calibration::check_ranges;
 use crate::network::{Layer, Network};
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{BitWidth, ChannelBits, PointSets, PointSettings, Recipe};
@@ -96,6 +97,9 @@ struct Header {
     #[serde(default)]
     recipe: Recipe,
     network: String,
+    /// Not said by the first files.
+    #[serde(default)]
+    ranges: String,
     variants: Vec<Vec<[BitWidth; 2]>>,
 }
 
@@ -178,8 +182,9 @@ impl Optimized {
             }
         }
         let variants = self.variants.iter().map(|(variant, _)| variant.bits.clone()).collect();
-        let (settings, recipe, network) = (self.settings, self.recipe, self.network.clone());
-        file.save(&FORMAT, &Header { settings, recipe, network, variants })
+        let (settings, recipe, made_for) = (self.settings, self.recipe, self.network.clone());
+        let ranges = network.convention().ranges();
+        file.save(&FORMAT, &Header { settings, recipe, network: made_for, ranges, variants })
     }
 
     /// Reads a file that was made for this network, whose SHA-256 is `hash`.
@@ -188,8 +193,9 @@ impl Optimized {
     /// [`Error::Optimized`] says what is wrong with it.
     pub fn load(bytes: &[u8], network: &Network, hash: &str) -> Result<Self> {
         let fail = |message: &str| Error::Optimized(message.to_owned());
-        let (file, Header { settings, recipe, network: made_for, variants }) =
+        let (file, Header { settings, recipe, network: made_for, ranges, variants }) =
             TensorReader::load(FORMAT, bytes)?;
+        check_ranges(&ranges, network).map_err(Error::Optimized)?;
         if made_for != hash {
             return Err(fail("it was made for another network"));
         }

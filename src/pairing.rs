@@ -32,7 +32,7 @@ impl Kind {
         let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
         // What begins with a dot is hidden.
         let ending = match name.rsplit_once('.') {
-            Some((stem, ending)) if !stem.is_empty() => ending.to_lowercase(),
+            Some((stem, ending)) if !stem.is_empty() => ending.to_ascii_lowercase(),
             _ => return Kind::Other,
         };
         match ending.as_str() {
@@ -93,9 +93,20 @@ pub fn pair_names(references: &[&str], lows: &[&str], scale: usize) -> Pairing {
     pair(references, lows.collect())
 }
 
-fn pair(mut references: Vec<File>, mut lows: Vec<File>) -> Pairing {
-    references.sort_by(|a, b| a.path.cmp(&b.path));
-    lows.sort_by(|a, b| a.path.cmp(&b.path));
+/// By their paths.
+fn in_order(files: Vec<File>) -> Vec<File> {
+    let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let mut ordered = Vec::with_capacity(files.len());
+    let mut by_path: HashMap<String, Vec<File>> = HashMap::new();
+    files.into_iter().for_each(|file| by_path.entry(file.path.clone()).or_default().push(file));
+    paths.iter().for_each(|path| ordered.extend(by_path.remove(path).unwrap_or_default()));
+    ordered
+}
+
+fn pair(references: Vec<File>, lows: Vec<File>) -> Pairing {
+    let (references, lows) = (in_order(references), in_order(lows));
     if lows.is_empty() {
         let pairs = references.into_iter().map(|reference| (reference.index, None));
         return Pairing { pairs: pairs.collect(), ..Pairing::default() };
@@ -184,10 +195,15 @@ impl File {
     }
 }
 
+/// What lies between words; letters beyond ASCII are none of it.
+fn is_separator(c: char) -> bool {
+    c.is_ascii() && !c.is_ascii_alphanumeric()
+}
+
 /// The parts of a name between what is no letter and no digit, in lower case.
 fn words(text: &str) -> Vec<String> {
-    let parts = text.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
-    parts.map(str::to_lowercase).collect()
+    let parts = text.split(is_separator).filter(|part| !part.is_empty());
+    parts.map(str::to_ascii_lowercase).collect()
 }
 
 fn role_of(word: &str) -> Option<Role> {
@@ -206,18 +222,13 @@ fn scale_of(word: &str) -> Option<usize> {
 /// A name without what says which of a pair it is, at its beginning and end; which it is, and whether it says the scale.
 fn stripped(stem: &str, scale: usize) -> (String, Option<Role>, bool) {
     let (mut rest, mut role, mut scaled) = (stem, None, false);
-    let separator = |c: char| !c.is_alphanumeric();
     loop {
-        let trimmed = rest.trim_matches(separator);
-        let lower = trimmed.to_lowercase();
-        // Lower case may have another length.
-        if lower.len() != trimmed.len() {
-            break;
-        }
+        let trimmed = rest.trim_matches(is_separator);
+        let lower = trimmed.to_ascii_lowercase();
         let suffix = format!("x{scale}");
         let word_before = |at: usize| {
             let before = lower[..at].chars().next_back();
-            before.is_some_and(|c| !c.is_alphabetic())
+            before.is_some_and(|c| c.is_ascii() && !c.is_ascii_alphabetic())
         };
         let shorter = if !scaled && lower.len() > suffix.len() && lower.ends_with(&suffix) {
             scaled = true;
@@ -230,19 +241,19 @@ fn stripped(stem: &str, scale: usize) -> (String, Option<Role>, bool) {
             &trimmed[..trimmed.len() - word.len()]
         } else if let Some(word) = ["hr", "lr", "gt"]
             .iter()
-            .find(|word| lower.strip_prefix(**word).is_some_and(|rest| rest.starts_with(separator)))
+            .find(|word| lower.strip_prefix(**word).is_some_and(|rest| rest.starts_with(is_separator)))
         {
             role = role.or(role_of(word));
             &trimmed[word.len()..]
         } else {
             break;
         };
-        if shorter.trim_matches(separator).is_empty() {
+        if shorter.trim_matches(is_separator).is_empty() {
             break;
         }
         rest = shorter;
     }
-    let rest = if rest.len() == stem.len() { stem } else { rest.trim_matches(separator) };
+    let rest = if rest.len() == stem.len() { stem } else { rest.trim_matches(is_separator) };
     (rest.to_owned(), role, scaled)
 }
 

@@ -40,7 +40,7 @@ fn description(profile: &[u8]) -> String {
 pub fn to_srgb(image: &mut RgbaImage, profile: &[u8]) -> Option<String> {
     let description = description(profile);
     // Whatever maker's, and in whatever version: its numbers are right as they are.
-    if description.to_lowercase().replace([' ', '-'], "").contains("srgb") {
+    if description.to_ascii_lowercase().replace([' ', '-'], "").contains("srgb") {
         return None;
     }
     #[cfg(not(target_arch = "wasm32"))]

@@ -39,7 +39,10 @@ pub fn cheapest(layers: Vec<Vec<Choice>>, budget: f64) -> Option<Vec<usize>> {
                 }
             }
         }
-        extended.sort_by(|a, b| a.cost.total_cmp(&b.cost).then(a.error.total_cmp(&b.error)));
+        extended.sort_unstable_by(|a, b| {
+            let by_value = a.cost.total_cmp(&b.cost).then(a.error.total_cmp(&b.error));
+            by_value.then((a.before, a.choice).cmp(&(b.before, b.choice)))
+        });
         let mut best = f64::INFINITY;
         extended.retain(|partial| {
             let better = partial.error < best;

@@ -118,6 +118,11 @@ pub struct Convention {
 }
 
 impl Convention {
+    /// The ranges in words. What is learned of a network's layers is for these.
+    pub fn ranges(&self) -> String {
+        format!("{} in, {} out", self.input, self.output)
+    }
+
     /// The network's input for a picture.
     pub fn to_planes(&self, picture: &Picture) -> Planes {
         let plane = |slot: usize, source: usize| {

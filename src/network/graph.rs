@@ -4,7 +4,9 @@
 mod conv;
 mod fold;
 
-pub use conv::{Conv, Pads, Window, groups, pool_kernel};
+pub use conv::{Conv, Pads, Window};
+#[cfg(feature = "tract")]
+pub use conv::{groups, pool_kernel};
 
 use super::onnx::{self, Model, Node, Tensor};
 use crate::{Error, Result};

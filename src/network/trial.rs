@@ -11,9 +11,8 @@ use crate::image_io::{self, Picture};
 /// Height and width of the picture that a network is tried on, where it takes any.
 pub const SIZE: [usize; 2] = [24, 24];
 
-/// A part of the bundled sample "parrot": a side of so many pixels, in grey.
-const PATCH_SIDE: usize = 96;
-const PATCH: &[u8; PATCH_SIDE * PATCH_SIDE] = include_bytes!("trial/patch.grey");
+/// A part of the bundled sample "parrot" in grey, 96 x 96 pixels.
+const PATCH: &[u8] = include_bytes!("trial/patch.webp");
 
 /// The ranges that networks have, the most usual first.
 const USUAL: [ValueRange; 4] = [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET];
@@ -26,14 +25,18 @@ const MARGINS: [f64; 2] = [0.5, 4.0];
 const LIKENESS: f64 = 3.0;
 
 /// The original for an output of this height and width, mirrored at its borders.
-fn original([height, width]: [usize; 2]) -> Picture {
-    let mirrored = |at: usize| {
-        let at = at % (2 * PATCH_SIDE);
-        if at < PATCH_SIDE { at } else { 2 * PATCH_SIDE - 1 - at }
+fn original([height, width]: [usize; 2]) -> Result<Picture> {
+    let patch = Picture::decode(PATCH)?;
+    let mirrored = |at: usize, side: usize| {
+        let at = at % (2 * side);
+        if at < side { at } else { 2 * side - 1 - at }
     };
-    let level = |y: usize, x: usize| [PATCH[mirrored(y) * PATCH_SIDE + mirrored(x)]; 3];
-    let rgb: Vec<u8> = (0..height).flat_map(|y| (0..width).flat_map(move |x| level(y, x))).collect();
-    Picture::from_rgb(width, height, &rgb)
+    let level = |y: usize, x: usize| {
+        let at = mirrored(y, patch.height) * patch.width + mirrored(x, patch.width);
+        [patch.rgba[4 * at]; 3]
+    };
+    let rgb: Vec<u8> = (0..height * width).flat_map(|at| level(at / width, at % width)).collect();
+    Ok(Picture::from_rgb(width, height, &rgb))
 }
 
 /// Finds the ranges that are not stated, of a network whose other properties are known, on a picture of this height and width.
@@ -51,7 +54,7 @@ pub fn find(
         (convention.input, convention.output) = (input, output);
         return Ok(());
     }
-    let original = original([height, width].map(|side| side * convention.scale));
+    let original = original([height, width].map(|side| side * convention.scale))?;
     let low = image_io::downscale(&original, convention.scale);
     let levels = Convention { input: ValueRange::BYTE, ..convention.clone() };
     let wanted = levels.to_planes(&original).values;

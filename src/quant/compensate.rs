@@ -86,7 +86,7 @@ impl Problem {
         let damping = damping * h.diag().mean().unwrap_or(0.0) + f32::MIN_POSITIVE;
         h.diag_mut().mapv_inplace(|v| v + damping);
         let mut order: Vec<usize> = (0..h.nrows()).collect();
-        order.sort_by(|a, b| h[[*b, *b]].total_cmp(&h[[*a, *a]]));
+        order.sort_unstable_by(|a, b| h[[*b, *b]].total_cmp(&h[[*a, *a]]).then(a.cmp(b)));
         order.reverse();
         let h = {
             let unordered = h;

@@ -57,7 +57,7 @@ impl Points {
         if values.is_empty() || values.iter().any(|v| !v.is_finite()) {
             return Err(Error::Option("quantization points are finite numbers, at least one".into()));
         }
-        values.sort_by(f32::total_cmp);
+        values.sort_unstable_by(f32::total_cmp);
         values.dedup();
         if values.len() > Self::MOST {
             return Err(Error::Option(format!(

@@ -51,7 +51,8 @@ impl Session {
             self.select(&settings, widths, &part, &mut layers)?;
         }
         let (network, images) = (self.hash.clone(), pictures.len());
-        Ok(self.calibration.insert(Calibration { settings, network, images, layers }))
+        let ranges = self.network.convention().ranges();
+        Ok(self.calibration.insert(Calibration { settings, network, ranges, images, layers }))
     }
 
     fn has_statistics(&self, of: &str, group: &Range<usize>, settings: &PointSettings) -> bool {

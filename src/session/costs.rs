@@ -189,7 +189,7 @@ impl Session {
             }
         }
         costs.total_bytes = costs.bytes.total();
-        costs.macs_per_pixel.sort_by_key(|m| std::cmp::Reverse((m.weight_bits, m.activation_bits)));
+        costs.macs_per_pixel.sort_unstable_by_key(|m| std::cmp::Reverse((m.weight_bits, m.activation_bits)));
         Ok(costs)
     }
 

@@ -1,6 +1,7 @@
 //! What is known of a network, for people and programs.
 
 use super::{Method, Options, Session};
+use crate::hash;
 use crate::network::{Colour, Convention, Layer, Rule, ValueRange};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use serde::Serialize;
@@ -14,6 +15,8 @@ pub struct NetworkInfo {
     pub name: Option<String>,
     /// SHA-256 of the file.
     pub sha256: String,
+    /// SHA-256 of the file's and of the value ranges: of all that its results depend on.
+    pub identity: String,
     /// What the network takes for an image.
     pub convention: ConventionInfo,
     /// What the native engine lacks for it, if tract runs it.
@@ -164,6 +167,7 @@ impl Session {
         NetworkInfo {
             name: network.name().map(str::to_owned),
             sha256: self.hash.clone(),
+            identity: hash::sha256(format!("{} {}", self.hash, network.convention().ranges()).as_bytes()),
             convention: network.convention().into(),
             lacking: network.lacking().map(str::to_owned),
             rule: network.rule(),

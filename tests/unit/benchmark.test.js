@@ -1,6 +1,7 @@
 // A folder as a benchmark, with engines that answer as a test tells them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { EngineError } from "../../www/engine/client.js";
 import { csv, latex, markdown } from "../../www/model/benchmark-text.js";
 import { listImages } from "../../www/model/folder.js";
 import { makeBench, network, settle } from "./fakes.js";
@@ -10,24 +11,23 @@ const file = (name) => ({ name, arrayBuffer: async () => new TextEncoder().encod
 const found = (...paths) => paths.map((path) => ({ path, file: file(path) }));
 const names = (listed) => listed.map(({ name, high, low }) => [name, high.name, low?.name]);
 
-test("references are taken as they are, and pairs by what their names share", () => {
-  assert.deepEqual(names(listImages(found("b.png", "readme.txt", "a.JPG"))), [["a.JPG", "a.JPG", undefined], ["b.png", "b.png", undefined]]);
-  const set5 = found("s/img_001_SRF_2_LR.png", "s/img_001_SRF_2_HR.png", "s/img_002_SRF_2_HR.png", "s/img_002_SRF_2_LR.png");
-  assert.deepEqual(names(listImages(set5)).map(([, high, low]) => [high, low]), [
-    ["s/img_001_SRF_2_HR.png", "s/img_001_SRF_2_LR.png"],
-    ["s/img_002_SRF_2_HR.png", "s/img_002_SRF_2_LR.png"],
-  ]);
-  assert.deepEqual(names(listImages(found("set/hr/baby.png", "set/lr/baby.png"))), [["baby.png", "set/hr/baby.png", "set/lr/baby.png"]]);
-  assert.deepEqual(names(listImages(found("hrothgar.png", "lrx.png"))).length, 2, "parts of words are no roles");
-  assert.throws(() => listImages(found("hr/a.png", "hr/b.png", "lr/a.png")), /hr\/b\.png has no low-resolution image/);
-  assert.throws(() => listImages(found("hr/a.png", "lr/a.png", "lr/b.png")), /lr\/b\.png has no reference/);
-  assert.throws(() => listImages(found("notes.md")), /no PNG, JPEG or WebP/);
+/** As Rust would say of references alone. */
+const alone = async (paths) => ({ pairs: paths.map((_, at) => [at, null]), unpaired: [], unreadable: [] });
+const listed = async (...paths) => (await listImages(found(...paths), alone)).listed;
+
+test("files are listed as they are paired, and what is passed over is named", async () => {
+  const pair = async () => ({ pairs: [[0, 2], [1, null]], unpaired: [3], unreadable: [4] });
+  const { listed, passedOver } = await listImages(found("s/a.png", "s/b.png", "s/ax2.png", "s/c.png", "s/d.bmp"), pair);
+  assert.deepEqual(names(listed), [["a.png", "s/a.png", "s/ax2.png"], ["b.png", "s/b.png", undefined]]);
+  assert.match(passedOver.join("|"), /s\/c\.png: .*pair.*\|s\/d\.bmp: only PNG/);
+  const none = async () => ({ pairs: [], unpaired: [], unreadable: [0] });
+  await assert.rejects(listImages(found("notes.bmp"), none), /no PNG, JPEG or WebP.*notes\.bmp/);
 });
 
 async function opened(...paths) {
   const bench = makeBench();
   await bench.setNetwork(network("A"));
-  bench.benchmark.open(listImages(found(...paths)));
+  bench.benchmark.open(await listed(...paths));
   return bench;
 }
 
@@ -74,9 +74,16 @@ test("an image that cannot be used is named, and the others are run", async () =
 });
 
 test("a pair whose sizes do not match is refused", async () => {
-  const bench = await opened("hr/a.png", "lr/a.png");
+  const bench = makeBench();
+  await bench.setNetwork(network("A"));
+  bench.benchmark.open([{ name: "a.png", high: file("hr/a.png"), low: file("lr/a.png") }]);
+  // Rust cuts off less than the scale, and refuses the rest.
+  bench.engines.images.instead.benchmarkPair = async ([reference, scale, low]) => {
+    assert.deepEqual([reference.width, scale, low.width], [32, 2, 32]);
+    throw new EngineError("size-mismatch", "sizes differ");
+  };
   await bench.benchmark.run();
-  assert.match(bench.benchmark.images[0].error, /32 × 32 pixels, the reference 32 × 32, which is not 2 times that/);
+  assert.equal(bench.benchmark.images[0].error, "sizes differ");
 });
 
 test("it pauses and goes on, and what the user looks at goes first", async () => {
@@ -123,14 +130,14 @@ test("another folder ends the run of the one before, and other settings pause it
   bench.engines.dfsq.instead.upscale = () => new Promise((resolve) => (release = resolve));
   const first = benchmark.run();
   await later(() => release);
-  benchmark.open(listImages(found("c.png")));
+  benchmark.open(await listed("c.png"));
   delete bench.engines.dfsq.instead.upscale;
   const second = benchmark.run();
   release();
   await Promise.all([first, second]);
   assert.deepEqual([benchmark.state, benchmark.done, benchmark.images.map(({ name }) => name)], ["done", 1, ["c.png"]]);
   // Between two images the method is changed.
-  benchmark.open(listImages(found("a.png", "b.png")));
+  benchmark.open(await listed("a.png", "b.png"));
   let runs = 0;
   bench.engines["min-max"].instead.upscale = ([low]) => {
     if (++runs === 4) bench.settings.choose(["weights"], "subset");

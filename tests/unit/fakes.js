@@ -87,9 +87,12 @@ class FakeEngine {
   }
 }
 
+const RANGE = { low: 0, high: 1, mean: [0, 0, 0], deviation: [1, 1, 1] };
+
 const info = ({ network, calibration, optimized }) => ({
   sha256: network.sha256,
-  convention: { scale: 2, assumed: [] },
+  identity: network.sha256,
+  convention: { scale: 2, assumed: [], input: RANGE, output: RANGE },
   rule: "general",
   layers: [{ name: "first", quantized: false }, { name: "second", quantized: true, inputs: 3 }],
   macsPerPixel: 1000,

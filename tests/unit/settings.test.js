@@ -63,14 +63,14 @@ test("keys differ with everything that a result is computed from", () => {
   assert.equal(new Set([input, ...inputs]).size, 5);
   assert.equal(inputKey({ ...sample, name: "b" }, "benchmark", 2), input);
   const keys = [
-    resultKey(input, { sha256: "n" }, { method: "dfsq" }),
-    resultKey(input, { sha256: "m" }, { method: "dfsq" }),
-    resultKey(input, { sha256: "n" }, { method: "dfsq", weightBits: 3 }),
-    resultKey(input, { sha256: "n" }, { method: "dfsq" }, { sha256: "c" }),
-    resultKey(input, { sha256: "n" }, { method: "dfsq" }, { sha256: "d" }),
+    resultKey(input, { identity: "n" }, { method: "dfsq" }),
+    resultKey(input, { identity: "m" }, { method: "dfsq" }),
+    resultKey(input, { identity: "n" }, { method: "dfsq", weightBits: 3 }),
+    resultKey(input, { identity: "n" }, { method: "dfsq" }, { sha256: "c" }),
+    resultKey(input, { identity: "n" }, { method: "dfsq" }, { sha256: "d" }),
   ];
   assert.equal(new Set(keys).size, 5);
-  const analysis = (points, sha256) => analysisKey(input, { sha256: "n" }, { ...DEFAULTS.points, ...points }, { sha256 });
+  const analysis = (points, sha256) => analysisKey(input, { identity: "n" }, { ...DEFAULTS.points, ...points }, { sha256 });
   assert.equal(analysis({ selection: "exact" }, "c"), analysis({}, "d"), "which points are chosen makes no difference");
   assert.notEqual(analysis({ normalization: "none" }, "c"), analysis({ normalization: "none" }, "d"), "there the ranges are the calibration's");
 });

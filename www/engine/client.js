@@ -2,7 +2,7 @@
 
 /**
  * @typedef {import("../pkg/dfsq.js").NetworkInfo} NetworkInfo
- * @typedef {{bytes: Uint8Array, properties?: Record<string, string>}} NetworkFile a network, and what its file does not say of itself
+ * @typedef {{bytes: Uint8Array, properties?: Record<string, string>, stated?: Record<string, string>}} NetworkFile a network, what its file does not say of itself, and what is so whatever it says
  * @typedef {{file: Uint8Array}} MadeFile
  * @typedef {{network?: NetworkFile, calibration?: MadeFile, optimized?: MadeFile}} Assets what a worker must have for a call; told apart by identity
  * @typedef {{assets?: Assets, onProgress?: (done: number) => void}} CallOptions

@@ -106,6 +106,12 @@ export class Bench extends EventTarget {
     });
   }
 
+  /** States properties of the network in use, whatever its file says. What was learned before was learned with others. @param {Record<string, string>} stated */
+  async state(stated) {
+    const { network } = this.library;
+    if (network) await this.setNetwork({ network: { ...network, stated } });
+  }
+
   /** Uses a calibration file that the user brought, and the settings that it was made with. @param {Uint8Array} file */
   async loadCalibration(file) {
     await this.#load(async () => {
@@ -150,11 +156,13 @@ export class Bench extends EventTarget {
     }
   }
 
-  /** Decodes a file and looks at it. @param {string} name @param {Uint8Array} bytes */
+  /** Decodes a file and looks at it. @param {string} name @param {Uint8Array} bytes @returns {Promise<import("../pkg/dfsq.js").Decoded>} */
   async addImage(name, bytes) {
-    this.samples.add(name, await this.engines.images.call("decodeImage", [bytes]), this.cost());
+    const picture = await this.engines.images.call("decodeImage", [bytes]);
+    this.samples.add(name, picture, this.cost());
     this.samples.fit(this.cost());
     this.#wantAgain();
+    return picture;
   }
 
   /** @param {number} index */

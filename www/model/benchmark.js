@@ -55,7 +55,7 @@ export class Benchmark {
     const { library, making, settings } = this.#bench;
     const { points, optSelection, recipe, minMaxRange, weights, denormalizationBits } = settings.values;
     const { source, pictures } = making.ground();
-    return canonicalText([library.info?.sha256, points, optSelection, recipe, minMaxRange, weights, denormalizationBits, source, pictures]);
+    return canonicalText([library.info?.identity, points, optSelection, recipe, minMaxRange, weights, denormalizationBits, source, pictures]);
   }
 
   /** Whether the results are of another network or method than is chosen now. */
@@ -190,12 +190,7 @@ export class Benchmark {
     const picture = await decode(high);
     const cost = { ...this.#bench.cost(), mode: "benchmark" };
     if (!fits(wholeOf(picture), cost)) throw new Error(`${picture.width} × ${picture.height} pixels are too many for a tab's memory`);
-    if (!low) return images.call("benchmarkPair", [picture, scale]);
-    const small = await decode(low);
-    if (small.width * scale !== picture.width || small.height * scale !== picture.height) {
-      throw new Error(`its low-resolution image has ${small.width} × ${small.height} pixels, the reference ${picture.width} × ${picture.height}, which is not ${scale} times that`);
-    }
-    return { low: small, reference: picture };
+    return images.call("benchmarkPair", [picture, scale, low && (await decode(low))]);
   }
 
   /** @param {Setting} setting @param {{low: Picture, reference: Picture}} pair @param {Map<string, {picture: Picture, score: Score}>} pictures */

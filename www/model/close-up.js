@@ -48,7 +48,7 @@ export class CloseUp {
   get ofLayer() {
     const { focus, library, making, samples, scheduler } = this.#bench;
     const key = samples.current && scheduler.analysisKey(samples.current);
-    return key && focus.layers.length ? JSON.stringify([key, focus.layer, library.info?.sha256, this.methods, making.calibration?.sha256, making.optimized?.variants.map(({ sha256 }) => sha256)]) : "";
+    return key && focus.layers.length ? JSON.stringify([key, focus.layer, library.info?.identity, this.methods, making.calibration?.sha256, making.optimized?.variants.map(({ sha256 }) => sha256)]) : "";
   }
 
   /** What is wished for now. */

@@ -2,30 +2,23 @@
 
 /** @typedef {{path: string, file: File}} Found a file with its path in the folder */
 /** @typedef {{name: string, high: File, low?: File}} Listed */
+/** @typedef {import("../pkg/dfsq.js").Pairing} Pairing */
 
-const IMAGE = /\.(png|jpe?g|webp)$/i;
-/** What says which of a pair a file is: a word of its own in its path. */
-const ROLE = /(^|[^a-z])(hr|lr)(?=[^a-z]|$)/gi;
-
-/** @param {string} path */
-const roleOf = (path) => [...path.matchAll(ROLE)].at(-1)?.[2].toLowerCase();
-
-/** In the order of their names. Where there are low-resolution images, each must have its reference, and each reference its image. @param {Found[]} files @returns {Listed[]} */
-export function listImages(files) {
-  const images = files.filter(({ path }) => IMAGE.test(path)).sort((a, b) => (a.path < b.path ? -1 : 1));
-  if (!images.length) throw new Error("there is no PNG, JPEG or WebP image in this folder");
-  const lows = images.filter(({ path }) => roleOf(path) === "lr");
-  const nameOf = (/** @type {string} */ path) => path.split("/").at(-1) ?? path;
-  if (!lows.length) return images.map(({ path, file }) => ({ name: nameOf(path), high: file }));
-  const keyOf = (/** @type {string} */ path) => path.replace(ROLE, "$1");
-  const byKey = new Map(lows.map(({ path, file }) => [keyOf(path), { path, file }]));
-  const listed = images.filter((image) => !lows.includes(image)).map(({ path, file }) => {
-    const low = byKey.get(keyOf(path));
-    if (!low) throw new Error(`${path} has no low-resolution image: name pairs alike but for HR and LR`);
-    byKey.delete(keyOf(path));
-    return { name: nameOf(path), high: file, low: low.file };
-  });
-  const [left] = byKey.values();
-  if (left) throw new Error(`${left.path} has no reference: name pairs alike but for HR and LR`);
-  return listed;
+/**
+ * What is to be scored, in the order of names, and what is passed over and why. Which files are a pair is for Rust to say.
+ * @param {Found[]} files @param {(paths: string[]) => Promise<Pairing>} pair @returns {Promise<{listed: Listed[], passedOver: string[]}>}
+ */
+export async function listImages(files, pair) {
+  const { pairs, unpaired, unreadable } = await pair(files.map(({ path }) => path));
+  const passedOver = [
+    ...unpaired.map((at) => `${files[at].path}: there is no one image that is its pair by name`),
+    ...unreadable.map((at) => `${files[at].path}: only PNG, JPEG and WebP can be read`),
+  ];
+  if (!pairs.length) throw new Error(["there is no PNG, JPEG or WebP image in this folder that can be scored", ...passedOver].join("; "));
+  const listed = pairs.map(([high, low]) => ({
+    name: files[high].path.split("/").at(-1) ?? files[high].path,
+    high: files[high].file,
+    low: low === null || low === undefined ? undefined : files[low].file,
+  }));
+  return { listed, passedOver };
 }

@@ -37,7 +37,7 @@ export class Inquiries {
   #of(method, calibration) {
     const { library, settings } = this.#bench;
     const made = method === "dfsq-opt" ? [settings.optimalPoints, settings.values.recipe] : calibration?.sha256;
-    return JSON.stringify([library.info?.sha256, settings.options(method, 4), made]);
+    return JSON.stringify([library.info?.identity, settings.options(method, 4), made]);
   }
 
   /** Measures what each layer costs at each width when it alone is quantized. */

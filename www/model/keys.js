@@ -4,6 +4,7 @@ import { canonicalText } from "./settings.js";
 
 /**
  * @typedef {{sha256: string}} Content
+ * @typedef {{identity: string}} Network its file and value ranges
  * @typedef {import("./samples.js").Sample} Sample
  */
 
@@ -15,17 +16,17 @@ export function inputKey({ picture, region }, mode, scale) {
 
 /**
  * A method's result. `made` is what was learned of the network that the method uses: a calibration, optimized layers, or
- * nothing where it needs none. @param {string} input @param {Content} network @param {unknown} options @param {Content | undefined} [made]
+ * nothing where it needs none. @param {string} input @param {Network} network @param {unknown} options @param {Content | undefined} [made]
  */
 export function resultKey(input, network, options, made) {
-  return canonicalText([input, network.sha256, options, made?.sha256 ?? null]);
+  return canonicalText([input, network.identity, options, made?.sha256 ?? null]);
 }
 
 /**
  * The distributions of a sample. How they are normalized is chosen; without normalization the ranges are the calibration's.
- * @param {string} input @param {Content} network @param {import("./settings.js").PointSettings} points @param {Content | undefined} calibration
+ * @param {string} input @param {Network} network @param {import("./settings.js").PointSettings} points @param {Content | undefined} calibration
  */
 export function analysisKey(input, network, { granularity, mean, normalization }, calibration) {
   const ranges = normalization === "none" ? (calibration?.sha256 ?? null) : null;
-  return canonicalText([input, network.sha256, granularity, mean, normalization, ranges]);
+  return canonicalText([input, network.identity, granularity, mean, normalization, ranges]);
 }

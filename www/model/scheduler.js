@@ -113,7 +113,7 @@ export class Scheduler {
     const { points, recipe } = settings.values;
     const { granularity, mean, normalization } = points;
     /** @type {unknown[]} */
-    const chosen = [name, this.#bench.inputKey(sample), library.info?.sha256, settings.options(name)];
+    const chosen = [name, this.#bench.inputKey(sample), library.info?.identity, settings.options(name)];
     if (this.usesCalibration(name)) chosen.push(points, making.ground());
     if (name === "fp32") chosen.push(granularity, mean, normalization, normalization === "none" && making.ground());
     if (name === "dfsq-opt") chosen.push(settings.optimalPoints, recipe);

@@ -45,10 +45,12 @@ export class BenchmarkPanel {
   }
 
   /** Opens a folder's files, and runs them. @param {import("../model/folder.js").Found[]} files */
-  open(files) {
-    const { benchmark } = this.#bench;
+  async open(files) {
+    const { benchmark, engines } = this.#bench;
     try {
-      benchmark.open(listImages(files));
+      const { listed, passedOver } = await listImages(files, (paths) => engines.images.call("pairFiles", [paths, this.#bench.cost().scale]));
+      benchmark.open(listed);
+      if (passedOver.length) this.#errors.remark(`Passed over: ${passedOver.join("; ")}.`);
       element("benchmark").scrollIntoView({ block: "nearest" });
       benchmark.run().catch((error) => this.#errors.tell(error));
     } catch (error) {

@@ -53,7 +53,7 @@ export class LayerBits {
     find("[data-testid=measure-layers]", this.#panel).disabled = !library.info || tasks.size > 0;
     find("[data-testid=assign-bits]", this.#panel).disabled = !layerErrors;
     find("[data-testid=reset-layers]", this.#panel).disabled = count === 0;
-    const now = JSON.stringify([library.info?.sha256, layerBits, weightBits, activationBits, layerErrors]);
+    const now = JSON.stringify([library.info?.identity, layerBits, weightBits, activationBits, layerErrors]);
     if (now === this.#shown || !(/** @type {HTMLDetailsElement} */ (this.#panel).open)) return;
     this.#shown = now;
     const focused = /** @type {HTMLElement} */ (document.activeElement)?.dataset?.at;

@@ -6,6 +6,19 @@ import { element, say } from "./dom.js";
 
 const RULES = { "residual-blocks": "convolutions of the residual blocks", "dense-blocks": "dense blocks and feature fusion", general: "all but the first convolution, up to the upsampler" };
 
+/** A range as the properties of a network say it. @param {import("../pkg/dfsq.js").ValueRange} range */
+const properties = ({ low, high, mean, deviation }) => ({ range: `${low}..${high}`, mean: mean.map((n) => +n.toFixed(6)).join(","), deviation: deviation.map((n) => +n.toFixed(6)).join(",") });
+
+const plain = { mean: "0,0,0", deviation: "1,1,1" };
+
+/** The usual ones. */
+const RANGES = [
+  { name: "0 to 1", value: { range: "0..1", ...plain } },
+  { name: "0 to 255", value: { range: "0..255", ...plain } },
+  { name: "−1 to 1", value: { range: "-1..1", ...plain } },
+  { name: "0 to 1, ImageNet’s mean and deviation", value: { range: "0..1", mean: "0.485,0.456,0.406", deviation: "0.229,0.224,0.225" } },
+];
+
 /** What is said of where points come from. */
 const SOURCES = {
   shipped: "",
@@ -21,6 +34,8 @@ export class NetworkPicker {
   /** Counts choices: only the last one counts. */
   #choices = 0;
   #select = element("network");
+  /** The network whose ranges are shown. @type {import("../pkg/dfsq.js").NetworkInfo | undefined} */
+  #ranged;
   #bench;
   #errors;
   #status;
@@ -31,6 +46,7 @@ export class NetworkPicker {
     this.#errors = errors;
     this.#status = status;
     this.#select.addEventListener("change", () => this.use(this.#select.value));
+    for (const id of ["input-range", "output-range"]) element(id).addEventListener("change", () => this.#stateRanges());
   }
 
   /** Fills the list and takes one of it. @param {import("../model/networks.js").Entry[]} listed @param {string | null} wanted its id */
@@ -103,8 +119,34 @@ export class NetworkPicker {
     ];
     if (convention.size) parts.push(`It takes pictures of ${convention.size[1]} × ${convention.size[0]} pixels only.`);
     if (convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${convention.assumed.join("; ")}.`);
+    if (convention.doubt) parts.push(`No picture can be made yet: ${convention.doubt}, below.`);
     if (lacking) parts.push(`Run by tract, slower: the native engine lacks ${lacking}.`);
     if (making.calibration) parts.push(SOURCES[making.calibration.source]);
     say(element("network-note"), parts.filter(Boolean).join(" "));
+    this.#drawRanges();
+  }
+
+  /** The ranges in use are chosen; one that is not usual stands among them. */
+  #drawRanges() {
+    const { info } = this.#bench.library;
+    if (!info || info === this.#ranged) return;
+    this.#ranged = info;
+    const { input, output, doubt } = info.convention;
+    for (const [id, range] of /** @type {const} */ ([["input-range", input], ["output-range", output]])) {
+      const own = RANGES.find(({ value }) => JSON.stringify(value) === JSON.stringify(properties(range)));
+      const all = own ? RANGES : [...RANGES, { name: `${range.low}..${range.high}, of the file’s own mean and deviation`, value: properties(range) }];
+      element(id).replaceChildren(...all.map(({ name, value }) => new Option(name, JSON.stringify(value), false, (own ?? all.at(-1))?.value === value)));
+    }
+    if (doubt) /** @type {HTMLDetailsElement} */ (document.getElementById("network-properties")).open = true;
+  }
+
+  async #stateRanges() {
+    const [input, output] = ["input-range", "output-range"].map((id) => JSON.parse(element(id).value));
+    const stated = { input_range: input.range, mean: input.mean, deviation: input.deviation, output_range: output.range, output_mean: output.mean, output_deviation: output.deviation };
+    try {
+      await this.#bench.state(stated);
+    } catch (error) {
+      this.#errors.tell(error, "value ranges");
+    }
   }
 }

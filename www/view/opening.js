@@ -27,7 +27,7 @@ export class Opening {
       { ending: /\.onnx$/i, take: (file, bytes) => networks.bring(bytes, file.name) },
       { ending: /\.calibration$/i, take: (_, bytes) => bench.loadCalibration(bytes) },
       { ending: /\.optimized$/i, take: (_, bytes) => bench.loadOptimized(bytes) },
-      { ending: /(?:)/, take: (file, bytes) => bench.addImage(file.name, bytes) },
+      { ending: /(?:)/, take: (file, bytes) => this.#addImage(file.name, bytes) },
     ];
     for (const id of ["network-file", "image-file"]) element(id).addEventListener("change", (/** @type {Event} */ event) => this.#chosen(event));
     element("samples").append(...SAMPLES.map((name) => this.#sampleButton(name)));
@@ -53,6 +53,12 @@ export class Opening {
     button.append(image, label);
     button.onclick = () => this.openSample(name);
     return button;
+  }
+
+  /** @param {string} name @param {Uint8Array} bytes */
+  async #addImage(name, bytes) {
+    const { profile } = await this.#bench.addImage(name, bytes);
+    if (profile) this.#errors.remark(`${name} has a colour profile (${profile}), which is not applied here: its numbers are taken for sRGB.`);
   }
 
   /** @param {string} name */

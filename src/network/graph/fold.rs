@@ -37,9 +37,10 @@ pub fn fold(graph: &mut Graph, opset: i64) -> Result<()> {
     graph.node = nodes;
     let read: HashSet<&String> =
         graph.node.iter().flat_map(|node| &node.input).chain(graph.output.iter().map(|o| &o.name)).collect();
-    graph.initializer = known.into_values().filter(|tensor| read.contains(&tensor.name)).collect();
+    let mut names: Vec<String> = known.keys().filter(|name| read.contains(name)).cloned().collect();
     // The same file gives the same graph.
-    graph.initializer.sort_by(|a, b| a.name.cmp(&b.name));
+    names.sort_unstable();
+    graph.initializer = names.iter().filter_map(|name| known.remove(name)).collect();
     Ok(())
 }
 
@@ -61,7 +62,7 @@ impl Raw {
         }
     }
 
-    fn of_floats(dims: Vec<usize>, values: impl IntoIterator<Item = f32>) -> Self {
+    fn of_floats(dims: Vec<usize>, values: Vec<f32>) -> Self {
         Raw { dims, kind: Tensor::FLOAT, bytes: values.into_iter().flat_map(f32::to_le_bytes).collect() }
     }
 }
@@ -89,7 +90,7 @@ impl Folding<'_> {
             "Add" | "Sub" | "Mul" | "Div" => self.arithmetic()?,
             "Sqrt" => {
                 let input = self.floats(0)?;
-                input.map(|(dims, values)| Raw::of_floats(dims, values.into_iter().map(f32::sqrt)))
+                input.map(|(dims, values)| Raw::of_floats(dims, values.into_iter().map(f32::sqrt).collect()))
             }
             _ => None,
         };
@@ -104,6 +105,7 @@ impl Folding<'_> {
         self.input(at).map_or(Ok(None), raw)
     }
 
+    #[inline(never)]
     fn floats(&self, at: usize) -> Result<Option<(Vec<usize>, Vec<f32>)>, String> {
         let Some(raw) = self.raw(at)? else { return Ok(None) };
         Ok((raw.kind == Tensor::FLOAT).then(|| {
@@ -112,6 +114,7 @@ impl Folding<'_> {
         }))
     }
 
+    #[inline(never)]
     fn numbers(&self, at: usize) -> Result<Option<(Vec<usize>, Vec<f64>)>, String> {
         Ok(self
             .raw(at)?
@@ -120,6 +123,7 @@ impl Folding<'_> {
     }
 
     /// A list of whole numbers: an attribute, or an input from this version of the operators on. None where it is computed.
+    #[inline(never)]
     fn list(&self, name: &str, input: usize, since: i64) -> Result<Option<Vec<i64>>, String> {
         if self.opset < since {
             return Ok(onnx::attribute(self.node, name).map(|attribute| attribute.ints.clone()));
@@ -138,10 +142,8 @@ impl Folding<'_> {
             return Ok(match (attribute.name.as_str(), &attribute.t) {
                 ("value", Some(tensor)) => raw(tensor)?
                     .ok_or_else(|| format!("it holds numbers of the type {}", tensor.data_type))?,
-                ("value_float", _) => Raw::of_floats(vec![], [attribute.f]),
-                ("value_floats", _) => {
-                    Raw::of_floats(vec![attribute.floats.len()], attribute.floats.iter().copied())
-                }
+                ("value_float", _) => Raw::of_floats(vec![], vec![attribute.f]),
+                ("value_floats", _) => Raw::of_floats(vec![attribute.floats.len()], attribute.floats.clone()),
                 ("value_int", _) => of_whole(vec![], &[attribute.i]),
                 ("value_ints", _) => of_whole(vec![attribute.ints.len()], &attribute.ints),
                 _ => break,
@@ -155,7 +157,7 @@ impl Folding<'_> {
         let Some((dims, values)) = self.numbers(0)?.filter(|_| to == Some(i64::from(Tensor::FLOAT))) else {
             return Ok(None);
         };
-        Ok(Some(Raw::of_floats(dims, values.into_iter().map(|value| value as f32))))
+        Ok(Some(Raw::of_floats(dims, values.into_iter().map(|value| value as f32).collect())))
     }
 
     fn reshape(&self) -> Result<Option<Raw>, String> {
@@ -270,7 +272,7 @@ impl Folding<'_> {
             let of = at / run % sides;
             (value - zero_points[of]) as f32 * scales[of]
         };
-        Ok(Some(Raw::of_floats(dims, values.into_iter().enumerate().map(value))))
+        Ok(Some(Raw::of_floats(dims, values.into_iter().enumerate().map(value).collect())))
     }
 
     /// On f32, value by value; repeated along sides of 1.
@@ -318,6 +320,7 @@ fn count(dims: &[usize]) -> Option<usize> {
 }
 
 /// A tensor's numbers. None where they are of a kind that is not read.
+#[inline(never)]
 fn raw(tensor: &Tensor) -> Result<Option<Raw>, String> {
     fn packed<T, const N: usize>(values: &[T], bytes: fn(&T) -> [u8; N]) -> Vec<u8> {
         values.iter().flat_map(bytes).collect()
@@ -348,6 +351,7 @@ fn raw(tensor: &Tensor) -> Result<Option<Raw>, String> {
 }
 
 /// The same as f64; none for kinds of which f64 does not hold every value.
+#[inline(never)]
 fn numbers(raw: &Raw) -> Option<Vec<f64>> {
     let bytes = &raw.bytes;
     Some(match raw.kind {

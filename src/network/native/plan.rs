@@ -208,7 +208,10 @@ impl Plan {
         let mut order: Vec<usize> = (0..roots.len())
             .filter(|root| root_of[*root] == *root && roots[*root].first != usize::MAX)
             .collect();
-        order.sort_by_key(|root| roots[*root].first);
+        // By the step that writes first; of one step, by their own order.
+        order.iter_mut().for_each(|root| *root += roots[*root].first * roots.len());
+        order.sort_unstable();
+        order.iter_mut().for_each(|root| *root %= roots.len());
         let mut slot_of = vec![0; roots.len()];
         let mut busy_until: Vec<usize> = Vec::new();
         for root in order {
