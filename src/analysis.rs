@@ -1,7 +1,7 @@
 //! Distributions of every channel of every quantized layer, as plain figures to draw or export.
 
 use crate::Result;
-use crate::calibration::Calibration;
+use crate::calibrate::Calibration;
 use crate::network::{Layer, Network, Observer, Tap};
 use crate::quant::{Granularity, Histogram, Normalization, Normalizer, PointSettings};
 use serde::Serialize;

@@ -6,7 +6,7 @@ mod resize;
 
 pub use resize::{downscale, upscale};
 
-use crate::{Error, Result};
+use crate::{Error, Result, hash};
 use image::imageops::{
     flip_horizontal_in_place, flip_vertical_in_place, rotate90, rotate180_in_place, rotate270,
 };
@@ -180,6 +180,17 @@ impl Picture {
         let row = |row: usize| &self.rgba[4 * (row * self.width + x)..][..4 * width];
         Picture { width, height, rgba: (y..y + height).flat_map(row).copied().collect() }
     }
+}
+
+/// SHA-256 of pictures, in hexadecimal.
+pub fn digest(pictures: &[Picture]) -> String {
+    let mut digest = hash::Digest::default();
+    for picture in pictures {
+        digest.add(&(picture.width as u64).to_le_bytes());
+        digest.add(&(picture.height as u64).to_le_bytes());
+        digest.add(&picture.rgba);
+    }
+    digest.finish()
 }
 
 /// As `DynamicImage::apply_orientation`, which would be compiled for ten kinds of pixels.

@@ -37,14 +37,14 @@
 //! the input as it is now; they are rounded one input after another, each with the errors so far made up for; mean and
 //! range of each kernel are then fitted to its codes, twice, and the mean of what remains goes into the bias. Activation
 //! points are chosen on `u'`. The covariances are those of all positions of 32 crops: patches overlap, so they follow from
-//! the correlations of channels at 25 offsets ([`quant::moments`]).
+//! the correlations of channels at 25 offsets ([`quant::gram`]).
 //!
 //! # Variations
 //!
 //! Each part can be chosen alone, on the page and the command line: [`quant::PointSettings`] has the word sets of the
 //! universal set, what is normalized together, whether it is normalized at all, when the mean is subtracted, and how
 //! points are selected; [`quant::Recipe`] the grid of the weights and how they are rounded; [`session::Options`] the
-//! bits, of single layers too, and those of the means and ranges that points are de-normalized with (the paper's
+//! bits, of single layers too, and those of the means and ranges that points are dequantized with (the paper's
 //! section 5). Two things are defined by us where the paper is silent: without normalization a layer's values are divided
 //! by a power of two that covers what calibration saw; and means and ranges of `b'` bits lie on a uniform grid over those
 //! of all channels of the layer and sample.
@@ -75,7 +75,7 @@
 //! ```
 
 pub mod analysis;
-pub mod calibration;
+pub mod calibrate;
 pub mod choice;
 pub mod error;
 pub mod figures;
@@ -85,12 +85,10 @@ pub mod metrics;
 pub mod mixed_precision;
 pub mod network;
 pub mod optimize;
-pub mod optimized;
 pub mod pairing;
 pub mod parallel;
 pub mod quant;
 pub mod session;
-pub mod statistics;
 pub mod tensor_file;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -31,6 +31,7 @@ pub use planes::Planes;
 pub use tract::round_as_browsers_do;
 pub use weights::{LayerQuantization, Quantized, Weights};
 
+use crate::image_io::Picture;
 use crate::{Error, Result};
 use convention::Stated;
 use execution::non_finite;
@@ -259,6 +260,33 @@ impl Network {
         }
         plans.push((key, plan.clone()));
         Ok(plan)
+    }
+
+    /// The plan for a picture, and what goes into it.
+    ///
+    /// # Errors
+    /// As [`Network::check_size`] and [`Network::plan`].
+    pub fn enter(&self, picture: &Picture) -> Result<(Arc<Plan>, Planes)> {
+        self.check_size(picture)?;
+        Ok((self.plan([picture.height, picture.width])?, self.convention.to_planes(picture)))
+    }
+
+    /// Whether the network takes a picture of this size.
+    ///
+    /// # Errors
+    /// [`Error::ImageTooSmall`] below 8 x 8 pixels, [`Error::Option`] for another size than the network's where it takes one
+    /// only.
+    pub fn check_size(&self, picture: &Picture) -> Result<()> {
+        let [width, height] = picture.size();
+        if width < 8 || height < 8 {
+            return Err(Error::ImageTooSmall(format!("{width} x {height} pixels; the network needs 8 x 8")));
+        }
+        match self.convention.size {
+            Some([rows, columns]) if [rows, columns] != [height, width] => Err(Error::Option(format!(
+                "this network takes pictures of exactly {columns} x {rows} pixels, not {width} x {height}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The error for NaN or infinity in this channel.

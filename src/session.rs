@@ -1,6 +1,5 @@
 //! The façade that page and command line share: a network with what was learned about it, ready to upscale pictures.
 
-mod calibrate;
 mod channel;
 mod costs;
 mod figure;
@@ -8,7 +7,6 @@ mod held;
 mod info;
 mod kernel;
 mod layer_errors;
-mod optimize;
 mod options;
 mod prepare;
 mod study;
@@ -25,17 +23,14 @@ pub use prepare::Prepared;
 pub use study::{Choice, Study};
 
 use crate::analysis::{Analyzer, SampleAnalysis};
-use crate::calibration::Calibration;
+use crate::calibrate::{Calibration, Calibrator};
 use crate::image_io::{self, Picture};
-use crate::network::{LoadOptions, Network, Observer, Output, Plan, Planes};
-use crate::optimize::Targets;
-use crate::optimized::Optimized;
+use crate::network::{LoadOptions, Network, Observer, Output};
+use crate::optimize::{Optimized, Optimizer};
 use crate::parallel::Progress;
 use crate::quant::QuantizationError;
-use crate::quant::{PointSets, PointSettings, Recipe};
-use crate::statistics::Statistics;
+use crate::quant::{BitWidth, PointSets, PointSettings, Recipe};
 use crate::{Error, Result, hash};
-use std::sync::Arc;
 
 /// A network and what was learned about it.
 pub struct Session {
@@ -43,10 +38,8 @@ pub struct Session {
     hash: String,
     calibration: Option<Calibration>,
     optimized: Optimized,
-    /// Of the last calibration, with the digest of the pictures that they are of.
-    statistics: Option<(String, Statistics)>,
-    /// Of the last optimization, likewise.
-    targets: Option<(String, Targets)>,
+    calibrator: Calibrator,
+    optimizer: Optimizer,
 }
 
 /// An enlarged picture.
@@ -76,7 +69,14 @@ impl Session {
         let hash = hash::sha256(network);
         let optimized = Optimized::empty(hash.clone(), PointSettings::EXACT, Recipe::default());
         let network = Network::load_with(network, options)?;
-        Ok(Session { network, hash, calibration: None, optimized, statistics: None, targets: None })
+        Ok(Session {
+            network,
+            hash,
+            calibration: None,
+            optimized,
+            calibrator: Calibrator::default(),
+            optimizer: Optimizer::default(),
+        })
     }
 
     /// Takes over a calibration file made for this network, or stays with the calibration before.
@@ -148,7 +148,7 @@ impl Session {
         observer: &mut dyn Observer,
         progress: &dyn Progress,
     ) -> Result<Upscaled> {
-        self.check_size(picture)?;
+        self.network.check_size(picture)?;
         let convention = self.network.convention();
         if prepared.options.method == Method::Bicubic {
             let errors = vec![Vec::new(); self.network.layers().len()];
@@ -157,16 +157,9 @@ impl Session {
         if let Some(doubt) = &convention.doubt {
             return Err(Error::Network(doubt.clone()));
         }
-        let (plan, input) = self.enter(picture)?;
+        let (plan, input) = self.network.enter(picture)?;
         let Output { planes, errors } = plan.run(&input, &prepared.quantized, observer, progress)?;
         Ok(Upscaled { picture: convention.to_picture(&planes, picture)?, errors })
-    }
-
-    /// The plan for a picture, and the network's input.
-    fn enter(&self, picture: &Picture) -> Result<(Arc<Plan>, Planes)> {
-        self.check_size(picture)?;
-        let plan = self.network.plan([picture.height, picture.width])?;
-        Ok((plan, self.network.convention().to_planes(picture)))
     }
 
     /// Enlarges a picture in full precision and summarizes every quantized layer's input on the way, normalized as
@@ -186,17 +179,42 @@ impl Session {
         Ok((upscaled, analyzer.finish()))
     }
 
-    fn check_size(&self, picture: &Picture) -> Result<()> {
-        let [width, height] = [picture.width, picture.height];
-        if width < 8 || height < 8 {
-            return Err(Error::ImageTooSmall(format!("{width} x {height} pixels; the network needs 8 x 8")));
+    /// Chooses points for these bit widths on these pictures, and uses them from now on.
+    ///
+    /// # Errors
+    /// As [`Calibrator::calibrate`]; the calibration before stays.
+    pub fn calibrate(
+        &mut self,
+        pictures: &[Picture],
+        settings: PointSettings,
+        widths: &[BitWidth],
+        progress: &dyn Progress,
+    ) -> Result<&Calibration> {
+        let network = (&self.network, self.hash.as_str());
+        let calibration = self.calibrator.calibrate(network, pictures, settings, widths, progress)?;
+        Ok(self.calibration.insert(calibration))
+    }
+
+    /// Optimizes the network on these pictures, all of one size, for each of these choices of bits of all layers, and uses
+    /// the results from now on, beside those that were made in the same way; of more than a file holds the oldest are given up.
+    ///
+    /// # Errors
+    /// As [`Optimizer::optimize`]; the layers before stay.
+    pub fn optimize(
+        &mut self,
+        pictures: &[Picture],
+        choices: &[Vec<[BitWidth; 2]>],
+        settings: PointSettings,
+        recipe: Recipe,
+        progress: &dyn Progress,
+    ) -> Result<&Optimized> {
+        let network = &self.network;
+        let variants = self.optimizer.optimize(network, pictures, choices, settings, recipe, progress)?;
+        if !self.optimized.takes(settings, recipe) {
+            self.optimized = Optimized::empty(self.hash.clone(), settings, recipe);
         }
-        match self.network.convention().size {
-            Some([rows, columns]) if [rows, columns] != [height, width] => Err(Error::Option(format!(
-                "this network takes pictures of exactly {columns} x {rows} pixels, not {width} x {height}"
-            ))),
-            _ => Ok(()),
-        }
+        variants.into_iter().for_each(|variant| self.optimized.insert(network.layers(), variant));
+        Ok(&self.optimized)
     }
 }
 
@@ -234,15 +252,4 @@ pub fn reference_for(reference: &Picture, low: &Picture, scale: usize) -> Result
         "the low-resolution image has {} x {} pixels, the reference {} x {}, which is not {scale} times that",
         low.width, low.height, reference.width, reference.height
     )))
-}
-
-/// SHA-256 of pictures, in hexadecimal.
-fn digest(pictures: &[Picture]) -> String {
-    let mut digest = hash::Digest::default();
-    for picture in pictures {
-        digest.add(&(picture.width as u64).to_le_bytes());
-        digest.add(&(picture.height as u64).to_le_bytes());
-        digest.add(&picture.rgba);
-    }
-    digest.finish()
 }

@@ -7,7 +7,7 @@ use super::results::ImageScore;
 use super::session;
 use super::{eval, out, passed_over};
 use anyhow::{Result, ensure};
-use dfsq::quant::compensate::Rounding;
+use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{

@@ -5,7 +5,7 @@ use super::progress::Quiet;
 use super::results::{ImageScore, Kept, Results, Run, Scored, Shard};
 use super::{files, interrupt, out, passed_over, progress, session};
 use anyhow::{Context, Result, anyhow, ensure};
-use dfsq::calibration::Calibration;
+use dfsq::calibrate::Calibration;
 use dfsq::pairing::{Pairing, pair_folder, pair_names};
 use dfsq::quant::BitWidth;
 use dfsq::session::{Options, Prepared, Session, benchmark_pair, reference_for};

@@ -1,7 +1,7 @@
 //! Options that would do nothing are refused, in words: whoever gives one expects something of it.
 
 use anyhow::{Result, bail};
-use dfsq::quant::compensate::Rounding;
+use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, Granularity, NormalizationMode, PointSettings, Recipe};

@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use dfsq::choice::Choice;
 use dfsq::network::{Engine, Properties};
-use dfsq::quant::compensate::Rounding;
+use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{

@@ -4,7 +4,7 @@ use super::options::{NetworkFile, Quantization};
 use super::progress::Bar;
 use super::{files, out, session};
 use anyhow::Result;
-use dfsq::calibration::Calibration;
+use dfsq::calibrate::Calibration;
 use std::path::PathBuf;
 use std::time::Instant;
 

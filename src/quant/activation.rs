@@ -34,7 +34,7 @@ pub struct SubsetQuantizer {
 
 impl SubsetQuantizer {
     /// `points` has one set a channel, or a single one for all of them together; in front of them stands `normalizer`, and
-    /// `denormalization_bits` are those of the means and ranges that points are de-normalized with (paper, section 5).
+    /// `denormalization_bits` are those of the means and ranges that points are dequantized with (paper, section 5).
     ///
     /// None without points.
     pub fn new(points: Vec<Points>, normalizer: Normalizer, denormalization_bits: BitWidth) -> Option<Self> {
@@ -201,6 +201,6 @@ fn copy_and(
     to.chunks_exact_mut(channels).zip(from.iter(channels)).for_each(|(to, from)| to.copy_from_slice(from));
     map(to);
     if let Some(errors) = errors {
-        add_pixels(errors, from, Pixels { values: to, apart: channels });
+        add_pixels(errors, from, Pixels { values: to, stride: channels });
     }
 }

@@ -1,19 +1,19 @@
 //! Pixels with all their channels, each value mapped to the nearest point of its channel.
 
 use super::error::{QuantizationError, add_lanes};
-use super::ladder::Ladder;
 use super::pixels::Pixels;
 use super::points::{LANES, Scaled, look_up};
+use super::thresholds::Thresholds;
 use fearless_simd::{Level, Simd, dispatch};
 
-/// Pixels that climb together.
+/// Pixels that are compared together.
 const SIDE_BY_SIDE: usize = 4;
 
 /// Points for all channels of pixels, whose values lie side by side.
 pub struct PixelPoints<'s> {
     channels: usize,
-    /// The first of [`LANES`] channels, and their points, where these can be climbed.
-    climbed: Vec<(usize, Ladder)>,
+    /// The first of [`LANES`] channels, and their points, where they are few.
+    few: Vec<(usize, Thresholds)>,
     /// And where they cannot.
     looked_up: Vec<(usize, [&'s Scaled<'s>; LANES])>,
     /// Channels that are left.
@@ -25,11 +25,11 @@ impl<'s> PixelPoints<'s> {
     pub fn new(channels: &'s [Scaled<'s>]) -> Self {
         let (lanes, rest) = channels.as_chunks::<LANES>();
         let mut points =
-            PixelPoints { channels: channels.len(), climbed: Vec::new(), looked_up: Vec::new(), rest };
+            PixelPoints { channels: channels.len(), few: Vec::new(), looked_up: Vec::new(), rest };
         for (index, lanes) in lanes.iter().enumerate() {
             let lanes = lanes.each_ref();
-            match Ladder::new(lanes) {
-                Some(ladder) => points.climbed.push((index * LANES, ladder)),
+            match Thresholds::new(lanes) {
+                Some(thresholds) => points.few.push((index * LANES, thresholds)),
                 None => points.looked_up.push((index * LANES, lanes)),
             }
         }
@@ -39,8 +39,8 @@ impl<'s> PixelPoints<'s> {
     /// Writes the nearest point of its channel for every value of pixels: `to` is `[pixels, channels]`. Counts the errors of
     /// each channel.
     pub fn apply(&self, from: Pixels<'_>, to: &mut [f32], mut errors: Option<&mut [QuantizationError]>) {
-        if !self.climbed.is_empty() {
-            dispatch!(Level::new(), simd => self.climb(simd, from, to, errors.as_deref_mut()));
+        if !self.few.is_empty() {
+            dispatch!(Level::new(), simd => self.compare(simd, from, to, errors.as_deref_mut()));
         }
         for (first, lanes) in &self.looked_up {
             let from = Pixels { values: &from.values[*first..], ..from };
@@ -52,7 +52,7 @@ impl<'s> PixelPoints<'s> {
         }
         for (index, scaled) in self.rest.iter().enumerate() {
             let channel = self.channels - self.rest.len() + index;
-            let values = from.values[channel..].iter().step_by(from.apart);
+            let values = from.values[channel..].iter().step_by(from.stride);
             for (value, to) in values.zip(to[channel..].iter_mut().step_by(self.channels)) {
                 *to = scaled.of(*value);
                 if let Some(errors) = errors.as_deref_mut() {
@@ -64,14 +64,14 @@ impl<'s> PixelPoints<'s> {
 
     /// What has ladders, a few pixels with all their channels at a time, which lie together.
     #[inline(always)]
-    fn climb<S: Simd>(
+    fn compare<S: Simd>(
         &self,
         simd: S,
         from: Pixels<'_>,
         to: &mut [f32],
         errors: Option<&mut [QuantizationError]>,
     ) {
-        let measured = if errors.is_some() { self.climbed.len() } else { 0 };
+        let measured = if errors.is_some() { self.few.len() } else { 0 };
         let mut sums = vec![[[0.0; LANES]; 2]; measured];
         let pixels = to.len() / self.channels;
         let together = pixels - pixels % SIDE_BY_SIDE;
@@ -83,7 +83,7 @@ impl<'s> PixelPoints<'s> {
             self.climb_by::<S, 1>(simd, at, from, to, &mut sums);
         }
         if let Some(errors) = errors {
-            for ((first, _), [noise, signal]) in self.climbed.iter().zip(&sums) {
+            for ((first, _), [noise, signal]) in self.few.iter().zip(&sums) {
                 add_lanes(&mut errors[*first..], noise, signal);
             }
         }
@@ -99,10 +99,11 @@ impl<'s> PixelPoints<'s> {
         to: &mut [f32],
         sums: &mut [[[f32; LANES]; 2]],
     ) {
-        let (from, apart, to) = (&from.values[at * from.apart..], from.apart, &mut to[at * self.channels..]);
-        for (index, (first, ladder)) in self.climbed.iter().enumerate() {
-            let (from, to) = ((&from[*first..], apart), (&mut to[*first..], self.channels));
-            ladder.climb::<S, PIXELS>(simd, from, to, sums.get_mut(index));
+        let (from, stride, to) =
+            (&from.values[at * from.stride..], from.stride, &mut to[at * self.channels..]);
+        for (index, (first, thresholds)) in self.few.iter().enumerate() {
+            let (from, to) = ((&from[*first..], stride), (&mut to[*first..], self.channels));
+            thresholds.quantize::<S, PIXELS>(simd, from, to, sums.get_mut(index));
         }
     }
 }
@@ -138,7 +139,7 @@ mod tests {
             let scaled: Vec<Scaled> = sets.iter().enumerate().map(scale).collect();
             let mut mapped = values.clone();
             let mut errors = vec![QuantizationError::default(); channels];
-            let pixels = Pixels { values: &values, apart: channels };
+            let pixels = Pixels { values: &values, stride: channels };
             PixelPoints::new(&scaled).apply(pixels, &mut mapped, Some(&mut errors));
             for (channel, error) in errors.iter().enumerate() {
                 let mut expected = QuantizationError::default();

@@ -9,13 +9,13 @@ pub struct Pixels<'a> {
     /// From the first channel of the first pixel on.
     pub values: &'a [f32],
     /// From one pixel to the next.
-    pub apart: usize,
+    pub stride: usize,
 }
 
 impl<'a> Pixels<'a> {
     /// So many pixels, and those after them.
     pub fn split(self, pixels: usize) -> (Self, Self) {
-        let (these, others) = self.values.split_at((pixels * self.apart).min(self.values.len()));
+        let (these, others) = self.values.split_at((pixels * self.stride).min(self.values.len()));
         (Pixels { values: these, ..self }, Pixels { values: others, ..self })
     }
 
@@ -28,7 +28,7 @@ impl<'a> Pixels<'a> {
     /// when they are needed: reads a value of each cache line, since browsers have no instruction for it.
     #[inline(always)]
     pub fn fetch(self, pixels: usize, channels: usize) {
-        let (mut bits, lines) = (0, self.values.chunks(self.apart).take(pixels));
+        let (mut bits, lines) = (0, self.values.chunks(self.stride).take(pixels));
         lines
             .for_each(|pixel| pixel[..channels].iter().step_by(CACHE_LINE).for_each(|v| bits |= v.to_bits()));
         std::hint::black_box(bits);
@@ -36,6 +36,6 @@ impl<'a> Pixels<'a> {
 
     /// The first channels of each.
     pub fn iter(self, channels: usize) -> impl Iterator<Item = &'a [f32]> {
-        self.values.chunks(self.apart).map(move |pixel| &pixel[..channels])
+        self.values.chunks(self.stride).map(move |pixel| &pixel[..channels])
     }
 }

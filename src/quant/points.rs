@@ -12,7 +12,7 @@ use fearless_simd::{Level, Simd, dispatch, f32x8};
 const MAX_CELLS: usize = 2048;
 const MIN_CELLS: usize = 32;
 
-/// Most points for which climbing from one to the next is faster than looking up.
+/// Most points for which comparing with one threshold after another is faster than looking up.
 pub(super) const FEW: usize = 16;
 /// Values that are normalized side by side.
 pub(super) const LANES: usize = 8;
@@ -162,7 +162,7 @@ impl<'p> Scaled<'p> {
             let mut from = [0.0; STRIP * LANES];
             let from = &mut from[..to.len()];
             from.copy_from_slice(to);
-            let from = Pixels { values: from, apart: LANES };
+            let from = Pixels { values: from, stride: LANES };
             look_up([self; LANES], from, to, LANES);
         }
         rest.iter_mut().for_each(|value| *value = self.of(*value));
@@ -188,16 +188,16 @@ impl<'p> Scaled<'p> {
     }
 }
 
-/// The first values of each pixel, each with its own points; those of `to` are so many values apart. Gives the sums of noise
+/// The first values of each pixel, each with its own points; those of `to` are at this stride. Gives the sums of noise
 /// and signal of each channel.
 #[inline(never)] // Once in the program is enough.
 pub(super) fn look_up(
     lanes: [&Scaled; LANES],
     from: Pixels<'_>,
     to: &mut [f32],
-    apart: usize,
+    stride: usize,
 ) -> [[f32; LANES]; 2] {
-    dispatch!(Level::new(), simd => look_up_with(simd, lanes, from, to, apart))
+    dispatch!(Level::new(), simd => look_up_with(simd, lanes, from, to, stride))
 }
 
 #[inline(always)]
@@ -206,7 +206,7 @@ fn look_up_with<S: Simd>(
     lanes: [&Scaled; LANES],
     mut from: Pixels<'_>,
     to: &mut [f32],
-    apart: usize,
+    stride: usize,
 ) -> [[f32; LANES]; 2] {
     let vector = |of: fn(&Scaled) -> f32| f32x8::simd_from(simd, lanes.map(of));
     let (mean, range) = (vector(|lane| lane.input.mean), vector(|lane| lane.input.range));
@@ -214,7 +214,7 @@ fn look_up_with<S: Simd>(
     let (mut noise, mut signal) = (f32x8::splat(simd, 0.0), f32x8::splat(simd, 0.0));
     let near = lanes.iter().all(|lane| lane.farthest <= FARTHEST);
     let (mut ys, mut places) = ([[0.0f32; LANES]; STRIP], [[0i16; LANES]; STRIP]);
-    for to in to.chunks_mut(STRIP * apart) {
+    for to in to.chunks_mut(STRIP * stride) {
         let (strip, rest) = from.split(STRIP);
         from = rest;
         let mut count = 0;
@@ -233,7 +233,7 @@ fn look_up_with<S: Simd>(
                 _ => searched.for_each(|(ys, _)| ys[lane] = points.values[points.nearest(ys[lane])]),
             }
         }
-        for ((x, to), points) in strip.iter(LANES).zip(to.chunks_mut(apart)).zip(&ys) {
+        for ((x, to), points) in strip.iter(LANES).zip(to.chunks_mut(stride)).zip(&ys) {
             let (x, q) =
                 (f32x8::from_slice(simd, x), f32x8::from_slice(simd, points) * output_range + output_mean);
             q.store_slice(&mut to[..LANES]);

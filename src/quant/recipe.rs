@@ -2,9 +2,19 @@
 
 use super::ChannelBits;
 use super::bounded::{Damping, Refits};
-use super::compensate::Rounding;
 use super::kernels::WeightGrid;
+use crate::choice::choices;
 use serde::{Deserialize, Serialize};
+
+choices! {
+    /// How weights are rounded to their grid.
+    pub enum Rounding: Compensated {
+        /// Each to the nearest value (the paper).
+        Nearest = "nearest",
+        /// One after another, each making up for the errors before it.
+        Compensated = "compensated",
+    }
+}
 
 /// How a network is optimized.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -28,7 +28,7 @@ impl Summary {
     pub fn of(values: &[f32]) -> Self {
         let (whole, rest) = values.split_at(values.len() - values.len() % LANES);
         let mut lanes = ChannelSummaries::new(LANES);
-        lanes.add(Pixels { values: whole, apart: LANES });
+        lanes.add(Pixels { values: whole, stride: LANES });
         let rest = rest.iter().fold(Summary::EMPTY, |sum, value| sum.with(&Summary::of_one(*value)));
         lanes.finish().iter().fold(rest, Summary::with)
     }
@@ -110,10 +110,10 @@ impl ChannelSummaries {
             for channels in from.iter(count) {
                 let mut values = [0.0; LANES];
                 values[..count].copy_from_slice(channels);
-                lanes.add(simd, Pixels { values: &values, apart: LANES });
+                lanes.add(simd, Pixels { values: &values, stride: LANES });
             }
         }
-        self.count += pixels.values.len().div_ceil(pixels.apart);
+        self.count += pixels.values.len().div_ceil(pixels.stride);
     }
 
     /// By channel.
@@ -134,7 +134,7 @@ impl Lanes {
         let (mut low, mut high) = (i32x8::from_slice(simd, lowest), i32x8::from_slice(simd, highest));
         let mut first = f64x4::from_slice(simd, &sum[..LANES / 2]);
         let mut second = f64x4::from_slice(simd, &sum[LANES / 2..]);
-        for values in pixels.values.chunks(pixels.apart).filter_map(|pixel| pixel.first_chunk::<LANES>()) {
+        for values in pixels.values.chunks(pixels.stride).filter_map(|pixel| pixel.first_chunk::<LANES>()) {
             let values = f32x8::from_slice(simd, values);
             let bits = values.bitcast::<i32x8<S>>();
             let bits = bits ^ ((bits >> 31) & i32::MAX);
@@ -164,7 +164,7 @@ mod tests {
         for channels in [1, 3, 8, 20] {
             let rows = noise(14 * channels);
             let mut found = ChannelSummaries::new(channels);
-            rows.chunks(7 * channels).for_each(|row| found.add(Pixels { values: row, apart: channels }));
+            rows.chunks(7 * channels).for_each(|row| found.add(Pixels { values: row, stride: channels }));
             for (channel, found) in found.finish().iter().enumerate() {
                 let values: Vec<f32> = rows.iter().copied().skip(channel).step_by(channels).collect();
                 let of = Summary::of(&values);

@@ -82,7 +82,7 @@ impl Session {
             return Err(Error::Option("there is no such layer".into()));
         }
         let mut taking = Taking { layer, taken: None };
-        let (plan, input) = self.enter(picture)?;
+        let (plan, input) = self.network.enter(picture)?;
         plan.observe(&input, &mut taking, progress)?;
         taking.taken.ok_or_else(|| Error::Option("the run does not come upon this layer".into()))
     }

@@ -6,7 +6,7 @@ use crate::image_io::Picture;
 use crate::mixed_precision::{AverageBits, LayerErrors, LayerSize, Rescaling};
 use crate::network::{Layer, LayerQuantization, Plan, Planes, Prefix, Quantized};
 use crate::optimize;
-use crate::optimized::OptimizedLayer;
+use crate::optimize::OptimizedLayer;
 use crate::parallel::{self, Part, Progress};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Session {
     /// # Errors
     /// As [`Session::upscale`].
     pub fn reference(&self, picture: &Picture) -> Result<Reference> {
-        let (plan, input) = self.enter(picture)?;
+        let (plan, input) = self.network.enter(picture)?;
         let output = plan.run(&input, &self.network.full_precision(), &mut (), &())?.planes;
         Ok(Reference { input, output })
     }

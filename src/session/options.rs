@@ -62,7 +62,7 @@ pub struct Options {
     pub min_max_range: MinMaxRange,
     /// For [`Method::Dfsq`] and [`Method::MinMax`], which round each weight to the nearest value.
     pub weights: WeightGrid,
-    /// For [`Method::Dfsq`] and [`Method::DfsqOpt`]: bits of the means and ranges that points are de-normalized with.
+    /// For [`Method::Dfsq`] and [`Method::DfsqOpt`]: bits of the means and ranges that points are dequantized with.
     pub denormalization_bits: BitWidth,
 }
 

@@ -4,7 +4,7 @@ use super::costs::Terms;
 use super::{Method, MinMaxRange, Options, Session, WeightGrid};
 use crate::choice::Choice;
 use crate::network::{LayerQuantization, Quantized};
-use crate::optimized::OptimizedLayer;
+use crate::optimize::OptimizedLayer;
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{
     ActivationQuantizer, BitWidth, NonFiniteChannel, Normalizer, PointSettings, QuantizationError,

@@ -24,7 +24,7 @@ export class Pairs {
     let pair = this.#pairs.get(key);
     if (!pair) {
       const part = cut(picture, region);
-      pair = mode === "benchmark" ? /** @type {Promise<Pair>} */ (this.#engine.call("benchmarkPair", [part, scale])) : Promise.resolve({ low: part });
+      pair = mode === "benchmark" ? /** @type {Promise<Pair>} */ (this.#engine.call("benchmarkPair", [part, scale, undefined])) : Promise.resolve({ low: part });
       this.#pairs.set(key, pair);
       if (this.#pairs.size > MOST) this.#pairs.delete(this.#pairs.keys().next().value ?? "");
       pair.catch(() => this.#pairs.delete(key));

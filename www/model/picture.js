@@ -29,7 +29,7 @@ export async function patches(engine, files, scale, size, each) {
   const all = [];
   for (const file of files) {
     const picture = await engine.call("decodeImage", [file]);
-    const { low } = await engine.call("benchmarkPair", [picture, scale]);
+    const { low } = await engine.call("benchmarkPair", [picture, scale, undefined]);
     all.push(...tiles(low, size).slice(0, each).map((tile) => cut(low, tile)));
   }
   return all;

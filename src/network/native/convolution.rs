@@ -64,11 +64,11 @@ pub struct Convolution<'a> {
     /// The buffer that holds the input, and where.
     pub input: (&'a [f32], Place),
     /// Rows of the buffer before those that are there.
-    pub gone: usize,
+    pub first_row: usize,
     /// Before a shuffle.
     pub output: Shape,
     /// What outputs are raised to where they are below it.
-    pub least: f32,
+    pub lower: f32,
     /// Rows and columns of zeros that the upper left tap of the first output begins with.
     pub before: [usize; 2],
 }
@@ -93,9 +93,9 @@ pub fn full_convolution(conv: &Conv, kernels: &[f32], images: &[PaddedImage]) ->
             conv: &conv,
             kernels: &kernels,
             input: (&image.values[..], place),
-            gone: 0,
+            first_row: 0,
             output,
-            least: f32::NEG_INFINITY,
+            lower: f32::NEG_INFINITY,
             before: [up, left],
         };
         let mut result = PaddedImage::new(output.channels, output.size(), [1, 1]);
@@ -132,7 +132,7 @@ impl Scratch {
             let (values, others) = lines.split_at(run.len() * output.channels);
             lines = others;
             if output.has(run[0]) {
-                summaries.add(Pixels { values, apart: channels });
+                summaries.add(Pixels { values, stride: channels });
             }
         }
     }
@@ -170,7 +170,7 @@ impl Convolution<'_> {
                 (batches.start * count / width, last / width)
             }
         };
-        let row = |y: usize| self.gone + self.start([y, 0]) / self.input.1.row;
+        let row = |y: usize| self.first_row + self.start([y, 0]) / self.input.1.row;
         row(first)..row(last) + (self.conv.kernel()[0] - 1) * self.conv.window().dilations[0] + 1
     }
 
@@ -214,7 +214,7 @@ impl Convolution<'_> {
         let (place, [top, left]) = (&self.input.1, self.before);
         let [down, right] = self.conv.window().strides;
         place.origin + y * down * place.row + x * right * place.pixel
-            - (self.gone + top) * place.row
+            - (self.first_row + top) * place.row
             - left * place.pixel
     }
 
@@ -225,7 +225,7 @@ impl Convolution<'_> {
         let across = positions.len() / (winograd::TILE * winograd::TILE);
         let padded = self.kernels.panels[0].columns();
         let (input_stride, product_stride) =
-            (across * inputs + winograd::APART, across * padded + winograd::APART);
+            (across * inputs + winograd::PADDING, across * padded + winograd::PADDING);
         transformed.resize(winograd::POINTS * input_stride, 0.0);
         products.resize(winograd::POINTS * product_stride, 0.0);
         lines.resize(positions.len() * outputs, 0.0);
@@ -240,7 +240,7 @@ impl Convolution<'_> {
             let row = |at: usize| &rows[at * inputs..][..inputs];
             matrix::multiply(simd, across, |at, _| row(at), 1, panels, 0..inputs, products);
         }
-        let finish = winograd::Finish { bias: &self.kernels.bias, least: self.least };
+        let finish = winograd::Finish { bias: &self.kernels.bias, lower: self.lower };
         for (tile, lines) in lines.chunks_exact_mut(winograd::TILE * winograd::TILE * outputs).enumerate() {
             let products = &products[tile * padded..];
             winograd::transform_output(simd, products, product_stride, outputs, finish, lines);
@@ -273,7 +273,7 @@ impl Convolution<'_> {
                     line[group * outputs..].iter_mut().zip(&products[..outputs]).zip(bias)
                 {
                     let value = value + bias;
-                    *to = if value < self.least { self.least } else { value };
+                    *to = if value < self.lower { self.lower } else { value };
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The matrix product that convolutions and the moments of `dfsq-opt` come down to. Sums run in one order without fused
+//! The matrix product that convolutions and the Gram matrices of `dfsq-opt` come down to. Sums run in one order without fused
 //! multiply-add, so that the result is the same, bit for bit, whatever the vectors' width.
 
 use fearless_simd::prelude::*;

@@ -42,9 +42,9 @@ impl<'a> QuantizedInput<'a> {
     pub fn make(&mut self, rows: Range<usize>, source: &[f32], window: &mut Vec<f32>) {
         let length = self.frame.row_values();
         if (rows.end - self.rows.start) * length > window.len() {
-            let gone = rows.start.min(self.rows.end) - self.rows.start;
-            window.copy_within(gone * length..self.rows.len() * length, 0);
-            self.rows.start += gone;
+            let passed = rows.start.min(self.rows.end) - self.rows.start;
+            window.copy_within(passed * length..self.rows.len() * length, 0);
+            self.rows.start += passed;
             // Twice the room, so that rows move seldom.
             window.resize(window.len().max(2 * (rows.end - self.rows.start) * length), 0.0);
         }
@@ -58,7 +58,7 @@ impl<'a> QuantizedInput<'a> {
         parallel::for_each_mut(&mut lines, |at, (line, errors)| {
             let Some((y, pixels)) = self.frame.split_row(first + at, line) else { return };
             let channels = self.place.shape.channels;
-            let from = Pixels { values: self.place.row_of(source, y), apart: self.place.pixel };
+            let from = Pixels { values: self.place.row_of(source, y), stride: self.place.pixel };
             self.mapping.apply(from, pixels, channels, (!errors.is_empty()).then_some(&mut errors[..]));
         });
         for (_, of_row) in &lines {

@@ -41,7 +41,7 @@ pub struct Run {
     pub slots: Vec<Vec<f32>>,
     /// The changed input of the present convolution.
     copy: Vec<f32>,
-    /// By value, of its channels, once a quantizer asked.
+    /// By value, of its channels, once a quantizer needed them.
     summaries: Vec<Option<Vec<Summary>>>,
 }
 
@@ -85,7 +85,7 @@ impl Run {
                     let blocks = parallel::map(&rows.chunks(BLOCK).collect::<Vec<_>>(), |rows| {
                         let mut summaries = ChannelSummaries::new(place.shape.channels);
                         for y in *rows {
-                            let pixels = Pixels { values: place.row_of(buffer, *y), apart: place.pixel };
+                            let pixels = Pixels { values: place.row_of(buffer, *y), stride: place.pixel };
                             pixels.fetch(usize::MAX, place.shape.channels);
                             summaries.add(pixels);
                         }
@@ -120,7 +120,7 @@ impl Run {
     ) -> Result<(), NonFiniteChannel> {
         let (level, step) = (Level::new(), &graph.steps[at]);
         let (input, place) = (step.inputs[0], plan.places[step.inputs[0]]);
-        let (least, posts) = match step.posts.split_first() {
+        let (lower, posts) = match step.posts.split_first() {
             Some((Post::Relu, posts)) => (0.0, posts),
             _ => (f32::NEG_INFINITY, &step.posts[..]),
         };
@@ -136,18 +136,18 @@ impl Run {
             .map(|(mapping, (frame, _))| QuantizedInput::new(mapping.of_pixels(), frame, place, errors));
         let target = plan.places[step.output];
         let mut summaries = work.needs_summary.then(|| ChannelSummaries::new(target.shape.channels));
-        let mut gone = 0;
-        let batches = self.convolution(place, work, least, gone).batches();
+        let mut first_row = 0;
+        let batches = self.convolution(place, work, lower, first_row).batches();
         for first in (0..batches).step_by(scratches.len()) {
             let count = scratches.len().min(batches - first);
             if let Some(quantized) = &mut quantized {
-                let rows = self.convolution(place, work, least, gone).rows_read(first..first + count);
+                let rows = self.convolution(place, work, lower, first_row).rows_read(first..first + count);
                 quantized.make(rows, &self.slots[place.slot], &mut self.copy);
-                gone = quantized.first_row();
+                first_row = quantized.first_row();
             }
             let run = &*self;
             parallel::for_each_mut(&mut scratches[..count], |index, scratch| {
-                run.convolution(place, work, least, gone).compute(level, first + index, scratch);
+                run.convolution(place, work, lower, first_row).compute(level, first + index, scratch);
                 if !posts.is_empty() {
                     let value = (step.output, posts);
                     dispatch!(level, simd => run.finish_batch(simd, plan, value, work, scratch));
@@ -167,7 +167,13 @@ impl Run {
         Ok(())
     }
 
-    fn convolution<'a>(&'a self, place: Place, work: &'a Work, least: f32, gone: usize) -> Convolution<'a> {
+    fn convolution<'a>(
+        &'a self,
+        place: Place,
+        work: &'a Work,
+        lower: f32,
+        first_row: usize,
+    ) -> Convolution<'a> {
         let input = match work.copy {
             Some(place) => (&self.copy[..], place),
             None => (&self.slots[place.slot][..], place),
@@ -177,9 +183,9 @@ impl Run {
             conv: work.conv,
             kernels: work.kernels,
             input,
-            gone,
+            first_row,
             output: work.output,
-            least,
+            lower,
             before: [top, left],
         }
     }
@@ -251,8 +257,8 @@ impl Run {
                 Post::Relu => line.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
                 Post::Leaky(list) => each(line, list, |v, slope| *v = if *v < 0.0 { *v * slope } else { *v }),
                 Post::Clip(low, high) => line.iter_mut().for_each(|v| {
-                    let least = if *v < *low { *low } else { *v };
-                    *v = if least > *high { *high } else { least };
+                    let lower = if *v < *low { *low } else { *v };
+                    *v = if lower > *high { *high } else { lower };
                 }),
                 Post::Add(list) => each(line, list, |v, other| *v += other),
                 Post::Multiply(list) => each(line, list, |v, other| *v *= other),

@@ -13,7 +13,7 @@ pub const POINTS: usize = SIDE * SIDE;
 
 /// Values to leave between those of one point and those of the next: a cache line, without which all points of a tile may fall
 /// into the same few places of the cache.
-pub const APART: usize = 16;
+pub const PADDING: usize = 16;
 
 /// Lanes of the narrowest vectors.
 const LANES: usize = 4;
@@ -41,7 +41,7 @@ pub struct Finish<'a> {
     /// What is added, by channel.
     pub bias: &'a [f32],
     /// What they are then raised to where they are below it: 0 for a ReLU, minus infinity for nothing.
-    pub least: f32,
+    pub lower: f32,
 }
 
 impl Finish<'_> {
@@ -54,7 +54,7 @@ impl Finish<'_> {
     /// Of a vector of the first channels. NaN stays.
     #[inline(always)]
     fn of<S: Simd, V: SimdFloat<S, Element = f32>>(&self, simd: S, values: V) -> V {
-        V::splat(simd, self.least).max(values + V::from_slice(simd, &self.bias[..V::LEN]))
+        V::splat(simd, self.lower).max(values + V::from_slice(simd, &self.bias[..V::LEN]))
     }
 }
 

@@ -65,7 +65,7 @@ impl Correlation {
             .collect();
         for tiles in tiles.chunks(TILES) {
             let lengths = [left.pixel, right.pixel].map(|pixel| tiles.len() * pixel);
-            let strides = lengths.map(|length| length + winograd::APART);
+            let strides = lengths.map(|length| length + winograd::PADDING);
             let mut transformed = strides.map(|stride| vec![0.0; winograd::POINTS * stride]);
             dispatch!(Level::new(), simd => {
                 transform(simd, tiles, self.first, [left, right], &mut transformed, strides)

@@ -1,7 +1,7 @@
 //! Compensated rounding: the errors of weights that are rounded are made up for by those that are still to be.
 //!
 //! A layer of the quantized network gets inputs `u'` where the full-precision network has `u`, and should give the same
-//! output `y = W u`. Over all positions ([`moments`](super::moments)), with covariances `H = cov(u', u')` and `G = cov(y, u')`:
+//! output `y = W u`. Over all positions ([`grams`](super::gram)), with covariances `H = cov(u', u')` and `G = cov(y, u')`:
 //!
 //! 1. Refit: `W* = (G + l W) (H + l I)^-1`, the least-squares weights for `u'`, with `l` a share of H's mean diagonal.
 //! 2. Grid: each kernel (row) of `W*` gets mean, range and exactly chosen points, or a uniform grid.
@@ -10,10 +10,9 @@
 //!    makes up for the errors so far as well as it can. This is the recurrence of OBQ and GPTQ, without an inverse.
 //! 4. Bias: `mean(y) - W' mean(u')` is added to it.
 
-use super::kernels::{CodedKernels, KernelGrid, WeightGrid};
-use super::moments::Moments;
-use super::{BitWidth, WordSets};
-use crate::choice::choices;
+use super::gram::GramMatrices;
+use crate::quant::kernels::{CodedKernels, KernelGrid, WeightGrid};
+use crate::quant::{BitWidth, WordSets};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
@@ -45,16 +44,6 @@ pub struct Compensated {
     pub bias_change: Vec<f32>,
 }
 
-choices! {
-    /// How weights are rounded to their grid.
-    pub enum Rounding: Compensated {
-        /// Each to the nearest value (the paper).
-        Nearest = "nearest",
-        /// One after another, each making up for the errors before it.
-        Compensated = "compensated",
-    }
-}
-
 /// What rounding goes by, to whatever grid: the kernels that bring out a layer's outputs best, and by how much weights make up
 /// for the error of another.
 pub struct Problem {
@@ -76,13 +65,13 @@ impl Problem {
     /// Of the weights that a layer has, shape `[kernels, inputs]` with at most [`MAX_INPUTS`]. `damping` is added to the
     /// diagonal of the covariances, as a share of its mean.
     ///
-    /// `None` where the moments are not finite, or the inputs are too many.
-    pub fn new(weights: ArrayView2<'_, f32>, moments: &Moments, damping: f32) -> Option<Self> {
+    /// `None` where the grams are not finite, or the inputs are too many.
+    pub fn new(weights: ArrayView2<'_, f32>, grams: &GramMatrices, damping: f32) -> Option<Self> {
         if weights.ncols() > MAX_INPUTS {
             return None;
         }
-        let (mut h, g) = moments.covariances();
-        let (input_mean, output_mean) = moments.means();
+        let (mut h, g) = grams.covariances();
+        let (input_mean, output_mean) = grams.means();
         let damping = damping * h.diag().mean().unwrap_or(0.0) + f32::MIN_POSITIVE;
         h.diag_mut().mapv_inplace(|v| v + damping);
         let mut order: Vec<usize> = (0..h.nrows()).collect();
@@ -269,14 +258,14 @@ mod tests {
     }
 
     /// Of a convolution of 1 x 1, whose positions are the pixels.
-    fn moments(inputs: &Array2<f32>, outputs: &Array2<f32>) -> Moments {
+    fn grams(inputs: &Array2<f32>, outputs: &Array2<f32>) -> GramMatrices {
         let image = |values: &Array2<f32>| {
             let planes: Vec<f32> = values.t().iter().copied().collect();
             PaddedImage::of(&planes, values.ncols(), [1, values.nrows()], [1, 1])
         };
-        let mut moments = Moments::new([1, 1], inputs.ncols(), outputs.ncols());
-        moments.add(&image(inputs), &image(outputs));
-        moments
+        let mut grams = GramMatrices::new([1, 1], inputs.ncols(), outputs.ncols());
+        grams.add(&image(inputs), &image(outputs));
+        grams
     }
 
     fn squares(a: &Array2<f32>) -> f64 {
@@ -315,7 +304,7 @@ mod tests {
             let rounded = Array2::from_shape_vec((o, n), kernels.weights()).unwrap();
             squares(&(noisy.dot(&rounded.t()) + Array1::from(change.to_vec()) - &wanted))
         };
-        let problem = Problem::new(weights.view(), &moments(&noisy, &wanted), 0.01).unwrap();
+        let problem = Problem::new(weights.view(), &grams(&noisy, &wanted), 0.01).unwrap();
         for (bits, grid) in [(2, WeightGrid::Subset), (4, WeightGrid::Subset), (3, WeightGrid::Uniform)] {
             let bits = BitWidth::new(bits).unwrap();
             let nearest =

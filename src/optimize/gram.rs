@@ -1,7 +1,7 @@
-//! Second moments of what a convolution sees and what it should give, over all positions of some images.
+//! Gram matrices of what a convolution sees, and of that with what it should give, over all positions of some images.
 //!
 //! The patches of a convolution overlap, so the product of two inputs at offsets a and b depends on `b - a` alone: all
-//! second moments of a patch follow from the correlations of the channels at few offsets, as many as the places of two
+//! products of a patch follow from the correlations of the channels at few offsets, as many as the places of two
 //! kernels, where multiplying patches would take 81 for a 3 x 3 kernel. That this holds at the borders too, positions are
 //! all those at which the kernel touches the image, not only those on it, with zeros around the image.
 
@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2};
 
 /// Sums over all positions of the images seen.
 #[derive(Debug, Clone)]
-pub struct Moments {
+pub struct GramMatrices {
     /// Height and width of the kernel.
     kernel: [usize; 2],
     /// Products of channels with channels, of those to the right and below, and of those to the left and below; the latter is
@@ -32,12 +32,12 @@ fn add_pixels(sum: &mut Array1<f64>, image: &PaddedImage) {
     }
 }
 
-impl Moments {
+impl GramMatrices {
     /// Nothing seen yet, of a convolution with a kernel of this height and width, both odd.
     pub fn new(kernel: [usize; 2], inputs: usize, outputs: usize) -> Self {
         let [up, left] = kernel.map(|side| 1 - side as isize);
         let correlation = |channels, first| Correlation::new(channels, first, kernel);
-        Moments {
+        GramMatrices {
             kernel,
             right: correlation([inputs; 2], [0, 0]),
             left: (left < 0).then(|| correlation([inputs; 2], [0, left])),
@@ -131,13 +131,13 @@ mod tests {
         for (kernel, size) in cases {
             let (channels, outputs) = (5, 3);
             let positions = [0, 1].map(|axis| size[axis] + kernel[axis] - 1);
-            let mut moments = Moments::new(kernel, channels, outputs);
+            let mut grams = GramMatrices::new(kernel, channels, outputs);
             let mut all: [Vec<Array2<f64>>; 2] = Default::default();
             for _ in 0..3 {
                 let mut noise = |count: usize| (0..count).map(|_| rng.f32() - 0.3).collect::<Vec<_>>();
                 let values = noise(channels * size[0] * size[1]);
                 let wanted = noise(outputs * positions[0] * positions[1]);
-                moments.add(
+                grams.add(
                     &PaddedImage::of(&values, channels, size, kernel),
                     &PaddedImage::of(&wanted, outputs, positions, [1, 1]),
                 );
@@ -152,13 +152,13 @@ mod tests {
             });
             let centred = |a: &Array2<f64>| a - &a.mean_axis(Axis(0)).unwrap();
             let count = x.nrows() as f64;
-            let (h, g) = moments.covariances();
+            let (h, g) = grams.covariances();
             let near = |a: &Array2<f32>, b: Array2<f64>| {
                 a.iter().zip(&b).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6)
             };
             assert!(near(&h, centred(&x).t().dot(&centred(&x)) / count), "{kernel:?} {size:?}");
             assert!(near(&g, centred(&y).t().dot(&centred(&x)) / count), "{kernel:?} {size:?}");
-            let (inputs, outputs) = moments.means();
+            let (inputs, outputs) = grams.means();
             assert!((inputs - x.mean_axis(Axis(0)).unwrap()).iter().all(|d| d.abs() < 1e-9));
             assert!((outputs - y.mean_axis(Axis(0)).unwrap()).iter().all(|d| d.abs() < 1e-9));
         }

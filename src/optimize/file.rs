@@ -5,7 +5,7 @@
 //! u8 `[kernels, weights of one]`; `v.L.scales`, f32 `[kernels, 2]`, mean and range; and `v.L.bias-change`, f32 `[kernels]`
 //! or empty.
 
-use crate::calibration::check_ranges;
+use crate::calibrate::check_ranges;
 use crate::network::{Layer, Network};
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{BitWidth, ChannelBits, PointSets, PointSettings, Recipe};

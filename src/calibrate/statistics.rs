@@ -3,7 +3,7 @@
 //! Sums do not depend on order, so several threads may add to the same statistics. Their memory does not grow with the
 //! number of images; where it would be too much for all layers of a network at once, [`groups`] divides them.
 
-use crate::calibration::LayerCalibration;
+use crate::calibrate::LayerCalibration;
 use crate::network::{Layer, Observer, Tap};
 use crate::quant::histogram::TooManyValues;
 use crate::quant::{BitWidth, Histogram, Normalizer, PointSets, PointSettings, Summary};
