@@ -6,7 +6,7 @@
 //! # The way of an image
 //!
 //! A file is decoded by [`image_io`] into an 8-bit picture and from there into planes of numbers. [`network`] runs
-//! them; in front of every convolution a run puts its quantizers ([`quant`]) and whoever watches sees what passes: [`statistics`] to choose quantization points by, [`analysis`] to
+//! them; in front of every convolution a run puts its quantizers ([`quant`]) and whoever watches sees what passes: [`calibrate`] to choose quantization points by, [`analysis`] to
 //! summarize distributions, which [`figures`] draws, [`optimize`] to fit weights. Coming out, the planes are a picture
 //! again, which [`metrics`] scores. [`session`] joins these for the two faces: the browser's (`web`) and the command line;
 //! what the network would cost in storage and arithmetic is counted there too, and [`mixed_precision`] spreads bits over
@@ -31,13 +31,13 @@
 //! **Subset weights** ([`quant::kernels`]). Each kernel is normalized with its own mean and range and gets points of its
 //! own, chosen in the same way, instead of a uniform grid.
 //!
-//! **Compensated rounding** ([`quant::compensate`], [`optimize`]). Layer by layer, with `u` the input that the layer has
+//! **Compensated rounding** ([`optimize::compensate`], [`optimize`]). Layer by layer, with `u` the input that the layer has
 //! in the full-precision network and `u'` the one that the network quantized so far gives it:
 //! `W* = (cov(W u, u') + l W) (cov(u', u') + l I)^-1` are the weights that come nearest to the full-precision output from
 //! the input as it is now; they are rounded one input after another, each with the errors so far made up for; mean and
 //! range of each kernel are then fitted to its codes, twice, and the mean of what remains goes into the bias. Activation
 //! points are chosen on `u'`. The covariances are those of all positions of 32 crops: patches overlap, so they follow from
-//! the correlations of channels at 25 offsets ([`quant::gram`]).
+//! the correlations of channels at 25 offsets ([`optimize::gram`]).
 //!
 //! # Variations
 //!

@@ -1,6 +1,6 @@
 //! Super-resolution networks: read, understood, and run.
 //!
-//! A network is read once ([`graph`]). For every image size it is laid out once in a [`Plan`]; weights and activation
+//! A network is read once. For every image size it is laid out once in a [`Plan`]; weights and activation
 //! quantizers are handed to each run, so changing them costs nothing there. The native engine runs it; where that lacks an
 //! operator, `tract` does, in programs that were built with it.
 

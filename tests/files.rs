@@ -119,3 +119,53 @@ fn every_byte_may_be_damaged() {
         }
     }
 }
+
+/// The file within the compression, and back.
+fn unpacked(file: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut plain).unwrap();
+    plain
+}
+
+fn packed(plain: &[u8]) -> Vec<u8> {
+    let mut file = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut file, plain).unwrap();
+    file.finish().unwrap()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn damage_behind_the_compression_reaches_the_layers_and_what_is_taken_runs() {
+    let mut session = session();
+    let files = [
+        session.calibration().unwrap().save().unwrap(),
+        session.optimized().save(session.network()).unwrap(),
+    ];
+    let mut rng = fastrand::Rng::with_seed(6);
+    let (mut taken, mut named) = (0, 0);
+    for (at, file) in files.into_iter().enumerate() {
+        let plain = unpacked(&file);
+        let arrays = 8 + u64::from_le_bytes(*plain.first_chunk().unwrap()) as usize;
+        for round in 0..400 {
+            let mut damaged = plain.clone();
+            // Names and shapes, or the arrays behind them.
+            let range = if round % 2 == 0 { 8..arrays } else { arrays..plain.len() };
+            for _ in 0..rng.usize(1..4) {
+                damaged[rng.usize(range.clone())] = rng.u8(..);
+            }
+            let file = packed(&damaged);
+            let loaded =
+                if at == 0 { session.load_calibration(&file) } else { session.load_optimized(&file) };
+            match loaded {
+                Ok(()) => {
+                    taken += 1;
+                    let method = [Method::Dfsq, Method::DfsqOpt][at];
+                    let Ok(prepared) = session.prepare(&Options::new(method, 4).unwrap()) else { continue };
+                    let run = session.upscale(&gradient(16, 16, 110), &prepared, &mut (), &());
+                    assert!(run.is_ok() || matches!(run, Err(Error::NonFinite { .. } | Error::Network(_))));
+                }
+                Err(error) => named += usize::from(error.to_string().contains("block.conv")),
+            }
+        }
+    }
+    assert!(taken > 100 && named > 20, "{taken} taken, {named} refused for what they say of a layer");
+}

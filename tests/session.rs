@@ -217,7 +217,7 @@ fn what_was_gathered_outlives_a_selection_that_fails() {
 #[wasm_bindgen_test(unsupported = test)]
 fn the_analysis_is_of_what_the_layers_saw() {
     let session = calibrated();
-    let (upscaled, analysis) = session.analyze(&picture(), PointSettings::default(), &mut ()).unwrap();
+    let (upscaled, analysis) = session.analyze(&picture(), PointSettings::default(), &()).unwrap();
     assert_eq!(upscaled.picture, upscale(&session, options(Method::Fp32, 32)));
     let channels: Vec<usize> = analysis.layers.iter().map(Vec::len).collect();
     assert_eq!(channels, [0, 3, 3, 0, 0, 0]);
@@ -379,7 +379,7 @@ fn the_error_of_a_layer_alone_falls_with_its_bits() {
 #[wasm_bindgen_test(unsupported = test)]
 fn a_study_compares_selections_of_one_channel() {
     let session = calibrated();
-    let input = session.layer_input(&picture(), 1, &mut ()).unwrap();
+    let input = session.layer_input(&picture(), 1, &()).unwrap();
     let study = |settings, channel, bits| {
         let bits = BitWidth::new(bits).unwrap();
         let time = std::cell::Cell::new(0.0);
@@ -433,7 +433,7 @@ fn a_channel_looked_at_closely_is_what_a_run_does_there() {
         points,
     };
     // The first quantized layer gets the same input whether the others are quantized or not.
-    let input = session.layer_input(&picture(), 1, &mut ()).unwrap();
+    let input = session.layer_input(&picture(), 1, &()).unwrap();
     for (channel, error) in errors[1].iter().enumerate() {
         let request = |points| asked(channel, points);
         let view = session.channel(&input, &request(None)).unwrap();

@@ -84,8 +84,7 @@ pub fn find(
     (convention.input, convention.output) = (input, output);
     let next = found.iter().filter(|other| *other != chosen).map(|(psnr, _)| *psnr);
     let next = next.fold(f64::NEG_INFINITY, f64::max);
-    // NaN is no likeness.
-    if !(psnr > grey + LIKENESS) {
+    if psnr <= grey + LIKENESS {
         convention.doubt =
             Some("its output does not look like its input: state input_range and output_range".to_owned());
     }

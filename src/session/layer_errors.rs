@@ -101,7 +101,7 @@ impl Session {
     /// this way; with activations alone its weights have the widest width, since they are fitted to what activations become.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], and as [`Session::prepare`] and [`Session::optimize`].
+    /// [`Error::Cancelled`](crate::Error::Cancelled), and as [`Session::prepare`] and [`Session::optimize`].
     pub fn layer_errors(
         &self,
         pictures: &[Picture],

@@ -67,6 +67,9 @@ impl Raw {
     }
 }
 
+/// A shape, and values of it.
+type Shaped<T> = (Vec<usize>, Vec<T>);
+
 /// A node that may read constants alone.
 struct Folding<'f> {
     node: &'f Node,
@@ -106,7 +109,7 @@ impl Folding<'_> {
     }
 
     #[inline(never)]
-    fn floats(&self, at: usize) -> Result<Option<(Vec<usize>, Vec<f32>)>, String> {
+    fn floats(&self, at: usize) -> Result<Option<Shaped<f32>>, String> {
         let Some(raw) = self.raw(at)? else { return Ok(None) };
         Ok((raw.kind == Tensor::FLOAT).then(|| {
             let values = raw.bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
@@ -115,7 +118,7 @@ impl Folding<'_> {
     }
 
     #[inline(never)]
-    fn numbers(&self, at: usize) -> Result<Option<(Vec<usize>, Vec<f64>)>, String> {
+    fn numbers(&self, at: usize) -> Result<Option<Shaped<f64>>, String> {
         Ok(self
             .raw(at)?
             .and_then(|raw| Some((numbers(&raw)?, raw.dims)))
@@ -138,18 +141,17 @@ impl Folding<'_> {
             let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             Raw { dims, kind: Tensor::INT64, bytes }
         };
-        for attribute in &self.node.attribute {
-            return Ok(match (attribute.name.as_str(), &attribute.t) {
-                ("value", Some(tensor)) => raw(tensor)?
-                    .ok_or_else(|| format!("it holds numbers of the type {}", tensor.data_type))?,
-                ("value_float", _) => Raw::of_floats(vec![], vec![attribute.f]),
-                ("value_floats", _) => Raw::of_floats(vec![attribute.floats.len()], attribute.floats.clone()),
-                ("value_int", _) => of_whole(vec![], &[attribute.i]),
-                ("value_ints", _) => of_whole(vec![attribute.ints.len()], &attribute.ints),
-                _ => break,
-            });
-        }
-        Err("it holds no numbers".into())
+        let Some(attribute) = self.node.attribute.first() else { return Err("it holds no numbers".into()) };
+        Ok(match (attribute.name.as_str(), &attribute.t) {
+            ("value", Some(tensor)) => {
+                raw(tensor)?.ok_or_else(|| format!("it holds numbers of the type {}", tensor.data_type))?
+            }
+            ("value_float", _) => Raw::of_floats(vec![], vec![attribute.f]),
+            ("value_floats", _) => Raw::of_floats(vec![attribute.floats.len()], attribute.floats.clone()),
+            ("value_int", _) => of_whole(vec![], &[attribute.i]),
+            ("value_ints", _) => of_whole(vec![attribute.ints.len()], &attribute.ints),
+            _ => return Err("it holds no numbers".into()),
+        })
     }
 
     fn cast(&self) -> Result<Option<Raw>, String> {

@@ -6,7 +6,7 @@
 mod common;
 
 use arbitrary::{Result, Unstructured};
-use dfsq::network::{Engine, Properties};
+use dfsq::network::{Engine, LoadOptions};
 use dfsq::session::{Options, Session};
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
@@ -240,7 +240,9 @@ fuzz_target!(|data: &[u8]| {
             let words = error.to_string();
             assert!(!words.contains("broke down") && !words.is_empty(), "{words}");
         };
-        let session = match Session::load_with(&bytes, &LoadOptions { engine, ..LoadOptions::default() }) {
+        // Ranges are stated, so that whatever is accepted runs.
+        let stated = [("input_range".to_owned(), "0..1".to_owned())].into();
+        let session = match Session::load_with(&bytes, &LoadOptions { engine, stated, ..LoadOptions::default() }) {
             Ok(session) => session,
             Err(error) => {
                 refused(&error);
