@@ -2,6 +2,7 @@
 
 /// Everything that can go wrong, worded for the person at the page or the terminal.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The bytes are not a PNG, JPEG or WebP image, or the file is damaged.
     #[error("cannot read this image: {0}. PNG, JPEG and WebP files are understood")]
@@ -74,25 +75,90 @@ pub enum Error {
 /// Result with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-impl Error {
-    /// A stable word for programs to switch on.
-    pub fn kind(&self) -> &'static str {
+/// What kind of error it is, for programs to switch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// [`Error::Image`].
+    Image,
+    /// [`Error::ImageTooLarge`].
+    ImageTooLarge,
+    /// [`Error::ImageTooSmall`].
+    ImageTooSmall,
+    /// [`Error::SizeMismatch`].
+    SizeMismatch,
+    /// [`Error::Network`].
+    Network,
+    /// [`Error::Lacking`].
+    Lacking,
+    /// [`Error::Memory`].
+    Memory,
+    /// [`Error::NonFinite`].
+    NonFinite,
+    /// [`Error::Option`].
+    Option,
+    /// [`Error::Calibration`].
+    Calibration,
+    /// [`Error::Optimized`].
+    Optimized,
+    /// [`Error::NotCalibrated`].
+    NotCalibrated,
+    /// [`Error::NotOptimized`].
+    NotOptimized,
+    /// [`Error::Figure`].
+    Figure,
+    /// [`Error::Cancelled`].
+    Cancelled,
+}
+
+impl ErrorKind {
+    /// A stable word, which is the `name` of errors in JavaScript.
+    pub fn id(self) -> &'static str {
         match self {
-            Error::Image(_) => "image",
-            Error::ImageTooLarge { .. } => "image-too-large",
-            Error::ImageTooSmall(_) => "image-too-small",
-            Error::SizeMismatch(_) => "size-mismatch",
-            Error::Network(_) => "network",
-            Error::Lacking(_) => "lacking",
-            Error::Memory { .. } => "memory",
-            Error::NonFinite { .. } => "non-finite",
-            Error::Option(_) => "option",
-            Error::Calibration(_) => "calibration",
-            Error::Optimized(_) => "optimized",
-            Error::NotCalibrated(_) => "not-calibrated",
-            Error::NotOptimized(_) => "not-optimized",
-            Error::Figure(_) => "figure",
-            Error::Cancelled => "cancelled",
+            ErrorKind::Image => "image",
+            ErrorKind::ImageTooLarge => "image-too-large",
+            ErrorKind::ImageTooSmall => "image-too-small",
+            ErrorKind::SizeMismatch => "size-mismatch",
+            ErrorKind::Network => "network",
+            ErrorKind::Lacking => "lacking",
+            ErrorKind::Memory => "memory",
+            ErrorKind::NonFinite => "non-finite",
+            ErrorKind::Option => "option",
+            ErrorKind::Calibration => "calibration",
+            ErrorKind::Optimized => "optimized",
+            ErrorKind::NotCalibrated => "not-calibrated",
+            ErrorKind::NotOptimized => "not-optimized",
+            ErrorKind::Figure => "figure",
+            ErrorKind::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl std::fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl Error {
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Image(_) => ErrorKind::Image,
+            Error::ImageTooLarge { .. } => ErrorKind::ImageTooLarge,
+            Error::ImageTooSmall(_) => ErrorKind::ImageTooSmall,
+            Error::SizeMismatch(_) => ErrorKind::SizeMismatch,
+            Error::Network(_) => ErrorKind::Network,
+            Error::Lacking(_) => ErrorKind::Lacking,
+            Error::Memory { .. } => ErrorKind::Memory,
+            Error::NonFinite { .. } => ErrorKind::NonFinite,
+            Error::Option(_) => ErrorKind::Option,
+            Error::Calibration(_) => ErrorKind::Calibration,
+            Error::Optimized(_) => ErrorKind::Optimized,
+            Error::NotCalibrated(_) => ErrorKind::NotCalibrated,
+            Error::NotOptimized(_) => ErrorKind::NotOptimized,
+            Error::Figure(_) => ErrorKind::Figure,
+            Error::Cancelled => ErrorKind::Cancelled,
         }
     }
 }

@@ -93,7 +93,7 @@ pub mod tensor_file;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 
 /// This program and its version, as files that it writes name it.
 pub const PROGRAM: &str = concat!("dfsq ", env!("CARGO_PKG_VERSION"));

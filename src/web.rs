@@ -2,7 +2,7 @@
 //! functions. What is computed is computed in [`session`]; here is only what crosses the boundary.
 //!
 //! Pictures cross as `{width, height, rgba}`, reports and options as plain objects, progress as calls of a function.
-//! Errors are `Error` objects whose `name` is [`Error::kind`].
+//! Errors are `Error` objects whose `name` is the id of [`Error::kind`].
 
 mod convert;
 pub mod types;

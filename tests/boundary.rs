@@ -58,7 +58,7 @@ fn silent<J: JsCast>() -> J {
 }
 
 fn calibrated() -> Session {
-    let mut session = Session::new(&stated_edsr(), none(), None).unwrap();
+    let mut session = Session::new(&stated_edsr(), none(), None, none()).unwrap();
     session.calibrate(list(&[picture(12, 10)]), json("{}"), json("[4, 2]"), silent()).unwrap();
     session
 }
@@ -76,7 +76,7 @@ fn pictures_go_out_and_come_back() {
 
 #[wasm_bindgen_test]
 fn a_benchmark_is_made_and_scored() {
-    let pair: JsValue = benchmark_pair(&picture(41, 40), 2).unwrap().into();
+    let pair: JsValue = benchmark_pair(&picture(41, 40), 2, &none()).unwrap().into();
     let (reference, low) = (get(&pair, "reference"), get(&pair, "low"));
     assert_eq!((number(&reference, "width"), number(&low, "width")), (40.0, 20.0));
     let (reference, low) = (reference.unchecked_into(), low.unchecked_into());
@@ -180,7 +180,7 @@ fn a_network_is_optimized_measured_and_studied() {
     let made: JsValue =
         session.optimize(pictures(), options(), exact(), json("{}"), silent()).unwrap().into();
     run(&mut session).unwrap();
-    let mut another = Session::new(&stated_edsr(), none(), None).unwrap();
+    let mut another = Session::new(&stated_edsr(), none(), None, none()).unwrap();
     another.load_optimized(&bytes(&made, "file")).unwrap();
     run(&mut another).unwrap();
 
@@ -237,7 +237,11 @@ fn a_held_input_is_looked_at_closely() {
 
 #[wasm_bindgen_test]
 fn a_network_that_is_none_is_an_error_with_a_kind() {
-    assert_eq!(kind(Session::new(b"text", none(), None).err().unwrap()), "network");
+    let stated = js_sys::Object::new();
+    js_sys::Reflect::set(&stated, &"input_range".into(), &"1..0".into()).unwrap();
+    let refused = Session::new(&stated_edsr(), none(), None, JsValue::from(stated).unchecked_into());
+    assert_eq!(kind(refused.err().unwrap()), "network", "what is stated counts");
+    assert_eq!(kind(Session::new(b"text", none(), None, none()).err().unwrap()), "network");
     assert_eq!(kind(calibrated().load_calibration(b"text").err().unwrap()), "calibration");
     assert_eq!(kind(calibrated().load_optimized(b"text").err().unwrap()), "optimized");
 }

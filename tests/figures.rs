@@ -118,6 +118,10 @@ fn a_heat_map_shows_the_worst_of_channels_that_share_a_cell() {
     let decibels = vec![column(8), vec![], column(3), vec![f64::INFINITY; 4], column(640)];
     let request = HeatMapRequest { style: Style::default(), decibels, scale: [10.0, 50.0], selected: [0, 5] };
     check("heat-map", figures::heat_map(&request));
+    for scale in [[50.0, 10.0], [10.0, 10.0], [f64::NAN, 10.0], [10.0, f64::INFINITY]] {
+        let refused = figures::heat_map(&HeatMapRequest { scale, ..request.clone() });
+        assert!(matches!(refused, Err(dfsq::Error::Option(_))), "{scale:?}");
+    }
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use super::axes::Plot;
 use super::{Style, fail, key, short, svg, whole};
-use crate::Result;
+use crate::{Error, Result};
 use plotters::prelude::*;
 use plotters::style::colors::colormaps::ViridisRGB;
 use serde::Deserialize;
+use std::cmp::Ordering;
 
 /// What [`heat_map`] is drawn from.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,9 +32,12 @@ const STEPS: i32 = 60;
 /// more channels than there is room for, neighbours share a cell, which shows the worst of them.
 ///
 /// # Errors
-/// [`Error::Figure`](crate::Error::Figure) where drawing fails.
+/// [`Error::Option`] for a scale that does not go up, [`Error::Figure`] where drawing fails.
 pub fn heat_map(request: &HeatMapRequest) -> Result<String> {
     let HeatMapRequest { style, decibels, scale: [low, high], selected: [layer, channel] } = request;
+    if low.partial_cmp(high) != Some(Ordering::Less) || !(high - low).is_finite() {
+        return Err(Error::Option(format!("a scale of colours goes up, and not from {low} to {high} dB")));
+    }
     let palette = style.palette();
     let count = decibels.len().max(1) as f64;
     let colour = |db: f64| ViridisRGB.get_color_normalized(db.clamp(*low, *high), *low, *high);

@@ -17,7 +17,7 @@ use wasm_bindgen::prelude::*;
 impl From<Error> for JsValue {
     fn from(error: Error) -> JsValue {
         let js = js_sys::Error::new(&error.to_string());
-        js.set_name(error.kind());
+        js.set_name(error.kind().id());
         js.into()
     }
 }
