@@ -4,7 +4,10 @@
 
 use dfsq::image_io::Picture;
 use dfsq::metrics;
+use dfsq::network::{Network, ValueRange};
 use dfsq::session::{Method, Options, Session, benchmark_pair};
+use prost::Message;
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
 /// Mean PSNR on Y in dB over the three samples, shrunk and enlarged again: full precision, then min-max, DFSQ and DFSQ-opt at
 /// 4, 3 and 2 bits. `dfsq eval onnx/NAME.onnx --hr www/samples --method METHOD --weight-bits B --activation-bits B` prints
@@ -50,4 +53,68 @@ fn bundled_networks_score_as_before() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A bundled network that states nothing and has values in these ranges instead of 0 to 1.
+fn with_ranges(name: &str, input: ValueRange, output: ValueRange) -> Vec<u8> {
+    let bytes = std::fs::read(format!("onnx/{name}.onnx")).unwrap();
+    let mut model = ModelProto::decode(bytes.as_slice()).unwrap();
+    model.metadata_props.clear();
+    let graph = model.graph.as_mut().unwrap();
+    let [first, last] = [&graph.input[0].name, &graph.output[0].name].map(Clone::clone);
+    for node in &mut graph.node {
+        node.input.iter_mut().filter(|name| **name == first).for_each(|name| *name = "unit".into());
+        node.output.iter_mut().filter(|name| **name == last).for_each(|name| *name = "unit_out".into());
+    }
+    let mut scaled = |from: &str, to: &str, factors: [f32; 3], shifts: [f32; 3]| {
+        [("Mul", from, "scaled", factors), ("Add", "scaled", to, shifts)].map(|(op, from, at, values)| {
+            let name = format!("{to}.{op}");
+            let raw_data = values.into_iter().flat_map(f32::to_le_bytes).collect();
+            let dims = vec![1, 3, 1, 1];
+            graph.initializer.push(TensorProto {
+                name: name.clone(),
+                dims,
+                data_type: 1,
+                raw_data,
+                ..Default::default()
+            });
+            let inside =
+                |tensor: &str| if tensor == "scaled" { format!("{to}.scaled") } else { tensor.into() };
+            let (input, output) = (vec![inside(from), name], vec![inside(at)]);
+            NodeProto { op_type: op.into(), input, output, ..Default::default() }
+        })
+    };
+    let channels = [0, 1, 2];
+    let width = |range: &ValueRange| range.high - range.low;
+    let before = scaled(
+        &first,
+        "unit",
+        channels.map(|c| input.deviation[c] / width(&input)),
+        channels.map(|c| (input.mean[c] - input.low) / width(&input)),
+    );
+    let after = scaled(
+        "unit_out",
+        &last,
+        channels.map(|c| width(&output) / output.deviation[c]),
+        channels.map(|c| (output.low - output.mean[c]) / output.deviation[c]),
+    );
+    graph.node.splice(..0, before);
+    graph.node.extend(after);
+    model.encode_to_vec()
+}
+
+#[test]
+fn ranges_that_are_not_stated_are_found() {
+    let usual = [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET];
+    for name in ["edsr_x2", "rdn_x2", "edsr_x4", "rdn_x4"] {
+        for input in usual {
+            for output in [input, ValueRange::UNIT] {
+                let network = Network::load(&with_ranges(name, input, output)).unwrap();
+                let convention = network.convention();
+                let found = (convention.input, convention.output);
+                assert_eq!(found, (input, output), "{name}: {:?}", convention.assumed);
+                assert_eq!(convention.doubt, None, "{name}");
+            }
+        }
+    }
 }

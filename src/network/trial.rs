@@ -17,9 +17,12 @@ const PATCH: &[u8] = include_bytes!("trial/patch.webp");
 /// The ranges that networks have, the most usual first.
 const USUAL: [ValueRange; 4] = [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET];
 
-/// By how many dB less usual ranges must be better: of a network that beats interpolation, and of one that does not, whose
-/// weights may be anything.
-const MARGINS: [f64; 2] = [0.5, 4.0];
+/// Ranges within so many dB of the best are as good. A network in too narrow ranges is at home still, and may come out ahead by
+/// some tenths of a dB; in too wide ones it is not. So the widest is taken.
+const ALIKE: f64 = 0.5;
+
+/// By how many dB less usual ranges must be better, of a network that does not beat interpolation: its weights may be anything.
+const DOUBTED: f64 = 4.0;
 
 /// An output looks like its input if it is nearer to it by so many dB than an even grey.
 const LIKENESS: f64 = 3.0;
@@ -78,8 +81,13 @@ pub fn find(
     }
     let best = found.iter().map(|(psnr, _)| *psnr).fold(f64::NEG_INFINITY, f64::max);
     let sure = best > interpolation;
-    let margin = if sure { MARGINS[0] } else { MARGINS[1] };
-    let chosen = found.iter().find(|(psnr, _)| *psnr >= best - margin).unwrap_or(&found[0]);
+    let near = |margin: f64| found.iter().filter(move |(psnr, _)| *psnr >= best - margin);
+    let width = |(_, [input, _]): &&(f64, [ValueRange; 2])| (input.high - input.low) / input.deviation[0];
+    let chosen = match sure {
+        true => near(ALIKE).max_by(|one, other| width(one).total_cmp(&width(other))),
+        false => near(DOUBTED).next(),
+    };
+    let chosen = chosen.unwrap_or(&found[0]);
     let (psnr, [input, output]) = *chosen;
     (convention.input, convention.output) = (input, output);
     let next = found.iter().filter(|other| *other != chosen).map(|(psnr, _)| *psnr);
