@@ -75,6 +75,7 @@
 //! ```
 
 pub mod analysis;
+pub mod bit_ops;
 pub mod calibrate;
 pub mod choice;
 pub mod error;

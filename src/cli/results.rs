@@ -4,7 +4,7 @@
 use super::files;
 use super::out;
 use anyhow::{Context, Result, ensure};
-use dfsq::mixed_precision::AverageBits;
+use dfsq::bit_ops::AverageBits;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;

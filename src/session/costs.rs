@@ -2,7 +2,7 @@
 
 use super::{Method, Options, Prepared, Session, WeightGrid};
 use crate::Result;
-use crate::mixed_precision::AverageBits;
+use crate::bit_ops::AverageBits;
 use crate::network::Layer;
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{BitWidth, PointSets};

@@ -2,8 +2,9 @@
 
 use super::{Method, Options, Prepared, Session};
 use crate::Result;
+use crate::bit_ops::{AverageBits, LayerSize, Rescaling};
 use crate::image_io::Picture;
-use crate::mixed_precision::{AverageBits, LayerErrors, LayerSize, Rescaling};
+use crate::mixed_precision::LayerErrors;
 use crate::network::{Layer, LayerQuantization, Plan, Planes, Prefix, Quantized};
 use crate::optimize;
 use crate::optimize::OptimizedLayer;
