@@ -19,8 +19,8 @@ mod trial;
 mod weights;
 
 pub use convention::{Colour, Convention, Properties, ValueRange};
-pub(crate) use execution::Visit;
 pub use execution::{Observer, Tap};
+pub(crate) use execution::{Visit, Visitor};
 pub use graph::{Conv, Pads, Window};
 pub use layers::{Layer, Rule};
 pub(crate) use native::{full_convolution, matrix, padded, winograd};
@@ -311,14 +311,16 @@ impl Network {
     /// [`Error::Option`] for another number of kernels or biases, [`Error::NonFinite`] for NaN and infinity.
     pub fn make_weights(&self, layer: usize, kernels: Vec<f32>, bias_change: Vec<f32>) -> Result<Weights> {
         let Layer { name, conv, .. } = &self.layers()[layer];
-        let biases = [0, conv.outputs()].contains(&bias_change.len());
-        if kernels.len() != conv.weights() || !biases {
-            return Err(Error::Option(format!("{} weights for the layer {name}", kernels.len())));
+        let weights = Weights::new(kernels, bias_change);
+        if !weights.fit(conv) {
+            return Err(Error::Option(format!("{} weights for the layer {name}", weights.kernels().len())));
         }
-        if let Some(at) = kernels.iter().position(|weight| !weight.is_finite()) {
-            return Err(self.non_finite(layer, at / conv.kernel_size()));
+        let unusable = |values: &[f32]| values.iter().position(|value| !value.is_finite());
+        let kernel = unusable(weights.kernels()).map(|at| at / conv.kernel_size());
+        match kernel.or_else(|| unusable(weights.bias_change())) {
+            Some(output) => Err(self.non_finite(layer, output)),
+            None => Ok(weights),
         }
-        Ok(Weights::new(kernels, bias_change))
     }
 
     /// What puts nothing in the place of anything.

@@ -4,7 +4,7 @@
 //! `LR`, `GT`, `x2`, `_x2`, `X2`, `bicubic`. Folders are read likewise: `HR/0801.png` and `LR_bicubic/X2/0801x2.png` are a
 //! pair, and what lies below `X3` is for another scale.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What can be read, by the ending of its name.
 const READABLE: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
@@ -47,7 +47,7 @@ impl Kind {
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Pairing {
-    /// References, each with its low-resolution image, or without where there is none at all: then they are to be shrunk.
+    /// References in the order that was given, each with its low-resolution image, or without where there is none at all: then they are to be shrunk.
     pub pairs: Vec<(usize, Option<usize>)>,
     /// References and low-resolution images that have no partner, or more than one.
     pub unpaired: Vec<usize>,
@@ -68,7 +68,7 @@ pub fn pair_folder(paths: &[&str], scale: usize) -> Pairing {
     }
     files.retain(|file| !file.of_another_scale);
     // Where nothing else tells, the one that names the scale is the low-resolution image of the one that does not.
-    let plain: Vec<String> = files
+    let plain: HashSet<String> = files
         .iter()
         .filter(|file| file.role.is_none() && !file.scaled)
         .map(|file| file.key.clone())
@@ -93,36 +93,24 @@ pub fn pair_names(references: &[&str], lows: &[&str], scale: usize) -> Pairing {
     pair(references, lows.collect())
 }
 
-/// By their paths.
-fn in_order(files: Vec<File>) -> Vec<File> {
-    let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    let mut ordered = Vec::with_capacity(files.len());
-    let mut by_path: HashMap<String, Vec<File>> = HashMap::new();
-    files.into_iter().for_each(|file| by_path.entry(file.path.clone()).or_default().push(file));
-    paths.iter().for_each(|path| ordered.extend(by_path.remove(path).unwrap_or_default()));
-    ordered
-}
-
 fn pair(references: Vec<File>, lows: Vec<File>) -> Pairing {
-    let (references, lows) = (in_order(references), in_order(lows));
     if lows.is_empty() {
         let pairs = references.into_iter().map(|reference| (reference.index, None));
         return Pairing { pairs: pairs.collect(), ..Pairing::default() };
     }
+    // Either way.
     let mut partners: HashMap<usize, usize> = HashMap::new();
     // Equal names first: a name may be another's with a scale behind it.
     for name in [(|file: &File| &file.exact) as fn(&File) -> &String, |file| &file.key] {
         let mut by_name: HashMap<&String, [Vec<usize>; 2]> = HashMap::new();
         for (side, files) in [&references, &lows].into_iter().enumerate() {
-            for file in files.iter().filter(|file| !file.is_paired(&partners)) {
+            for file in files.iter().filter(|file| !partners.contains_key(&file.index)) {
                 by_name.entry(name(file)).or_default()[side].push(file.index);
             }
         }
         for sides in by_name.values() {
             if let [[reference], [low]] = [&sides[0][..], &sides[1][..]] {
-                partners.insert(*reference, *low);
+                partners.extend([(*reference, *low), (*low, *reference)]);
             }
         }
     }
@@ -133,7 +121,7 @@ fn pair(references: Vec<File>, lows: Vec<File>) -> Pairing {
             None => pairing.unpaired.push(reference.index),
         }
     }
-    let left = lows.iter().filter(|low| !low.is_paired(&partners));
+    let left = lows.iter().filter(|low| !partners.contains_key(&low.index));
     pairing.unpaired.extend(left.map(|low| low.index));
     pairing
 }
@@ -147,7 +135,6 @@ enum Role {
 /// A file, and what its path says.
 struct File {
     index: usize,
-    path: String,
     role: Option<Role>,
     /// Whether its name says the scale.
     scaled: bool,
@@ -182,16 +169,10 @@ impl File {
             index,
             role: own.or(role),
             scaled,
-            // References lie in no folder of a scale.
             of_another_scale: other,
             exact: within(stem),
             key: within(&rest),
-            path,
         }
-    }
-
-    fn is_paired(&self, partners: &HashMap<usize, usize>) -> bool {
-        partners.contains_key(&self.index) || partners.values().any(|low| *low == self.index)
     }
 }
 
@@ -277,9 +258,7 @@ mod tests {
     fn names_are_paired_and_never_their_order() {
         let references: Vec<String> = (1..=12).map(|i| format!("{i}.png")).collect();
         let lows: Vec<String> = (1..=12).map(|i| format!("{i}x2.png")).collect();
-        let borrowed = |list: &[String]| list.to_vec();
-        let (highs, lows) = (borrowed(&references), borrowed(&lows));
-        let highs: Vec<&str> = highs.iter().map(String::as_str).collect();
+        let highs: Vec<&str> = references.iter().map(String::as_str).collect();
         let lows: Vec<&str> = lows.iter().map(String::as_str).collect();
         let (pairs, unpaired) = named(&highs, &lows);
         assert!(unpaired.is_empty() && pairs.len() == 12);

@@ -298,6 +298,8 @@ fn weights_that_f32_can_hardly_hold_are_refused_and_no_nan_comes_out() {
     assert!(matches!(&refused, Some(Error::NonFinite { layer, .. }) if layer == "c1"), "{refused:?}");
     let wrong = session.network().make_weights(1, vec![f32::NAN; 81], vec![]).err();
     assert!(matches!(wrong, Some(Error::NonFinite { channel: 0, .. })));
+    let wrong = session.network().make_weights(1, vec![0.0; 81], vec![0.0, f32::INFINITY, 0.0]).err();
+    assert!(matches!(wrong, Some(Error::NonFinite { channel: 1, .. })));
     assert!(session.network().make_weights(1, vec![0.0; 80], vec![]).is_err());
     assert!(session.network().make_weights(1, vec![0.0; 81], vec![0.0; 2]).is_err());
 }

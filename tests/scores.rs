@@ -105,9 +105,8 @@ fn with_ranges(name: &str, input: ValueRange, output: ValueRange) -> Vec<u8> {
 
 #[test]
 fn ranges_that_are_not_stated_are_found() {
-    let usual = [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET];
     for name in ["edsr_x2", "rdn_x2", "edsr_x4", "rdn_x4"] {
-        for input in usual {
+        for input in ValueRange::USUAL {
             for output in [input, ValueRange::UNIT] {
                 let network = Network::load(&with_ranges(name, input, output)).unwrap();
                 let convention = network.convention();

@@ -59,6 +59,10 @@ impl ValueRange {
     pub const IMAGENET: ValueRange =
         ValueRange { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225], ..ValueRange::UNIT };
 
+    /// Those that networks have, the most usual first.
+    pub const USUAL: [ValueRange; 4] =
+        [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET];
+
     const fn of(low: f32, high: f32) -> Self {
         ValueRange { low, high, mean: [0.0; 3], deviation: [1.0; 3] }
     }

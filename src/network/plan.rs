@@ -1,10 +1,10 @@
 //! A network made ready for images of one size.
 
-use super::execution::{Along, Begun, Execution, Layout, Observer, Visit};
+use super::execution::{Along, Begun, Execution, Layout, Observer, Visitor};
 use super::layers::Layers;
 use super::limits::MAX_BYTES;
 use super::planes::Planes;
-use super::weights::{Quantized, Weights};
+use super::weights::Quantized;
 use crate::parallel::Progress;
 use crate::quant::QuantizationError;
 use crate::{Error, Result};
@@ -130,22 +130,18 @@ impl Plan {
     }
 
     /// Runs images side by side, as far as the last quantized layer. `visit` sees the input of each quantized layer in the
-    /// order of computation; it may change the input, and the weights that come next.
+    /// order of computation; it may change the input, and the weights that come next, and end it all.
     ///
     /// # Errors
     /// [`Error::SizeMismatch`] for other images, what `visit` returns, and what goes wrong in the network.
-    pub(crate) fn walk(
-        &self,
-        images: &[Planes],
-        visit: &mut dyn FnMut(Visit<'_>) -> Result<Option<Weights>>,
-    ) -> Result<()> {
+    pub(crate) fn walk(&self, images: &[Planes], visit: &mut Visitor<'_>) -> Result<()> {
         self.check(&images.iter().collect::<Vec<_>>())?;
         let mut left = self.network.quantized().count();
         self.execution.walk(images, &mut |visited| {
-            let weights = visit(visited)?;
+            let next = visit(visited)?;
             left -= 1;
             // What comes after the last of them nobody sees.
-            Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(weights) })
+            Ok(if left == 0 { ControlFlow::Break(()) } else { next })
         })
     }
 

@@ -14,9 +14,6 @@ pub const SIZE: [usize; 2] = [24, 24];
 /// A part of the bundled sample "parrot" in grey, 96 x 96 pixels.
 const PATCH: &[u8] = include_bytes!("trial/patch.webp");
 
-/// The ranges that networks have, the most usual first.
-const USUAL: [ValueRange; 4] = [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET];
-
 /// Ranges within so many dB of the best are as good. A network in too narrow ranges is at home still, and may come out ahead by
 /// some tenths of a dB; in too wide ones it is not. So the widest is taken.
 const ALIKE: f64 = 0.5;
@@ -67,7 +64,8 @@ pub fn find(
     let mean = wanted.iter().map(|level| f64::from(*level)).sum::<f64>() / wanted.len().max(1) as f64;
     let grey = judge.psnr(&interpolated, |_, _| mean);
 
-    let candidates = |stated: Option<ValueRange>| stated.map_or(USUAL.to_vec(), |stated| vec![stated]);
+    let candidates =
+        |stated: Option<ValueRange>| stated.map_or(ValueRange::USUAL.to_vec(), |stated| vec![stated]);
     // In the order of preference.
     let mut found: Vec<(f64, [ValueRange; 2])> = Vec::new();
     for input in candidates(input) {

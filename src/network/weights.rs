@@ -1,5 +1,6 @@
 //! What a run puts in the place of a layer's weights and of its input.
 
+use super::graph::Conv;
 use super::layers::Layers;
 use super::native::Kernels;
 use crate::quant::ActivationQuantizer;
@@ -32,6 +33,11 @@ impl Weights {
         Weights(Arc::new(Held { kernels, bias_change, packed: OnceLock::new() }))
     }
 
+    /// Whether there are as many as a convolution has.
+    pub(super) fn fit(&self, conv: &Conv) -> bool {
+        self.kernels().len() == conv.weights() && [0, conv.outputs()].contains(&self.bias_change().len())
+    }
+
     /// The kernels.
     pub fn kernels(&self) -> &[f32] {
         &self.0.kernels
@@ -62,11 +68,7 @@ impl Quantized {
             return Err(Error::Option(format!("{} layers for a network of {}", layers.len(), known.len())));
         }
         for (layer, LayerQuantization { weights, activation }) in known.iter().zip(&layers) {
-            let fits = weights.as_ref().is_none_or(|weights| {
-                let biases = weights.bias_change().len();
-                weights.kernels().len() == layer.conv.weights()
-                    && (biases == 0 || biases == layer.conv.outputs())
-            });
+            let fits = weights.as_ref().is_none_or(|weights| weights.fit(&layer.conv));
             let points = activation.as_ref().is_none_or(|quantizer| quantizer.fits(layer.conv.inputs()));
             if !fits || !points {
                 let what = if fits { "points" } else { "weights" };

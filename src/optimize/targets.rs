@@ -3,7 +3,8 @@
 //! The calibration images go through the network twice, side by side. The first time, in full precision, every quantized
 //! layer's outputs are noted. The second time each layer meets the inputs that the network quantized
 //! so far gives it: its activation points are chosen on these, and its weights rounded so that the noted outputs come
-//! out as well as they can ([`compensate`](crate::quant::compensate)). Then the images go on to the next layer.
+//! out as well as they can ([`compensate`](super::compensate)). Then the images go on to the next layer. Where the outputs of
+//! all layers would take too much memory, this is done for a stretch of layers at a time, each time from the image on.
 //!
 //! Each part can be left out: see [`Recipe`] and the selection in [`PointSettings`].
 
@@ -11,7 +12,7 @@ use super::compensate::{Compensation, MAX_INPUTS, Problem};
 use super::file::{OptimizedLayer, Variant};
 use super::gram::GramMatrices;
 use crate::network::padded::PaddedImage;
-use crate::network::{Layer, Network, Planes, Visit, Weights, full_convolution};
+use crate::network::{Layer, Network, Planes, Visit, Visitor, full_convolution};
 use crate::parallel::{self, Progress};
 use crate::quant::channel_bits::allocate;
 use crate::quant::kernels::CodedKernels;
@@ -21,84 +22,106 @@ use crate::quant::{
 };
 use crate::{Error, Result};
 use ndarray::ArrayView2;
+use std::ops::{ControlFlow, Range};
 
 /// Takes images of one size through a network, side by side, as far as its last quantized layer.
-fn walk(
-    network: &Network,
-    images: &[Planes],
-    visit: &mut dyn FnMut(Visit<'_>) -> Result<Option<Weights>>,
-) -> Result<()> {
+fn walk(network: &Network, images: &[Planes], visit: &mut Visitor<'_>) -> Result<()> {
     let Some(first) = images.first() else { return Ok(()) };
     network.batch_plan(images.len(), [first.height, first.width])?.walk(images, visit)
 }
 
-/// What the full-precision network computes for some images.
+/// What the full-precision network computes for some images, in a stretch of its quantized layers.
 pub struct Targets {
-    images: Vec<Planes>,
-    /// By layer, then image: the outputs without the bias, at all positions where the kernel touches the image. None where a
-    /// layer is not quantized, or of another kind.
+    /// Quantized layers, in the order of computation.
+    stretch: Range<usize>,
+    /// By layer of the stretch, then image: the outputs without the bias, at all positions where the kernel touches the image.
+    /// None where a layer is of another kind.
     layers: Vec<Vec<PaddedImage>>,
 }
 
 impl Targets {
-    /// Runs the images, all of one size, in full precision.
+    /// Runs the images, all of one size, in full precision, and notes what the quantized layers from the `from`th on give,
+    /// until that takes so many bytes.
     ///
     /// # Errors
-    /// [`Error::Cancelled`]; [`Error::Option`] for no images; what goes wrong in the network.
-    pub fn note(network: &Network, images: Vec<Planes>, progress: &dyn Progress) -> Result<Self> {
-        if images.is_empty() {
-            return Err(Error::Option("no image to optimize on".into()));
-        }
-        let mut layers = vec![Vec::new(); network.layers().len()];
-        let total = layers.len() as f32;
-        walk(network, &images, &mut |Visit { layer, size, values }| {
-            progress.step(layer as f32 / total)?;
-            layers[layer] = outputs(network, layer, size, values);
-            Ok(None)
+    /// [`Error::Cancelled`]; what goes wrong in the network.
+    pub fn note(
+        network: &Network,
+        images: &[Planes],
+        from: usize,
+        limit: usize,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let left = (Layer::quantized(network.layers()).count() - from) as f32;
+        let (mut past, mut bytes, mut layers) = (0, 0, Vec::new());
+        walk(network, images, &mut |Visit { layer, size, values }| {
+            progress.step(layers.len() as f32 / left)?;
+            past += 1;
+            if past > from {
+                let outputs = outputs(network, layer, size, values);
+                bytes += outputs.iter().map(|image| size_of_val(&image.values[..])).sum::<usize>();
+                layers.push(outputs);
+            }
+            Ok(if bytes < limit { ControlFlow::Continue(None) } else { ControlFlow::Break(()) })
         })?;
-        Ok(Targets { images, layers })
+        Ok(Targets { stretch: from..from + layers.len(), layers })
+    }
+
+    /// Which of the quantized layers they are of, in the order of computation.
+    pub fn stretch(&self) -> Range<usize> {
+        self.stretch.clone()
     }
 
     /// Bytes of memory that they take.
     pub fn bytes(&self) -> usize {
-        let images: usize = self.images.iter().map(|image| image.values.len()).sum();
-        let outputs: usize = self.layers.iter().flatten().map(|image| image.values.len()).sum();
-        (images + outputs) * size_of::<f32>()
+        self.layers.iter().flatten().map(|image| size_of_val(&image.values[..])).sum()
     }
 
-    /// Optimizes every quantized layer, in the order of the network, for these bits of every layer of the network.
+    /// Optimizes the quantized layers of the stretch, in the order of the network. Those before it must be optimized in
+    /// `variant`, on the same images.
     ///
     /// # Errors
     /// As [`Targets::note`], and [`Error::NonFinite`].
     pub fn optimize(
         &self,
         network: &Network,
+        images: &[Planes],
         settings: PointSettings,
-        bits: &[[BitWidth; 2]],
         recipe: Recipe,
+        mut variant: Variant,
         progress: &dyn Progress,
     ) -> Result<Variant> {
         if settings.normalization == NormalizationMode::None {
             return Err(Error::Option("dfsq-opt normalizes each sample; it has no variant without".into()));
         }
-        let mut layers: Vec<Option<OptimizedLayer>> = network.layers().iter().map(|_| None).collect();
-        let total = network.layers().len() as f32;
-        walk(network, &self.images, &mut |Visit { layer, size, values }| {
-            progress.step(layer as f32 / total)?;
-            if bits[layer] == [BitWidth::FULL; 2] {
-                return Ok(None);
-            }
-            let target = Target { network, layer, size, outputs: &self.layers[layer] };
-            let result = target.optimize(values, settings, bits[layer], recipe)?;
-            let kernels = result.kernels.as_ref();
+        let mut past = 0;
+        walk(network, images, &mut |Visit { layer, size, values }| {
+            let of_stretch = usize::checked_sub(past, self.stretch.start);
+            progress.step(of_stretch.unwrap_or(0) as f32 / self.layers.len() as f32)?;
+            past += 1;
+            let (bits, optimized) = (variant.bits[layer], &mut variant.layers[layer]);
+            let outputs = match of_stretch.map(|at| self.layers.get(at)) {
+                Some(None) => return Ok(ControlFlow::Break(())),
+                _ if bits == [BitWidth::FULL; 2] => return Ok(ControlFlow::Continue(None)),
+                Some(Some(outputs)) => outputs,
+                None => &Vec::new(),
+            };
+            let target = Target { network, layer, size, outputs };
+            let result = match optimized.take() {
+                Some(known) => {
+                    target.quantize(values, &known.points, settings)?;
+                    known
+                }
+                None => target.optimize(values, settings, bits, recipe)?,
+            };
             let make = |kernels: &CodedKernels| {
                 network.make_weights(layer, kernels.weights(), result.bias_change.clone())
             };
-            let weights = kernels.map(make).transpose()?;
-            layers[layer] = Some(result);
-            Ok(weights)
+            let weights = result.kernels.as_ref().map(make).transpose()?;
+            *optimized = Some(result);
+            Ok(ControlFlow::Continue(weights))
         })?;
-        Ok(Variant { bits: bits.to_vec(), layers })
+        Ok(variant)
     }
 }
 
@@ -133,7 +156,7 @@ pub fn alone(
             target.optimize(&mut values.to_vec(), settings, [*widest, *width], recipe)
         })?;
         layers[layer] = [of_weights, of_activations];
-        Ok(None)
+        Ok(ControlFlow::Continue(None))
     })?;
     Ok(layers)
 }
@@ -144,8 +167,7 @@ fn outputs(network: &Network, layer: usize, size: [usize; 2], values: &[f32]) ->
     if !shape.conv.is_same() {
         return Vec::new();
     }
-    let images: Vec<PaddedImage> = padded(values, shape, size).collect();
-    full_convolution(&shape.conv, network.kernels(layer), &images)
+    full_convolution(&shape.conv, network.kernels(layer), size, values)
 }
 
 /// A layer's inputs, `[images, channels, pixels]`, padded for its kernel.
@@ -178,10 +200,11 @@ impl Target<'_> {
         let shape = &network.layers()[layer];
         let mut result = OptimizedLayer::full_precision(settings);
         if activation_bits != BitWidth::FULL {
-            let images = values.chunks_exact_mut(shape.conv.inputs() * size[0] * size[1]);
+            let images: Vec<&[f32]> = values.chunks_exact(shape.conv.inputs() * size[0] * size[1]).collect();
             let division = (recipe.channel_bits, activation_bits, squares(network.kernels(layer), shape));
             let non_finite = |NonFiniteChannel(channel)| network.non_finite(layer, channel);
-            result.points = quantize(images, shape, division, &settings, &non_finite)?;
+            result.points = choose_points(&images, shape, division, &settings, &non_finite)?;
+            self.quantize(values, &result.points, settings)?;
         }
         if weight_bits == BitWidth::FULL {
             return Ok(result);
@@ -189,6 +212,21 @@ impl Target<'_> {
         let problem = self.problem(values, recipe)?;
         let rounded = self.round(problem.as_ref(), settings, weight_bits, recipe)?;
         Ok(OptimizedLayer { points: result.points, ..rounded })
+    }
+
+    /// Quantizes inputs, `[images, channels, pixels]`, with points that were chosen for them.
+    fn quantize(&self, values: &mut [f32], points: &PointSets, settings: PointSettings) -> Result<()> {
+        let Target { network, layer, size, .. } = *self;
+        let shape = &network.layers()[layer];
+        let normalizer = normalizer(shape, &settings);
+        let Some(quantizer) = SubsetQuantizer::new(points.points(), normalizer, BitWidth::FULL) else {
+            return Ok(());
+        };
+        let quantizer = ActivationQuantizer::Subset(quantizer);
+        values
+            .chunks_exact_mut(shape.conv.inputs() * size[0] * size[1])
+            .try_for_each(|image| quantizer.apply(image, shape.conv.inputs()))
+            .map_err(|NonFiniteChannel(channel)| network.non_finite(layer, channel))
     }
 
     /// What rounding goes by; none where it is not compensated, in a convolution of another kind, or with the same input
@@ -269,24 +307,26 @@ fn squares(kernels: &[f32], layer: &Layer) -> Vec<f64> {
     squares
 }
 
-/// Chooses the points of each channel over all images, with bits divided by the squares of weights, and quantizes these with
-/// them.
-fn quantize<'v>(
-    images: impl Iterator<Item = &'v mut [f32]>,
+fn normalizer(layer: &Layer, settings: &PointSettings) -> Normalizer {
+    Normalizer::Sample { subtract_mean: settings.mean.subtracts(layer.after_relu) }
+}
+
+/// Chooses the points of each channel over all images, with bits divided by the squares of weights.
+fn choose_points(
+    images: &[&[f32]],
     layer: &Layer,
     (channel_bits, width, squares): (ChannelBits, BitWidth, Vec<f64>),
     settings: &PointSettings,
     non_finite: &(dyn Fn(NonFiniteChannel) -> Error + Sync),
 ) -> Result<PointSets> {
-    let mut images: Vec<_> = images.collect();
     let groups = settings.granularity.groups(layer.conv.inputs());
-    let normalizer = Normalizer::Sample { subtract_mean: settings.mean.subtracts(layer.after_relu) };
+    let normalizer = normalizer(layer, settings);
     let (universal, choices) = (settings.universal(), channel_bits.choices(width));
     // Of a channel: its points for each number of bits, and the noise that they leave.
     let choose = |&group: &usize| {
         let mut histogram = Histogram::new(universal);
         let mut scale = 0.0;
-        for image in &images {
+        for image in images {
             let size = image.len() / groups;
             let values = &image[group * size..][..size];
             let norm = normalizer.measure(values).ok_or_else(|| non_finite(NonFiniteChannel(group)))?;
@@ -303,14 +343,5 @@ fn quantize<'v>(
     let (points, noise): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
     let chosen = allocate(&noise, usize::from(width.bits() - choices.start()));
     let chosen = points.into_iter().zip(chosen).map(|(mut sets, at)| sets.swap_remove(at)).collect();
-    let chosen = PointSets::new(settings.word_sets, chosen)?;
-    let Some(quantizer) = SubsetQuantizer::new(chosen.points(), normalizer, BitWidth::FULL) else {
-        return Ok(chosen);
-    };
-    let quantizer = ActivationQuantizer::Subset(quantizer);
-    images
-        .iter_mut()
-        .try_for_each(|image| quantizer.apply(image, layer.conv.inputs()))
-        .map_err(non_finite)?;
-    Ok(chosen)
+    PointSets::new(settings.word_sets, chosen)
 }

@@ -58,6 +58,8 @@ pub struct ConventionInfo {
     pub input: ValueRange,
     /// What comes out.
     pub output: ValueRange,
+    /// What could go in and come out, of other networks, the most usual first.
+    pub usual: [ValueRange; 4],
     /// Why no picture can be made yet.
     pub doubt: Option<String>,
 }
@@ -89,7 +91,18 @@ impl From<&Convention> for ConventionInfo {
     fn from(convention: &Convention) -> Self {
         let Convention { scale, colour, input, output, size, assumed, doubt } = convention.clone();
         let (range, mean) = (input.high, input.mean);
-        ConventionInfo { scale, range, colour, mean, size, assumed, input, output, doubt }
+        ConventionInfo {
+            scale,
+            range,
+            colour,
+            mean,
+            size,
+            assumed,
+            input,
+            output,
+            usual: ValueRange::USUAL,
+            doubt,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { METHODS, another, byId, drop, file, open, openDrawer, optimizedLayers, png, saved, score, setBits, start, state, stop } from "./browser.js";
-import { squashed } from "./onnx.js";
+import { squashed, unstated } from "./onnx.js";
 
 before(start);
 after(stop);
@@ -54,6 +54,28 @@ test("a network that our engine lacks an operator for is run by the program with
   await another(page, "psnr-fp32", before);
   await state(page, "done");
   assert.ok(await byId(page, "error").isHidden());
+  assert.deepEqual(page.complaints, []);
+});
+
+test("value ranges that nothing tells are asked for, and no picture is made before", async () => {
+  const page = await open();
+  await drop(page, { name: "unstated.onnx", type: "", bytes: unstated() });
+  const note = page.locator("#network-note");
+  await note.filter({ hasText: "No picture can be made yet: its output does not look like its input" }).waitFor();
+  const input = byId(page, "input-range");
+  assert.ok(await input.isVisible());
+  assert.deepEqual(await input.locator("option").allTextContents(), ["0 to 1", "0 to 255", "−1 to 1", "0 to 1, less 0.485,0.456,0.406, over 0.229,0.224,0.225"]);
+  await drop(page, await png(page, 48, 48));
+  await state(page, "error");
+  assert.match((await byId(page, "error").textContent()) ?? "", /state input_range and output_range/);
+  await input.selectOption("−1 to 1");
+  await state(page, "done");
+  await note.filter({ hasText: /^(?!.*No picture).*Enlarges 1×/ }).waitFor();
+  assert.equal(await input.locator("option:checked").textContent(), "−1 to 1");
+  const signed = await score(page, "psnr-fp32");
+  await input.selectOption("0 to 255");
+  await another(page, "psnr-fp32", signed);
+  await state(page, "done");
   assert.deepEqual(page.complaints, []);
 });
 

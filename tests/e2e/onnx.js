@@ -39,15 +39,15 @@ class Writer {
     return this.node("Conv", [input, name], [integers("pads", [0, 0, 0, 0].fill(side >> 1)), integers("kernel_shape", [side, side])]);
   }
 
-  /** @param {string} output */
-  file(output) {
+  /** @param {string} output @param {string} [range] of its values, where it states one */
+  file(output, range = "0..1") {
     const value = (/** @type {number} */ field, /** @type {string} */ name) => {
       const dimensions = [1, 3, 0, 0].map((length, axis) => part(1, length ? varint(1, length) : part(2, `${name}${axis}`)));
       return part(field, [part(1, name), part(2, part(1, [varint(1, 1), part(2, dimensions)]))]);
     };
     const graph = [...this.#parts, part(2, "graph"), value(11, "image"), value(12, output)];
     const property = (/** @type {string} */ key, /** @type {string} */ text) => part(14, [part(1, key), part(2, text)]);
-    return new Uint8Array(Buffer.concat([varint(1, 8), part(8, varint(2, 13)), part(7, graph), property("input_range", "0..1"), property("colour", "RGB")]));
+    return new Uint8Array(Buffer.concat([varint(1, 8), part(8, varint(2, 13)), part(7, graph), ...(range ? [property("input_range", range)] : []), property("colour", "RGB")]));
   }
 }
 
@@ -77,4 +77,10 @@ export function product(channels) {
 export function squashed() {
   const writer = new Writer();
   return writer.file(writer.node("Identity", [writer.node("Sigmoid", [writer.conv(writer.conv("image", 3, 8, 3), 8, 3, 3)])]));
+}
+
+/** One of random kernels that does not state its values' range, and whose output looks like nothing. */
+export function unstated() {
+  const writer = new Writer();
+  return writer.file(writer.conv(writer.conv("image", 3, 8, 3), 8, 3, 3), "");
 }

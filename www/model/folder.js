@@ -9,6 +9,7 @@
  * @param {Found[]} files @param {(paths: string[]) => Promise<Pairing>} pair @returns {Promise<{listed: Listed[], passedOver: string[]}>}
  */
 export async function listImages(files, pair) {
+  files = [...files].sort((one, other) => (one.path < other.path ? -1 : 1));
   const { pairs, unpaired, unreadable } = await pair(files.map(({ path }) => path));
   const passedOver = [
     ...unpaired.map((at) => `${files[at].path}: there is no one image that is its pair by name`),

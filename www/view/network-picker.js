@@ -6,18 +6,17 @@ import { element, say } from "./dom.js";
 
 const RULES = { "residual-blocks": "convolutions of the residual blocks", "dense-blocks": "dense blocks and feature fusion", general: "all but the first convolution, up to the upsampler" };
 
+/** Numbers as properties of a network have them; it keeps them in 32 bits. @param {number[]} numbers */
+const listed = (numbers) => numbers.map((number) => +number.toFixed(6)).join(",");
+
 /** A range as the properties of a network say it. @param {import("../pkg/dfsq.js").ValueRange} range */
-const properties = ({ low, high, mean, deviation }) => ({ range: `${low}..${high}`, mean: mean.map((n) => +n.toFixed(6)).join(","), deviation: deviation.map((n) => +n.toFixed(6)).join(",") });
+const properties = ({ low, high, mean, deviation }) => ({ range: listed([low]) + ".." + listed([high]), mean: listed(mean), deviation: listed(deviation) });
 
-const plain = { mean: "0,0,0", deviation: "1,1,1" };
-
-/** The usual ones. */
-const RANGES = [
-  { name: "0 to 1", value: { range: "0..1", ...plain } },
-  { name: "0 to 255", value: { range: "0..255", ...plain } },
-  { name: "−1 to 1", value: { range: "-1..1", ...plain } },
-  { name: "0 to 1, ImageNet’s mean and deviation", value: { range: "0..1", mean: "0.485,0.456,0.406", deviation: "0.229,0.224,0.225" } },
-];
+/** A range in words. @param {import("../pkg/dfsq.js").ValueRange} range */
+function named({ low, high, mean, deviation }) {
+  const ends = `${listed([low]).replace("-", "−")} to ${listed([high]).replace("-", "−")}`;
+  return mean.some((value) => value !== 0) || deviation.some((value) => value !== 1) ? `${ends}, less ${listed(mean)}, over ${listed(deviation)}` : ends;
+}
 
 /** What is said of where points come from. */
 const SOURCES = {
@@ -131,11 +130,11 @@ export class NetworkPicker {
     const { info } = this.#bench.library;
     if (!info || info === this.#ranged) return;
     this.#ranged = info;
-    const { input, output, doubt } = info.convention;
+    const { input, output, usual, doubt } = info.convention;
     for (const [id, range] of /** @type {const} */ ([["input-range", input], ["output-range", output]])) {
-      const own = RANGES.find(({ value }) => JSON.stringify(value) === JSON.stringify(properties(range)));
-      const all = own ? RANGES : [...RANGES, { name: `${range.low}..${range.high}, of the file’s own mean and deviation`, value: properties(range) }];
-      element(id).replaceChildren(...all.map(({ name, value }) => new Option(name, JSON.stringify(value), false, (own ?? all.at(-1))?.value === value)));
+      const chosen = JSON.stringify(properties(range));
+      const names = new Map([...usual, range].map((range) => [JSON.stringify(properties(range)), named(range)]));
+      element(id).replaceChildren(...[...names].map(([value, name]) => new Option(name, value, false, value === chosen)));
     }
     if (doubt) /** @type {HTMLDetailsElement} */ (document.getElementById("network-properties")).open = true;
   }

@@ -73,9 +73,16 @@ pub struct Convolution<'a> {
     pub before: [usize; 2],
 }
 
-/// The full convolution of images, which are padded for it: what kernels give at all positions where they touch an image.
-/// `conv` has one group.
-pub fn full_convolution(conv: &Conv, kernels: &[f32], images: &[PaddedImage]) -> Vec<PaddedImage> {
+/// The full convolution of images, `[images, channels, height * width]`: what kernels give at all positions where they touch an
+/// image. `conv` has one group.
+pub fn full_convolution(
+    conv: &Conv,
+    kernels: &[f32],
+    [height, width]: [usize; 2],
+    images: &[f32],
+) -> Vec<PaddedImage> {
+    let images: Vec<&[f32]> = images.chunks_exact(conv.inputs() * height * width).collect();
+    let size = [height, width];
     let [up, left] = conv.kernel().map(|side| side - 1);
     let window = Window { pads: Pads::Explicit([up, left, up, left]), ..Window::VALID };
     let [height, width] = conv.kernel();
@@ -84,8 +91,9 @@ pub fn full_convolution(conv: &Conv, kernels: &[f32], images: &[PaddedImage]) ->
         return Vec::new();
     };
     let kernels = Kernels::new(&conv, None, kernels, &vec![0.0; conv.outputs()]);
-    parallel::map(images, |image| {
-        let [height, width] = image.size;
+    parallel::map(&images, |image| {
+        let image = PaddedImage::of(image, conv.inputs(), size, conv.kernel());
+        let [height, width] = size;
         let shape = Shape { channels: conv.inputs(), height, width };
         let place = Place { slot: 0, origin: image.origin, row: image.row, pixel: image.pixel, shape };
         let output = Shape { channels: conv.outputs(), height: height + up, width: width + left };

@@ -3,7 +3,7 @@
 use super::convolution::{Kernels, Scratch};
 use super::graph::{Filter, Graph, Operation};
 use super::plan::{Plan, Shape};
-use super::run::{Run, Work, separate};
+use super::run::{Run, Work, copy_input, separate};
 use crate::network::layers::Layer;
 use crate::network::planes::Planes;
 use crate::parallel;
@@ -70,6 +70,8 @@ pub enum Wish {
 #[derive(Clone)]
 pub struct Pass {
     runs: Vec<Run>,
+    /// The changed input of the present convolution, of one image after another.
+    copy: Vec<f32>,
     /// The next step.
     at: usize,
 }
@@ -86,7 +88,11 @@ impl Graph {
 
     /// Images of the plan's size, to go through the graph side by side.
     pub fn enter(&self, plan: &Plan, images: &[Planes]) -> Pass {
-        Pass { runs: images.iter().map(|image| Run::new(self, plan, image)).collect(), at: 0 }
+        Pass {
+            runs: images.iter().map(|image| Run::new(self, plan, image)).collect(),
+            copy: Vec::new(),
+            at: 0,
+        }
     }
 
     /// Takes a pass on, step by step: to the convolution of a layer, or to the end, unless the visitor breaks off.
@@ -128,10 +134,6 @@ impl Graph {
                 if visitor.visit(layer, [height, width], &mut planes)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
-                if wish == Wish::Change {
-                    let each = runs.iter_mut().zip(planes.chunks_exact(size));
-                    each.for_each(|(run, planes)| run.copy(plan, at, planes));
-                }
             }
             let kernels = visitor.kernels(layer);
             let quantizer = visitor.quantizer(layer);
@@ -146,9 +148,13 @@ impl Graph {
             };
             let measured = if visitor.measures_errors() { layers[layer].conv.inputs() } else { 0 };
             let mut errors = vec![QuantizationError::default(); measured];
-            let result = runs.iter_mut().try_for_each(|run| {
+            let each = planes.len() / runs.len();
+            let result = runs.iter_mut().enumerate().try_for_each(|(index, run)| {
                 let quantizer = quantizer.map(|quantizer| (quantizer, &mut errors[..]));
-                run.convolve((self, plan), at, &work, &mut scratches, quantizer)
+                if wish == Wish::Change {
+                    copy_input(plan, at, &planes[index * each..][..each], &mut pass.copy);
+                }
+                run.convolve((self, plan), at, &work, (&mut scratches, &mut pass.copy), quantizer)
             });
             if quantizer.is_some() {
                 visitor.quantized(layer, result.map(|()| errors))?;

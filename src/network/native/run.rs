@@ -35,12 +35,18 @@ impl Work<'_> {
     }
 }
 
+/// Lays out the changed input of a convolution.
+pub fn copy_input(plan: &Plan, step: usize, planes: &[f32], copy: &mut Vec<f32>) {
+    let Some((frame, place)) = plan.copy_place(step) else { return };
+    copy.resize(frame.len().max(copy.len()), 0.0);
+    frame.clear_border(copy);
+    interleave(planes, copy, place);
+}
+
 /// The buffers of one image.
 #[derive(Clone)]
 pub struct Run {
     pub slots: Vec<Vec<f32>>,
-    /// The changed input of the present convolution.
-    copy: Vec<f32>,
     /// By value, of its channels, once a quantizer needed them.
     summaries: Vec<Option<Vec<Summary>>>,
 }
@@ -48,18 +54,10 @@ pub struct Run {
 impl Run {
     pub fn new(graph: &Graph, plan: &Plan, image: &Planes) -> Self {
         let slots = plan.slots.iter().map(|length| vec![0.0; *length as usize]).collect();
-        let mut run = Run { slots, copy: Vec::new(), summaries: vec![None; graph.values] };
+        let mut run = Run { slots, summaries: vec![None; graph.values] };
         let place = plan.places[0];
         interleave(&image.values, &mut run.slots[place.slot], place);
         run
-    }
-
-    /// Keeps the changed input of a convolution.
-    pub fn copy(&mut self, plan: &Plan, step: usize, planes: &[f32]) {
-        let Some((frame, place)) = plan.copy_place(step) else { return };
-        self.copy.resize(frame.len().max(self.copy.len()), 0.0);
-        frame.clear_border(&mut self.copy);
-        interleave(planes, &mut self.copy, place);
     }
 
     /// Of the channels of a value that lies here. What was joined of several is put together from these.
@@ -109,13 +107,13 @@ impl Run {
     }
 
     /// One batch for each scratch memory at a time, which are then put in their places. If there is a quantizer, of the
-    /// quantized input; adds to the errors of its channels, unless there are none.
+    /// quantized input, which is made in `copy`; adds to the errors of its channels, unless there are none.
     pub fn convolve(
         &mut self,
         (graph, plan): (&Graph, &Plan),
         at: usize,
         work: &Work,
-        scratches: &mut [Scratch],
+        (scratches, copy): (&mut [Scratch], &mut Vec<f32>),
         quantizer: Option<(&ActivationQuantizer, &mut [QuantizationError])>,
     ) -> Result<(), NonFiniteChannel> {
         let (level, step) = (Level::new(), &graph.steps[at]);
@@ -137,17 +135,18 @@ impl Run {
         let target = plan.places[step.output];
         let mut summaries = work.needs_summary.then(|| ChannelSummaries::new(target.shape.channels));
         let mut first_row = 0;
-        let batches = self.convolution(place, work, lower, first_row).batches();
+        let batches = self.convolution(place, work, lower, (copy, first_row)).batches();
         for first in (0..batches).step_by(scratches.len()) {
             let count = scratches.len().min(batches - first);
             if let Some(quantized) = &mut quantized {
-                let rows = self.convolution(place, work, lower, first_row).rows_read(first..first + count);
-                quantized.make(rows, &self.slots[place.slot], &mut self.copy);
+                let rows =
+                    self.convolution(place, work, lower, (copy, first_row)).rows_read(first..first + count);
+                quantized.make(rows, &self.slots[place.slot], copy);
                 first_row = quantized.first_row();
             }
-            let run = &*self;
+            let (run, copy) = (&*self, &*copy);
             parallel::for_each_mut(&mut scratches[..count], |index, scratch| {
-                run.convolution(place, work, lower, first_row).compute(level, first + index, scratch);
+                run.convolution(place, work, lower, (copy, first_row)).compute(level, first + index, scratch);
                 if !posts.is_empty() {
                     let value = (step.output, posts);
                     dispatch!(level, simd => run.finish_batch(simd, plan, value, work, scratch));
@@ -161,7 +160,7 @@ impl Run {
             }
         }
         if let Some(quantized) = &mut quantized {
-            quantized.finish(&self.slots[place.slot], &mut self.copy);
+            quantized.finish(&self.slots[place.slot], copy);
         }
         self.summaries[step.output] = summaries.map(|summaries| summaries.finish());
         Ok(())
@@ -172,10 +171,10 @@ impl Run {
         place: Place,
         work: &'a Work,
         lower: f32,
-        first_row: usize,
+        (copy, first_row): (&'a [f32], usize),
     ) -> Convolution<'a> {
         let input = match work.copy {
-            Some(place) => (&self.copy[..], place),
+            Some(place) => (copy, place),
             None => (&self.slots[place.slot][..], place),
         };
         let [top, left, ..] = work.conv.padding(place.shape.size());

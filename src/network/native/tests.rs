@@ -168,8 +168,7 @@ fn a_full_convolution_has_all_positions_where_the_kernel_touches_the_image() {
     for (kernel, inputs) in [([3, 3], 13), ([3, 3], 2), ([1, 1], 5), ([5, 3], 4)] {
         let (layer, [height, width]) = (layer(inputs, 6, kernel, 1, Window::VALID), [9, 14]);
         let (values, weights) = (noise(inputs * height * width, 4), noise(layer.conv.weights(), 5));
-        let image = PaddedImage::of(&values, inputs, [height, width], kernel);
-        let outputs = full_convolution(&layer.conv, &weights, &[image.clone(), image]);
+        let outputs = full_convolution(&layer.conv, &weights, [height, width], &values.repeat(2));
         assert_eq!(outputs[0].values, outputs[1].values);
         let [rows, columns] = outputs[0].size;
         assert_eq!([rows, columns], [height + kernel[0] - 1, width + kernel[1] - 1]);
