@@ -15,9 +15,8 @@ use crate::parallel::{self, Part, Progress, SideBySide};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use crate::{Error, Result};
 
-/// Bytes of targets that are noted at a time: a stretch of layers is run again for the next. EDSR ×2's take 20 MB for a crop of
-/// 48 x 48 pixels.
-const TARGET_BYTES: usize = 350 << 20;
+/// Bytes of targets that are noted at a time. EDSR ×2's take 20 MB for a crop of 48 x 48 pixels.
+const NOTED_BYTES: usize = 350 << 20;
 
 /// Most bytes of targets that are kept for other bits or recipes.
 const KEPT_BYTES: usize = 200 << 20;
@@ -29,13 +28,26 @@ const WALK_BYTES: u64 = 400 << 20;
 const NOTING: f32 = 0.3;
 
 /// Optimizes one network, and keeps what it noted of it.
-#[derive(Default)]
 pub struct Optimizer {
+    /// Bytes of targets that are noted at a time.
+    limit: usize,
     /// The last, with the digest of the pictures that they are of.
     noted: Option<(String, Targets)>,
 }
 
+impl Default for Optimizer {
+    fn default() -> Self {
+        Optimizer::within(NOTED_BYTES)
+    }
+}
+
 impl Optimizer {
+    /// One that notes what the full-precision network computes in about so many bytes. What does not fit is noted when its turn
+    /// comes, for which the network runs again from the image on; the result is the same.
+    pub fn within(bytes: usize) -> Self {
+        Optimizer { limit: bytes, noted: None }
+    }
+
     /// Optimizes the network on these pictures, all of one size, for each of these choices of bits of all layers. What the
     /// full-precision network computes for the same pictures is not computed again, where there was room to keep it.
     ///
@@ -77,7 +89,7 @@ impl Optimizer {
             if !self.noted.as_ref().is_some_and(is_next) {
                 self.noted = None;
                 let part = Part { whole: progress, start: share(past), share: NOTING * share(total - past) };
-                let targets = Targets::note(network, &images, past, TARGET_BYTES, &part)?;
+                let targets = Targets::note(network, &images, past, self.limit, &part)?;
                 self.noted = Some((of.clone(), targets));
             }
             let Some((_, targets)) = &self.noted else { break };

@@ -6,13 +6,15 @@ mod common;
 use common::*;
 use dfsq::Error;
 use dfsq::image_io::Picture;
-use dfsq::optimize::{Optimized, Variant};
+use dfsq::network::{Engine, LoadOptions, Network};
+use dfsq::optimize::{Optimized, Optimizer, Variant};
 use dfsq::parallel::Progress;
 use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::{BitWidth, ChannelBits, Damping, PointSettings, Recipe, Restarts};
 use dfsq::session::{Method, Options, Session};
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[cfg(target_arch = "wasm32")]
@@ -306,4 +308,41 @@ fn a_layer_alone_is_optimized_as_with_all_others_in_full_precision() {
     assert_eq!(mixed, [[28, 25]; 4].concat().into_iter().map(Some).collect::<Vec<_>>());
     let stopped = session.layer_errors(crops, &opt, way, &[width(4)], &Cancelling(2.into()));
     assert!(matches!(stopped, Err(Error::Cancelled)));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn layers_optimized_in_little_memory_are_the_same() {
+    let engines: &[Engine] =
+        if cfg!(feature = "tract") { &[Engine::Native, Engine::Tract] } else { &[Engine::Native] };
+    for engine in engines {
+        let network = Network::load_with(&network(), &LoadOptions::on(*engine)).unwrap();
+        let choices = [[width(2); 2], [width(4), BitWidth::FULL], [BitWidth::FULL; 2]].map(|bits| {
+            let of_layer =
+                |layer: &dfsq::network::Layer| if layer.quantized { bits } else { [BitWidth::FULL; 2] };
+            network.layers().iter().map(of_layer).collect::<Vec<_>>()
+        });
+        let optimize = |optimizer: &mut Optimizer| {
+            let done = Mutex::new(Vec::new());
+            let recipe = Recipe::default();
+            let variants = optimizer.optimize(&network, &crops(), &choices, EXACT, recipe, &Recorded(&done));
+            (variants.unwrap(), done.into_inner().unwrap())
+        };
+        let (whole, _) = optimize(&mut Optimizer::default());
+        // One layer at a time, and two.
+        for bytes in [1, 200_000] {
+            let (parts, done) = optimize(&mut Optimizer::within(bytes));
+            assert!(parts == whole, "{engine} {bytes}");
+            assert!(done.is_sorted() && done.iter().all(|done| (0.0..1.0).contains(done)), "{done:?}");
+        }
+    }
+}
+
+/// Keeps what it is told.
+struct Recorded<'d>(&'d Mutex<Vec<f32>>);
+
+impl Progress for Recorded<'_> {
+    fn report(&self, done: f32) -> ControlFlow<()> {
+        self.0.lock().unwrap().push(done);
+        ControlFlow::Continue(())
+    }
 }
