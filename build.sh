@@ -192,7 +192,7 @@ build() {
   say "building the page (about 5 minutes the first time, 1 after an edit)"
   # With tract for networks that need it; without, four times smaller, for all others.
   program dfsq-tract
-  program dfsq --no-default-features
+  program dfsq --no-default-features --features web
   mkdir -p www/onnx
   cp onnx/models.json onnx/*.onnx onnx/*.calibration onnx/*.optimized www/onnx/
   say "built www/ ($(compressed dfsq) bytes of wasm when compressed, $(compressed dfsq-tract) more where a network needs them)"
@@ -296,8 +296,9 @@ check() {
   # By its own name: `cargo clippy` would take rustup's, which lacks what Debian's compiler has.
   cargo-clippy clippy --quiet --release --all-targets -- -D warnings
   cargo-clippy clippy --quiet --release --lib --tests --target "$wasm_target" -- -D warnings
-  # The library alone, as a program without a command line uses it.
+  # The library alone, as other programs use it.
   cargo-clippy clippy --quiet --release --lib --no-default-features -- -D warnings
+  cargo-clippy clippy --quiet --release --lib --no-default-features --target "$wasm_target" -- -D warnings
   say "the fuzzers (about 1 minute the first time)"
   have c++ || apt_install g++
   cargo check --quiet --release --locked --manifest-path tests/fuzz/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"

@@ -16,7 +16,7 @@ const QUARTILE_SAMPLES: usize = 4096;
 /// One channel of one layer's input for one sample.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct ChannelSummary {
     /// Minimum, lower quartile, median, upper quartile, maximum.
     pub five: [f32; 5],

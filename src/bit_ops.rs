@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How much there is of a quantized layer, by which bits are averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct LayerSize {
     /// Number of weights.
     pub weights: usize,
@@ -23,7 +23,7 @@ pub struct LayerSize {
 /// one for each output and each channel that it sums over, or one for each output where all channels have one range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Rescaling {
     /// How many for one pixel of the network's input.
     pub count: f64,
@@ -56,7 +56,7 @@ impl LayerSize {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(Deserialize))]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct AverageBits {
     /// Over weights, which is what a network takes to store.
     pub weights: f64,

@@ -35,7 +35,7 @@ macro_rules! choices {
     ) => {
         $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+        #[cfg_attr(feature = "web", derive(tsify::Tsify))]
         pub enum $name {
             $($(#[doc = $about])+ #[serde(rename = $id)] $variant,)+
         }

@@ -30,7 +30,7 @@ use serde::Deserialize;
 /// Size and colours of a figure.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Style {
     /// Pixels.
     pub width: u32,

@@ -79,6 +79,7 @@ pub mod bit_ops;
 pub mod calibrate;
 pub mod choice;
 pub mod error;
+#[cfg(feature = "figures")]
 pub mod figures;
 pub mod hash;
 pub mod image_io;
@@ -91,7 +92,7 @@ pub mod parallel;
 pub mod quant;
 pub mod session;
 pub mod tensor_file;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
 pub mod web;
 
 pub use error::{Error, ErrorKind, Result};

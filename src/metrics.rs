@@ -7,7 +7,7 @@ use serde::Serialize;
 /// How near a picture is to the one it is measured against.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Score {
     /// Peak signal-to-noise ratio in dB, peak 255; infinite (`null` in JSON) for equal pictures.
     pub psnr_y: f64,

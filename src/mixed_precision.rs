@@ -15,7 +15,7 @@ use std::collections::HashMap;
 /// What quantizing one layer alone does to the network's output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct LayerErrors {
     /// Index among the network's layers.
     pub layer: usize,

@@ -45,7 +45,7 @@ impl Kind {
 
 /// Files by their place in the list that was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Pairing {
     /// References in the order that was given, each with its low-resolution image, or without where there is none at all: then they are to be shrunk.
     pub pairs: Vec<(usize, Option<usize>)>,

@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 /// Bits of one weight or activation: 1 to 8, or 32 for full precision (no quantization).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify), tsify(type = "number"))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify), tsify(type = "number"))]
 pub struct BitWidth(u8);
 
 impl BitWidth {

@@ -2,6 +2,7 @@
 
 mod channel;
 mod costs;
+#[cfg(feature = "figures")]
 mod figure;
 mod held;
 mod info;
@@ -13,6 +14,7 @@ mod study;
 
 pub use channel::{ChannelRequest, ChannelView, MethodView, PointView};
 pub use costs::{Bytes, Costs, OperandMacs, Product};
+#[cfg(feature = "figures")]
 pub use figure::{FigureKind, FigureRequest, HistogramChoice, SampleName};
 pub use held::HeldInputs;
 pub use info::{CalibrationInfo, ConventionInfo, LayerInfo, NetworkInfo, OptimizationInfo, VariantInfo};

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 /// What [`heat_map`] is drawn from.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct HeatMapRequest {
     /// Size and colours.
     #[serde(default)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 /// What [`layers`] is drawn from: signal-to-noise ratios in dB of every quantized layer under DFSQ-opt, DFSQ and min-max.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct LayersRequest {
     /// Size and colours.
     #[serde(default)]

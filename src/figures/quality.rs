@@ -12,7 +12,7 @@ const SHOWN_BELOW: f64 = 3.0;
 
 /// What [`quality`] is drawn from.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct QualityRequest {
     /// Size and colours.
     #[serde(default)]

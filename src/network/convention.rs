@@ -15,7 +15,7 @@ pub type Properties = BTreeMap<String, String>;
 
 /// The channels a network reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub enum Colour {
     /// Red, green, blue.
     #[serde(rename = "RGB")]
@@ -36,7 +36,7 @@ impl Colour {
 
 /// How 8-bit levels are written as a network's numbers: `(low + level / 255 (high - low) - mean) / deviation`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct ValueRange {
     /// Black.
     pub low: f32,

@@ -58,7 +58,7 @@ impl Layers {
 /// How the quantized layers were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub enum Rule {
     /// EDSR: the convolutions of the residual blocks.
     ResidualBlocks,

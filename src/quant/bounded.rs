@@ -10,7 +10,7 @@ macro_rules! bounded {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
         #[serde(try_from = $kind_name, into = $kind_name)]
-        #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify), tsify(type = "number"))]
+        #[cfg_attr(feature = "web", derive(tsify::Tsify), tsify(type = "number"))]
         pub struct $name($kind);
 
         impl $name {

@@ -19,7 +19,7 @@ choices! {
 /// How a network is optimized.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Recipe {
     /// What the weights are rounded to.
     pub weights: WeightGrid,

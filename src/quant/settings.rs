@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// How activations are normalized and their points chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct PointSettings {
     /// Word sets of the universal set.
     pub word_sets: WordSets,

@@ -12,7 +12,7 @@ const UNIT: f64 = 512.0;
 /// Number of word sets that a universal set is made of, 2 to 5 (paper, appendix C).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify), tsify(type = "number"))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify), tsify(type = "number"))]
 pub struct WordSets(u8);
 
 impl WordSets {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Which channel, and how it is quantized.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct ChannelRequest {
     /// Index among the network's layers.
     pub layer: usize,
@@ -29,7 +29,7 @@ pub struct ChannelRequest {
 /// A channel of a layer's input in full precision, and what becomes of it when it is quantized there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct ChannelView {
     /// What normalization subtracts.
     pub mean: f32,
@@ -53,7 +53,7 @@ pub struct ChannelView {
 
 /// What a method makes of the values of a channel or a kernel.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct MethodView {
     /// Which.
     pub method: Method,
@@ -67,7 +67,7 @@ pub struct MethodView {
 
 /// A value that a method knows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct PointView {
     /// The value of the universal set, or of a grid on the normalized axis.
     pub value: f64,

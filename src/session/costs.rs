@@ -11,7 +11,7 @@ use serde::Serialize;
 /// Storage and arithmetic of a network under some options.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Costs {
     /// Bytes stored.
     pub bytes: Bytes,
@@ -34,7 +34,7 @@ pub struct Costs {
 /// Bytes that a network takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Bytes {
     /// Codes of quantized weights.
     pub codes: usize,
@@ -55,7 +55,7 @@ impl Bytes {
 /// Multiply-accumulates with operands of some widths.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct OperandMacs {
     /// Bits of the weight.
     pub weight_bits: BitWidth,
@@ -67,7 +67,7 @@ pub struct OperandMacs {
 
 /// A product with values of the universal set, which are sums of powers of two: the mean over all products.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Product {
     /// Shifts: one for each power of two in the one times each in the other.
     pub shifts: f64,

@@ -11,7 +11,7 @@ use serde::Deserialize;
 /// What a figure shows.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct FigureRequest {
     /// Which figure.
     pub kind: FigureKind,
@@ -51,7 +51,7 @@ pub struct FigureRequest {
 /// How a histogram is drawn.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct HistogramChoice {
     /// With values as they are on the axis, not normalized.
     pub raw: bool,
@@ -63,7 +63,7 @@ pub struct HistogramChoice {
 
 /// How a sample is found, and called.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct SampleName {
     /// What its distributions are kept under.
     pub key: String,
@@ -74,7 +74,7 @@ pub struct SampleName {
 /// The figures there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub enum FigureKind {
     /// The spread of every channel of a layer's input.
     Channels,

@@ -9,7 +9,7 @@ use serde::Serialize;
 /// A report on a network.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct NetworkInfo {
     /// The name in the file, if it gives one.
     pub name: Option<String>,
@@ -40,7 +40,7 @@ pub struct NetworkInfo {
 /// How pixels become a network's numbers, and back.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct ConventionInfo {
     /// Output size over input size.
     pub scale: usize,
@@ -67,7 +67,7 @@ pub struct ConventionInfo {
 /// A convolution.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct LayerInfo {
     /// The ONNX node's name; no two layers have the same.
     pub name: String,
@@ -124,7 +124,7 @@ impl From<&Layer> for LayerInfo {
 /// How a calibration was made.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct CalibrationInfo {
     /// How points were chosen.
     pub settings: PointSettings,
@@ -139,7 +139,7 @@ pub struct CalibrationInfo {
 /// How layers were optimized.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct OptimizationInfo {
     /// How points were chosen.
     pub settings: PointSettings,
@@ -152,7 +152,7 @@ pub struct OptimizationInfo {
 /// The layers for one choice of bits.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct VariantInfo {
     /// Of weights and activations, by layer.
     pub bits: Vec<[BitWidth; 2]>,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// The weights of one of a layer's kernels, which make one of its outputs. Places are in units of the largest weight.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct KernelView {
     /// The largest weight, without its sign.
     pub range: f32,

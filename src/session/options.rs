@@ -47,7 +47,7 @@ choices! {
 /// How a picture is upscaled. Missing fields take the defaults: DFSQ, 4 bits for weights and activations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Options {
     /// The method.
     pub method: Method,
@@ -56,7 +56,7 @@ pub struct Options {
     /// Bits of each input value of the quantized layers.
     pub activation_bits: BitWidth,
     /// Bits of weights and input values of single layers, by name, instead of the above: 32 and 32 leave a layer out.
-    #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, [BitWidth, BitWidth]>"))]
+    #[cfg_attr(feature = "web", tsify(type = "Record<string, [BitWidth, BitWidth]>"))]
     pub layer_bits: BTreeMap<String, [BitWidth; 2]>,
     /// For [`Method::MinMax`].
     pub min_max_range: MinMaxRange,

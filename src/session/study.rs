@@ -12,7 +12,7 @@ use serde::Serialize;
 /// What points chosen for one channel of one picture are worth.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Study {
     /// Values of the universal set.
     pub universal: usize,
@@ -31,7 +31,7 @@ pub struct Study {
 /// One way of choosing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Choice {
     /// Which way.
     pub selection: Selection,

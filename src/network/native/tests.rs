@@ -1,7 +1,6 @@
 //! Convolutions against their definition.
 
 use super::graph::{Algorithm, Filter, Graph, Operation, Post, Shuffle, Step};
-use super::padded::PaddedImage;
 use super::pass::{Visitor, Wish};
 use super::plan::Plan;
 use super::{Kernels, full_convolution};
