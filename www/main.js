@@ -88,7 +88,19 @@ function show(bench, link) {
     comparison.drawProgress();
   });
   bench.changed();
-  return { errors, networks, opening, share };
+  return { comparison, errors, networks, opening, share };
+}
+
+/**
+ * Has the page show what a link asks for, of the parts that `show` made. @param {URLSearchParams} link
+ * @param {ReturnType<typeof show>} page @param {(id: string | null) => Promise<void>} useNetwork
+ */
+async function follow(link, { errors, opening, share }, useNetwork) {
+  await useNetwork(link.get("network"));
+  const sample = link.get("sample");
+  if (sample && SAMPLES.includes(sample)) await opening.showSample(sample);
+  const missed = share.take(link);
+  if (location.hash && missed.length) errors.remark(`Not all of this link could be followed; as by default or as before: ${missed.join(", ")}.`);
 }
 
 async function start() {
@@ -100,14 +112,17 @@ async function start() {
     // Side by side: the list, the worker that fetches, and the one that will read what it fetched.
     const [listed, defaults] = await Promise.all([listNetworks(), engines.images.call("defaults"), engines.fp32.call("defaults")]);
     const settings = new Settings(defaults, link);
-    const { errors, networks, opening, share } = show(new Bench(engines, settings, sampleFiles), link);
-    await networks.start(listed, link.get("network"));
-    const sample = link.get("sample");
-    if (sample && SAMPLES.includes(sample)) await opening.openSample(sample);
-    const missed = share.take(link);
+    const page = show(new Bench(engines, settings, sampleFiles), link);
+    await follow(link, page, (id) => page.networks.start(listed, id));
+    // One that is pasted into the address, or an earlier one to which the user goes back.
+    addEventListener("hashchange", () => {
+      const link = wanted();
+      settings.follow(link);
+      page.comparison.follow(link);
+      follow(link, page, (id) => page.networks.useListed(id));
+    });
     // For the next visit, so that it does not slow this one.
     navigator.serviceWorker?.register("sw.js").catch(() => {});
-    if (location.hash && missed.length) errors.remark(`Not all of this link could be followed; as by default or as before: ${missed.join(", ")}.`);
   } catch (error) {
     element("error").textContent = `The page could not start: ${error instanceof Error ? error.message : error}`;
     element("error").hidden = false;

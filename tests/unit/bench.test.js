@@ -184,7 +184,7 @@ test("an answer that comes after the setting has changed is kept for what it was
 test("a network that is refused leaves everything as it was", async () => {
   const bench = await started();
   const before = bench.scheduler.result("dfsq");
-  bench.engines.fp32.instead.info = () => Promise.reject(new EngineError("network", "not a network"));
+  bench.engines.reader.instead.info = () => Promise.reject(new EngineError("network", "not a network"));
   await assert.rejects(bench.setNetwork(network("bad")), { message: "not a network" });
   await settle();
   assert.equal(bench.library.info.sha256, "A");
@@ -225,7 +225,7 @@ test("an image that is too small to calibrate on is named", async () => {
   await bench.addImage("tiny.png", "tiny");
   await settle();
   bench.engines.images.instead.benchmarkPair = () => Promise.reject(new EngineError("image-too-small", "the image is too small"));
-  bench.samples.chooseRegion({ x: 0, y: 0, width: 4, height: 4 });
+  bench.chooseRegion({ x: 0, y: 0, width: 4, height: 4 });
   bench.calibrateOn("images");
   await settle();
   assert.match(bench.scheduler.failure("dfsq").message, /^tiny\.png: the image is too small/);

@@ -16,8 +16,13 @@ const alone = async (paths) => ({ pairs: paths.map((_, at) => [at, null]), unpai
 const listed = async (...paths) => (await listImages(found(...paths), alone)).listed;
 
 test("files are listed as they are paired, and what is passed over is named", async () => {
-  const pair = async () => ({ pairs: [[0, 2], [1, null]], unpaired: [3], unreadable: [4] });
-  const { listed, passedOver } = await listImages(found("s/a.png", "s/b.png", "s/ax2.png", "s/c.png", "s/d.bmp"), pair);
+  const asked = [];
+  const pair = async (paths) => {
+    asked.push(...paths);
+    return { pairs: [[0, 1], [2, null]], unpaired: [3], unreadable: [4] };
+  };
+  const { listed, passedOver } = await listImages(found("s/d.bmp", "s/b.png", "s/ax2.png", "s/c.png", "s/a.png"), pair);
+  assert.deepEqual(asked, ["s/a.png", "s/ax2.png", "s/b.png", "s/c.png", "s/d.bmp"], "in the order of names");
   assert.deepEqual(names(listed), [["a.png", "s/a.png", "s/ax2.png"], ["b.png", "s/b.png", undefined]]);
   assert.match(passedOver.join("|"), /s\/c\.png: .*pair.*\|s\/d\.bmp: only PNG/);
   const none = async () => ({ pairs: [], unpaired: [], unreadable: [0] });

@@ -64,6 +64,7 @@ test("a call that waits for the program is not sent to the next worker", async (
   const arrived = new Promise((resolve) => (arrive = resolve));
   const { engine, workers } = makeEngine(() => arrived);
   const early = engine.call("upscale", ["early"]);
+  early.catch(() => {});
   engine.stop();
   const late = engine.call("upscale", ["late"]);
   arrive({ name: "program", module: "module" });
@@ -119,7 +120,7 @@ test("answers of a worker that was ended are never seen", async () => {
 test("a panic ends the worker, and the next call has another that loads everything", async () => {
   const { engine, workers } = makeEngine();
   let stopped = 0;
-  engine.onStop = () => stopped++;
+  engine.onForget = () => stopped++;
   const assets = { network: { bytes: 1 } };
   const [one, other] = [engine.call("upscale", [], { assets }), engine.call("figure", [], { assets })];
   await settle();
@@ -127,7 +128,7 @@ test("a panic ends the worker, and the next call has another that loads everythi
   workers[0].answer("upscale", { error: { kind: "RuntimeError", message: "unreachable", lastWords: "panicked at plan.rs:7: no place" } });
   await assert.rejects(one, { kind: "fatal", message: "the computation broke down: panicked at plan.rs:7: no place" });
   await assert.rejects(other, { kind: "fatal" });
-  assert.equal(stopped, 1);
+  assert.equal(stopped, 2, "when the network was loaded, and when the worker was gone");
   const again = engine.call("upscale", [], { assets });
   await settle();
   assert.deepEqual(workers[1].methods, ["load", "upscale"]);

@@ -27,9 +27,20 @@ export class FakeWorker {
   }
 }
 
-/** Lets everything go on that waits for nothing but promises. */
+/** Calls of all engines, and how many there may be before it must be quiet. */
+let calls = 0;
+const MOST = 3000;
+
+/** Lets everything go on that waits for nothing but promises. Fails where calls keep coming. */
 export const settle = async () => {
-  for (let i = 0; i < 100; i++) await Promise.resolve();
+  const first = calls;
+  for (let before = -1; before !== calls; ) {
+    before = calls;
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+    // What waits until it rests.
+    await new Promise((resolve) => setTimeout(resolve));
+    if (calls - first > MOST) throw new Error("it does not settle: calls keep coming");
+  }
 };
 
 const POINTS = { wordSets: 4, granularity: "channel", normalization: "sample", mean: "auto", selection: "kmeans", preset: "reference", restarts: 0, seed: 0 };
@@ -59,23 +70,44 @@ export const variant = (bits, made) => ({ bits: bitsOf(bits, bits), sha256: `var
  */
 class FakeEngine {
   calls = [];
-  onStop = () => {};
+  onForget = () => {};
   busy = false;
+  /** What its session holds: gone when another network is loaded. */
+  #network;
+  #samples = new Set();
   /** By method, what a test wants instead of the usual answer. @type {Record<string, Function>} */
   instead = {};
   #generation = 0;
 
   async call(method, args = [], { assets = {}, onProgress } = {}) {
+    // What calls without end would never let a test fail.
+    if (++calls > 100 * MOST) return new Promise(() => {});
     this.calls.push({ method, args, assets });
     const generation = this.#generation;
+    if (assets.network && assets.network !== this.#network) {
+      this.#samples.clear();
+      this.#network = assets.network;
+      this.onForget();
+    }
+    if (method === "keepSamples" && !this.#network) throw new TypeError("there is no session");
     const answer = await (this.instead[method] ?? usual[method])(args, assets, onProgress);
     if (generation !== this.#generation) throw new EngineError("cancelled", "cancelled");
+    if (method === "analyze") this.#samples.add(args[2]);
+    if (method === "keepSamples") this.#samples = new Set([...this.#samples].filter((key) => args[0].includes(key)));
     return answer;
   }
 
+  /** Whether the session holds a sample's distributions. */
+  holds(key) {
+    return this.#samples.has(key);
+  }
+
+  /** What it does is rejected, and what it knew is gone. */
   stop() {
     this.#generation++;
-    this.onStop();
+    this.#network = undefined;
+    this.#samples.clear();
+    this.onForget();
   }
 
   count(method) {
@@ -136,7 +168,7 @@ const usual = {
 export function makeBench(hash = "") {
   const engines = makeEngines(() => new FakeEngine());
   const settings = new Settings(DEFAULTS, new URLSearchParams(hash));
-  return new Bench(engines, settings, async () => ["sample file"]);
+  return new Bench(engines, settings, async () => ["sample file"], 0);
 }
 
 /** A calibration as it comes with a network, for the published settings. */

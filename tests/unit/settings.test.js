@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { analysisKey, inputKey, resultKey } from "../../www/model/keys.js";
-import { fits, region, sizes, suggestedRegion } from "../../www/model/plan.js";
+import { fits, region, sizes } from "../../www/model/plan.js";
 import { CHOICES, Settings, same } from "../../www/model/settings.js";
 import { DEFAULTS } from "./fakes.js";
 
@@ -75,14 +75,12 @@ test("keys differ with everything that a result is computed from", () => {
   assert.notEqual(analysis({ normalization: "none" }, "c"), analysis({ normalization: "none" }, "d"), "there the ranges are the calibration's");
 });
 
-test("regions are as large as time and memory allow", () => {
+test("regions are offered that memory allows", () => {
   const cost = { mode: "benchmark", scale: 2, macsPerPixel: 1e6, bytesPerPixel: 3000, speed: 6e9 };
   const large = { width: 4000, height: 3000 };
   assert.ok(!fits({ width: 4000, height: 4000 }, cost) && fits({ width: 1024, height: 1024 }, cost));
-  assert.equal(suggestedRegion(large, cost).width, 384);
-  assert.deepEqual(suggestedRegion({ width: 100, height: 80 }, cost), { x: 0, y: 0, width: 100, height: 80 });
   assert.deepEqual(region(large, { width: 128, height: 128 }, { x: 0, y: 9999 }), { x: 0, y: 2872, width: 128, height: 128 });
   const fixed = { ...cost, size: [20, 30] };
   assert.deepEqual(sizes(large, fixed), [{ width: 60, height: 40 }]);
-  assert.deepEqual(suggestedRegion(large, { ...fixed, mode: "upscale" }), { x: 1985, y: 1490, width: 30, height: 20 });
+  assert.deepEqual(sizes(large, { ...fixed, mode: "upscale" }), [{ width: 30, height: 20 }]);
 });

@@ -41,12 +41,14 @@ class Line {
   ended;
   #worker;
   #onEnd;
+  #onForget;
   #ready;
 
-  /** @param {WorkerLike} worker @param {Promise<Program | undefined>} program @param {(line: Line) => void} onEnd */
-  constructor(worker, program, onEnd) {
+  /** @param {WorkerLike} worker @param {Promise<Program | undefined>} program @param {(line: Line) => void} onEnd @param {() => void} onForget */
+  constructor(worker, program, onEnd, onForget) {
     this.#worker = worker;
     this.#onEnd = onEnd;
+    this.#onForget = onForget;
     worker.onmessage = (/** @type {MessageEvent} */ { data }) => this.#receive(data);
     worker.onerror = (/** @type {ErrorEvent} */ event) => {
       event.preventDefault();
@@ -73,7 +75,10 @@ class Line {
   #bring(assets) {
     const sent = [];
     const has = assets.network && assets.network !== this.#has.network ? {} : this.#has;
-    if (assets.network && has !== this.#has) sent.push(this.#send("load", [assets.network]));
+    if (assets.network && has !== this.#has) {
+      sent.push(this.#send("load", [assets.network]));
+      this.#onForget();
+    }
     for (const [name, verb] of /** @type {const} */ ([["calibration", "loadCalibration"], ["optimized", "loadOptimized"]])) {
       const asset = assets[name];
       if (asset && asset !== has[name]) sent.push(this.#send(verb, [asset.file]));
@@ -134,8 +139,8 @@ export class Engine {
   #programs;
   #chosen = 0;
   #makeWorker;
-  /** Called whenever the worker, and all that it knew, is gone. */
-  onStop = () => {};
+  /** Called whenever what the worker knew beside its assets is gone: it was stopped, or got another network. */
+  onForget = () => {};
 
   /**
    * @param {(() => Promise<Program | undefined>)[]} programs the first is used until a network needs the next; nothing for an engine that only compiles
@@ -152,10 +157,11 @@ export class Engine {
    */
   async call(method, args = [], options = {}) {
     const chosen = this.#chosen;
-    this.#line ??= new Line(this.#makeWorker(), this.#programs[chosen](), (line) => {
+    const ended = (/** @type {Line} */ line) => {
       if (this.#line === line) this.#line = undefined;
-      this.onStop();
-    });
+      this.onForget();
+    };
+    this.#line ??= new Line(this.#makeWorker(), this.#programs[chosen](), ended, () => this.onForget());
     try {
       return await this.#line.call(method, args, options);
     } catch (error) {

@@ -2,21 +2,30 @@
 
 const CACHE = "dfsq-downloads";
 
+/** The address of these contents: another list's file is another address, whatever caches lie between. @param {string} url @param {string} sha256 */
+const addressOf = (url, sha256) => `${url}?sha256=${sha256}`;
+
+/** Without a secure context there is no cache, and some browsers refuse it in private windows. */
+const opened = async () => globalThis.caches?.open(CACHE).catch(() => undefined);
+
+/** Whether the browser keeps a file. @param {string} url @param {string} sha256 */
+export async function isKept(url, sha256) {
+  return Boolean(await (await opened())?.match(addressOf(url, sha256)));
+}
+
 /**
  * @param {string} url @param {string} sha256 in hexadecimal @param {(bytes: Uint8Array) => string} hash
  * @param {(bytes: number) => void} onProgress
  */
 export async function download(url, sha256, hash, onProgress) {
-  // Without a secure context there is no cache, and some browsers refuse it in private windows.
-  const cache = await globalThis.caches?.open(CACHE).catch(() => undefined);
-  const key = `${url}?sha256=${sha256}`;
-  const kept = await cache?.match(key);
+  const [cache, address] = [await opened(), addressOf(url, sha256)];
+  const kept = await cache?.match(address);
   if (kept) return new Uint8Array(await kept.arrayBuffer());
-  const bytes = await fetchBytes(url, onProgress);
+  const bytes = await fetchBytes(address, onProgress);
   if (hash(bytes) !== sha256) throw new Error("the file is damaged: it is not the one that is listed");
   // What was listed under this address before is of no more use.
   await cache?.delete(url, { ignoreSearch: true });
-  await cache?.put(key, new Response(/** @type {BodyInit} */ (bytes))).catch(() => {});
+  await cache?.put(address, new Response(/** @type {BodyInit} */ (bytes))).catch(() => {});
   return bytes;
 }
 

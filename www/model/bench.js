@@ -28,8 +28,8 @@ import { Tasks } from "./tasks.js";
  * @typedef {{network: NetworkFile, calibration?: Uint8Array, optimized?: Uint8Array}} NetworkFiles a network, and what came with it
  */
 
-/** One worker a method, and one that decodes, shrinks and scores. @param {(name: string) => Engine} make @returns {Record<string, Engine>} */
-export const makeEngines = (make) => Object.fromEntries([...NETWORK_METHODS, "images"].map((name) => [name, make(name)]));
+/** One worker a method, one that decodes, shrinks and scores, and one that tries networks before they are used. @param {(name: string) => Engine} make @returns {Record<string, Engine>} */
+export const makeEngines = (make) => Object.fromEntries([...NETWORK_METHODS, "images", "reader"].map((name) => [name, make(name)]));
 
 export class Bench extends EventTarget {
   /** Networks and files that are being loaded; nothing is computed meanwhile. */
@@ -38,8 +38,8 @@ export class Bench extends EventTarget {
   /** The methods whose pictures are shown, which run first. @type {string[]} */
   shown = [];
 
-  /** @param {Record<string, Engine>} engines see `makeEngines` @param {Settings} settings @param {() => Promise<Uint8Array[]>} sampleFiles the bundled samples, of which patches are made */
-  constructor(engines, settings, sampleFiles) {
+  /** @param {Record<string, Engine>} engines see `makeEngines` @param {Settings} settings @param {() => Promise<Uint8Array[]>} sampleFiles the bundled samples, of which patches are made @param {number} [rest] milliseconds after which what changes often is followed */
+  constructor(engines, settings, sampleFiles, rest = 250) {
     super();
     this.engines = engines;
     this.settings = settings;
@@ -51,7 +51,7 @@ export class Bench extends EventTarget {
     this.tasks = new Tasks(() => this.changed(), () => this.dispatchEvent(new Event("progress")));
     this.making = new Making(this);
     this.mixed = new Mixed(this);
-    this.scheduler = new Scheduler(this);
+    this.scheduler = new Scheduler(this, rest);
     this.focus = new Focus(this);
     this.closeUp = new CloseUp(this);
     this.inquiries = new Inquiries(this);
@@ -89,11 +89,22 @@ export class Bench extends EventTarget {
     this.scheduler.stop();
   }
 
-  /** Uses a network from now on, or throws and stays with the one before. @param {NetworkFiles} files */
-  async setNetwork({ network, calibration, optimized }) {
+  /** What a network is, with the files that came with it. One that is refused must not cost the one in use its worker. @param {import("../engine/client.js").Assets} assets @returns {Promise<NetworkInfo>} */
+  async #read(assets) {
+    const { fp32, reader } = this.engines;
+    if (!this.library.network) return fp32.call("info", [], { assets });
+    try {
+      return await reader.call("info", [], { assets });
+    } finally {
+      if (!reader.busy) reader.stop();
+    }
+  }
+
+  /** Uses a network from now on, or throws and stays with the one before. @param {NetworkFiles} files @param {() => boolean} [isWanted] whether it still is, once it was read */
+  async setNetwork({ network, calibration, optimized }, isWanted = () => true) {
+    const info = await this.#read({ network, calibration: asset(calibration), optimized: asset(optimized) });
+    if (!isWanted()) return;
     await this.#load(async () => {
-      const assets = { network, calibration: asset(calibration), optimized: asset(optimized) };
-      const info = await this.engines.fp32.call("info", [], { assets });
       const before = this.library.info?.layers[this.focus.layer]?.name;
       const mixed = this.mixed.chosen;
       this.library.use(network, info, calibration, optimized);
@@ -110,6 +121,18 @@ export class Bench extends EventTarget {
   async state(stated) {
     const { network } = this.library;
     if (network) await this.setNetwork({ network: { ...network, stated } });
+  }
+
+  /** Computes nothing new while something comes. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+  async hold(work) {
+    this.loading++;
+    this.changed();
+    try {
+      return await work();
+    } finally {
+      this.loading--;
+      this.#wantAgain();
+    }
   }
 
   /** Uses a calibration file that the user brought, and the settings that it was made with. @param {Uint8Array} file */
@@ -146,21 +169,13 @@ export class Bench extends EventTarget {
   /** @param {() => Promise<void>} work */
   async #load(work) {
     this.stop();
-    this.loading++;
-    this.changed();
-    try {
-      await work();
-    } finally {
-      this.loading--;
-      this.#wantAgain();
-    }
+    await this.hold(work);
   }
 
   /** Decodes a file and looks at it. @param {string} name @param {Uint8Array} bytes @returns {Promise<import("../pkg/dfsq.js").Decoded>} */
   async addImage(name, bytes) {
     const picture = await this.engines.images.call("decodeImage", [bytes]);
     this.samples.add(name, picture, this.cost());
-    this.samples.fit(this.cost());
     this.#wantAgain();
     return picture;
   }
@@ -186,8 +201,9 @@ export class Bench extends EventTarget {
 
   /** @param {Region} region */
   chooseRegion(region) {
-    this.samples.chooseRegion(region);
-    this.#wantAgain();
+    this.samples.chooseRegion(region, this.cost());
+    this.scheduler.changing();
+    this.changed();
   }
 
   /** Chooses points anew on these pictures, or goes back to those that came with the network. @param {import("./library.js").Source} source */

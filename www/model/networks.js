@@ -1,4 +1,5 @@
 // The bundled networks: their list, and the files behind it. No DOM.
+import { isKept } from "../engine/downloads.js";
 
 /**
  * @typedef {{file: string, sha256: string, bytes: number}} Listed
@@ -10,6 +11,14 @@
 export function describe({ name, bytes, scores }) {
   const score = scores?.fp32 ? `, ${scores.fp32.set5.toFixed(2)} dB on Set5` : "";
   return `${name} (${(bytes / 1e6).toFixed(1)} MB${score})`;
+}
+
+const urlOf = (/** @type {Listed} */ { file }) => new URL(`../onnx/${file}`, import.meta.url).href;
+
+/** Those of which the browser keeps all files. @param {Entry[]} entries @returns {Promise<Entry[]>} */
+export async function keptNetworks(entries) {
+  const kept = await Promise.all(entries.map((entry) => Promise.all([entry, entry.calibration, entry.optimized].map((file) => isKept(urlOf(file), file.sha256)))));
+  return entries.filter((_, i) => kept[i].every(Boolean));
 }
 
 /** @returns {Promise<Entry[]>} */
@@ -29,8 +38,8 @@ export async function fetchNetwork(engine, entry, onProgress = () => {}) {
   const done = files.map(() => 0);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const [bytes, calibration, optimized] = await Promise.all(
-    files.map(({ file, sha256 }, i) =>
-      engine.call("download", [new URL(`../onnx/${file}`, import.meta.url).href, sha256], {
+    files.map((file, i) =>
+      engine.call("download", [urlOf(file), file.sha256], {
         onProgress: (length) => {
           done[i] = length;
           onProgress(done.reduce((a, b) => a + b), total);

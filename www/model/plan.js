@@ -16,8 +16,8 @@ export const METHOD_NAMES = {
   "dfsq-opt": "DFSQ-opt",
 };
 
-/** A region is chosen so that its run is likely to end within this many seconds. */
-const PATIENCE = 8;
+/** Sides in pixels of the region that an image is opened with: the same on every machine, for every network. */
+const FIRST = { width: 256, height: 256 };
 
 /** Regions offered, as sides in pixels of the dropped image. */
 const SIDES = [128, 192, 256, 384, 512, 768, 1024];
@@ -25,8 +25,8 @@ const SIDES = [128, 192, 256, 384, 512, 768, 1024];
 /** Multiply-accumulates a second of one worker, until this browser has been measured. */
 export const TYPICAL_SPEED = 20e9;
 
-/** Of the 4 GiB that one worker's wasm can address. */
-const MEMORY_LIMIT = 3.2e9;
+/** Bytes that one worker may take: of the 4 GiB that its wasm can address, and of the machine's memory beside the others. */
+const memoryLimit = () => Math.min(3.2e9, ((/** @type {{deviceMemory?: number}} */ (globalThis.navigator ?? {}).deviceMemory ?? 8) * 2 ** 30) / NETWORK_METHODS.length);
 /** What a worker takes beside activations: the network's weights several times over, the program, pictures. */
 const MEMORY_BASE = 0.3e9;
 
@@ -54,22 +54,19 @@ export function seconds(region, cost) {
 
 /** Whether a region's run is likely to fit in memory. @param {Size} region @param {Cost} cost */
 export function fits(region, cost) {
-  return inputPixels(region, cost) * cost.bytesPerPixel + MEMORY_BASE < MEMORY_LIMIT;
+  return inputPixels(region, cost) * cost.bytesPerPixel + MEMORY_BASE < memoryLimit();
 }
 
-/** Whether a region's run ends in good time. @param {Size} region @param {Cost} cost */
-export function isQuick(region, cost) {
-  return seconds(region, cost) <= PATIENCE && fits(region, cost);
+/** The only size of a region where the network takes one only. @param {Cost} cost @returns {Size | undefined} */
+export function fixedSize({ size, mode, scale }) {
+  const factor = mode === "benchmark" ? scale : 1;
+  return size ? { width: size[1] * factor, height: size[0] * factor } : undefined;
 }
 
 /** The sizes of regions to offer beside the whole image. @param {Size} image @param {Cost} cost @returns {Size[]} */
 export function sizes(image, cost) {
-  const { size, mode, scale } = cost;
-  if (size) {
-    const factor = mode === "benchmark" ? scale : 1;
-    return [{ width: size[1] * factor, height: size[0] * factor }];
-  }
-  return SIDES.filter((side) => side < Math.max(image.width, image.height)).map((side) => ({ width: side, height: side }));
+  const size = fixedSize(cost);
+  return size ? [size] : SIDES.filter((side) => side < Math.max(image.width, image.height)).map((side) => ({ width: side, height: side }));
 }
 
 /** The region of this size in the middle of the image, or around a point. @param {Size} image @param {Size} size @param {{x: number, y: number}} [centre] @returns {Region} */
@@ -83,12 +80,8 @@ export function region({ width, height }, size, centre = { x: width / 2, y: heig
 /** @param {Size} image @returns {Region} */
 export const wholeOf = ({ width, height }) => ({ x: 0, y: 0, width, height });
 
-/** The largest region that ends in good time: the whole image where that does. @param {Size} image @param {Cost} cost @returns {Region} */
-export function suggestedRegion(image, cost) {
-  const candidates = sizes(image, cost).map((size) => region(image, size));
-  if (!cost.size && isQuick(image, cost)) return wholeOf(image);
-  return candidates.filter((r) => isQuick(r, cost)).at(-1) ?? candidates[0] ?? wholeOf(image);
-}
+/** The region that an image is opened with, by its size alone: its middle, or all of it where it is small. @param {Size} image @returns {Region} */
+export const firstRegion = (image) => region(image, FIRST);
 
 /** A duration for people. @param {number} s */
 export function duration(s) {

@@ -56,7 +56,7 @@ export class Quality {
   async #fill(method, sample, task) {
     const { scheduler } = this.#bench;
     for (const width of this.widths) {
-      if (!scheduler.result(method, sample, width)) await scheduler.quantize(method, sample, task, width);
+      if (!scheduler.isScored(method, sample, width)) await scheduler.quantize(method, sample, task, width);
       task.check();
       // Without a reference, that is the score.
       await scheduler.compareWithFull(sample, width);

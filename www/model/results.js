@@ -12,7 +12,10 @@
 const MOST_BYTES = 400e6;
 
 export class Results {
-  /** @type {Map<string, Result>} */
+  /** Without the pictures: they are small, and are kept. @type {Map<string, Omit<Result, "picture">>} */
+  #facts = new Map();
+
+  /** The oldest first. @type {Map<string, Result>} */
   #results = new Map();
 
   /** @type {Map<string, Distance>} */
@@ -28,19 +31,26 @@ export class Results {
     this.#distances.set(`${key} ${full}`, distance);
   }
 
-  /** @param {string | undefined} key */
+  /** A result whose picture is still there. @param {string | undefined} key @returns {Result | undefined} */
   get(key) {
     return key === undefined ? undefined : this.#results.get(key);
   }
 
-  /** Remembers a result, and forgets the oldest where they take too much memory. @param {string} key @param {Result} result */
-  keep(key, result) {
+  /** What is known of a result, whether its picture is still there or not. @param {string | undefined} key */
+  facts(key) {
+    return key === undefined ? undefined : this.#facts.get(key);
+  }
+
+  /** Remembers a result, and forgets the oldest pictures that are not shown where they take too much memory. @param {string} key @param {Result} result @param {Set<string | undefined>} shown */
+  keep(key, result, shown = new Set()) {
+    const { picture: _, ...facts } = result;
+    this.#facts.set(key, facts);
     this.#results.delete(key);
     this.#results.set(key, result);
     let bytes = 0;
     for (const old of [...this.#results.keys()].reverse()) {
       bytes += this.#results.get(old)?.picture.rgba.byteLength ?? 0;
-      if (bytes > MOST_BYTES && old !== key) this.#results.delete(old);
+      if (bytes > MOST_BYTES && old !== key && !shown.has(old)) this.#results.delete(old);
     }
   }
 }

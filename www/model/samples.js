@@ -1,11 +1,11 @@
 // The open images, and which part of each is looked at. No DOM.
-import { isQuick, region, suggestedRegion } from "./plan.js";
+import { firstRegion, fixedSize, region } from "./plan.js";
 
 /**
  * @typedef {import("../pkg/dfsq.js").Decoded} Decoded
  * @typedef {import("./plan.js").Region} Region
  * @typedef {import("./plan.js").Cost} Cost
- * @typedef {{name: string, picture: Decoded, region: Region, chosen?: boolean}} Sample `chosen` where the user chose the region
+ * @typedef {{name: string, picture: Decoded, chosen: Region, region: Region}} Sample `region` is what is looked at: the chosen one, or what the network takes of it
  */
 
 export class Samples {
@@ -21,7 +21,8 @@ export class Samples {
 
   /** Adds an image and looks at it. @param {string} name @param {Decoded} picture @param {Cost} cost */
   add(name, picture, cost) {
-    this.list.push({ name, picture, region: suggestedRegion(picture, cost) });
+    const chosen = firstRegion(picture);
+    this.list.push(fitted({ name, picture, chosen, region: chosen }, cost));
     this.active = this.list.length - 1;
   }
 
@@ -39,22 +40,22 @@ export class Samples {
     if (current) this.active = this.list.indexOf(current);
   }
 
-  /** Looks at another part of the current image. @param {Region} part */
-  chooseRegion(part) {
+  /** Looks at another part of the current image. @param {Region} chosen @param {Cost} cost */
+  chooseRegion(chosen, cost) {
     const { current } = this;
-    if (current) this.list[this.active] = { ...current, region: part, chosen: true };
+    if (current) this.list[this.active] = fitted({ ...current, chosen }, cost);
   }
 
-  /** Fits every region to what the network takes, and makes those smaller that would take too long where the user has not chosen them. @param {Cost} cost */
+  /** Fits every region to what the network takes. @param {Cost} cost */
   fit(cost) {
-    this.list = this.list.map((sample) => {
-      if (cost.size) return { ...sample, region: exactRegion(sample, cost) };
-      return sample.chosen || isQuick(sample.region, cost) ? sample : { ...sample, region: suggestedRegion(sample.picture, cost) };
-    });
+    this.list = this.list.map((sample) => fitted(sample, cost));
   }
 }
 
-/** For a network that takes one size only. @param {Sample} sample @param {Cost} cost */
-function exactRegion({ picture, region: { x, y, width, height } }, cost) {
-  return region(picture, suggestedRegion(picture, cost), { x: x + width / 2, y: y + height / 2 });
+/** @param {Sample} sample @param {Cost} cost @returns {Sample} */
+function fitted(sample, cost) {
+  const size = fixedSize(cost);
+  if (!size) return { ...sample, region: sample.chosen };
+  const { x, y, width, height } = sample.chosen;
+  return { ...sample, region: region(sample.picture, size, { x: x + width / 2, y: y + height / 2 }) };
 }

@@ -1,8 +1,9 @@
-// Decides what each worker is to do now. No DOM.
+// Has the workers do what is to be done (decide.js). No DOM.
 //
-// `update` compares what is wanted with what is known and what is under way: it stops what is no longer wanted and starts
-// what is missing, each method by itself. It may be called at any time, and is after every change.
+// `update` compares what is wanted with what is known and what is under way. It may be called at any time, and is after every
+// change; one pass over all workers follows, however often it was called.
 import { cancelled, isCancelled } from "../engine/client.js";
+import { decide } from "./decide.js";
 import { analysisKey, resultKey } from "./keys.js";
 import { variantOf } from "./library.js";
 import { NETWORK_METHODS } from "./plan.js";
@@ -20,6 +21,10 @@ export class Scheduler {
   #bench;
   /** Whether the user stopped everything, until something is wanted again. */
   #halted = false;
+  /** Whether a pass over the workers is to come. */
+  #due = false;
+  /** Waits until changes rest. @type {ReturnType<typeof setTimeout> | undefined} */
+  #resting;
   /** By what was wanted, why it cannot be had. @type {Map<string, Error>} */
   #failures = new Map();
   /** Keys of the distributions that the full-precision worker has. @type {Set<string>} */
@@ -27,30 +32,42 @@ export class Scheduler {
   /** Keys of results whose distance from full precision is being measured. @type {Set<string>} */
   #comparing = new Set();
 
-  /** @param {Bench} bench */
-  constructor(bench) {
+  #rest;
+
+  /** @param {Bench} bench @param {number} rest milliseconds without another change after which what changes often is followed */
+  constructor(bench, rest) {
     this.#bench = bench;
-    bench.engines.fp32.onStop = () => {
+    this.#rest = rest;
+    bench.engines.fp32.onForget = () => {
       this.#analyzed.clear();
-      queueMicrotask(() => this.update());
+      this.update();
     };
   }
 
   /** Wants everything again, also what was stopped or has failed. */
   resume() {
-    this.#halted = false;
     this.#failures.clear();
-    this.update();
+    this.changed();
   }
 
   /** Goes on after something was changed. */
   changed() {
+    clearTimeout(this.#resting);
+    this.#resting = undefined;
     this.#halted = false;
     this.update();
   }
 
+  /** As `changed`, for what changes many times in a row: goes on once it rests. */
+  changing() {
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(() => this.changed(), this.#rest);
+  }
+
   /** Stops everything; what is done stays. */
   stop() {
+    clearTimeout(this.#resting);
+    this.#resting = undefined;
     this.#halted = true;
     for (const name of this.#bench.tasks.names) this.end(name);
     this.#bench.changed();
@@ -64,40 +81,53 @@ export class Scheduler {
   }
 
   update() {
+    if (this.#due) return;
+    this.#due = true;
+    queueMicrotask(() => {
+      this.#due = false;
+      this.#pass();
+    });
+  }
+
+  #pass() {
     const { samples, library, loading } = this.#bench;
     const sample = samples.current;
-    if (!sample || !library.network || loading || this.#halted) return;
-    for (const method of this.#firstOnes(sample)) this.#bring(method, sample);
-    this.#bring("images", sample);
+    if (!sample || !library.network || loading || this.#halted || this.#resting) return;
+    const first = this.#firstOnes(sample);
+    const others = new Map(samples.list.filter((other) => other !== sample && !this.isAnalyzed(other)).map((other) => [this.#wish("fp32", other), other]));
+    const next = [...others.keys()].find((what) => !this.#failures.has(what));
+    const posts = [...NETWORK_METHODS, "images"].map((name) => ({
+      name,
+      wish: this.#wish(name, sample),
+      standing: this.#standing(name, sample),
+      turn: name === "images" || first.includes(name),
+      task: this.#bench.tasks.get(name),
+      next: name === "fp32" ? next : undefined,
+    }));
+    for (const action of decide(posts)) {
+      if (action.act === "end") this.end(action.name);
+      else this.#start(action.name, action.what, others.get(action.what) ?? sample, action.act === "start in background");
+    }
     this.compareWithFull(sample);
   }
 
   /** What the user looks at; when that is there, or cannot be had, the others too. @param {Sample} sample */
   #firstOnes(sample) {
     const shown = NETWORK_METHODS.filter((method) => this.#bench.shown.includes(method));
-    const waits = shown.some((method) => !this.result(method, sample) && !this.failure(method));
-    return waits ? shown : NETWORK_METHODS;
+    return shown.some((method) => this.#standing(method, sample) === "missing") ? shown : NETWORK_METHODS;
   }
 
-  /** Has a worker do what is wanted of it now. @param {string} name @param {Sample} sample */
-  #bring(name, sample) {
-    const wish = this.#wish(name, sample);
-    const { tasks } = this.#bench;
-    const task = tasks.get(name);
-    if (task?.what === wish) return;
-    const done = name === "images" ? this.#hasSimple(sample) : Boolean(this.result(name, sample)) && (name !== "fp32" || this.isAnalyzed(sample));
-    // What is done in the background, or was asked for by itself, goes on where nothing else is wanted.
-    if (task && done && task.phase !== "running") return;
-    if (task) this.end(name);
-    if (!done && !this.#failures.has(wish)) return this.#start(name, wish, "running", (own) => this.#compute(name, sample, own));
-    if (name === "fp32") this.#analyzeOthers(sample);
+  /** Whether what is wanted of a worker is there. @param {string} name @param {Sample} sample @returns {import("./decide.js").Standing} */
+  #standing(name, sample) {
+    if (this.#failures.has(this.#wish(name, sample))) return "failed";
+    if (name === "images") return this.#hasSimple(sample) ? "known" : "missing";
+    return this.result(name, sample) && (name !== "fp32" || this.isAnalyzed(sample)) ? "known" : "missing";
   }
 
-  /** @param {string} name @param {string} what @param {string} phase @param {(task: Task) => Promise<void>} work */
-  #start(name, what, phase, work) {
-    const { tasks } = this.#bench;
-    tasks
-      .run(name, what, phase, work)
+  /** @param {string} name @param {string} what @param {Sample} sample @param {boolean} background */
+  #start(name, what, sample, background) {
+    this.#bench.tasks
+      .run(name, what, background ? "analyzing" : "running", (task) => this.#compute(name, sample, task))
       .catch((error) => {
         if (!isCancelled(error)) this.#failures.set(what, error);
       })
@@ -107,17 +137,26 @@ export class Scheduler {
       });
   }
 
-  /** What a worker is to compute, as far as it is chosen. @param {string} name @param {Sample} sample */
-  #wish(name, sample) {
+  /** What a worker is to compute, as far as it is chosen, or with one width. @param {string} name @param {Sample} sample @param {number} [width] */
+  #wish(name, sample, width) {
     const { library, settings, making } = this.#bench;
     const { points, recipe } = settings.values;
     const { granularity, mean, normalization } = points;
     /** @type {unknown[]} */
-    const chosen = [name, this.#bench.inputKey(sample), library.info?.identity, settings.options(name)];
-    if (this.usesCalibration(name)) chosen.push(points, making.ground());
+    const chosen = [name, this.#bench.inputKey(sample), library.info?.identity, settings.options(name, width)];
+    if (this.usesCalibration(name)) chosen.push(points, making.ground(making.widths(width)));
     if (name === "fp32") chosen.push(granularity, mean, normalization, normalization === "none" && making.ground());
     if (name === "dfsq-opt") chosen.push(settings.optimalPoints, recipe);
     return canonicalText(chosen);
+  }
+
+  /** What is to be called after waiting for anything: throws where the task, or what it was begun for, is no longer wanted. @param {string} name @param {Sample} sample @param {Task} task @param {number} [width] */
+  #checking(name, sample, task, width) {
+    const wish = this.#wish(name, sample, width);
+    return () => {
+      task.check();
+      if (this.#wish(name, sample, width) !== wish) throw cancelled();
+    };
   }
 
   /** Whether what a method computes depends on the calibration. @param {string} method */
@@ -144,7 +183,24 @@ export class Scheduler {
   /** Against the reference; where there is none, against full precision. @param {string} method @param {Sample | undefined} [sample] @param {number} [width] */
   score(method, sample = this.#bench.samples.current, width = undefined) {
     const upscales = this.#bench.settings.values.mode === "upscale";
-    return upscales ? this.distance(method, sample, width)?.score : this.result(method, sample, width)?.score;
+    return upscales ? this.distance(method, sample, width)?.score : sample && this.#bench.results.facts(this.#key(method, sample, width))?.score;
+  }
+
+  /** Whether that was measured, though pictures may have been too small for a score. @param {string} method @param {Sample} sample @param {number} width */
+  isScored(method, sample, width) {
+    const upscales = this.#bench.settings.values.mode === "upscale";
+    return Boolean(upscales ? this.distance(method, sample, width) : this.#bench.results.facts(this.#key(method, sample, width)));
+  }
+
+  /** Keys of what is shown of the current sample. @returns {Set<string | undefined>} */
+  #shownKeys() {
+    const sample = this.#bench.samples.current;
+    return new Set(sample && ["reference", "bicubic", ...NETWORK_METHODS].map((method) => this.#key(method, sample)));
+  }
+
+  /** @param {string} key @param {Result} result */
+  #keep(key, result) {
+    this.#bench.results.keep(key, result, this.#shownKeys());
   }
 
   /** Nothing where what the method needs has not been made. @param {string} method @param {Sample} sample @param {number} [width] */
@@ -186,44 +242,48 @@ export class Scheduler {
 
   /** @param {string} name @param {Sample} sample @param {Task} task */
   async #compute(name, sample, task) {
-    if (name === "images") return this.#computeSimple(sample, await this.#bench.pair(sample));
+    if (name === "images") return this.#computeSimple(sample, task);
     return name === "fp32" ? this.#analyze(sample, task) : this.quantize(name, sample, task);
   }
 
   /** Runs a quantized method with the bits that are chosen, or of one width. @param {string} name @param {Sample} sample @param {Task} task @param {number} [width] */
   async quantize(name, sample, task, width) {
+    const check = this.#checking(name, sample, task, width);
     const pair = await this.#bench.pair(sample);
-    task.check();
+    check();
     const { making, engines, library, settings } = this.#bench;
     const options = settings.options(name, width);
     /** @type {Assets} */
     const assets = { network: library.network };
     if (this.usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task, making.widths(width));
     if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task, width);
-    task.check();
+    check();
     // Known before it runs: settings may change meanwhile.
     const key = this.#key(name, sample, width);
     if (!key) throw new Error("what was made for this method is not what was asked for");
     const result = await engines[name].call("upscale", [pair.low, pair.reference, options], { assets, onProgress: (done) => task.progress(done) });
-    this.#bench.results.keep(key, result);
+    this.#keep(key, result);
   }
 
   /** @param {Sample} sample @param {Task} task */
   async #analyze(sample, task) {
+    const check = this.#checking("fp32", sample, task);
     const { making, engines, library, settings } = this.#bench;
     const { points } = settings.values;
     const pair = await this.#bench.pair(sample);
+    check();
     /** @type {Assets} */
     const assets = { network: library.network };
     if (points.normalization === "none") assets.calibration = await making.calibrationFor("fp32", task);
-    task.check();
+    check();
     const [key, analysis] = [this.#key("fp32", sample), this.analysisKey(sample)];
     if (!key || !analysis) throw cancelled();
     await this.#forgetOthers(analysis);
+    check();
     const result = await engines.fp32.call("analyze", [pair.low, pair.reference, analysis, points], { assets, onProgress: (done) => task.progress(done) });
     this.#analyzed.add(analysis);
     this.#bench.measured((pair.low.width * pair.low.height) / result.seconds);
-    this.#bench.results.keep(key, result);
+    this.#keep(key, result);
   }
 
   /** Has the worker forget the distributions of what is no longer looked at. @param {string} next what it will know */
@@ -232,16 +292,7 @@ export class Scheduler {
     const keys = [...this.#analyzed].filter((key) => open.includes(key) && key !== next);
     if (keys.length === this.#analyzed.size) return;
     this.#analyzed = new Set(keys);
-    await this.#bench.engines.fp32.call("keepSamples", [keys]);
-  }
-
-  /** The distributions of the other samples, one after another. @param {Sample} sample */
-  #analyzeOthers(sample) {
-    const { samples, tasks } = this.#bench;
-    if (tasks.get("fp32")) return;
-    const what = (/** @type {Sample} */ other) => `distributions ${this.#wish("fp32", other)}`;
-    const next = samples.list.find((other) => other !== sample && !this.isAnalyzed(other) && !this.#failures.has(what(other)));
-    if (next) this.#start("fp32", what(next), "analyzing", (task) => this.#analyze(next, task));
+    await this.#bench.engines.fp32.call("keepSamples", [keys], { assets: { network: this.#bench.library.network } });
   }
 
   /** Whether what no network computes is there. @param {Sample} sample */
@@ -250,18 +301,21 @@ export class Scheduler {
     return Boolean(this.result("bicubic", sample) && (!benchmark || this.result("reference", sample)));
   }
 
-  /** The reference, and interpolation. @param {Sample} sample @param {import("./pairs.js").Pair} pair */
-  async #computeSimple(sample, { low, reference }) {
-    const { engines, results } = this.#bench;
+  /** The reference, and interpolation. @param {Sample} sample @param {Task} task */
+  async #computeSimple(sample, task) {
+    const check = this.#checking("images", sample, task);
+    const { engines } = this.#bench;
+    const { low, reference } = await this.#bench.pair(sample);
+    check();
     const [key, own] = [this.#key("bicubic", sample), this.#key("reference", sample)];
     const { scale } = this.#bench.cost();
-    if (reference && own) results.keep(own, { picture: reference });
+    if (reference && own) this.#keep(own, { picture: reference });
     this.#bench.changed();
     const start = performance.now();
     const picture = await engines.images.call("bicubic", [low, scale]);
     const seconds = (performance.now() - start) / 1000;
     const score = reference && (await engines.images.call("score", [picture, reference, scale]));
-    if (key) results.keep(key, { picture, seconds, score });
+    if (key) this.#keep(key, { picture, seconds, score });
   }
 
   /** Measures how far the results that are there are from full precision. @param {Sample} sample @param {number} [width] */
@@ -269,17 +323,22 @@ export class Scheduler {
     const { engines, results } = this.#bench;
     const [full, fullKey] = [this.result("fp32", sample), this.#key("fp32", sample)];
     if (!full || !fullKey) return;
-    for (const method of ["bicubic", "min-max", "dfsq", "dfsq-opt"]) {
+    const { scale } = this.#bench.cost();
+    // All before it waits: settings may change meanwhile.
+    const pairs = ["bicubic", "min-max", "dfsq", "dfsq-opt"].flatMap((method) => {
       const [key, result] = [this.#key(method, sample, width), this.result(method, sample, width)];
-      if (!key || !result || results.distance(key, fullKey) || this.#comparing.has(key)) continue;
-      this.#comparing.add(key);
+      const due = key && result && !results.distance(key, fullKey) && !this.#comparing.has(key);
+      return due ? [{ key, result, wish: this.#wish(method === "bicubic" ? "images" : method, sample) }] : [];
+    });
+    for (const { key } of pairs) this.#comparing.add(key);
+    for (const { key, result, wish } of pairs) {
       try {
-        results.keepDistance(key, fullKey, { score: await engines.images.call("score", [result.picture, full.picture, this.#bench.cost().scale]) });
+        results.keepDistance(key, fullKey, { score: await engines.images.call("score", [result.picture, full.picture, scale]) });
       } catch (error) {
         if (isCancelled(error)) continue;
         // It would fail again.
         results.keepDistance(key, fullKey, { score: undefined });
-        this.#failures.set(this.#wish(method, sample), /** @type {Error} */ (error));
+        this.#failures.set(wish, /** @type {Error} */ (error));
       } finally {
         this.#comparing.delete(key);
         this.#bench.changed();

@@ -66,6 +66,11 @@ export class Settings extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** Takes over what a link asks for, where it can be; the rest as by default. @param {URLSearchParams} link */
+  follow(link) {
+    this.set(this.#read(link));
+  }
+
   /** Sets a choice to the value that its select has. @param {string[]} path @param {string} text */
   choose(path, text) {
     this.set(with_(this.#values, path, text));

@@ -13,6 +13,8 @@ export class Task {
     this.what = what;
     /** What it is at. */
     this.phase = phase;
+    /** Whether it goes on when something else is wanted of its worker that is there. */
+    this.background = phase !== "running";
     this.#isWanted = isWanted;
     this.#progressed = progressed;
   }

@@ -48,16 +48,10 @@ export class Comparison {
   constructor(bench, view, link) {
     this.#bench = bench;
     this.#view = view;
-    const wanted = (/** @type {string} */ name, /** @type {string[]} */ allowed, /** @type {string} */ otherwise) => {
-      const value = link.get(name) ?? "";
-      return allowed.includes(value) ? value : otherwise;
-    };
     for (const side of ["left", "right"]) {
       element(side).append(...Object.entries(METHOD_NAMES).map(([method, name]) => new Option(name, method)));
-      element(side).value = wanted(side, Object.keys(METHOD_NAMES), side === "left" ? "min-max" : "dfsq");
       element(side).addEventListener("change", () => this.#arrange());
     }
-    /** @type {HTMLInputElement} */ (document.querySelector(`[name=view][value="${wanted("view", VIEWS, "panes")}"]`)).checked = true;
     element("view").addEventListener("change", () => this.#arrange());
     element("gain").append(...GAINS.map((gain) => new Option(`difference × ${gain}`, String(gain), gain === 8, gain === 8)), new Option("local error", "local"));
     element("gain").addEventListener("change", () => this.#drawDifference());
@@ -68,6 +62,18 @@ export class Comparison {
       const { scale, fitted } = /** @type {CustomEvent} */ (event).detail;
       element("zoom-level").value = fitted ? "fit" : `${Math.round(scale * devicePixelRatio * 100)}%`;
     });
+    this.follow(link);
+  }
+
+  /** Arranges the pictures as a link has it, or as by default. @param {URLSearchParams} link */
+  follow(link) {
+    const wanted = (/** @type {string} */ name, /** @type {string[]} */ allowed, /** @type {string} */ otherwise) => {
+      const value = link.get(name) ?? "";
+      return allowed.includes(value) ? value : otherwise;
+    };
+    element("left").value = wanted("left", Object.keys(METHOD_NAMES), "min-max");
+    element("right").value = wanted("right", Object.keys(METHOD_NAMES), "dfsq");
+    /** @type {HTMLInputElement} */ (document.querySelector(`[name=view][value="${wanted("view", VIEWS, "panes")}"]`)).checked = true;
     this.#arrange();
   }
 

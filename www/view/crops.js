@@ -4,6 +4,7 @@ import { cut } from "../model/picture.js";
 import { provenance } from "../model/provenance.js";
 import { paint } from "./comparison.js";
 import { element } from "./dom.js";
+import { pngAddress } from "./png.js";
 import { decimal } from "./score-table.js";
 
 /**
@@ -33,17 +34,27 @@ export class Crops {
     element("crop-side").addEventListener("change", () => this.draw());
     element("close-crops").onclick = () => this.#choose(undefined);
     const name = () => (bench.samples.current?.name ?? "dfsq").replace(/\.[^.]*$/, "");
-    element("crops-svg").onclick = () => save(`${name()}-crops.svg`, this.#svg(), "image/svg+xml");
-    element("crops-png").onclick = async () => {
-      const canvas = element("crops-canvas");
-      const { width, height } = canvas;
-      const rgba = new Uint8Array(canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer);
-      try {
-        save(`${name()}-crops.png`, await bench.engines.images.call("encodePng", [{ width, height, rgba }, JSON.stringify(this.#made())]), "image/png");
-      } catch (error) {
-        failed(error);
-      }
+    element("crops-svg").onclick = () => this.#svg().then((text) => save(`${name()}-crops.svg`, text, "image/svg+xml"), failed);
+    element("crops-png").onclick = () => {
+      const png = bench.engines.images.call("encodePng", [this.#drawing(), JSON.stringify(this.#made())]);
+      png.then((bytes) => save(`${name()}-crops.png`, bytes, "image/png"), failed);
     };
+  }
+
+  /** What the canvas shows, but the pictures from their own numbers: some browsers alter what is read back. @returns {Picture} */
+  #drawing() {
+    const canvas = element("crops-canvas");
+    const { width, height } = canvas;
+    const rgba = new Uint8Array(canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer);
+    const { zoom, side } = this.#size;
+    const pixels = new Uint32Array(rgba.buffer);
+    for (const [index, { picture }] of this.#shown.entries()) {
+      const own = new Uint32Array(picture.rgba.slice().buffer);
+      for (let y = 0; y < side; y++) {
+        for (let x = 0; x < side; x++) pixels[y * width + index * (side + GAP) + x] = own[Math.floor(y / zoom) * picture.width + Math.floor(x / zoom)];
+      }
+    }
+    return { width, height, rgba };
   }
 
   /** @param {{x: number, y: number} | undefined} place */
@@ -107,8 +118,10 @@ export class Crops {
     canvas.ariaLabel = this.#shown.map(({ name, score }) => `${name} ${score}`).join(", ");
   }
 
-  #svg() {
+  async #svg() {
     const { side, width, height } = this.#size;
+    const [shown, made] = [this.#shown, JSON.stringify(this.#made())];
+    const addresses = await Promise.all(shown.map(({ picture }) => pngAddress(this.#bench.engines.images, picture)));
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     const add = (/** @type {string} */ name, /** @type {Record<string, string | number>} */ attributes, text = "") => {
       const part = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -118,10 +131,10 @@ export class Crops {
       return part;
     };
     for (const [key, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) svg.setAttribute(key, String(value));
-    add("desc", {}, JSON.stringify(this.#made()));
-    for (const [index, { name, score, picture }] of this.#shown.entries()) {
+    add("desc", {}, made);
+    for (const [index, { name, score }] of shown.entries()) {
       const left = index * (side + GAP);
-      const image = add("image", { href: paint(picture).toDataURL("image/png"), x: left, y: 0, width: side, height: side });
+      const image = add("image", { href: addresses[index], x: left, y: 0, width: side, height: side });
       /** @type {SVGElement} */ (image).style.imageRendering = "pixelated";
       const words = { x: left + side / 2, "text-anchor": "middle", "font-family": FONT, fill: "#222" };
       add("text", { ...words, y: side + 21, "font-size": 17, "font-weight": 600 }, name);

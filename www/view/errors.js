@@ -3,17 +3,18 @@ import { isCancelled } from "../engine/client.js";
 import { METHOD_NAMES } from "../model/plan.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
+/** @typedef {{name: string, take: () => void}} Way a way out, on a button */
 
 /** @param {unknown} cause */
 export const messageOf = (cause) => (cause instanceof Error ? cause.message : String(cause));
 
 export class Errors {
-  /** What the user did that failed. @type {string[]} */
+  /** What the user did that failed, and what can be done about it. @type {{text: string, ways: Way[]}[]} */
   #told = [];
   /** What is worth a word, and no error. @type {string[]} */
   #remarks = [];
-  /** What was dismissed. */
-  #dismissed = "";
+  /** Failures that were dismissed; the same that happens anew is another one. @type {WeakSet<Error>} */
+  #dismissed = new WeakSet();
   #box;
   #bench;
 
@@ -36,10 +37,10 @@ export class Errors {
     this.draw();
   }
 
-  /** @param {unknown} cause @param {string} [what] that it happened to */
-  tell(cause, what) {
+  /** @param {unknown} cause @param {string} [what] that it happened to @param {Way[]} [ways] what can be done */
+  tell(cause, what, ways = []) {
     if (isCancelled(cause)) return;
-    this.#told.push(what ? `${what}: ${messageOf(cause)}` : messageOf(cause));
+    this.#told.push({ text: what ? `${what}: ${messageOf(cause)}` : messageOf(cause), ways });
     this.draw();
     this.#box.scrollIntoView({ block: "nearest" });
   }
@@ -57,10 +58,10 @@ export class Errors {
     const failures = new Map();
     for (const method of methods) {
       const failure = this.#bench.scheduler.failure(method);
-      if (failure) failures.set(failure.message, [...(failures.get(failure.message) ?? []), METHOD_NAMES[method] ?? "Bicubic"]);
+      if (failure && !this.#dismissed.has(failure)) failures.set(failure.message, [...(failures.get(failure.message) ?? []), METHOD_NAMES[method] ?? "Bicubic"]);
     }
     const said = [...failures].map(([message, names]) => `${names.join(", ")}: ${message}`);
-    return [...this.#remarks, ...this.#told, ...(said.join("\n") === this.#dismissed ? [] : said)];
+    return [...this.#remarks, ...this.#told.map(({ text }) => text), ...said];
   }
 
   draw() {
@@ -73,10 +74,15 @@ export class Errors {
     close.type = "button";
     close.textContent = "Dismiss";
     close.onclick = () => {
-      this.#told = this.#remarks = [];
-      this.#dismissed = this.#lines().join("\n");
+      this.#told = [];
+      this.#remarks = [];
+      for (const method of ["images", ...Object.keys(METHOD_NAMES)]) {
+        const failure = this.#bench.scheduler.failure(method);
+        if (failure) this.#dismissed.add(failure);
+      }
       this.#bench.changed();
     };
-    this.#box.replaceChildren(text, close);
+    const ways = this.#told.flatMap(({ ways }) => ways).map(({ name, take }) => Object.assign(document.createElement("button"), { type: "button", textContent: name, onclick: take }));
+    this.#box.replaceChildren(text, ...ways, close);
   }
 }

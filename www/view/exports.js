@@ -124,7 +124,10 @@ export class Exports {
     element("export-csv").onclick = () => download(`${this.#name()}-scores.csv`, scoresCsv(bench), "text/csv");
     element("export-json").onclick = () => reportJson(bench, figures.analyzer).then((text) => download(`${this.#name()}-report.json`, text, "application/json"), tell);
     element("export-svg").onclick = () => download(`${this.#name()}-figures.svg`, figuresFile(this.#texts, provenance(bench)), "image/svg+xml");
-    element("export-report").onclick = () => download(`${this.#name()}-report.html`, reportHtml(bench, this.#texts, [element("scores"), element("costs"), element("study-table")]), "text/html");
+    element("export-report").onclick = () => {
+      const [name, tables] = [this.#name(), [element("scores"), element("costs"), element("study-table")]];
+      reportHtml(bench, this.#texts, tables).then((text) => download(`${name}-report.html`, text, "text/html"), tell);
+    };
     element("share-link").onclick = () => this.#share();
     const save = (/** @type {string} */ kind, /** @type {{file: Uint8Array} | undefined} */ made) =>
       made && download(`${networks.id}.${kind}`, /** @type {BlobPart} */ (made.file), "application/octet-stream");

@@ -24,6 +24,12 @@ function kept() {
   }
 }
 
+/** @param {import("../model/plan.js").Region} region */
+const regionText = ({ x, y, width, height }) => [x, y, width, height].join();
+
+/** Milliseconds: browsers refuse an address that changes too often. */
+const OFTEN = 400;
+
 export class Link {
   #bench;
   #comparison;
@@ -31,6 +37,8 @@ export class Link {
   #networks;
   /** What is kept now. */
   #kept = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #mirroring;
   /** Whether all that was asked for has been taken, so that it may be overwritten. */
   #taken = false;
 
@@ -60,9 +68,10 @@ export class Link {
 
   /** The whole, with the bundled sample that is looked at. */
   get text() {
-    const { samples } = this.#bench;
-    const sample = SAMPLES.find((name) => samples.current?.name === `${name}.png`);
-    return String(new URLSearchParams(sample ? { ...this.#parts, sample } : this.#parts));
+    const { current } = this.#bench.samples;
+    const sample = SAMPLES.find((name) => current?.name === `${name}.png`);
+    const parts = { ...this.#parts, ...(sample && current ? { sample, region: regionText(current.chosen) } : {}) };
+    return String(new URLSearchParams(parts));
   }
 
   /** Takes over what a network and a picture must be there for. Answers with what of it could not be had. @param {URLSearchParams} link @returns {string[]} */
@@ -75,15 +84,26 @@ export class Link {
     focus.set({ method: link.get("method") ?? focus.method });
     const [zoom, x, y] = link.get("zoom")?.split(",").map(Number) ?? [];
     if ([zoom, x, y].every(Number.isFinite)) this.#view.look({ zoom, x, y });
+    this.#takeRegion(link.get("region"));
     this.#taken = true;
     // What was understood is now part of the link to this.
     const now = new URLSearchParams(this.text);
     return [...link].filter(([name, value]) => now.get(name) !== value).map(([name]) => name);
   }
 
-  /** Keeps what is chosen for the next visit. */
+  /** Of the bundled sample that the link is of. @param {string | null} text */
+  #takeRegion(text) {
+    const [x, y, width, height] = text?.split(",").map(Number) ?? [];
+    const sample = this.#bench.samples.current;
+    const isPart = (/** @type {number} */ at, /** @type {number} */ length, /** @type {number} */ whole) => Number.isInteger(at) && Number.isInteger(length) && at >= 0 && length > 0 && at + length <= whole;
+    if (!sample || !isPart(x, width, sample.picture.width) || !isPart(y, height, sample.picture.height)) return;
+    if (text !== regionText(sample.chosen)) this.#bench.chooseRegion({ x, y, width, height });
+  }
+
+  /** Keeps what is chosen for the next visit; an address that was a link stays one, to what is chosen now. */
   draw() {
-    if (!this.#taken) return;
+    if (!this.#taken || !this.#bench.library.info) return;
+    if (location.hash.length > 1) this.#mirror();
     const { zoom: _, ...parts } = this.#parts;
     const text = String(new URLSearchParams(parts));
     if (text === this.#kept) return;
@@ -93,5 +113,12 @@ export class Link {
     } catch {
       // Forbidden here: the next visit begins with what is chosen by default.
     }
+  }
+  /** Makes the address say what is chosen now. */
+  #mirror() {
+    this.#mirroring ??= setTimeout(() => {
+      this.#mirroring = undefined;
+      if (location.hash.length > 1 && location.hash !== `#${this.text}`) history.replaceState(null, "", `#${this.text}`);
+    }, OFTEN);
   }
 }

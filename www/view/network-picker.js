@@ -1,5 +1,5 @@
 // The list of networks, the one in use, and what is said of it.
-import { describe, fetchNetwork } from "../model/networks.js";
+import { describe, fetchNetwork, keptNetworks } from "../model/networks.js";
 import { element, say } from "./dom.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
@@ -30,8 +30,10 @@ const SOURCES = {
 export class NetworkPicker {
   /** @type {import("../model/networks.js").Entry[]} */
   #networks = [];
-  /** Counts choices: only the last one counts. */
+  /** Counts choices. */
   #choices = 0;
+  /** The latest choice that is in use: those before it come too late. */
+  #used = 0;
   #select = element("network");
   /** The network whose ranges are shown. @type {import("../pkg/dfsq.js").NetworkInfo | undefined} */
   #ranged;
@@ -55,6 +57,11 @@ export class NetworkPicker {
     await this.use(this.#networks.find(({ id }) => id === wanted)?.id ?? this.#networks[0].id);
   }
 
+  /** Uses one of the list, unless it is in use. @param {string | null} id another than a listed one says nothing */
+  async useListed(id) {
+    if (id !== this.id && this.#networks.some((network) => network.id === id)) await this.use(String(id));
+  }
+
   /** The id of the network in use. */
   get id() {
     const known = this.#networks.find(({ sha256 }) => sha256 === this.#bench.library.info?.sha256);
@@ -69,12 +76,28 @@ export class NetworkPicker {
     this.#errors.clear();
     try {
       const files = await fetchNetwork(this.#bench.engines.images, entry, (done, total) => current() && this.#progress(entry.name, done, total));
-      if (current()) await this.#bench.setNetwork(files);
+      await this.#take(choice, files);
     } catch (error) {
-      if (current()) this.#errors.tell(error, entry.name);
+      if (current()) this.#errors.tell(error, entry.name, await this.#waysOut(entry));
     }
     if (current()) this.#progress("", 0, 0);
     this.#show();
+  }
+
+  /** Uses a network, unless one that was chosen later is in use by then. @param {number} choice @param {import("../model/bench.js").NetworkFiles} files */
+  async #take(choice, files) {
+    await this.#bench.setNetwork(files, () => {
+      const isLatest = choice > this.#used;
+      if (isLatest) this.#used = choice;
+      return isLatest;
+    });
+  }
+
+  /** What can be done when a network could not be fetched: again, or one that is kept here. @param {import("../model/networks.js").Entry} failed @returns {Promise<import("./errors.js").Way[]>} */
+  async #waysOut(failed) {
+    const kept = await keptNetworks(this.#networks.filter((entry) => entry !== failed));
+    const use = (/** @type {string} */ name, /** @type {string} */ id) => ({ name, take: () => void this.use(id) });
+    return [use("Try again", failed.id), ...kept.map(({ id, name }) => use(`Use ${name}, which is kept here`, id))];
   }
 
   /** The bytes are shown, but a screen reader is told the name only. @param {string} name @param {number} done @param {number} total */
@@ -87,13 +110,15 @@ export class NetworkPicker {
   /** Uses a network that the user brought. One that is among the bundled ones gets what came with that. @param {Uint8Array} bytes @param {string} name of its file */
   async bring(bytes, name) {
     // One that cannot be used fails here, and what is being fetched comes nevertheless.
-    await this.#bench.setNetwork({ network: { bytes } });
-    this.#choices++;
+    const choice = ++this.#choices;
+    await this.#take(choice, { network: { bytes } });
+    if (choice !== this.#used) return this.#show();
     this.#progress("", 0, 0);
     this.#select.querySelector("[data-foreign]")?.remove();
     const known = this.#networks.find(({ id }) => id === this.id);
     if (known) {
-      await this.#bench.setNetwork(await fetchNetwork(this.#bench.engines.images, known));
+      const files = await fetchNetwork(this.#bench.engines.images, known);
+      if (choice === this.#used) await this.#bench.setNetwork(files, () => choice === this.#used);
     } else {
       const option = new Option(this.#bench.library.info?.name ?? name, "foreign", true, true);
       option.dataset.foreign = "";
@@ -104,7 +129,8 @@ export class NetworkPicker {
 
   /** Makes the list show the network in use, also after another could not be loaded. */
   #show() {
-    if (this.#bench.library.info) this.#select.value = this.id;
+    // Nothing where there is none, so that choosing any is a change.
+    this.#select.value = this.#bench.library.info ? this.id : "";
     if (this.id !== "foreign") this.#select.querySelector("[data-foreign]")?.remove();
   }
 

@@ -70,11 +70,18 @@ export class Opening {
     }
   }
 
+  /** Looks at a bundled sample, which may be open. @param {string} name */
+  async showSample(name) {
+    const index = this.#bench.samples.list.findIndex((sample) => sample.name === `${name}.png`);
+    if (index < 0) await this.openSample(name);
+    else this.#bench.chooseSample(index);
+  }
+
   /** What is wrong with one file keeps no other from being opened. @param {Iterable<File>} files */
   async open(files) {
     this.#errors.clear();
     const rank = (/** @type {File} */ file) => this.#kinds.findIndex(({ ending }) => ending.test(file.name));
-    for (const file of [...files].sort((a, b) => rank(a) - rank(b))) {
+    const take = async (/** @type {File} */ file) => {
       try {
         if (file.size > LARGEST_FILE) throw new Error(`the file has ${(file.size / 2 ** 20).toFixed(0)} MB, more than 512`);
         this.#status.note(`Opening ${file.name}…`);
@@ -84,7 +91,10 @@ export class Opening {
       } finally {
         this.#status.note("");
       }
-    }
-    this.#bench.changed();
+    };
+    // Only what is looked at in the end is worth beginning with.
+    await this.#bench.hold(async () => {
+      for (const file of [...files].sort((a, b) => rank(a) - rank(b))) await take(file);
+    });
   }
 }

@@ -1,8 +1,8 @@
 // The present view as one HTML file that needs nothing else.
 import { METHOD_NAMES } from "../model/plan.js";
 import { provenance } from "../model/provenance.js";
-import { paint } from "./comparison.js";
 import { dark } from "./dom.js";
+import { pngAddress } from "./png.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
@@ -22,8 +22,13 @@ function add(page, into, name, text) {
 }
 
 /** @param {Bench} bench @param {string[]} figures SVG texts @param {HTMLTableElement[]} tables of the page that are shown as they are */
-export function reportHtml(bench, figures, tables) {
+export async function reportHtml(bench, figures, tables) {
   const { samples, scheduler } = bench;
+  const results = Object.entries(METHOD_NAMES).flatMap(([method, name]) => {
+    const result = scheduler.result(method);
+    return result ? [{ name, picture: result.picture, score: scheduler.score(method)?.psnrY }] : [];
+  });
+  const addresses = await Promise.all(results.map(({ picture }) => pngAddress(bench.engines.images, picture)));
   const page = document.implementation.createHTMLDocument(`dfsq: ${samples.current?.name}`);
   page.documentElement.lang = "en";
   const charset = page.createElement("meta");
@@ -34,12 +39,9 @@ export function reportHtml(bench, figures, tables) {
   add(page, page.body, "h1", `${samples.current?.name}`);
   const pictures = add(page, page.body, "div");
   pictures.className = "pictures";
-  for (const [method, name] of Object.entries(METHOD_NAMES)) {
-    const result = scheduler.result(method);
-    if (!result) continue;
+  for (const [index, { name, score }] of results.entries()) {
     const figure = add(page, pictures, "figure");
-    Object.assign(add(page, figure, "img"), { src: paint(result.picture).toDataURL("image/png"), alt: name });
-    const score = scheduler.score(method)?.psnrY;
+    Object.assign(add(page, figure, "img"), { src: addresses[index], alt: name });
     add(page, figure, "figcaption", score === undefined ? name : `${name}, ${score.toFixed(2)} dB`);
   }
   for (const table of tables) if (table.tBodies[0]?.rows.length) page.body.append(page.importNode(table, true));

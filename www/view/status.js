@@ -55,6 +55,7 @@ export class Status {
     const { benchmark, quality, samples, scheduler, settings, tasks } = this.#bench;
     const sample = samples.current;
     if (state === "loading") return this.#note || "Loading the network…";
+    if (!this.#bench.library.info) return "No network is in use: choose one, or drop an ONNX file.";
     if (!sample && !tasks.size) return "Ready. Drop an image.";
     if (benchmark.isAtWork && (!sample || !scheduler.incomplete)) return "Running the folder…";
     if (tasks.isAt("measuring")) return "Measuring what each layer costs at each width…";
