@@ -18,8 +18,8 @@ usage() {
 usage: ./build.sh [command]
 
   (none)   set up what is missing, build, serve the page and print its address
-  build    set up what is missing and build the page into www/
-  serve    serve www/ on a free port of 127.0.0.1
+  build    set up what is missing and build the page into dist/, which any web server can serve
+  serve    serve dist/ on a free port of 127.0.0.1
   test     check, then every test: native, wasm in a browser, the page's model, the page in a browser, conversion of
            checkpoints
   check    formatting, lints for host and wasm32, documentation, types of the page's scripts, the program's size,
@@ -168,6 +168,14 @@ setup_firefox() {
 
 setup_parallel() { have parallel || apt_install parallel; }
 
+setup_esbuild() {
+  have npm || apt_install nodejs npm
+  if ! cmp -s www/package-lock.json www/node_modules/.installed; then
+    say "installing esbuild (about 5 seconds)"
+    (cd www && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)
+  fi
+}
+
 setup_page_tests() {
   have npm || apt_install nodejs npm
   if ! cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed; then
@@ -195,7 +203,9 @@ build() {
   program dfsq --no-default-features --features web
   mkdir -p www/onnx
   cp onnx/models.json onnx/*.onnx onnx/*.calibration onnx/*.optimized www/onnx/
-  say "built www/ ($(compressed dfsq) bytes of wasm when compressed, $(compressed dfsq-tract) more where a network needs them)"
+  setup_esbuild
+  node www/bundle.mjs >&2
+  say "built dist/ ($(compressed dfsq) bytes of wasm when compressed, $(compressed dfsq-tract) more where a network needs them)"
 }
 
 # program NAME [CARGO OPTION...]
@@ -208,13 +218,10 @@ program() {
 compressed() { gzip -c "www/pkg/$1_bg.wasm" | wc -c; }
 
 serve() {
-  [ -f www/pkg/dfsq.js ] || die "nothing to serve yet: run ./build.sh"
+  [ -f dist/index.html ] || die "nothing to serve yet: run ./build.sh"
   have python3 || apt_install python3
   exec python3 -u - <<'PYTHON'
-import functools, http.server, re
-
-# Workers obey a policy only where they are served with it.
-policy = re.search('Content-Security-Policy" content="([^"]+)"', open("www/index.html", encoding="utf-8").read())[1]
+import functools, http.server
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     # A connection for many files.
@@ -222,8 +229,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def end_headers(self):
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("Content-Security-Policy", policy)
+        # Names in assets/ hold a hash of what is in them.
+        kept = self.path.startswith("/assets/")
+        self.send_header("Cache-Control", "public, max-age=31536000, immutable" if kept else "no-cache")
         super().end_headers()
 
     def log_request(self, *_):
@@ -235,7 +243,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         except ConnectionError:
             pass  # Whoever asked no longer wants it.
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory="www"))
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory="dist"))
 print(f"http://127.0.0.1:{server.server_port}/", flush=True)
 try:
     server.serve_forever()

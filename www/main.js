@@ -32,6 +32,7 @@ import { drawScores } from "./view/score-table.js";
 import { Status } from "./view/status.js";
 import { StudyTable } from "./view/study.js";
 import { Tray } from "./view/tray.js";
+import { listenForUpdate } from "./view/update.js";
 
 /** @param {Bench} bench @param {URLSearchParams} link */
 function show(bench, link) {
@@ -106,7 +107,7 @@ async function follow(link, { errors, opening, share }, useNetwork) {
 async function start() {
   const link = wanted();
   const tract = new URLSearchParams(location.search).get("engine") === "tract";
-  const programs = PROGRAMS.slice(tract ? -1 : 0).map(program);
+  const programs = PROGRAMS.slice(tract ? -1 : 0).map((name) => program(name, tract));
   const engines = makeEngines(() => new Engine(programs));
   try {
     // Side by side: the list, the worker that fetches, and the one that will read what it fetched.
@@ -121,8 +122,8 @@ async function start() {
       page.comparison.follow(link);
       follow(link, page, (id) => page.networks.useListed(id));
     });
-    // For the next visit, so that it does not slow this one.
-    navigator.serviceWorker?.register("sw.js").catch(() => {});
+    // Last, so that it does not slow this visit.
+    listenForUpdate();
   } catch (error) {
     element("error").textContent = `The page could not start: ${error instanceof Error ? error.message : error}`;
     element("error").hidden = false;

@@ -1,51 +1,44 @@
-// Keeps the page for when there is no network, and its workers under its policy. Networks are kept by engine/downloads.js.
+// Keeps one version of the page whole, for when there is no network, and so that no two versions are ever mixed. The next one
+// waits until the page says so. Networks are kept by engine/downloads.js.
 
-const CACHE = "dfsq-page";
-/** What the page needs and its HTML does not name. */
-const UNNAMED = ["engine/worker.js", "pkg/dfsq.js", "pkg/dfsq_bg.wasm", "onnx/models.json", "samples/parrot.png", "samples/lighthouse.png", "samples/bikes.png"];
+const PAGES = "dfsq-page-";
+const CACHE = PAGES + VERSION;
 
-/** All files of the page. */
-async function files() {
-  const html = await (await fetch("./")).text();
-  const named = [...html.matchAll(/(?:href|src)="([^":#]+)"/g)].map(([, path]) => path);
-  return ["./", ...named, ...UNNAMED];
-}
+const worker = /** @type {any} */ (self);
 
-self.addEventListener("install", (/** @type {any} */ event) => {
-  const keep = async () => (await caches.open(CACHE)).addAll(await files());
-  event.waitUntil(keep().then(() => /** @type {any} */ (self).skipWaiting()));
+worker.addEventListener("install", (/** @type {any} */ event) => {
+  // Not from the browser's own cache, which may hold an earlier version under the same name.
+  const keep = async () => (await caches.open(CACHE)).addAll(FILES.map((file) => new Request(file, { cache: "reload" })));
+  event.waitUntil(keep());
 });
 
-self.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(/** @type {any} */ (self).clients.claim()));
+worker.addEventListener("message", (/** @type {any} */ event) => event.data === "take over" && worker.skipWaiting());
 
-/** A worker obeys only the policy that it is served with: the one that the page states. @param {Response} script */
-async function underPolicy(script) {
-  const page = await (await caches.open(CACHE)).match("./");
-  const [, policy] = (await page?.text())?.match(/Content-Security-Policy" content="([^"]+)"/) ?? [];
-  const headers = new Headers(script.headers);
-  if (policy) headers.set("Content-Security-Policy", policy);
-  return new Response(script.body, { status: script.status, statusText: script.statusText, headers });
-}
+worker.addEventListener("activate", (/** @type {any} */ event) => {
+  const forget = async () => {
+    const names = await caches.keys();
+    const old = names.filter((name) => name === "dfsq-page" || (name.startsWith(PAGES) && name !== CACHE));
+    await Promise.all(old.map((name) => caches.delete(name)));
+    await worker.clients.claim();
+  };
+  event.waitUntil(forget());
+});
 
-/** What the server has now, or else what it had. @param {any} event @returns {Promise<Response>} */
-async function answer(event) {
-  const { request } = event;
+/** What is kept, or else what the server has; of that, what belongs to this version by its name is kept too. @param {Request} request */
+async function answer(request) {
   const cache = await caches.open(CACHE);
-  try {
-    const response = await fetch(request);
-    // Without room to keep it, it is still good.
-    if (response.ok) event.waitUntil(cache.put(request, response.clone()).catch(() => {}));
-    return response;
-  } catch (error) {
-    const kept = await cache.match(request, { ignoreSearch: true });
-    if (kept) return kept;
-    throw error;
-  }
+  const kept = await cache.match(request.mode === "navigate" ? "./" : request);
+  if (kept) return kept;
+  const response = await fetch(request);
+  // Without room to keep it, it is still good.
+  if (response.ok && new URL(request.url).pathname.includes("/assets/")) await cache.put(request, response.clone()).catch(() => {});
+  return response;
 }
 
-self.addEventListener("fetch", (/** @type {any} */ event) => {
-  const { method, url, destination } = event.request;
-  const own = new URL(url).origin === location.origin;
-  if (method !== "GET" || !own || /\/onnx\/.*\.(onnx|calibration|optimized)$/.test(url)) return;
-  event.respondWith(destination === "worker" ? answer(event).then(underPolicy) : answer(event));
+worker.addEventListener("fetch", (/** @type {any} */ event) => {
+  const { request } = event;
+  const { scope } = worker.registration;
+  const page = request.mode === "navigate" && [scope, `${scope}index.html`].includes(request.url.split(/[?#]/)[0]);
+  const listed = request.mode !== "navigate" && request.url.startsWith(scope) && !/\/onnx\/.*\.(onnx|calibration|optimized)(\?|$)/.test(request.url);
+  if (request.method === "GET" && (page || listed)) event.respondWith(answer(request));
 });

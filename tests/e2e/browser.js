@@ -49,16 +49,16 @@ export async function tab(context = {}) {
   const page = await (await browser.newContext({ ...defaults, ...context })).newPage();
   page.complaints = [];
   // Generous, since machines that run tests are often busy with more than that.
-  page.setDefaultTimeout(120_000);
+  page.setDefaultTimeout(40_000);
   page.on("pageerror", (error) => page.complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
   return page;
 }
 
-/** Opens the page in a tab. */
-export async function visit(page, address) {
+/** Opens the page in a tab, and waits for it to be at work, or in another state. */
+export async function visit(page, address, ...states) {
   await page.goto(String(new URL(address, server.address)));
-  await state(page, "ready", "running", "done");
+  await state(page, ...(states.length ? states : ["ready", "running", "done"]));
 }
 
 export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);

@@ -1,7 +1,7 @@
 // What is opened, dropped, downloaded and closed, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { another, byId, drop, open, png, score, start, state, stop } from "./browser.js";
+import { another, byId, drop, open, png, score, start, state, stop, tab, visit } from "./browser.js";
 
 before(start);
 after(stop);
@@ -99,4 +99,46 @@ test("a download is announced by its name, and its bytes are not read out", asyn
   go();
   await page.locator("#network-note").filter({ hasText: "dense blocks" }).waitFor();
   assert.equal(await page.locator("#download").textContent(), "");
+});
+
+test("an image that is too small, dropped with another, keeps nobody waiting, and its error comes back when it happens anew", async () => {
+  const page = await open();
+  const [tiny, good] = [await png(page, 12, 12), await png(page, 48, 48)];
+  for (const files of [[tiny, good], [good, tiny]]) {
+    await drop(page, ...files);
+    await state(page, "done", "error");
+    for (const file of files) {
+      await page.locator("#tray").getByRole("button", { name: file.name, exact: true }).click();
+      await state(page, file === tiny ? "error" : "done");
+    }
+    for (const file of files) await page.locator("#tray").getByRole("button", { name: file.name, exact: true }).press("Delete");
+  }
+  await drop(page, tiny);
+  await state(page, "error");
+  const error = byId(page, "error");
+  await error.getByRole("button", { name: "Dismiss" }).click();
+  await error.waitFor({ state: "hidden" });
+  await byId(page, "run").click();
+  await error.filter({ hasText: "too small" }).waitFor();
+  assert.deepEqual(page.complaints, []);
+});
+
+test("where the first network cannot be had the page says so, offers what is kept, and tries again", async () => {
+  const page = await tab();
+  await page.context().route(/edsr_x2\.onnx/, (route) => route.abort());
+  await visit(page, "", "error");
+  const error = byId(page, "error");
+  await error.filter({ hasText: "EDSR" }).waitFor();
+  assert.equal(await byId(page, "status").textContent(), "No network is in use: choose one, or drop an ONNX file.");
+  assert.equal(await byId(page, "model-select").inputValue(), "");
+  assert.equal(await page.evaluate(() => localStorage.getItem("dfsq")), null, "nothing is kept before a network is in use");
+  await byId(page, "model-select").selectOption("edsr_x4");
+  await state(page, "ready");
+  await byId(page, "model-select").selectOption("edsr_x2");
+  await error.getByRole("button", { name: /EDSR.*kept here/ }).waitFor();
+  assert.equal(await byId(page, "model-select").inputValue(), "edsr_x4", "the one in use stays");
+  await page.context().unroute(/edsr_x2\.onnx/);
+  await error.getByRole("button", { name: "Try again" }).click();
+  await page.waitForFunction(() => /** @type {any} */ (document.querySelector("#network")).value === "edsr_x2");
+  await state(page, "ready");
 });

@@ -49,6 +49,23 @@ test("a bad link gives defaults and a word", async () => {
   assert.equal((await chosen(newer)).bits, "4");
 });
 
+test("a link that is pasted into an open tab is followed, with its region, and what is chosen later wins at a reload", async () => {
+  const page = await open();
+  await byId(page, "sample-bikes").click();
+  await state(page, "done");
+  await page.evaluate(() => (location.hash = "#network=edsr_x4&weights=3&view=pair&sample=parrot&region=16,32,128,128"));
+  await page.waitForFunction(() => /^Done: parrot.png, 128/.test(document.querySelector("#status")?.textContent ?? ""));
+  const { bits, view, network } = await chosen(page);
+  assert.deepEqual([bits, view, network], ["3", "pair", "edsr_x4"]);
+  assert.ok(await byId(page, "error").isHidden());
+  await setBits(page, "weight-bits", 6);
+  await page.waitForFunction(() => /weights=6.*region=16%2C32%2C128%2C128/.test(location.hash));
+  await page.reload();
+  await state(page, "done");
+  assert.deepEqual([(await chosen(page)).bits, await byId(page, "status").textContent()], ["6", "Done: parrot.png, 128 × 128"]);
+  assert.deepEqual(page.complaints, []);
+});
+
 test("what is chosen is kept until the next visit, where the page may keep it", async () => {
   const page = await open();
   await setBits(page, "weight-bits", 6);

@@ -4,9 +4,11 @@ import { test } from "node:test";
 import { Engine } from "../../www/engine/client.js";
 import { FakeWorker, settle } from "./fakes.js";
 
-function makeEngine(...programs) {
+/** Of programs that start when they are there; without, of one that only compiles. */
+function makeEngine(...starts) {
   const workers = [];
-  const engine = new Engine(programs.length ? programs : [async () => undefined], () => {
+  const programs = starts.map((start) => () => ({ script: Promise.resolve("script"), start: start() }));
+  const engine = new Engine(starts.length ? programs : [() => ({ script: Promise.resolve("script") })], () => {
     workers.push(new FakeWorker());
     return workers.at(-1);
   });
@@ -65,9 +67,10 @@ test("a call that waits for the program is not sent to the next worker", async (
   const { engine, workers } = makeEngine(() => arrived);
   const early = engine.call("upscale", ["early"]);
   early.catch(() => {});
+  await settle();
   engine.stop();
   const late = engine.call("upscale", ["late"]);
-  arrive({ name: "program", module: "module" });
+  arrive(["module", false]);
   await settle();
   workers[1].answer("start", {});
   await assert.rejects(early, cancelled);
@@ -80,7 +83,7 @@ test("a call that waits for the program is not sent to the next worker", async (
 
 test("a network that the first program lacks something for goes to the next, with all who wait for it", async () => {
   const asked = [];
-  const program = (name) => async () => (asked.push(name), { name, module: name });
+  const program = (name) => async () => (asked.push(name), [name, false]);
   const { engine, workers } = makeEngine(program("small"), program("full"));
   const lacking = { error: { kind: "lacking", message: "our own engine lacks Sigmoid" } };
   const assets = { network: { bytes: 1 } };

@@ -1,4 +1,5 @@
 // Owns the workers. No DOM.
+import { once } from "../model/once.js";
 
 /**
  * @typedef {import("../pkg/dfsq.js").NetworkInfo} NetworkInfo
@@ -6,7 +7,7 @@
  * @typedef {{file: Uint8Array}} MadeFile
  * @typedef {{network?: NetworkFile, calibration?: MadeFile, optimized?: MadeFile}} Assets what a worker must have for a call; told apart by identity
  * @typedef {{assets?: Assets, onProgress?: (done: number) => void}} CallOptions
- * @typedef {{name: string, module: WebAssembly.Module}} Program the name of its files in pkg/
+ * @typedef {{script: Promise<string>, start?: Promise<[WebAssembly.Module, boolean]>}} Program the address of its worker's script, and what that starts with; nothing for a worker that only compiles
  * @typedef {{postMessage: (message: unknown) => void, terminate: () => void, onmessage: any, onerror: any}} WorkerLike
  */
 
@@ -39,23 +40,32 @@ class Line {
   #lastId = 0;
   /** Why it ended. @type {EngineError | undefined} */
   ended;
+  /** @type {WorkerLike | undefined} */
   #worker;
   #onEnd;
   #onForget;
   #ready;
 
-  /** @param {WorkerLike} worker @param {Promise<Program | undefined>} program @param {(line: Line) => void} onEnd @param {() => void} onForget */
-  constructor(worker, program, onEnd, onForget) {
-    this.#worker = worker;
+  /** @param {Program} program @param {(script: string) => WorkerLike} makeWorker @param {(line: Line) => void} onEnd @param {() => void} onForget */
+  constructor(program, makeWorker, onEnd, onForget) {
     this.#onEnd = onEnd;
     this.#onForget = onForget;
+    this.#ready = this.#start(program, makeWorker);
+    this.#ready.catch((error) => this.end(error));
+  }
+
+  /** @param {Program} program @param {(script: string) => WorkerLike} makeWorker */
+  async #start({ script, start }, makeWorker) {
+    const address = await script;
+    if (this.ended) throw this.ended;
+    const worker = makeWorker(address);
+    this.#worker = worker;
     worker.onmessage = (/** @type {MessageEvent} */ { data }) => this.#receive(data);
     worker.onerror = (/** @type {ErrorEvent} */ event) => {
       event.preventDefault();
       this.end(new EngineError("worker", event.message || "the worker could not be started"));
     };
-    this.#ready = program.then((program) => program && this.#send("start", [program.name, program.module]));
-    this.#ready.catch((error) => this.end(error));
+    if (start) await this.#send("start", await start);
   }
 
   get busy() {
@@ -96,7 +106,7 @@ class Line {
   end(reason) {
     if (this.ended) return;
     this.ended = reason;
-    this.#worker.terminate();
+    this.#worker?.terminate();
     const waiting = [...this.#pending.values()];
     this.#pending.clear();
     for (const { reject } of waiting) reject(reason);
@@ -109,7 +119,7 @@ class Line {
       if (this.ended) return reject(this.ended);
       const id = ++this.#lastId;
       this.#pending.set(id, { resolve, reject, onProgress });
-      this.#worker.postMessage({ id, method, args });
+      this.#worker?.postMessage({ id, method, args });
     });
   }
 
@@ -129,8 +139,7 @@ class Line {
   }
 }
 
-/** The page's parameters are also the worker's. */
-const startWorker = () => new Worker(new URL(`worker.js${location.search}`, import.meta.url), { type: "module" });
+const startWorker = (/** @type {string} */ script) => new Worker(script);
 
 /** A worker that starts when it is first needed, and again after it was stopped. */
 export class Engine {
@@ -143,8 +152,8 @@ export class Engine {
   onForget = () => {};
 
   /**
-   * @param {(() => Promise<Program | undefined>)[]} programs the first is used until a network needs the next; nothing for an engine that only compiles
-   * @param {() => WorkerLike} [makeWorker]
+   * @param {(() => Program)[]} programs the first is used until a network needs the next
+   * @param {(script: string) => WorkerLike} [makeWorker]
    */
   constructor(programs, makeWorker = startWorker) {
     this.#programs = programs;
@@ -161,7 +170,7 @@ export class Engine {
       if (this.#line === line) this.#line = undefined;
       this.onForget();
     };
-    this.#line ??= new Line(this.#makeWorker(), this.#programs[chosen](), ended, () => this.onForget());
+    this.#line ??= new Line(this.#programs[chosen](), this.#makeWorker, ended, () => this.onForget());
     try {
       return await this.#line.call(method, args, options);
     } catch (error) {
@@ -184,23 +193,28 @@ export class Engine {
 /** Without tract, and with it: four times as large, for networks with operators that the native engine lacks. */
 export const PROGRAMS = ["dfsq", "dfsq-tract"];
 
-/** Fetches and compiles a program when it is first needed, once for all workers. @param {string} name @returns {() => Promise<Program>} */
-export function program(name) {
-  /** @type {Promise<Program> | undefined} */
-  let compiled;
-  // One that could not be fetched is tried again when it is needed again.
-  return () =>
-    (compiled ??= compile(name).catch((error) => {
-      compiled = undefined;
-      throw error;
-    }));
+/**
+ * Fetches and compiles a program when it is first needed, once for all workers: they start again from what the page has in
+ * memory, whatever has become of the server or of its version. @param {string} name @param {boolean} tract whether that is to run every network @returns {() => Program}
+ */
+export function program(name, tract) {
+  const script = once(async () => {
+    const address = new URL(PROGRAM_FILES[name].worker, import.meta.url);
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(`the program could not be loaded (${response.status}): a new version may be there, so reload the page`);
+    // So that its source map is found from wherever it runs.
+    const text = (await response.text()).replace("sourceMappingURL=", `$&${new URL(".", address)}`);
+    return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  });
+  const start = once(async () => /** @type {[WebAssembly.Module, boolean]} */ ([await compile(name, script), tract]));
+  return () => ({ script: script(), start: start() });
 }
 
-/** In a worker of its own: on the page's thread, taking in the program was its longest task. @param {string} name @returns {Promise<Program>} */
-async function compile(name) {
-  const compiler = new Engine([async () => undefined]);
+/** In a worker of its own: on the page's thread, taking in the program was its longest task. @param {string} name @param {() => Promise<string>} script @returns {Promise<WebAssembly.Module>} */
+async function compile(name, script) {
+  const compiler = new Engine([() => ({ script: script() })]);
   try {
-    return { name, module: await compiler.call("compile", [new URL(`../pkg/${name}_bg.wasm`, import.meta.url).href]) };
+    return await compiler.call("compile", [new URL(PROGRAM_FILES[name].wasm, import.meta.url).href]);
   } finally {
     compiler.stop();
   }

@@ -1,8 +1,6 @@
 // Runs one Session. Verbs are those of the wasm package: functions of the module, or methods of the session.
+import * as dfsq from "program";
 import { download } from "./downloads.js";
-
-/** @type {typeof import("../pkg/dfsq.js")} */
-let dfsq;
 
 /** @type {any} */
 let session;
@@ -16,18 +14,18 @@ console.error = (/** @type {unknown[]} */ ...texts) => {
   print.apply(console, texts);
 };
 
-/** To compare: ?engine=tract */
-const TRACT = new URLSearchParams(self.location.search).get("engine") === "tract";
+/** Whether tract is to run networks that the native engine could. */
+let onTract = false;
 
 /** @type {Record<string, Function>} */
 const verbs = {
   async compile(/** @type {string} */ url) {
     const response = await fetch(url);
-    if (!response.ok) throw new Error(`the program (${url}) could not be loaded; was it built?`);
+    if (!response.ok) throw new Error(`the program could not be loaded (${response.status}): a new version may be there, so reload the page`);
     return WebAssembly.compileStreaming(response);
   },
-  async start(/** @type {string} */ name, /** @type {WebAssembly.Module} */ module) {
-    dfsq = await import(`../pkg/${name}.js`);
+  async start(/** @type {WebAssembly.Module} */ module, /** @type {boolean} */ tract) {
+    onTract = tract;
     await dfsq.default({ module_or_path: module });
   },
   download: (/** @type {string} */ url, /** @type {string} */ sha256, /** @type {(bytes: number) => void} */ progress) =>
@@ -36,7 +34,7 @@ const verbs = {
     // Two of them may be too much. The client has the file of the one before.
     session?.free();
     session = undefined;
-    session = new dfsq.Session(bytes, properties, TRACT, stated);
+    session = new dfsq.Session(bytes, properties, onTract, stated);
   },
 };
 
@@ -51,6 +49,7 @@ self.onmessage = async ({ data: { id, method, args } }) => {
   const progress = (/** @type {number} */ done) => self.postMessage({ id, progress: done });
   try {
     const verb = verbs[method] ?? /** @type {any} */ (dfsq)[method];
+    if (!verb && !session) throw new Error("no network is loaded");
     const result = verb ? await verb(...args, progress) : session[method](...args, progress);
     self.postMessage({ id, result }, { transfer: buffers(result) });
   } catch (cause) {

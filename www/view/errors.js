@@ -15,6 +15,8 @@ export class Errors {
   #remarks = [];
   /** Failures that were dismissed; the same that happens anew is another one. @type {WeakSet<Error>} */
   #dismissed = new WeakSet();
+  /** What the box shows now. */
+  #shown = "";
   #box;
   #bench;
 
@@ -67,9 +69,11 @@ export class Errors {
   draw() {
     const lines = this.#lines();
     const text = lines.join("\n");
+    const ways = this.#told.flatMap(({ ways }) => ways);
     this.#box.hidden = !lines.length;
-    if (!lines.length || this.#box.dataset.text === text) return;
-    this.#box.dataset.text = text;
+    const now = JSON.stringify([text, ways]);
+    if (!lines.length || this.#shown === now) return;
+    this.#shown = now;
     const close = document.createElement("button");
     close.type = "button";
     close.textContent = "Dismiss";
@@ -82,7 +86,7 @@ export class Errors {
       }
       this.#bench.changed();
     };
-    const ways = this.#told.flatMap(({ ways }) => ways).map(({ name, take }) => Object.assign(document.createElement("button"), { type: "button", textContent: name, onclick: take }));
-    this.#box.replaceChildren(text, ...ways, close);
+    const buttons = ways.map(({ name, take }) => Object.assign(document.createElement("button"), { type: "button", textContent: name, onclick: take }));
+    this.#box.replaceChildren(text, ...buttons, close);
   }
 }

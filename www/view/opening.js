@@ -1,13 +1,14 @@
 // Files that the user brings, by what they are.
 import { fetchBytes } from "../engine/downloads.js";
+import { once } from "../model/once.js";
 import { element } from "./dom.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
 export const SAMPLES = ["parrot", "lighthouse", "bikes"];
 
-/** Files of the bundled samples. @returns {Promise<Uint8Array[]>} */
-export const sampleFiles = () => Promise.all(SAMPLES.map((name) => fetchBytes(`samples/${name}.png`)));
+/** Files of the bundled samples, fetched once. @returns {Promise<Uint8Array[]>} */
+export const sampleFiles = once(() => Promise.all(SAMPLES.map((name) => fetchBytes(`samples/${name}.png`))));
 
 const LARGEST_FILE = 512 * 2 ** 20;
 
