@@ -1,5 +1,6 @@
 // The page: makes the bench and what shows it, and draws again after every change.
 import { Engine, PROGRAMS, program } from "./engine/client.js";
+import { lacking } from "./engine/support.js";
 import { Bench, makeEngines } from "./model/bench.js";
 import { listNetworks } from "./model/networks.js";
 import { Settings } from "./model/settings.js";
@@ -20,6 +21,7 @@ import { Exports, download, saveTable } from "./view/exports.js";
 import { listenForFiles } from "./view/files.js";
 import { makeHints } from "./view/hints.js";
 import { listenForHow } from "./view/how.js";
+import { Kept } from "./view/kept.js";
 import { LayerBits } from "./view/layer-bits.js";
 import { Link, wanted } from "./view/link.js";
 import { NetworkPicker } from "./view/network-picker.js";
@@ -49,8 +51,10 @@ function show(bench, link) {
   const benchmark = new BenchmarkPanel(bench, errors, download);
   listenForFiles(element("drop-hint"), (files) => opening.open(files), (files) => benchmark.open(files), (why) => errors.tell(new Error(why)));
   const share = new Link(bench, comparison, view, networks);
+  const kept = new Kept(bench);
   const parts = [
     errors,
+    kept,
     status,
     networks,
     share,
@@ -89,7 +93,7 @@ function show(bench, link) {
     comparison.drawProgress();
   });
   bench.changed();
-  return { comparison, errors, networks, opening, share };
+  return { comparison, errors, kept, networks, opening, share };
 }
 
 /**
@@ -110,11 +114,14 @@ async function start() {
   const programs = PROGRAMS.slice(tract ? -1 : 0).map((name) => program(name, tract));
   const engines = makeEngines(() => new Engine(programs));
   try {
+    const lack = lacking();
+    if (lack) throw new Error(lack);
     // Side by side: the list, the worker that fetches, and the one that will read what it fetched.
     const [listed, defaults] = await Promise.all([listNetworks(), engines.images.call("defaults"), engines.fp32.call("defaults")]);
     const settings = new Settings(defaults, link);
     const page = show(new Bench(engines, settings, sampleFiles), link);
     await follow(link, page, (id) => page.networks.start(listed, id));
+    await page.kept.take(!link.get("sample"));
     // One that is pasted into the address, or an earlier one to which the user goes back.
     addEventListener("hashchange", () => {
       const link = wanted();

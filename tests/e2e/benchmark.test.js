@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { byId, commandLine, file, open, saved, setBits, start, state, stop } from "./browser.js";
+import { byId, commandLine, drop, file, open, saved, setBits, start, state, stop } from "./browser.js";
 
 before(start);
 after(stop);
@@ -64,6 +64,35 @@ test("it is paused, goes on, and lets what is looked at go first", async () => {
     await state(page, "done");
     assert.match(await byId(page, "psnr-dfsq").textContent(), /^\d+\.\d+$/);
     assert.ok(await row(page, "DFSQ-opt", "2"));
+    assert.deepEqual(page.complaints, []);
+  } finally {
+    rmSync(path, { recursive: true });
+  }
+});
+
+test("it goes on when pictures are closed and files refused, asks before the tab closes, and its results are kept", async () => {
+  const path = await folder();
+  try {
+    const page = await open();
+    await byId(page, "folder-input").setInputFiles(path);
+    await byId(page, "benchmark-status").filter({ hasText: "of 3 images" }).waitFor();
+    await drop(page, { name: "broken.calibration", type: "", bytes: Buffer.from("no") }, { name: "broken.onnx", type: "", bytes: Buffer.from("no") });
+    await byId(page, "error").filter({ hasText: "broken.onnx" }).waitFor();
+    await byId(page, "sample-parrot").click();
+    await byId(page, "tray-remove-0").click();
+    assert.equal(await byId(page, "benchmark-run").textContent(), "Pause", "it is not paused");
+    const asked = page.waitForEvent("dialog");
+    page.on("dialog", (dialog) => dialog.dismiss());
+    await page.close({ runBeforeUnload: true });
+    assert.equal((await asked).type(), "beforeunload");
+    await byId(page, "benchmark-status").filter({ hasText: "3 of 3 images" }).waitFor();
+    const before = await row(page, "DFSQ-opt", "3");
+    await page.waitForTimeout(1500);
+    await page.reload();
+    await byId(page, "benchmark-status").filter({ hasText: "3 of 3 images, from your last visit" }).waitFor();
+    assert.deepEqual(await row(page, "DFSQ-opt", "3"), before);
+    assert.ok(await byId(page, "benchmark-run").isDisabled());
+    assert.match(String((await saved(page, "benchmark-csv")).bytes), /parrot\.png,dfsq-opt,3,/);
     assert.deepEqual(page.complaints, []);
   } finally {
     rmSync(path, { recursive: true });

@@ -283,3 +283,48 @@ test("scripts of others are not run, and nothing is asked of another place", asy
   assert.notEqual(await page.title(), "taken over");
   assert.ok(page.complaints.some((text) => text.includes("Content Security Policy")));
 });
+
+test("the wheel scrolls the page, and zooms with Ctrl or after a click into the pictures", async () => {
+  const page = await open();
+  await byId(page, "sample-parrot").click();
+  await state(page, "done");
+  const level = () => page.locator("#zoom-level").textContent();
+  const box = await page.locator("compare-view").boundingBox();
+  const [x, y] = [box.x + 200, box.y + 100];
+  await page.mouse.move(x, y);
+  await page.mouse.wheel(0, 200);
+  await page.waitForFunction(() => scrollY > 100);
+  assert.equal(await level(), "fit");
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.keyboard.down("Control");
+  await page.mouse.wheel(0, -200);
+  await page.keyboard.up("Control");
+  await page.waitForFunction(() => document.querySelector("#zoom-level").value !== "fit");
+  await page.locator("#zoom-fit").click();
+  await page.mouse.click(x, y);
+  await page.mouse.move(x, y);
+  await page.mouse.wheel(0, -200);
+  await page.waitForFunction(() => document.querySelector("#zoom-level").value !== "fit");
+  assert.equal(await page.evaluate(() => scrollY), 0);
+});
+
+test("what is selected in the table of scores stays, and a change of bits is announced once", async () => {
+  const page = await open();
+  await byId(page, "sample-parrot").click();
+  await state(page, "done");
+  await page.evaluate(() => {
+    const heard = /** @type {string[]} */ ((globalThis.heard = []));
+    new MutationObserver(() => heard.push(document.querySelector("#spoken")?.textContent ?? "")).observe(document.querySelector("#spoken"), { childList: true, characterData: true, subtree: true });
+    getSelection()?.selectAllChildren(document.querySelector('[data-testid="psnr-fp32"]'));
+  });
+  const selected = await score(page, "psnr-fp32");
+  const before = await score(page, "psnr-dfsq");
+  await setBits(page, "weight-bits", 3);
+  await another(page, "psnr-dfsq", before);
+  assert.equal(Number(await page.evaluate(() => String(getSelection()))), selected);
+  const map = await byId(page, "heat-map").or(page.locator("#heat-map")).first().boundingBox();
+  for (let i = 1; i < 20; i++) await page.mouse.move(map.x + (map.width * i) / 20, map.y + map.height / 2);
+  const heard = await page.evaluate(() => globalThis.heard);
+  assert.ok(heard.length <= 1 && heard.every((text) => text.startsWith("Done: ")), heard.join("|"));
+  for (const id of ["tip", "status"]) assert.equal(await page.locator(`#${id}`).getAttribute("role"), null);
+});

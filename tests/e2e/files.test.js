@@ -142,3 +142,20 @@ test("where the first network cannot be had the page says so, offers what is kep
   await page.waitForFunction(() => /** @type {any} */ (document.querySelector("#network")).value === "edsr_x2");
   await state(page, "ready");
 });
+
+test("open images are there again at the next visit, with their regions", async () => {
+  const page = await open();
+  await drop(page, await png(page, 300, 280), await png(page, 64, 48));
+  await state(page, "done");
+  await byId(page, "sample-select").selectOption("0");
+  await page.locator("#region select").selectOption("128");
+  await page.waitForFunction(() => /^Done: waves-300x280.png, 128/.test(document.querySelector("#status")?.textContent ?? ""));
+  const before = await score(page, "psnr-dfsq");
+  // It is kept once it rests.
+  await page.waitForTimeout(1500);
+  await page.reload();
+  await page.waitForFunction(() => /^Done: waves-300x280.png, 128/.test(document.querySelector("#status")?.textContent ?? ""));
+  assert.equal(await score(page, "psnr-dfsq"), before);
+  assert.deepEqual(await byId(page, "sample-select").locator("option").allTextContents(), ["waves-300x280.png", "waves-64x48.png"]);
+  assert.deepEqual(page.complaints, []);
+});

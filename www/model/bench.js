@@ -1,6 +1,6 @@
 // The bench: settings, network, samples and results, and the workers that compute them. No DOM; the page listens to
 // "change" and "progress".
-import { EngineError, isCancelled } from "../engine/client.js";
+import { EngineError, cancelled, isCancelled } from "../engine/client.js";
 import { Benchmark } from "./benchmark.js";
 import { CloseUp } from "./close-up.js";
 import { Focus } from "./focus.js";
@@ -104,7 +104,8 @@ export class Bench extends EventTarget {
   async setNetwork({ network, calibration, optimized }, isWanted = () => true) {
     const info = await this.#read({ network, calibration: asset(calibration), optimized: asset(optimized) });
     if (!isWanted()) return;
-    await this.#load(async () => {
+    this.stop();
+    await this.hold(async () => {
       const before = this.library.info?.layers[this.focus.layer]?.name;
       const mixed = this.mixed.chosen;
       this.library.use(network, info, calibration, optimized);
@@ -137,45 +138,40 @@ export class Bench extends EventTarget {
 
   /** Uses a calibration file that the user brought, and the settings that it was made with. @param {Uint8Array} file */
   async loadCalibration(file) {
-    await this.#load(async () => {
-      const info = await this.#ask({ calibration: { file } });
-      const kept = this.library.keepCalibration({ source: "file", pictures: "" }, file, info);
-      this.library.wanted = "file";
-      this.settings.set({ points: kept.settings });
-    });
+    const info = await this.#ask({ calibration: { file } });
+    const kept = this.library.keepCalibration({ source: "file", pictures: "" }, file, info);
+    this.library.wanted = "file";
+    this.settings.set({ points: kept.settings });
+    this.#wantAgain();
   }
 
   /** Uses optimized layers that the user brought, and the recipe that they were made by. What DFSQ-opt shares with DFSQ must be as it is chosen. @param {Uint8Array} file */
   async loadOptimized(file) {
-    await this.#load(async () => {
-      const info = await this.#ask({ optimized: { file } });
-      const { settings } = info.optimization;
-      const { wordSets, granularity, mean } = this.settings.values.points;
-      if (settings.wordSets !== wordSets || settings.granularity !== granularity || settings.mean !== mean) {
-        throw new Error("its points were made with other settings than those chosen under Ablations");
-      }
-      const { recipe } = this.library.keepOptimized(file, info);
-      this.settings.set({ optSelection: settings.selection ?? "exact", recipe });
-    });
+    const info = await this.#ask({ optimized: { file } });
+    const { settings } = info.optimization;
+    const { wordSets, granularity, mean } = this.settings.values.points;
+    if (settings.wordSets !== wordSets || settings.granularity !== granularity || settings.mean !== mean) {
+      throw new Error("its points were made with other settings than those chosen under Ablations");
+    }
+    const { recipe } = this.library.keepOptimized(file, info);
+    this.settings.set({ optSelection: settings.selection ?? "exact", recipe });
+    this.#wantAgain();
   }
 
   /** What a worker says of the network with other files. @param {{calibration?: {file: Uint8Array}, optimized?: {file: Uint8Array}}} files @returns {Promise<NetworkInfo>} */
   async #ask(files) {
     const { network } = this.library;
     if (!network) throw new Error("load its network first");
-    return this.engines.fp32.call("info", [], { assets: { network, ...files } });
-  }
-
-  /** @param {() => Promise<void>} work */
-  async #load(work) {
-    this.stop();
-    await this.hold(work);
+    const info = await this.#read({ network, ...files });
+    // It is for the network that it was brought for.
+    if (network !== this.library.network) throw cancelled();
+    return info;
   }
 
   /** Decodes a file and looks at it. @param {string} name @param {Uint8Array} bytes @returns {Promise<import("../pkg/dfsq.js").Decoded>} */
   async addImage(name, bytes) {
     const picture = await this.engines.images.call("decodeImage", [bytes]);
-    this.samples.add(name, picture, this.cost());
+    this.samples.add(name, bytes, picture, this.cost());
     this.#wantAgain();
     return picture;
   }
@@ -183,7 +179,8 @@ export class Bench extends EventTarget {
   /** @param {number} index */
   removeImage(index) {
     this.samples.remove(index);
-    if (!this.samples.current) this.stop();
+    // A folder goes on.
+    if (!this.samples.current) this.scheduler.endWishes();
     this.#wantAgain();
   }
 

@@ -11,7 +11,8 @@ import { canonicalText } from "./settings.js";
  * @typedef {import("../pkg/dfsq.js").Score} Score
  * @typedef {{method: string, bits: number | undefined}} Setting `bits` of weights and activations, where the method has some
  * @typedef {{score: Score, toFull: Score | undefined}} Measured
- * @typedef {Listed & {measured: Map<string, Measured>, error?: string}} Image
+ * @typedef {{name: string, high?: File, low?: File, measured: Map<string, Measured>, error?: string}} Image without files where only its results are there, from an earlier visit
+ * @typedef {{images: {name: string, measured: Map<string, Measured>, error?: string}[], widths: number[], of: {key: string, made: any}}} Results
  * @typedef {Setting & {psnrY: number, ssimY: number, toFull: number}} Row means over the images that are done
  */
 
@@ -73,6 +74,26 @@ export class Benchmark {
     return this.images.filter(({ measured }) => measured.size).length;
   }
 
+  /** To be kept for the next visit; nothing where there are none. @returns {Results | undefined} */
+  get results() {
+    const images = this.images.filter(({ measured, error }) => measured.size || error).map(({ name, measured, error }) => ({ name, measured, error }));
+    return this.#of && images.length ? { images, widths: this.widths, of: this.#of } : undefined;
+  }
+
+  /** Shows results of an earlier visit. @param {Results} results */
+  restore({ images, widths, of }) {
+    this.images = images;
+    this.widths = widths;
+    this.#of = of;
+    this.state = "done";
+    this.#bench.changed();
+  }
+
+  /** Whether there are files to run, and not only results. */
+  get canRun() {
+    return this.images.some(({ high }) => high);
+  }
+
   /** @param {Listed[]} listed */
   open(listed) {
     this.pause();
@@ -106,7 +127,7 @@ export class Benchmark {
   /** Runs what is missing, image by image, until the end or a pause. */
   async run() {
     const { library } = this.#bench;
-    if (!library.network || this.state === "running") return;
+    if (!library.network || !this.canRun || this.state === "running") return;
     if (this.isStale) this.images = this.images.map(({ error: _, ...image }) => ({ ...image, measured: new Map() }));
     this.#of = { key: this.#wanted(), made: provenance(this.#bench) };
     this.#spent = { time: 0, images: 0 };
@@ -184,6 +205,7 @@ export class Benchmark {
 
   /** @param {Image} image @returns {Promise<{low: Picture, reference: Picture}>} */
   async #pair({ high, low }) {
+    if (!high) throw new Error("its file is not there any more");
     const { images } = this.#bench.engines;
     const { scale } = this.#bench.cost();
     const decode = async (/** @type {File} */ file) => images.call("decodeImage", [new Uint8Array(await file.arrayBuffer())]);

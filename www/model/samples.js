@@ -5,7 +5,7 @@ import { firstRegion, fixedSize, region } from "./plan.js";
  * @typedef {import("../pkg/dfsq.js").Decoded} Decoded
  * @typedef {import("./plan.js").Region} Region
  * @typedef {import("./plan.js").Cost} Cost
- * @typedef {{name: string, picture: Decoded, chosen: Region, region: Region}} Sample `region` is what is looked at: the chosen one, or what the network takes of it
+ * @typedef {{name: string, file: Uint8Array, picture: Decoded, chosen: Region, region: Region}} Sample `region` is what is looked at: the chosen one, or what the network takes of it
  */
 
 export class Samples {
@@ -19,10 +19,10 @@ export class Samples {
     return this.list[this.active];
   }
 
-  /** Adds an image and looks at it. @param {string} name @param {Decoded} picture @param {Cost} cost */
-  add(name, picture, cost) {
+  /** Adds an image and looks at it. @param {string} name @param {Uint8Array} file @param {Decoded} picture @param {Cost} cost */
+  add(name, file, picture, cost) {
     const chosen = firstRegion(picture);
-    this.list.push(fitted({ name, picture, chosen, region: chosen }, cost));
+    this.list.push(fitted({ name, file, picture, chosen, region: chosen }, cost));
     this.active = this.list.length - 1;
   }
 

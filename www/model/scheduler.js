@@ -73,6 +73,11 @@ export class Scheduler {
     this.#bench.changed();
   }
 
+  /** Ends what is done for the image that is looked at; what goes on in the background goes on. */
+  endWishes() {
+    for (const name of this.#bench.tasks.names) if (!this.#bench.tasks.get(name)?.background) this.end(name);
+  }
+
   /** Ends what a worker does. @param {string} name */
   end(name) {
     this.#bench.tasks.drop(name);
@@ -316,6 +321,11 @@ export class Scheduler {
     const seconds = (performance.now() - start) / 1000;
     const score = reference && (await engines.images.call("score", [picture, reference, scale]));
     if (key) this.#keep(key, { picture, seconds, score });
+  }
+
+  /** Whether results are being measured. */
+  get isComparing() {
+    return this.#comparing.size > 0;
   }
 
   /** Measures how far the results that are there are from full precision. @param {Sample} sample @param {number} [width] */

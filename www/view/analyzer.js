@@ -62,7 +62,7 @@ export class Analyzer {
     element("reset-points").onclick = () => focus.movePoints(undefined);
     this.#point();
     const { channels, histogram, samples, weights, "universal-set": universal } = this.#figures;
-    const of = (/** @type {Figure} */ at, /** @type {() => import("./data-table.js").Data | Promise<import("./data-table.js").Data>} */ data) => new DataTable(at, data, save);
+    const of = (/** @type {Figure} */ at, /** @type {() => import("./data-table.js").Data | Promise<import("./data-table.js").Data>} */ data) => new DataTable(at, data, save, failed);
     this.#tables = [
       of(channels, () => this.#channelData()),
       of(samples, () => this.#sampleData()),

@@ -4,7 +4,7 @@ import { listImages } from "../model/folder.js";
 import { duration, METHOD_NAMES } from "../model/plan.js";
 import { element, say } from "./dom.js";
 import { decimal } from "./score-table.js";
-import { tableRow } from "./table.js";
+import { setRows, tableRow } from "./table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
@@ -62,7 +62,7 @@ export class BenchmarkPanel {
     const { benchmark, library } = this.#bench;
     const { images, rows, state } = benchmark;
     const run = element("benchmark-run");
-    run.disabled = !images.length || !library.network || (state === "done" && !benchmark.isStale);
+    run.disabled = !benchmark.canRun || !library.network || (state === "done" && !benchmark.isStale);
     say(run, state === "running" ? "Pause" : state === "paused" ? "Go on" : "Run");
     for (const [ending] of TEXTS) element(`benchmark-${ending}`).disabled = !rows.length;
     element("benchmark-progress").value = images.length ? benchmark.done / images.length : 0;
@@ -72,8 +72,9 @@ export class BenchmarkPanel {
     if (now === this.#shown) return;
     this.#shown = now;
     element("benchmark-table").hidden = !rows.length;
-    element("benchmark-table").tBodies[0].replaceChildren(
-      ...rows.map(({ method, bits, psnrY, ssimY, toFull }) => tableRow(METHOD_NAMES[method], [String(bits ?? "–"), decimal(psnrY, 3), decimal(ssimY, 4), decimal(toFull, 2)], method)),
+    setRows(
+      element("benchmark-table").tBodies[0],
+      rows.map(({ method, bits, psnrY, ssimY, toFull }) => tableRow(METHOD_NAMES[method], [String(bits ?? "–"), decimal(psnrY, 3), decimal(ssimY, 4), decimal(toFull, 2)], method)),
     );
     this.#drawImages();
   }
@@ -86,9 +87,10 @@ export class BenchmarkPanel {
     const heads = ["Image", ...settings.map(({ method, bits }) => (bits ? `${METHOD_NAMES[method]} ${bits}` : METHOD_NAMES[method]))];
     const row = document.createElement("tr");
     row.append(...heads.map((text) => Object.assign(document.createElement("th"), { textContent: text, scope: "col" })));
-    table.tHead.replaceChildren(row);
+    setRows(table.tHead, [row]);
     const cells = (/** @type {import("../model/benchmark.js").Image} */ image) => settings.map((setting) => decimal(benchmark.measured(image, setting)?.score.psnrY, 2));
-    table.tBodies[0].replaceChildren(...images.filter(({ measured, error }) => measured.size || error).map((image) => tableRow(image.name, image.error ? [image.error] : cells(image))));
+    const run = images.filter(({ measured, error }) => measured.size || error);
+    setRows(table.tBodies[0], run.map((image) => tableRow(image.name, image.error ? [image.error] : cells(image))));
   }
 
   #status() {
@@ -100,6 +102,7 @@ export class BenchmarkPanel {
     if (failed) parts.push(`${failed} failed`);
     if (state === "running" && secondsLeft !== undefined) parts.push(`${duration(secondsLeft)} left`);
     if (state === "paused") parts.push("paused");
+    if (!benchmark.canRun) parts.push("from your last visit: drop the folder again to run more");
     if (benchmark.isStale) parts.push("of another network or method than is chosen now");
     return parts.join(", ");
   }

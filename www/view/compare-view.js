@@ -220,8 +220,9 @@ export class CompareView extends HTMLElement {
     this.dispatchEvent(new CustomEvent("pick", { detail }));
   }
 
-  /** @param {WheelEvent} event */
+  /** Zooms with Ctrl, as a touchpad's pinch says it too, or after a click into the pictures; else the page scrolls. @param {WheelEvent} event */
   #wheel(event) {
+    if (!event.ctrlKey && !this.contains(document.activeElement)) return;
     event.preventDefault();
     const pane = /** @type {HTMLElement} */ (event.target).closest(".pane") ?? this;
     const box = pane.getBoundingClientRect();

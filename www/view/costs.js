@@ -1,6 +1,6 @@
 // What each method would cost on hardware made for it.
 import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
-import { tableRow } from "./table.js";
+import { setRows, tableRow } from "./table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
@@ -37,5 +37,5 @@ export function drawCosts({ scheduler }, table) {
     ];
     return [tableRow(METHOD_NAMES[method], cells.map(([id, text]) => [`${id}-${method}`, text]), method)];
   });
-  table.tBodies[0].replaceChildren(...rows);
+  setRows(table.tBodies[0], rows);
 }

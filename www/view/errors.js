@@ -42,7 +42,8 @@ export class Errors {
   /** @param {unknown} cause @param {string} [what] that it happened to @param {Way[]} [ways] what can be done */
   tell(cause, what, ways = []) {
     if (isCancelled(cause)) return;
-    this.#told.push({ text: what ? `${what}: ${messageOf(cause)}` : messageOf(cause), ways });
+    const text = what ? `${what}: ${messageOf(cause)}` : messageOf(cause);
+    this.#told = [...this.#told.filter((one) => one.text !== text), { text, ways }];
     this.draw();
     this.#box.scrollIntoView({ block: "nearest" });
   }

@@ -46,7 +46,11 @@ export class Figure {
     try {
       const text = await make(style);
       if (this.#shown !== key) return false;
-      if (!text) return false;
+      if (!text) {
+        // There was nothing to draw it from: it is asked for again.
+        this.#shown = "";
+        return false;
+      }
       // Names that strangers chose stay text: nothing of it is parsed as HTML.
       const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
       this.at.replaceChildren(document.importNode(parsed, true));

@@ -11,7 +11,7 @@ const KEY = "dfsq";
 /** What the address asks for, or else what was kept. A link of another version says nothing. @returns {URLSearchParams} */
 export function wanted() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  const link = asked.size ? asked : new URLSearchParams(kept());
+  const link = [...asked].length ? asked : new URLSearchParams(kept());
   return (link.get("v") ?? VERSION) === VERSION ? link : new URLSearchParams({ v: link.get("v") ?? "" });
 }
 

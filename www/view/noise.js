@@ -29,7 +29,7 @@ export class NoisePanel {
     const { focus } = bench;
     this.#layers = new Figure(element("layers-figure"), 0.13, () => this.draw(), failed);
     this.#map = new Figure(element("heat-map"), 0.22, () => this.draw(), failed);
-    this.#tables = [new DataTable(this.#layers, () => this.#layerData(), save), new DataTable(this.#map, () => this.#channelData(), save)];
+    this.#tables = [new DataTable(this.#layers, () => this.#layerData(), save, failed), new DataTable(this.#map, () => this.#channelData(), save, failed)];
     this.#methods.addEventListener("change", (/** @type {Event} */ event) => focus.set({ method: /** @type {HTMLInputElement} */ (event.target).value }));
     element("bisect").onclick = () => focus.toggleFull();
     point(this.#layers, {

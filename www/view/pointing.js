@@ -1,5 +1,5 @@
 // What the pointer and the keyboard do on every figure: read out, choose, move.
-import { element } from "./dom.js";
+import { element, say } from "./dom.js";
 
 /** @typedef {import("./figure.js").Figure} Figure */
 
@@ -75,6 +75,9 @@ export function point(figure, { read, choose, step, grasp }) {
     event.preventDefault();
     const next = step(...arrow, event.shiftKey);
     const place = next && figure.pointAt(...next.at);
-    if (next && place) tell(next.text, place);
+    if (!next || !place) return;
+    tell(next.text, place);
+    // The pointer's readings are seen and not said: there are too many.
+    say(element("spoken"), next.text);
   });
 }

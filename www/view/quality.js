@@ -24,7 +24,7 @@ export class QualityFigure {
     element("fill-quality").onclick = () => quality.fill().catch((error) => errors.tell(error));
     this.#figure = new Figure(element("quality"), ASPECT, () => this.draw(), (error) => errors.tell(error));
     const data = () => ({ head: ["bits", ...QUANTIZED_METHODS.map((method) => `${METHOD_NAMES[method]}, dB`)], rows: quality.widths.map((bits, i) => [bits, ...quality.decibels.map((values) => values[i])]) });
-    this.#table = new DataTable(this.#figure, data, save);
+    this.#table = new DataTable(this.#figure, data, save, (error) => errors.tell(error));
     const choose = (/** @type {number} */ index) => quality.widths[index] && settings.set(uniform(quality.widths[index]));
     point(this.#figure, {
       read: (x) => this.#read(Math.round(x)),

@@ -36,8 +36,9 @@ export class RegionPanel {
   /** @param {import("../pkg/dfsq.js").Picture} picture */
   async #show(picture) {
     this.#picture = picture;
-    const bitmap = await createImageBitmap(imageData(picture));
-    if (this.#picture === picture) await this.#picker.setImage(bitmap);
+    // Without memory for it there is only the frame.
+    const bitmap = await createImageBitmap(imageData(picture)).catch(() => undefined);
+    if (bitmap && this.#picture === picture) await this.#picker.setImage(bitmap);
   }
 
   draw() {

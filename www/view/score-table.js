@@ -1,6 +1,6 @@
 // The table under the pictures.
 import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
-import { tableRow } from "./table.js";
+import { setRows, tableRow } from "./table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 /** @typedef {import("../model/settings.js").Values} Values */
@@ -36,5 +36,5 @@ export function drawScores(bench, table) {
     ];
     return tableRow(METHOD_NAMES[method], /** @type {(string | [string, string])[]} */ (cells), method);
   });
-  table.tBodies[0].replaceChildren(...rows);
+  setRows(table.tBodies[0], rows);
 }

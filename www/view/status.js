@@ -27,7 +27,7 @@ export class Status {
 
   get #state() {
     const { library, loading, samples, scheduler, tasks } = this.#bench;
-    if (tasks.size) return "running";
+    if (tasks.size || scheduler.isComparing) return "running";
     if (this.#errors.any) return "error";
     if (!library.info || loading || this.#note) return "loading";
     return samples.current && !scheduler.incomplete ? "done" : "ready";
@@ -41,7 +41,10 @@ export class Status {
     element("run").disabled = !library.info || loading > 0 || !samples.current || tasks.size > 0 || !(scheduler.incomplete || failed);
     element("cancel").disabled = tasks.size === 0;
     this.drawProgress();
-    say(element("status"), this.#text(state));
+    const text = this.#text(state);
+    say(element("status"), text);
+    // What a screen reader says: what is being loaded, and what came of a run, but not each of its steps.
+    if (["loading", "done", "error"].includes(state)) say(element("spoken"), text);
   }
 
   drawProgress() {

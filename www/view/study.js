@@ -1,7 +1,7 @@
 // One channel in depth: what every way of choosing its points gives and takes.
 import { CHOICES } from "../model/settings.js";
 import { element } from "./dom.js";
-import { tableRow } from "./table.js";
+import { setRows, tableRow } from "./table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
@@ -49,6 +49,6 @@ export class StudyTable {
       seconds == null ? "–" : time(seconds),
     ]);
     rows.push(["any real points (bound)", String(levels), boundDb.toFixed(3), "–"]);
-    this.#table.tBodies[0].replaceChildren(...rows.map(([name, ...cells]) => tableRow(name, cells)));
+    setRows(this.#table.tBodies[0], rows.map(([name, ...cells]) => tableRow(name, cells)));
   }
 }

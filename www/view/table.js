@@ -17,3 +17,23 @@ export function tableRow(head, cells, method) {
   }
   return row;
 }
+
+/** Changes what differs and leaves the rest as it is, with what is selected in it. @param {Element} old @param {Element} now */
+function patch(old, now) {
+  if (old.isEqualNode(now)) return;
+  const alike = old.cloneNode().isEqualNode(now.cloneNode());
+  if (!alike || old.childElementCount !== now.childElementCount) return old.replaceWith(now);
+  if (!now.childElementCount) old.textContent = now.textContent;
+  // A copy: what is replaced leaves the list.
+  const parts = [...now.children];
+  for (const [index, part] of [...old.children].entries()) patch(part, parts[index]);
+}
+
+/** Makes these the rows of a table's part. @param {Element} part @param {Element[]} rows */
+export function setRows(part, rows) {
+  while (part.children.length > rows.length) part.lastElementChild?.remove();
+  for (const [index, row] of rows.entries()) {
+    if (part.children[index]) patch(part.children[index], row);
+    else part.append(row);
+  }
+}

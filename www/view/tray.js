@@ -82,7 +82,7 @@ export class Tray {
       small.height = Math.max(1, Math.round(picture.height * scale));
       const context = small.getContext("2d");
       const { width, height } = small;
-      createImageBitmap(imageData(picture), { resizeWidth: width, resizeHeight: height, resizeQuality: "medium" }).then((bitmap) => context?.drawImage(bitmap, 0, 0));
+      createImageBitmap(imageData(picture), { resizeWidth: width, resizeHeight: height, resizeQuality: "medium" }).then((bitmap) => context?.drawImage(bitmap, 0, 0), () => {});
       this.#small.set(picture, small);
     }
     return small;

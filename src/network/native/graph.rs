@@ -109,6 +109,13 @@ pub struct Step {
 }
 
 impl Step {
+    /// What is added, pixel by pixel, to what a convolution gives: the sum may lie where this lay.
+    pub fn in_place(&self) -> Option<Value> {
+        let Operation::Convolution { shuffle: None, .. } = self.operation else { return None };
+        let mut values = self.posts.iter().filter_map(Post::value);
+        values.next().filter(|_| values.next().is_none())
+    }
+
     /// Every value that it reads.
     pub fn reads(&self) -> impl Iterator<Item = Value> + '_ {
         self.inputs.iter().copied().chain(self.posts.iter().filter_map(Post::value))

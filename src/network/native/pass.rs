@@ -116,8 +116,9 @@ impl Graph {
                 break;
             }
             pass.at += 1;
-            for run in &mut *runs {
-                plan.clear[at].iter().for_each(|(slot, frame)| frame.clear_border(&mut run.slots[*slot]));
+            // What came in has its room.
+            if at > 0 {
+                runs.iter_mut().for_each(|run| run.make_room(plan, at));
             }
             let Operation::Convolution { layer, shuffle } = step.operation else {
                 runs.iter_mut().for_each(|run| run.step(plan, step));

@@ -193,7 +193,7 @@ impl Plan {
         }
         let clear = vec![vec![]; graph.steps.len()];
         let mut plan = Plan { places: vec![], slots: vec![], clear, copies, largest_copy };
-        let slot_of = plan.share(&roots, &root_of);
+        let slot_of = plan.share(graph, &roots, &root_of);
         plan.places = (0..graph.values)
             .map(|value| {
                 let root = root_of[value];
@@ -203,8 +203,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Finds a buffer for each root, the largest of those that are free.
-    fn share(&mut self, roots: &[Root], root_of: &[usize]) -> Vec<usize> {
+    /// Finds a buffer for each root: that of what is added to it, or the largest of those that are free.
+    fn share(&mut self, graph: &Graph, roots: &[Root], root_of: &[usize]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..roots.len())
             .filter(|root| root_of[*root] == *root && roots[*root].first != usize::MAX)
             .collect();
@@ -216,10 +216,17 @@ impl Plan {
         let mut busy_until: Vec<usize> = Vec::new();
         for root in order {
             let Root { frame, first, last } = &roots[root];
+            let added = || {
+                let added = graph.steps.get(*first)?.in_place()?;
+                let other = &roots[root_of[added]];
+                let alike = other.frame == *frame && other.last == *first && other.first < *first;
+                let input = root_of[graph.steps[*first].inputs[0]];
+                (root_of[added] != root && root_of[added] != input && alike).then(|| slot_of[root_of[added]])
+            };
             let free = (0..self.slots.len())
                 .filter(|slot| busy_until[*slot] < *first)
                 .max_by_key(|slot| self.slots[*slot]);
-            let slot = free.unwrap_or_else(|| {
+            let slot = added().or(free).unwrap_or_else(|| {
                 self.slots.push(0);
                 busy_until.push(0);
                 self.slots.len() - 1

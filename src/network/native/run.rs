@@ -53,11 +53,23 @@ pub struct Run {
 
 impl Run {
     pub fn new(graph: &Graph, plan: &Plan, image: &Planes) -> Self {
-        let slots = plan.slots.iter().map(|length| vec![0.0; *length as usize]).collect();
-        let mut run = Run { slots, summaries: vec![None; graph.values] };
+        let mut run = Run { slots: vec![Vec::new(); plan.slots.len()], summaries: vec![None; graph.values] };
+        run.make_room(plan, 0);
         let place = plan.places[0];
         interleave(&image.values, &mut run.slots[place.slot], place);
         run
+    }
+
+    /// Makes room for what a step begins to write, with zeros around it. What is larger than what lay there before gets another
+    /// buffer, so that one that is never come to takes no memory.
+    pub fn make_room(&mut self, plan: &Plan, step: usize) {
+        for (slot, frame) in plan.clear.get(step).into_iter().flatten() {
+            let buffer = &mut self.slots[*slot];
+            if buffer.len() < frame.len() {
+                *buffer = vec![0.0; frame.len()];
+            }
+            frame.clear_border(buffer);
+        }
     }
 
     /// Of the channels of a value that lies here. What was joined of several is put together from these.
