@@ -166,6 +166,11 @@ setup_firefox() {
   export FIREFOX
 }
 
+# Safari's engine, as Debian has it.
+setup_webkit() {
+  have WebKitWebDriver && have Xvfb && have dbus-run-session || apt_install webkit2gtk-driver libwebkit2gtk-4.1-0 xvfb dbus
+}
+
 setup_parallel() { have parallel || apt_install parallel; }
 
 setup_esbuild() {
@@ -330,6 +335,7 @@ run_tests() {
   setup_wasm_pack
   setup_browser
   setup_firefox
+  setup_webkit
   setup_python
   log=$(mktemp -d)
 
@@ -345,7 +351,7 @@ run_tests() {
   grep -q 'test result: FAILED\|^error' "$log/wasm" && { cat "$log/wasm"; die "a test in the browser failed"; }
   # A file of tests without wasm_bindgen_test_configure! is passed over with a word of advice.
   grep -q 'wasm_bindgen_test_configure!' "$log/wasm" && { cat "$log/wasm"; die "a file of tests was not run in the browser"; }
-  say "the page in $BROWSER and $FIREFOX"
+  say "the page in $BROWSER, $FIREFOX and WebKitGTK"
   DFSQ=$(realpath "${CARGO_TARGET_DIR:-target}")/release/dfsq
   export DFSQ
   (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=spec ./*.test.js) 2>&1 | tee "$log/page"
