@@ -49,7 +49,7 @@ export async function tab(context = {}) {
   const page = await (await browser.newContext({ ...defaults, ...context })).newPage();
   page.complaints = [];
   // Generous, since machines that run tests are often busy with more than that.
-  page.setDefaultTimeout(40_000);
+  page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => page.complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
   return page;

@@ -162,9 +162,10 @@ export class Engine {
 
   /**
    * Calls a verb of the worker (worker.js), of the wasm package, or of its session, which first gets the assets that it does not have.
-   * @param {string} method @param {unknown[]} [args] @param {CallOptions} [options] @returns {Promise<any>}
+   * @template {keyof import("./verbs.d.ts").Verbs} M
+   * @param {M} method @param {import("./verbs.d.ts").Taken<M>} [args] @param {CallOptions} [options] @returns {Promise<import("./verbs.d.ts").Given<M>>}
    */
-  async call(method, args = [], options = {}) {
+  async call(method, args = /** @type {any} */ ([]), options = {}) {
     const chosen = this.#chosen;
     const ended = (/** @type {Line} */ line) => {
       if (this.#line === line) this.#line = undefined;
@@ -172,7 +173,7 @@ export class Engine {
     };
     this.#line ??= new Line(this.#programs[chosen](), this.#makeWorker, ended, () => this.onForget());
     try {
-      return await this.#line.call(method, args, options);
+      return await this.#line.call(String(method), args, options);
     } catch (error) {
       if (!(error instanceof EngineError) || error.kind !== LACKING || chosen + 1 === this.#programs.length) throw error;
       this.#chosen = Math.max(this.#chosen, chosen + 1);

@@ -11,6 +11,7 @@ import { canonicalText } from "./settings.js";
  * @typedef {import("../pkg/dfsq.js").Score} Score
  * @typedef {{method: string, bits: number | undefined}} Setting `bits` of weights and activations, where the method has some
  * @typedef {{score: Score, toFull: Score | undefined}} Measured
+ * @typedef {{picture: Picture, score?: Score}} Scored without a score where it is too small for one
  * @typedef {{name: string, high?: File, low?: File, measured: Map<string, Measured>, error?: string}} Image without files where only its results are there, from an earlier visit
  * @typedef {{images: {name: string, measured: Map<string, Measured>, error?: string}[], widths: number[], of: {key: string, made: any}}} Results
  * @typedef {Setting & {psnrY: number, ssimY: number, toFull: number}} Row means over the images that are done
@@ -175,7 +176,7 @@ export class Benchmark {
 
   /** @param {Image} image @param {() => boolean} goesOn */
   async #measure(image, goesOn) {
-    /** @type {Map<string, {picture: Picture, score: Score}>} */
+    /** @type {Map<string, Scored>} */
     const pictures = new Map();
     while (goesOn() && !this.#isDone(image)) {
       try {
@@ -215,7 +216,7 @@ export class Benchmark {
     return images.call("benchmarkPair", [picture, scale, low && (await decode(low))]);
   }
 
-  /** @param {Setting} setting @param {{low: Picture, reference: Picture}} pair @param {Map<string, {picture: Picture, score: Score}>} pictures */
+  /** @param {Setting} setting @param {{low: Picture, reference: Picture}} pair @param {Map<string, Scored>} pictures */
   async #runOne({ method, bits }, { low, reference }, pictures) {
     const key = keyOf({ method, bits });
     if (pictures.has(key)) return;
@@ -231,7 +232,7 @@ export class Benchmark {
     pictures.set(key, result);
   }
 
-  /** @param {{low: Picture, reference: Picture}} pair @param {Map<string, {picture: Picture, score: Score}>} pictures */
+  /** @param {{low: Picture, reference: Picture}} pair @param {Map<string, Scored>} pictures */
   async #enlarge({ low, reference }, pictures) {
     const { images } = this.#bench.engines;
     const { scale } = this.#bench.cost();
@@ -239,11 +240,12 @@ export class Benchmark {
     pictures.set(keyOf({ method: "bicubic", bits: undefined }), { picture, score: await images.call("score", [picture, reference, scale]) });
   }
 
-  /** @param {Image} image @param {Map<string, {picture: Picture, score: Score}>} pictures */
+  /** @param {Image} image @param {Map<string, Scored>} pictures */
   async #keep(image, pictures) {
     const full = pictures.get(keyOf({ method: "fp32", bits: undefined }))?.picture;
     const { scale } = this.#bench.cost();
     for (const [key, { picture, score }] of pictures) {
+      if (!full || !score) throw new Error("it is too small to be scored");
       const toFull = picture === full ? undefined : await this.#bench.engines.images.call("score", [picture, full, scale]);
       image.measured.set(key, { score, toFull });
     }

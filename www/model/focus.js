@@ -7,6 +7,7 @@ export class Focus {
   /** Index among the network's layers. */
   layer = 0;
   channel = 0;
+  /** @type {NonNullable<import("../pkg/dfsq.js").Options["method"]>} */
   method = "dfsq";
   /** Points of the channel that the user moved, on the normalized axis; nothing for the method's own. @type {number[] | undefined} */
   points = undefined;

@@ -1,4 +1,5 @@
 // What is asked for by itself: what each layer costs, bits assigned by that, a channel studied, and a calibration to save. No DOM.
+import { cancelled } from "../engine/client.js";
 
 /**
  * @typedef {import("./bench.js").Bench} Bench
@@ -94,10 +95,11 @@ export class Inquiries {
     const [sample, of] = [samples.current, this.studyKey];
     return tasks.run("fp32", "study", "studying", async (task) => {
       const key = sample && this.#bench.scheduler.analysisKey(sample);
-      const pair = sample && (await this.#bench.pair(sample));
+      if (!sample || !key) throw cancelled();
+      const { low } = await this.#bench.pair(sample);
       task.check();
       const assets = { network: library.network, calibration: making.calibration };
-      await engines.fp32.call("holdInput", [pair?.low, key, layer], { assets, onProgress: (done) => task.progress(done) });
+      await engines.fp32.call("holdInput", [low, key, layer], { assets, onProgress: (done) => task.progress(done) });
       const study = await engines.fp32.call("study", [key, layer, channel, this.#bench.layerBits()[layer]?.[1]], { assets });
       this.#study = { of, study };
     });

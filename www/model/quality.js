@@ -25,10 +25,11 @@ export class Quality {
     return weightBits === activationBits && !Object.keys(layerBits).length ? this.widths.indexOf(weightBits) : -1;
   }
 
-  /** PSNR in dB by method and width; NaN where it is not known. */
+  /** PSNR in dB by method and width; NaN where it is not known. @returns {[number[], number[], number[]]} */
   get decibels() {
     const { scheduler } = this.#bench;
-    return QUANTIZED_METHODS.map((method) => this.widths.map((width) => scheduler.score(method, undefined, width)?.psnrY ?? NaN));
+    const of = (/** @type {string} */ method) => this.widths.map((width) => scheduler.score(method, undefined, width)?.psnrY ?? NaN);
+    return /** @type {[number[], number[], number[]]} */ (QUANTIZED_METHODS.map(of));
   }
 
   /** Whether something can be filled in now: the present setting comes first. */

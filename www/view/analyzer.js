@@ -81,9 +81,11 @@ export class Analyzer {
 
   async #sampleData() {
     const { engines, focus, samples, scheduler } = this.#bench;
-    const known = samples.list.filter((sample) => scheduler.isAnalyzed(sample));
-    const of = async (/** @type {import("../model/samples.js").Sample} */ sample) => engines.fp32.call("distributions", [scheduler.analysisKey(sample), focus.layer]);
-    const all = await Promise.all(known.map(of)).catch(() => []);
+    const known = samples.list.flatMap((sample) => {
+      const key = scheduler.analysisKey(sample);
+      return key && scheduler.isAnalyzed(sample) ? [{ name: sample.name, key }] : [];
+    });
+    const all = await Promise.all(known.map(({ key }) => engines.fp32.call("distributions", [key, focus.layer]))).catch(() => []);
     return { head: ["sample", ...FIVE], rows: all.flatMap((channels, i) => (channels[focus.channel] ? [[known[i].name, ...channels[focus.channel].five]] : [])) };
   }
 
@@ -262,8 +264,9 @@ export class Analyzer {
   async distributions() {
     const { engines, focus, samples, scheduler } = this.#bench;
     const sample = samples.current;
-    if (!sample || !scheduler.isAnalyzed(sample) || engines.fp32.busy) return [];
-    return engines.fp32.call("distributions", [scheduler.analysisKey(sample), focus.layer]);
+    const key = sample && scheduler.analysisKey(sample);
+    if (!key || !scheduler.isAnalyzed(sample) || engines.fp32.busy) return [];
+    return engines.fp32.call("distributions", [key, focus.layer]);
   }
 
   /** Draws what has changed. Does nothing while the worker is at something else: when it is done, there is another change. */

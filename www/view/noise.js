@@ -117,7 +117,7 @@ export class NoisePanel {
     const known = layers.length > 0 && results.some(Boolean);
     element("noise").classList.toggle("stale", !known);
     if (!known) return;
-    const pick = (/** @type {"layerDb" | "weightDb"} */ of) => results.map((result) => layers.map((layer) => result?.[of]?.[layer] ?? NaN));
+    const pick = (/** @type {"layerDb" | "weightDb"} */ of) => /** @type {[number[], number[], number[]]} */ (results.map((result) => layers.map((layer) => result?.[of]?.[layer] ?? NaN)));
     const [inputs, weights] = [pick("layerDb"), pick("weightDb")];
     const selected = layers.indexOf(focus.layer);
     this.#layers.draw(JSON.stringify([inputs, weights, selected]), (style) => engines.images.call("layersFigure", [{ style, inputs, weights, selected }]), () => `Signal to quantization noise of all layers. ${this.#readLayer(focus.layer)}`);
@@ -126,7 +126,8 @@ export class NoisePanel {
     this.#map.at.classList.toggle("stale", !own);
     if (!own) return;
     const { decibels, scale, name } = this.#channels(own, layers);
-    const request = { decibels, scale, selected: [selected, focus.channel] };
+    /** @type {{decibels: number[][], scale: [number, number], selected: [number, number]}} */
+    const request = { decibels, scale: [scale[0], scale[1]], selected: [selected, focus.channel] };
     this.#map.draw(JSON.stringify([name, request.selected]), (style) => engines.images.call("heatMapFigure", [{ style, ...request }]), () => `Signal to quantization noise of every channel with ${METHOD_NAMES[focus.method]}. ${this.#readCell(focus.layer, focus.channel)}`);
   }
 
