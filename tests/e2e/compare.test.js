@@ -76,13 +76,14 @@ test("a run is cancelled and can be started again", async () => {
 
 test("everything is reached with the keyboard alone", async () => {
   const page = await open();
-  const focus = async (id, key = "Tab") => {
+  const reach = async (selector, key = "Tab") => {
     for (let i = 0; i < 40; i++) {
       await page.keyboard.press(key);
-      if (await page.evaluate((wanted) => document.activeElement?.closest(`[data-testid="${wanted}"]`) !== null, id)) return;
+      if (await page.evaluate((wanted) => document.activeElement?.closest(wanted) !== null, selector)) return;
     }
-    assert.fail(`${id} is not reached`);
+    assert.fail(`${selector} is not reached`);
   };
+  const focus = (id, key) => reach(`[data-testid="${id}"]`, key);
   await focus("sample-parrot");
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => !document.querySelector('[data-testid="cancel"]').disabled);
@@ -93,9 +94,10 @@ test("everything is reached with the keyboard alone", async () => {
   await focus("weight-bits", "Shift+Tab");
   await page.keyboard.press("ArrowRight");
   assert.ok(await byId(page, "weight-bits").locator('input[value="3"]').isChecked());
-  await page.locator("[name=view][value=slider]").focus();
-  await page.keyboard.press("Space");
-  await page.locator(".divider").focus();
+  await focus("view");
+  await page.keyboard.press("ArrowRight");
+  assert.ok(await page.locator("[name=view][value=slider]").isChecked());
+  await reach(".divider");
   await page.keyboard.press("ArrowLeft");
   assert.equal(await page.locator(".divider").getAttribute("aria-valuenow"), "48");
 });
@@ -250,7 +252,7 @@ test("a click on a picture shows that place of all of them, to be saved", async 
 });
 
 test("on a telephone one picture after another is swiped to", async () => {
-  const page = await open("", { viewport: { width: 390, height: 800 }, hasTouch: true });
+  const page = await open("", { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true });
   await drop(page, await png(page, 64, 48));
   await state(page, "done");
   const lefts = () => page.locator("compare-view .pane.shown").evaluateAll((panes) => panes.map((pane) => Math.round(pane.getBoundingClientRect().left)).sort((a, b) => a - b));
@@ -258,8 +260,21 @@ test("on a telephone one picture after another is swiped to", async () => {
   assert.equal(before.length, 4);
   assert.ok(before.every((left, i) => i === 0 || left - before[i - 1] > 300), `${before}`);
   assert.ok(before[1] < 390, "the next one shows its edge");
-  await page.locator("compare-view").evaluate((view) => view.scrollTo({ left: 390, behavior: "instant" }));
+  const touch = await page.context().newCDPSession(page);
+  const box = await page.locator("compare-view").boundingBox();
+  const swipe = async (dx, dy) => {
+    const at = (share) => [{ x: box.x + box.width / 2 + dx * (share - 0.5), y: box.y + box.height / 2 + dy * (share - 0.5) }];
+    await touch.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: at(0) });
+    for (let step = 1; step <= 10; step++) await touch.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: at(step / 10) });
+    await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  };
+  await swipe(-280, 0);
   await page.waitForFunction(() => [...document.querySelectorAll("compare-view .pane.shown")].some((pane) => pane.getBoundingClientRect().left < -200));
+  assert.equal(await page.evaluate(() => scrollY), 0);
+  // The pictures do not hold the page.
+  await swipe(0, -250);
+  await page.waitForFunction(() => scrollY > 100);
+  assert.equal(await page.locator("#zoom-level").textContent(), "fit");
   assert.deepEqual(page.complaints, []);
 });
 
