@@ -83,6 +83,7 @@ pub mod error;
 pub mod figures;
 pub mod hash;
 pub mod image_io;
+pub mod inspect;
 pub mod metrics;
 pub mod mixed_precision;
 pub mod network;

@@ -1,28 +1,16 @@
 //! The façade that page and command line share: a network with what was learned about it, ready to upscale pictures.
 
-mod channel;
 mod costs;
-#[cfg(feature = "figures")]
-mod figure;
-mod held;
 mod info;
-mod kernel;
 mod layer_errors;
 mod options;
 mod prepare;
-mod study;
 
-pub use channel::{ChannelRequest, ChannelView, MethodView, PointView};
 pub use costs::{Bytes, Costs, OperandMacs, Product};
-#[cfg(feature = "figures")]
-pub use figure::{FigureKind, FigureRequest, HistogramChoice, SampleName};
-pub use held::HeldInputs;
 pub use info::{CalibrationInfo, ConventionInfo, LayerInfo, NetworkInfo, OptimizationInfo, VariantInfo};
-pub use kernel::KernelView;
 pub use layer_errors::Reference;
 pub use options::{Method, MinMaxRange, Options, WeightGrid};
 pub use prepare::Prepared;
-pub use study::{Choice, Study};
 
 use crate::analysis::{Analyzer, SampleAnalysis};
 use crate::calibrate::{Calibration, Calibrator};

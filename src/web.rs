@@ -9,10 +9,11 @@ pub mod types;
 
 use crate::analysis::SampleAnalysis;
 use crate::image_io::{self, Decoded, Picture};
+use crate::inspect::{ChannelRequest, FigureRequest, HeldInputs};
 use crate::mixed_precision::{self, LayerErrors};
 use crate::network::{Engine, LoadOptions, Planes};
 use crate::quant::{BitWidth, PointSettings, Recipe};
-use crate::session::{self, ChannelRequest, FigureRequest, HeldInputs, Method, Options, Prepared};
+use crate::session::{self, Method, Options, Prepared};
 use crate::{Error, Result, figures, hash, metrics, pairing};
 use convert::*;
 use std::collections::HashMap;

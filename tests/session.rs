@@ -6,12 +6,12 @@ mod common;
 use common::*;
 use dfsq::Error;
 use dfsq::image_io::Picture;
+use dfsq::inspect::{ChannelRequest, ChannelView, PointView};
 use dfsq::parallel::Progress;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, Granularity, NormalizationMode, PointSettings, Recipe, WordSets};
 use dfsq::session::{
-    ChannelRequest, ChannelView, Method, MinMaxRange, OperandMacs, Options, PointView, Session, Upscaled,
-    WeightGrid, benchmark_pair,
+    Method, MinMaxRange, OperandMacs, Options, Session, Upscaled, WeightGrid, benchmark_pair,
 };
 use std::ops::ControlFlow;
 use wasm_bindgen_test::wasm_bindgen_test;

@@ -7,11 +7,10 @@ use anyhow::{Context, Result, ensure};
 use dfsq::analysis::{ChannelSummary, SampleAnalysis};
 use dfsq::choice::Choice;
 use dfsq::figures::{self, LayersRequest, Style};
+use dfsq::inspect::{FigureKind, FigureRequest, HistogramChoice, SampleName};
 use dfsq::network::{Layer, Observer};
 use dfsq::quant::QuantizationError;
-use dfsq::session::{
-    Costs, FigureKind, FigureRequest, HistogramChoice, Method, Options, SampleName, Session, benchmark_pair,
-};
+use dfsq::session::{Costs, Method, Options, Session, benchmark_pair};
 use serde_json::json;
 use std::collections::HashSet;
 use std::fmt::Write as _;

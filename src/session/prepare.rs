@@ -144,7 +144,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::prepare`].
-    pub(super) fn quantized_weights(&self, layer: usize, options: &Options) -> Result<Option<Vec<f32>>> {
+    pub(crate) fn quantized_weights(&self, layer: usize, options: &Options) -> Result<Option<Vec<f32>>> {
         let bits = options.bits(self.network.layers())?;
         if options.method == Method::DfsqOpt && bits[layer] != [BitWidth::FULL; 2] {
             let layers = self.optimized.find(&bits).ok_or_else(|| not_optimized(options))?;
@@ -158,7 +158,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::prepare`].
-    pub(super) fn quantizer(&self, layer: usize, options: &Options) -> Result<Option<ActivationQuantizer>> {
+    pub(crate) fn quantizer(&self, layer: usize, options: &Options) -> Result<Option<ActivationQuantizer>> {
         let bits = options.bits(self.network.layers())?;
         let width = bits[layer][1];
         if width == BitWidth::FULL {

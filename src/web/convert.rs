@@ -3,11 +3,12 @@
 
 use super::types::*;
 use crate::image_io::Picture;
+use crate::inspect::ChannelView;
 use crate::metrics::Score;
 use crate::network::Observer;
 use crate::parallel::Progress;
 use crate::quant::QuantizationError;
-use crate::session::{ChannelView, Costs, Upscaled};
+use crate::session::{Costs, Upscaled};
 use crate::{Error, Result};
 use js_sys::{Array, Float32Array, Float64Array, Function, Object, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,11 @@
 //! One channel in depth: what every way of choosing its points gives, and takes.
 
-use super::Session;
 use crate::analysis::layer_normalizer;
 use crate::network::Planes;
 use crate::quant::histogram::Cumulative;
 use crate::quant::subset::Selection;
 use crate::quant::{BitWidth, Histogram, PointSettings, exact};
+use crate::session::Session;
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -60,7 +60,7 @@ impl Session {
         settings: PointSettings,
         clock: &dyn Fn() -> f64,
     ) -> Result<Study> {
-        let shape = self.network.layers().get(layer).filter(|l| l.quantized && channel < l.conv.inputs());
+        let shape = self.network().layers().get(layer).filter(|l| l.quantized && channel < l.conv.inputs());
         let shape = shape.ok_or_else(|| Error::Option("there is no such channel".into()))?;
         let levels = bits.levels().ok_or_else(|| Error::Option("32 bits have no points".into()))?;
         let universal = settings.universal();
@@ -68,7 +68,7 @@ impl Session {
         let group = (input.values.len() / groups).max(1);
         let values = input.values.chunks_exact(group).nth(channel.min(groups - 1)).unwrap_or_default();
         let mut histogram = Histogram::new(universal);
-        if let Some(norm) = layer_normalizer(&settings, self.calibration.as_ref(), shape).measure(values) {
+        if let Some(norm) = layer_normalizer(&settings, self.calibration(), shape).measure(values) {
             histogram.add(values.iter().map(|x| norm.normalize(*x)))?;
         }
         let data = histogram.cumulative();

@@ -1,9 +1,10 @@
 //! One kernel's weights, looked at closely, and what each method makes of them.
 
+use super::MethodView;
 use super::channel::{bin, look, point};
-use super::{MethodView, Options, Session};
 use crate::analysis::HISTOGRAM_BINS;
 use crate::quant::Normalization;
+use crate::session::{Options, Session};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -26,11 +27,11 @@ impl Session {
     /// # Errors
     /// [`Error::Option`] for a kernel that is not there, and for options that make no sense for this network.
     pub fn kernel(&self, layer: usize, kernel: usize, methods: &[Options]) -> Result<KernelView> {
-        let shape = self.network.layers().get(layer).filter(|l| l.quantized && kernel < l.conv.outputs());
+        let shape = self.network().layers().get(layer).filter(|l| l.quantized && kernel < l.conv.outputs());
         let shape = shape.ok_or_else(|| Error::Option("there is no such kernel".into()))?;
         let size = shape.conv.weights() / shape.conv.outputs();
         let part = |weights: &[f32]| weights[kernel * size..][..size].to_vec();
-        let own = part(self.network.kernels(layer));
+        let own = part(self.network().kernels(layer));
         let largest = own.iter().fold(f32::MIN_POSITIVE, |most, weight| most.max(weight.abs()));
         let norm = Normalization { mean: 0.0, range: largest };
         let mut counts = vec![0; HISTOGRAM_BINS];

@@ -1,11 +1,12 @@
 //! Which figure of which layer, sample and channel is asked for, and what it is drawn from.
 
-use super::{ChannelRequest, Method, MethodView, Options, Session};
+use super::{ChannelRequest, MethodView};
 use crate::Result;
 use crate::analysis::{self, ChannelSummary, SampleAnalysis};
 use crate::figures::{self, ChannelHistogram, Chosen, Rug, Style};
 use crate::network::Planes;
 use crate::quant::UniformGrid;
+use crate::session::{Method, Options, Session};
 use serde::Deserialize;
 
 /// What a figure shows.
@@ -148,7 +149,7 @@ impl Session {
         let mut rugs: [Rug; 3] = Default::default();
         for options in &request.methods {
             let points = if options.method == Method::MinMax {
-                let bits = options.bits(self.network.layers())?[request.layer][1];
+                let bits = options.bits(self.network().layers())?[request.layer][1];
                 UniformGrid::spanning(low, high, bits).values().into_iter().map(normalize).collect()
             } else {
                 self.points(options, request.layer)?.map_or_else(Vec::new, |points| points.values(channel))

@@ -1,9 +1,9 @@
 //! Inputs of layers, kept to be looked at closely: each takes a run as far as its layer.
 
-use super::Session;
 use crate::image_io::Picture;
 use crate::network::{Layer, Observer, Planes, Tap};
 use crate::parallel::Progress;
+use crate::session::Session;
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 
@@ -78,11 +78,11 @@ impl Session {
     /// # Errors
     /// [`Error::Option`] for a layer that is not quantized; as [`Session::upscale`].
     pub fn layer_input(&self, picture: &Picture, layer: usize, progress: &dyn Progress) -> Result<Planes> {
-        if !Layer::quantized(self.network.layers()).any(|index| index == layer) {
+        if !Layer::quantized(self.network().layers()).any(|index| index == layer) {
             return Err(Error::Option("there is no such layer".into()));
         }
         let mut taking = Taking { layer, taken: None };
-        let (plan, input) = self.network.enter(picture)?;
+        let (plan, input) = self.network().enter(picture)?;
         plan.observe(&input, &mut taking, progress)?;
         taking.taken.ok_or_else(|| Error::Option("the run does not come upon this layer".into()))
     }

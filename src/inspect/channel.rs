@@ -1,9 +1,9 @@
 //! One channel of a layer's input, looked at closely: its values, and what each method makes of them.
 
-use super::{Method, Options, Session};
 use crate::analysis::{HISTOGRAM_BINS, layer_normalizer};
 use crate::network::Planes;
 use crate::quant::{ActivationQuantizer, Granularity, Normalization, Points, QuantizationError, Summary};
+use crate::session::{Method, Options, Session};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -90,13 +90,13 @@ impl Session {
     /// [`Error::NonFinite`].
     pub fn channel(&self, input: &Planes, request: &ChannelRequest) -> Result<ChannelView> {
         let &ChannelRequest { layer, channel, .. } = request;
-        let shape = self.network.layers().get(layer).filter(|l| l.quantized && channel < l.conv.inputs());
+        let shape = self.network().layers().get(layer).filter(|l| l.quantized && channel < l.conv.inputs());
         let shape = shape.ok_or_else(|| Error::Option("there is no such channel".into()))?;
         let pixels = (input.height * input.width).max(1);
         let summaries: Vec<Summary> = input.values.chunks_exact(pixels).map(Summary::of).collect();
-        let non_finite = || self.network.non_finite(layer, channel);
+        let non_finite = || self.network().non_finite(layer, channel);
         let settings = self.point_settings(Method::Dfsq);
-        let normalizer = layer_normalizer(&settings, self.calibration.as_ref(), shape);
+        let normalizer = layer_normalizer(&settings, self.calibration(), shape);
         let own = match settings.granularity {
             Granularity::Channel => summaries[channel],
             Granularity::Layer => summaries.iter().fold(Summary::EMPTY, Summary::with),
