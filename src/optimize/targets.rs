@@ -41,7 +41,7 @@ pub struct Targets {
 
 impl Targets {
     /// Runs the images, all of one size, in full precision, and notes what the quantized layers from the `from`th on give,
-    /// until that takes so many bytes.
+    /// until that takes so many bytes; one at least.
     ///
     /// # Errors
     /// [`Error::Cancelled`]; what goes wrong in the network.
@@ -62,7 +62,8 @@ impl Targets {
                 bytes += outputs.iter().map(|image| size_of_val(&image.values[..])).sum::<usize>();
                 layers.push(outputs);
             }
-            Ok(if bytes < limit { ControlFlow::Continue(None) } else { ControlFlow::Break(()) })
+            let goes_on = layers.is_empty() || bytes < limit;
+            Ok(if goes_on { ControlFlow::Continue(None) } else { ControlFlow::Break(()) })
         })?;
         Ok(Targets { stretch: from..from + layers.len(), layers })
     }
