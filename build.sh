@@ -176,7 +176,7 @@ setup_parallel() { have parallel || apt_install parallel; }
 setup_esbuild() {
   have npm || apt_install nodejs npm
   if ! cmp -s www/package-lock.json www/node_modules/.installed; then
-    say "installing esbuild (about 5 seconds)"
+    say "installing esbuild and idb-keyval (about 5 seconds)"
     (cd www && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)
   fi
 }

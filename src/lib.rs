@@ -9,7 +9,7 @@
 //! front of every convolution a run puts its quantizers ([`quant`]) and whoever watches sees what passes: [`calibrate`] to
 //! choose quantization points by, [`analysis`] to summarize distributions, which [`figures`] draws, [`optimize`] to fit
 //! weights. Coming out, the planes are a picture again, which [`metrics`] scores. [`session`] joins these for the two faces:
-//! the browser's (`web`) and the command line; what the network would cost in storage and arithmetic ([`bit_ops`]) is told
+//! the browser's (`web`) and the command line, and [`inspect`] looks into its runs; what the network would cost in storage and arithmetic ([`bit_ops`]) is told
 //! there too, and [`mixed_precision`] spreads bits over its layers.
 //!
 //! Low-bit arithmetic is simulated: values are quantized and dequantized in f32.

@@ -47,7 +47,8 @@ impl Kind {
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct Pairing {
-    /// References in the order that was given, each with its low-resolution image, or without where there is none at all: then they are to be shrunk.
+    /// References in the order that was given, each with its low-resolution image, or without where there is none at all: then
+    /// they are to be shrunk.
     pub pairs: Vec<(usize, Option<usize>)>,
     /// References and low-resolution images that have no partner, or more than one.
     pub unpaired: Vec<usize>,

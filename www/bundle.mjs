@@ -9,7 +9,8 @@ import { build } from "esbuild";
 const www = (path = "") => fileURLToPath(new URL(path, import.meta.url));
 const dist = (path = "") => fileURLToPath(new URL(`../dist/${path}`, import.meta.url));
 
-/** The programs, by what they are called in pkg/; the first is what every visit needs. */
+/** The programs, by what they are called in pkg/: without tract, which is what every visit needs, and with it, four times as
+ * large, for networks with operators that the native engine lacks. */
 const PROGRAMS = ["dfsq", "dfsq-tract"];
 
 const hashed = (bytes) => createHash("sha256").update(bytes).digest("hex").slice(0, 10);

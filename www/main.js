@@ -1,5 +1,5 @@
 // The page: makes the bench and what shows it, and draws again after every change.
-import { Engine, PROGRAMS, program } from "./engine/client.js";
+import { Engine, program } from "./engine/client.js";
 import { lacking } from "./engine/support.js";
 import { Bench, makeEngines } from "./model/bench.js";
 import { listNetworks } from "./model/networks.js";
@@ -80,6 +80,8 @@ function show(bench, link) {
   listenForDrawer();
   letEnlarge(document.querySelectorAll(".view:has(> figure)"));
   listenForHow(() => analyzer.seen);
+  // What nobody waits for is told too.
+  addEventListener("unhandledrejection", ({ reason }) => failed(reason));
   let frame = 0;
   bench.addEventListener("change", () => {
     // Everything once before the next frame.
@@ -111,7 +113,7 @@ async function follow(link, { errors, opening, share }, useNetwork) {
 async function start() {
   const link = wanted();
   const tract = new URLSearchParams(location.search).get("engine") === "tract";
-  const programs = PROGRAMS.slice(tract ? -1 : 0).map((name) => program(name, tract));
+  const programs = Object.keys(PROGRAM_FILES).slice(tract ? -1 : 0).map((name) => program(name, tract));
   const engines = makeEngines(() => new Engine(programs));
   try {
     const lack = lacking();
@@ -120,8 +122,10 @@ async function start() {
     const [listed, defaults] = await Promise.all([listNetworks(), engines.images.call("defaults"), engines.fp32.call("defaults")]);
     const settings = new Settings(defaults, link);
     const page = show(new Bench(engines, settings, sampleFiles), link);
-    await follow(link, page, (id) => page.networks.start(listed, id));
-    await page.kept.take(!link.get("sample"));
+    await follow(link, page, async (id) => {
+      await page.networks.start(listed, id);
+      await page.kept.take();
+    });
     // One that is pasted into the address, or an earlier one to which the user goes back.
     addEventListener("hashchange", () => {
       const link = wanted();

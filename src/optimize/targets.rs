@@ -32,8 +32,8 @@ fn walk(network: &Network, images: &[Planes], visit: &mut Visitor<'_>) -> Result
 
 /// What the full-precision network computes for some images, in a stretch of its quantized layers.
 pub struct Targets {
-    /// Quantized layers, in the order of computation.
-    stretch: Range<usize>,
+    /// How many quantized layers come before the stretch, in the order of computation.
+    from: usize,
     /// By layer of the stretch, then image: the outputs without the bias, at all positions where the kernel touches the image.
     /// None where a layer is of another kind.
     layers: Vec<Vec<PaddedImage>>,
@@ -65,12 +65,12 @@ impl Targets {
             let goes_on = layers.is_empty() || bytes < limit;
             Ok(if goes_on { ControlFlow::Continue(None) } else { ControlFlow::Break(()) })
         })?;
-        Ok(Targets { stretch: from..from + layers.len(), layers })
+        Ok(Targets { from, layers })
     }
 
     /// Which of the quantized layers they are of, in the order of computation.
     pub fn stretch(&self) -> Range<usize> {
-        self.stretch.clone()
+        self.from..self.from + self.layers.len()
     }
 
     /// Bytes of memory that they take.
@@ -97,7 +97,7 @@ impl Targets {
         }
         let mut past = 0;
         walk(network, images, &mut |Visit { layer, size, values }| {
-            let of_stretch = usize::checked_sub(past, self.stretch.start);
+            let of_stretch = usize::checked_sub(past, self.from);
             progress.step(of_stretch.unwrap_or(0) as f32 / self.layers.len() as f32)?;
             past += 1;
             let (bits, optimized) = (variant.bits[layer], &mut variant.layers[layer]);

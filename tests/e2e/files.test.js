@@ -156,6 +156,18 @@ test("open images are there again at the next visit, with their regions", async 
   await page.reload();
   await page.waitForFunction(() => /^Done: waves-300x280.png, 128/.test(document.querySelector("#status")?.textContent ?? ""));
   assert.equal(await score(page, "psnr-dfsq"), before);
-  assert.deepEqual(await byId(page, "sample-select").locator("option").allTextContents(), ["waves-300x280.png", "waves-64x48.png"]);
+  const names = () => byId(page, "sample-select").locator("option").allTextContents();
+  assert.deepEqual(await names(), ["waves-300x280.png", "waves-64x48.png"]);
   assert.deepEqual(page.complaints, []);
+  // A visit without a network, and one by a link, lose none of it.
+  await page.evaluate(() => caches.delete("dfsq-downloads"));
+  await page.context().route(/edsr_x2\.onnx/, (route) => route.abort());
+  await page.reload();
+  await state(page, "error");
+  await page.waitForTimeout(1500);
+  await page.context().unroute(/edsr_x2\.onnx/);
+  await page.goto("about:blank");
+  await visit(page, "#sample=parrot");
+  await page.waitForFunction(() => /^Done: parrot/.test(document.querySelector("#status")?.textContent ?? ""));
+  assert.deepEqual(await names(), ["waves-300x280.png", "waves-64x48.png", "parrot.png"]);
 });

@@ -153,3 +153,28 @@ test("another folder ends the run of the one before, and other settings pause it
   await benchmark.run();
   assert.deepEqual([benchmark.state, benchmark.measuredImages, benchmark.isStale], ["done", 2, false]);
 });
+
+test("what is run with other settings for a while is not taken for the benchmark's", async () => {
+  const bench = makeBench();
+  await bench.setNetwork(network("A"));
+  bench.settings.choose(["points", "selection"], "exact");
+  let release;
+  bench.engines.dfsq.instead.calibrate = ([, settings, widths]) => {
+    const file = { sha256: `late ${widths}`, settings, widths, images: 1 };
+    return new Promise((resolve) => (release = () => resolve({ file, info: { calibration: file } })));
+  };
+  bench.benchmark.open(await listed("a.png"));
+  bench.benchmark.run();
+  await settle();
+  // While points are chosen: the next call would take the new setting.
+  bench.engines.dfsq.instead = {};
+  bench.settings.set({ denormalizationBits: 4 });
+  release();
+  await settle();
+  bench.settings.set({ denormalizationBits: 32 });
+  bench.benchmark.run();
+  await settle();
+  const used = bench.engines.dfsq.calls.filter(({ method }) => method === "upscale").map(({ args }) => args[2].denormalizationBits);
+  assert.ok(used.length >= 3 && used.every((bits) => bits === 32), used.join());
+  assert.equal(bench.benchmark.state, "done");
+});

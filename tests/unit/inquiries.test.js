@@ -26,3 +26,23 @@ test("what was measured is shown for its own method and network only, also where
   await bench.setNetwork(network("b"));
   assert.equal(inquiries.layerErrors, undefined);
 });
+
+test("a study is of the bits that were chosen when it began", async () => {
+  const bench = makeBench();
+  await bench.setNetwork(network("a"));
+  await bench.addImage("one", "one");
+  await settle();
+  bench.focus.set({ layer: 1 });
+  let held;
+  bench.engines.fp32.instead.holdInput = () => new Promise((resolve) => (held = resolve));
+  bench.engines.fp32.instead.study = () => "a study";
+  const studying = bench.inquiries.study();
+  await settle();
+  bench.settings.set({ weightBits: 3, activationBits: 3 });
+  held();
+  await studying;
+  assert.equal(bench.engines.fp32.last("study").args[3], 4);
+  assert.equal(bench.inquiries.studied, undefined, "it is not shown for other bits");
+  bench.settings.set({ weightBits: 4, activationBits: 4 });
+  assert.equal(bench.inquiries.studied, "a study");
+});

@@ -76,9 +76,9 @@ test("keys differ with everything that a result is computed from", () => {
 });
 
 test("regions are offered that memory allows", () => {
-  const cost = { mode: "benchmark", scale: 2, macsPerPixel: 1e6, bytesPerPixel: 3000, speed: 6e9 };
+  const cost = { mode: "benchmark", scale: 2, macsPerPixel: 1e6, bytesPerPixel: 3000, speed: 6e9, memory: 2e9 };
   const large = { width: 4000, height: 3000 };
-  assert.ok(!fits({ width: 4000, height: 4000 }, cost) && fits({ width: 1024, height: 1024 }, cost));
+  assert.ok(!fits({ width: 4000, height: 4000 }, cost) && fits({ width: 1024, height: 1024 }, cost) && !fits({ width: 1024, height: 1024 }, { ...cost, memory: 1e9 }));
   assert.deepEqual(region(large, { width: 128, height: 128 }, { x: 0, y: 9999 }), { x: 0, y: 2872, width: 128, height: 128 });
   const fixed = { ...cost, size: [20, 30] };
   assert.deepEqual(sizes(large, fixed), [{ width: 60, height: 40 }]);

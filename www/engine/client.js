@@ -1,5 +1,6 @@
 // Owns the workers. No DOM.
-import { once } from "../model/once.js";
+import { fetched } from "./downloads.js";
+import { once } from "./once.js";
 
 /**
  * @typedef {import("../pkg/dfsq.js").NetworkInfo} NetworkInfo
@@ -191,9 +192,6 @@ export class Engine {
   }
 }
 
-/** Without tract, and with it: four times as large, for networks with operators that the native engine lacks. */
-export const PROGRAMS = ["dfsq", "dfsq-tract"];
-
 /**
  * Fetches and compiles a program when it is first needed, once for all workers: they start again from what the page has in
  * memory, whatever has become of the server or of its version. @param {string} name @param {boolean} tract whether that is to run every network @returns {() => Program}
@@ -201,14 +199,18 @@ export const PROGRAMS = ["dfsq", "dfsq-tract"];
 export function program(name, tract) {
   const script = once(async () => {
     const address = new URL(PROGRAM_FILES[name].worker, import.meta.url);
-    const response = await fetch(address);
-    if (!response.ok) throw new Error(`the program could not be loaded (${response.status}): a new version may be there, so reload the page`);
+    const response = await fetched(address.href);
     // So that its source map is found from wherever it runs.
     const text = (await response.text()).replace("sourceMappingURL=", `$&${new URL(".", address)}`);
     return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   });
   const start = once(async () => /** @type {[WebAssembly.Module, boolean]} */ ([await compile(name, script), tract]));
-  return () => ({ script: script(), start: start() });
+  return () => {
+    const started = start();
+    // A worker that ends before it comes to this does not wait for it.
+    started.catch(() => {});
+    return { script: script(), start: started };
+  };
 }
 
 /** In a worker of its own: on the page's thread, taking in the program was its longest task. @param {string} name @param {() => Promise<string>} script @returns {Promise<WebAssembly.Module>} */

@@ -29,10 +29,17 @@ export async function download(url, sha256, hash, onProgress) {
   return bytes;
 }
 
+/** What the server has under an address; an error in words where it has nothing. @param {string} url */
+export async function fetched(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} could not be loaded (${response.status}); if the site was updated, reload the page`);
+  return response;
+}
+
 /** @param {string} url @param {(bytes: number) => void} [onProgress] */
 export async function fetchBytes(url, onProgress) {
-  const response = await fetch(url);
-  if (!response.ok || !response.body) throw new Error(`${url} could not be loaded (${response.status})`);
+  const response = await fetched(url);
+  if (!response.body) throw new Error(`${url} is empty`);
   const chunks = [];
   let length = 0;
   const reader = response.body.getReader();

@@ -1,6 +1,6 @@
 // Runs one Session. Verbs are those of the wasm package: functions of the module, or methods of the session.
 import * as dfsq from "program";
-import { download } from "./downloads.js";
+import { download, fetched } from "./downloads.js";
 
 /** @type {any} */
 let session;
@@ -19,11 +19,7 @@ let onTract = false;
 
 /** @type {Record<string, Function>} */
 const verbs = {
-  async compile(/** @type {string} */ url) {
-    const response = await fetch(url);
-    if (!response.ok) throw new Error(`the program could not be loaded (${response.status}): a new version may be there, so reload the page`);
-    return WebAssembly.compileStreaming(response);
-  },
+  compile: (/** @type {string} */ url) => WebAssembly.compileStreaming(fetched(url)),
   async start(/** @type {WebAssembly.Module} */ module, /** @type {boolean} */ tract) {
     onTract = tract;
     await dfsq.default({ module_or_path: module });

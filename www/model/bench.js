@@ -1,6 +1,7 @@
 // The bench: settings, network, samples and results, and the workers that compute them. No DOM; the page listens to
 // "change" and "progress".
 import { EngineError, cancelled, isCancelled } from "../engine/client.js";
+import { workerMemory } from "../engine/support.js";
 import { Benchmark } from "./benchmark.js";
 import { CloseUp } from "./close-up.js";
 import { Focus } from "./focus.js";
@@ -100,10 +101,10 @@ export class Bench extends EventTarget {
     }
   }
 
-  /** Uses a network from now on, or throws and stays with the one before. @param {NetworkFiles} files @param {() => boolean} [isWanted] whether it still is, once it was read */
-  async setNetwork({ network, calibration, optimized }, isWanted = () => true) {
+  /** Uses a network from now on, or throws and stays with the one before. @param {NetworkFiles} files @param {() => boolean} [claim] asked once it was read, just before it is used: whether it still is to be */
+  async setNetwork({ network, calibration, optimized }, claim = () => true) {
     const info = await this.#read({ network, calibration: asset(calibration), optimized: asset(optimized) });
-    if (!isWanted()) return;
+    if (!claim()) return;
     this.stop();
     await this.hold(async () => {
       const before = this.library.info?.layers[this.focus.layer]?.name;
@@ -218,7 +219,7 @@ export class Bench extends EventTarget {
   /** What time and memory estimates are made of. @returns {import("./plan.js").Cost} */
   cost() {
     const { convention, macsPerPixel = 1e6, bytesPerPixel = 5000 } = this.library.info ?? {};
-    return { mode: this.settings.values.mode, scale: convention?.scale ?? 2, size: convention?.size, macsPerPixel, bytesPerPixel, speed: this.speed };
+    return { mode: this.settings.values.mode, scale: convention?.scale ?? 2, size: convention?.size, macsPerPixel, bytesPerPixel, speed: this.speed, memory: workerMemory(NETWORK_METHODS.length) };
   }
 
   /** So many input pixels a second were computed in full precision. @param {number} pixels */

@@ -1,5 +1,5 @@
 // A folder of images as a benchmark: every method at every width, in the background. No DOM.
-import { isCancelled } from "../engine/client.js";
+import { cancelled, isCancelled } from "../engine/client.js";
 import { fits, QUANTIZED_METHODS, wholeOf } from "./plan.js";
 import { provenance } from "./provenance.js";
 import { canonicalText } from "./settings.js";
@@ -222,11 +222,18 @@ export class Benchmark {
     if (pictures.has(key)) return;
     const { engines, library, making, scheduler, settings, tasks } = this.#bench;
     const result = await tasks.run(method, `${TASK}${key}`, "benchmarking", async (task) => {
+      // Settings may change while something is waited for, and change back.
+      const check = () => {
+        task.check();
+        if (this.#of?.key !== this.#wanted()) throw cancelled();
+      };
+      check();
       /** @type {import("../engine/client.js").Assets} */
       const assets = { network: library.network };
       if (scheduler.usesCalibration(method)) assets.calibration = await making.calibrationFor(method, task, making.widths(bits));
+      check();
       if (method === "dfsq-opt") assets.optimized = await making.optimizedFor(task, bits);
-      task.check();
+      check();
       return engines[method].call("upscale", [low, reference, settings.options(method, bits)], { assets, onProgress: (done) => task.progress(done) });
     });
     pictures.set(key, result);

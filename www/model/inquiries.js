@@ -92,15 +92,15 @@ export class Inquiries {
   study() {
     const { engines, focus, library, making, samples, tasks } = this.#bench;
     const { layer, channel } = focus;
-    const [sample, of] = [samples.current, this.studyKey];
+    const [sample, of, bits] = [samples.current, this.studyKey, this.#bench.layerBits()[focus.layer]?.[1]];
+    const assets = { network: library.network, calibration: making.calibration };
     return tasks.run("fp32", "study", "studying", async (task) => {
       const key = sample && this.#bench.scheduler.analysisKey(sample);
       if (!sample || !key) throw cancelled();
       const { low } = await this.#bench.pair(sample);
       task.check();
-      const assets = { network: library.network, calibration: making.calibration };
       await engines.fp32.call("holdInput", [low, key, layer], { assets, onProgress: (done) => task.progress(done) });
-      const study = await engines.fp32.call("study", [key, layer, channel, this.#bench.layerBits()[layer]?.[1]], { assets });
+      const study = await engines.fp32.call("study", [key, layer, channel, bits], { assets });
       this.#study = { of, study };
     });
   }

@@ -1,5 +1,5 @@
 // The bundled networks: their list, and the files behind it. No DOM.
-import { isKept } from "../engine/downloads.js";
+import { fetched, isKept } from "../engine/downloads.js";
 
 /**
  * @typedef {{file: string, sha256: string, bytes: number}} Listed
@@ -23,8 +23,7 @@ export async function keptNetworks(entries) {
 
 /** @returns {Promise<Entry[]>} */
 export async function listNetworks() {
-  const response = await fetch(new URL("../onnx/models.json", import.meta.url));
-  if (!response.ok) throw new Error(`the list of networks could not be loaded (${response.status})`);
+  const response = await fetched(new URL("../onnx/models.json", import.meta.url).href);
   return (await response.json()).networks;
 }
 

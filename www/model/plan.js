@@ -25,8 +25,6 @@ const SIDES = [128, 192, 256, 384, 512, 768, 1024];
 /** Multiply-accumulates a second of one worker, until this browser has been measured. */
 export const TYPICAL_SPEED = 20e9;
 
-/** Bytes that one worker may take: of the 4 GiB that its wasm can address, and of the machine's memory beside the others. */
-const memoryLimit = () => Math.min(3.2e9, ((/** @type {{deviceMemory?: number}} */ (globalThis.navigator ?? {}).deviceMemory ?? 8) * 2 ** 30) / NETWORK_METHODS.length);
 /** What a worker takes beside activations: the network's weights several times over, the program, pictures. */
 const MEMORY_BASE = 0.3e9;
 
@@ -39,6 +37,7 @@ const MEMORY_BASE = 0.3e9;
  * @property {number} macsPerPixel of the network's input
  * @property {number} bytesPerPixel of activations, likewise
  * @property {number} speed in multiply-accumulates a second
+ * @property {number} memory bytes that one worker may take
  * @property {[number, number] | null | undefined} [size] height and width of the input where the network takes no other
  */
 
@@ -54,7 +53,7 @@ export function seconds(region, cost) {
 
 /** Whether a region's run is likely to fit in memory. @param {Size} region @param {Cost} cost */
 export function fits(region, cost) {
-  return inputPixels(region, cost) * cost.bytesPerPixel + MEMORY_BASE < memoryLimit();
+  return inputPixels(region, cost) * cost.bytesPerPixel + MEMORY_BASE < cost.memory;
 }
 
 /** The only size of a region where the network takes one only. @param {Cost} cost @returns {Size | undefined} */

@@ -16,8 +16,8 @@ export class Kept {
   #bench;
   /** Whether what was kept has been taken over, so that it may be overwritten. */
   #taken = false;
-  /** What is kept now. @type {unknown[]} */
-  #now = [];
+  /** By name, what is kept now is made of. @type {Map<string, unknown[]>} */
+  #parts = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #soon;
 
@@ -30,44 +30,53 @@ export class Kept {
     });
   }
 
-  /** Takes over what was kept. @param {boolean} images whether the images too */
-  async take(images) {
-    const { benchmark, library } = this.#bench;
-    const folder = await get("folder").catch(forbidden);
-    if (folder && !benchmark.images.length) benchmark.restore(folder);
-    const kept = images && library.info ? await get("images").catch(forbidden) : undefined;
-    if (kept) await this.#bench.hold(() => this.#open(kept)).catch(forbidden);
-    this.#taken = true;
-    this.draw();
+  /** Takes over what was kept. */
+  async take() {
+    const [folder, images, place] = await Promise.all(["folder", "images", "place"].map((name) => get(name).catch(forbidden)));
+    try {
+      if (folder) this.#bench.benchmark.restore(folder);
+      if (images) await this.#bench.hold(() => this.#open(images, place));
+    } finally {
+      this.#taken = true;
+      this.draw();
+    }
   }
 
-  /** @param {{list: {name: string, file: Uint8Array, chosen: import("../model/plan.js").Region}[], active: number}} kept */
-  async #open({ list, active }) {
+  /** @param {{name: string, file: Uint8Array}[]} images @param {{active: number, regions: import("../model/plan.js").Region[]} | undefined} place */
+  async #open(images, place) {
     const { samples } = this.#bench;
-    for (const { name, file, chosen } of list) {
+    for (const [index, { name, file }] of images.entries()) {
       await this.#bench.addImage(name, file);
-      samples.chooseRegion(chosen, this.#bench.cost());
+      const region = place?.regions[index];
+      if (region) samples.chooseRegion(region, this.#bench.cost());
     }
-    samples.active = active;
+    samples.active = Math.min(place?.active ?? 0, samples.list.length - 1);
   }
 
   draw() {
     if (!this.#taken) return;
     this.#soon ??= setTimeout(() => {
       this.#soon = undefined;
-      this.#keep();
+      this.#keepAll();
     }, REST);
   }
 
-  #keep() {
+  #keepAll() {
     const { benchmark, samples } = this.#bench;
-    const regions = samples.list.map(({ chosen }) => chosen);
-    const now = [samples.active, ...samples.list.map(({ file }) => file), ...regions, benchmark.state, benchmark.measuredImages, benchmark.images];
-    if (now.length === this.#now.length && now.every((one, index) => one === this.#now[index])) return;
-    this.#now = now;
-    const bytes = samples.list.reduce((sum, { file }) => sum + file.length, 0);
-    const list = bytes > MOST_BYTES ? [] : samples.list.map(({ name, file, chosen }) => ({ name, file, chosen }));
-    set("images", { list, active: list.length ? samples.active : 0 }).catch(forbidden);
-    set("folder", benchmark.results).catch(forbidden);
+    const { active, list } = samples;
+    const kept = list.reduce((sum, { file }) => sum + file.length, 0) > MOST_BYTES ? [] : list;
+    const regions = kept.map(({ chosen }) => chosen);
+    // Files are large, and seldom change.
+    this.#keep("images", kept.map(({ file }) => file), () => kept.map(({ name, file }) => ({ name, file })));
+    this.#keep("place", [active, ...regions], () => ({ active, regions }));
+    this.#keep("folder", [benchmark.images, benchmark.measuredImages, benchmark.done], () => benchmark.results);
+  }
+
+  /** Keeps something whose parts have changed. @param {string} name @param {unknown[]} parts @param {() => unknown} make */
+  #keep(name, parts, make) {
+    const before = this.#parts.get(name);
+    if (before?.length === parts.length && parts.every((part, index) => part === before[index])) return;
+    this.#parts.set(name, parts);
+    set(name, make()).catch(forbidden);
   }
 }

@@ -1,6 +1,6 @@
 // Files that the user brings, by what they are.
 import { fetchBytes } from "../engine/downloads.js";
-import { once } from "../model/once.js";
+import { once } from "../engine/once.js";
 import { element } from "./dom.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */

@@ -43,8 +43,9 @@ export class Status {
     this.drawProgress();
     const text = this.#text(state);
     say(element("status"), text);
-    // What a screen reader says: what is being loaded, and what came of a run, but not each of its steps.
-    if (["loading", "done", "error"].includes(state)) say(element("spoken"), text);
+    // What a screen reader says: what is being loaded, and what came of a run, but not each of its steps. Emptied while it runs,
+    // so that the same outcome is said again.
+    if (["loading", "running", "done", "error"].includes(state)) say(element("spoken"), state === "running" ? "" : text);
   }
 
   drawProgress() {
