@@ -128,7 +128,7 @@ test("where the first network cannot be had the page says so, offers what is kep
   await page.context().route(/edsr_x2\.onnx/, (route) => route.abort());
   await visit(page, "", "error");
   const error = byId(page, "error");
-  await error.filter({ hasText: "EDSR" }).waitFor();
+  await error.filter({ hasText: "EDSR ×2: edsr_x2.onnx could not be fetched: is there a network?" }).waitFor();
   assert.equal(await byId(page, "status").textContent(), "No network is in use: choose one, or drop an ONNX file.");
   assert.equal(await byId(page, "model-select").inputValue(), "");
   assert.equal(await page.evaluate(() => localStorage.getItem("dfsq")), null, "nothing is kept before a network is in use");

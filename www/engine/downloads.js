@@ -31,8 +31,11 @@ export async function download(url, sha256, hash, onProgress) {
 
 /** What the server has under an address; an error in words where it has nothing. @param {string} url */
 export async function fetched(url) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} could not be loaded (${response.status}); if the site was updated, reload the page`);
+  const name = url.split(/[?#]/)[0].split("/").at(-1);
+  const response = await fetch(url).catch(() => {
+    throw new Error(`${name} could not be fetched: is there a network?`);
+  });
+  if (!response.ok) throw new Error(`${name} could not be loaded (${response.status}); if the site was updated, reload the page`);
   return response;
 }
 
