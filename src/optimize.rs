@@ -18,6 +18,9 @@ use crate::{Error, Result};
 /// Bytes of targets that are noted at a time. EDSR ×2's take 20 MB for a crop of 48 x 48 pixels.
 const NOTED_BYTES: usize = 350 << 20;
 
+/// Bytes of activations and targets, beyond which no more than one layer's targets are noted at a time.
+const MOST_BYTES: u64 = 900 << 20;
+
 /// Most bytes of targets that are kept for other bits or recipes.
 const KEPT_BYTES: usize = 200 << 20;
 
@@ -78,6 +81,7 @@ impl Optimizer {
         let of = image_io::digest(pictures);
         let bytes = network.batch_plan(images.len(), [first.height, first.width])?.bytes();
         let side_by_side = (WALK_BYTES / bytes.max(1)).max(1) as usize;
+        let limit = self.limit.min(MOST_BYTES.saturating_sub(bytes) as usize);
         let full_precision = |bits: &Vec<_>| Variant { bits: bits.clone(), layers: vec![None; bits.len()] };
         let mut variants: Vec<Variant> = choices.iter().map(full_precision).collect();
         let total = Layer::quantized(network.layers()).count();
@@ -89,7 +93,7 @@ impl Optimizer {
             if !self.noted.as_ref().is_some_and(is_next) {
                 self.noted = None;
                 let part = Part { whole: progress, start: share(past), share: NOTING * share(total - past) };
-                let targets = Targets::note(network, &images, past, self.limit, &part)?;
+                let targets = Targets::note(network, &images, past, limit, &part)?;
                 self.noted = Some((of.clone(), targets));
             }
             let Some((_, targets)) = &self.noted else { break };

@@ -20,37 +20,6 @@ use wasm_bindgen_test::wasm_bindgen_test;
 #[cfg(target_arch = "wasm32")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
-const FEATURES: i64 = 8;
-
-/// EDSR with two residual blocks of 8 features.
-fn network() -> Vec<u8> {
-    let mut rng = fastrand::Rng::with_seed(3);
-    let mut kernels = |outputs: i64, inputs: i64, gain: f32| -> Vec<f32> {
-        let bound = gain / (inputs as f32 * 3.0).sqrt();
-        (0..outputs * inputs * 9).map(|_| (rng.f32() + rng.f32() - 0.9) * bound).collect()
-    };
-    let mut net = Builder::new(3).conv("lr", "head", FEATURES, 3, &kernels(FEATURES, 3, 1.0));
-    let mut x = "head".to_owned();
-    for i in 0..2 {
-        let name = |part: &str| format!("{i}.{part}");
-        net = net
-            .conv(&x, &name("conv1"), FEATURES, FEATURES, &kernels(FEATURES, FEATURES, 1.0))
-            .node("Relu", &[&name("conv1")], &name("relu"), vec![])
-            .conv(&name("relu"), &name("conv2"), FEATURES, FEATURES, &kernels(FEATURES, FEATURES, 1.0))
-            .node("Add", &[&x, &name("conv2")], &name("add"), vec![]);
-        x = name("add");
-    }
-    net.conv(&x, "last", FEATURES, FEATURES, &kernels(FEATURES, FEATURES, 0.5))
-        .node("Add", &["last", "head"], "add", vec![])
-        .conv("add", "up", 12, FEATURES, &kernels(12, FEATURES, 0.7))
-        .shuffle("up", "shuffled")
-        .conv("shuffled", "sr", 3, 3, &copying(3, 3, 1.0, |o| o))
-        .metadata("scale", "2")
-        .metadata("input_range", "0..1")
-        .metadata("colour", "RGB")
-        .build()
-}
-
 fn width(bits: u8) -> BitWidth {
     BitWidth::new(bits).unwrap()
 }
@@ -81,7 +50,7 @@ fn optimize(session: &mut Session, bits: &[[u8; 2]]) -> Optimized {
 
 /// A session that is optimized for these bits.
 fn optimized(bits: &[[u8; 2]]) -> Session {
-    let mut session = Session::load(&network()).unwrap();
+    let mut session = Session::load(&random_edsr()).unwrap();
     optimize(&mut session, bits);
     session
 }
@@ -180,7 +149,7 @@ impl Progress for Cancelling {
 fn it_is_repeatable_and_can_be_cancelled() {
     let session = optimized(&[[2, 2]]);
     assert_eq!(session.optimized(), optimized(&[[2, 2]]).optimized());
-    let mut session = Session::load(&network()).unwrap();
+    let mut session = Session::load(&random_edsr()).unwrap();
     let bits = [uniform(&session, [2, 2])];
     for at in [1, 3, 6] {
         let cancelling = Cancelling(at.into());
@@ -194,7 +163,7 @@ fn it_is_repeatable_and_can_be_cancelled() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn a_constant_image_is_no_error() {
-    let mut session = Session::load(&network()).unwrap();
+    let mut session = Session::load(&random_edsr()).unwrap();
     let grey = Picture::from_rgb(16, 16, &[128; 3 * 256]);
     let bits = [uniform(&session, [4, 4])];
     session.optimize(&[grey], &bits, EXACT, Recipe::default(), &()).unwrap();
@@ -205,7 +174,7 @@ fn a_constant_image_is_no_error() {
 fn each_part_helps() {
     let distance = |weights, rounding| {
         let recipe = Recipe { weights, rounding, ..Recipe::default() };
-        let mut session = Session::load(&network()).unwrap();
+        let mut session = Session::load(&random_edsr()).unwrap();
         let bits = [uniform(&session, [2, 32])];
         session.optimize(&crops(), &bits, EXACT, recipe, &()).unwrap();
         let points = session.costs_of(&options(2, 32)).unwrap().bytes.points;
@@ -226,7 +195,7 @@ fn each_part_helps() {
 #[wasm_bindgen_test(unsupported = test)]
 fn bits_by_channel_come_nearer_with_as_many_on_average_and_can_be_kept() {
     let made = |channel_bits| {
-        let mut session = Session::load(&network()).unwrap();
+        let mut session = Session::load(&random_edsr()).unwrap();
         let bits = [uniform(&session, [32, 3])];
         let recipe = Recipe { channel_bits, ..Recipe::default() };
         session.optimize(&crops(), &bits, EXACT, recipe, &()).unwrap();
@@ -239,7 +208,7 @@ fn bits_by_channel_come_nearer_with_as_many_on_average_and_can_be_kept() {
     let layers = allocated.optimized().find(&bits).unwrap();
     let subsets = || layers.iter().flatten().flat_map(|layer| layer.points.subsets());
     assert!(subsets().any(|set| set.len() > 8));
-    let mut again = Session::load(&network()).unwrap();
+    let mut again = Session::load(&random_edsr()).unwrap();
     let file = allocated.optimized().save(allocated.network()).unwrap();
     again.load_optimized(&file).unwrap();
     assert_eq!(again.optimized(), allocated.optimized());
@@ -278,7 +247,7 @@ fn layers_may_have_bits_of_their_own_or_be_left_out() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn a_layer_alone_is_optimized_as_with_all_others_in_full_precision() {
-    let mut session = Session::load(&network()).unwrap();
+    let mut session = Session::load(&random_edsr()).unwrap();
     let crops = &crops()[..2];
     let opt = Options { method: Method::DfsqOpt, ..Options::default() };
     let way = (EXACT, Recipe::default());
@@ -315,7 +284,7 @@ fn layers_optimized_in_little_memory_are_the_same() {
     let engines: &[Engine] =
         if cfg!(feature = "tract") { &[Engine::Native, Engine::Tract] } else { &[Engine::Native] };
     for engine in engines {
-        let network = Network::load_with(&network(), &LoadOptions::on(*engine)).unwrap();
+        let network = Network::load_with(&random_edsr(), &LoadOptions::on(*engine)).unwrap();
         let choices = [[width(2); 2], [width(4), BitWidth::FULL], [BitWidth::FULL; 2]].map(|bits| {
             let of_layer =
                 |layer: &dfsq::network::Layer| if layer.quantized { bits } else { [BitWidth::FULL; 2] };

@@ -87,7 +87,7 @@ impl Engine for Native {
         Ok(Layout {
             areas: plan.areas(graph),
             output: [shape.channels, shape.height, shape.width],
-            peak_bytes: plan.bytes().saturating_mul(batch as u64),
+            peak_bytes: plan.bytes(batch),
             execution: Box::new(Planned { network: self.0.clone(), plan }),
         })
     }
@@ -133,17 +133,17 @@ impl Execution for Planned {
         layers: &[LayerQuantization],
         along: &mut Along<'_>,
     ) -> Result<ControlFlow<(), Planes>> {
-        self.finish(self.network.graph.enter(&self.plan, std::slice::from_ref(input)), layers, along)
+        self.finish(self.network.graph.enter(&self.plan, std::slice::from_ref(input), false), layers, along)
     }
 
     fn walk(&self, images: &[Planes], visit: &mut Visitor<'_>) -> Result<()> {
-        let mut pass = self.network.graph.enter(&self.plan, images);
+        let mut pass = self.network.graph.enter(&self.plan, images, true);
         let mut walking = Walking { network: &self.network, visit, weights: None };
         self.advance(&mut pass, None, &mut walking).map(|_| ())
     }
 
     fn begin(&self, input: Planes) -> Box<dyn Begun + '_> {
-        let pass = self.network.graph.enter(&self.plan, &[input]);
+        let pass = self.network.graph.enter(&self.plan, &[input], false);
         Box::new(Halfway { planned: self, pass })
     }
 }

@@ -269,6 +269,36 @@ pub fn copying(outputs: usize, inputs: usize, gain: f32, from: impl Fn(usize) ->
     kernels
 }
 
+/// EDSR with two residual blocks of 8 features, and random weights.
+pub fn random_edsr() -> Vec<u8> {
+    const FEATURES: i64 = 8;
+    let mut rng = fastrand::Rng::with_seed(3);
+    let mut kernels = |outputs: i64, inputs: i64, gain: f32| -> Vec<f32> {
+        let bound = gain / (inputs as f32 * 3.0).sqrt();
+        (0..outputs * inputs * 9).map(|_| (rng.f32() + rng.f32() - 0.9) * bound).collect()
+    };
+    let mut net = Builder::new(3).conv("lr", "head", FEATURES, 3, &kernels(FEATURES, 3, 1.0));
+    let mut x = "head".to_owned();
+    for i in 0..2 {
+        let name = |part: &str| format!("{i}.{part}");
+        net = net
+            .conv(&x, &name("conv1"), FEATURES, FEATURES, &kernels(FEATURES, FEATURES, 1.0))
+            .node("Relu", &[&name("conv1")], &name("relu"), vec![])
+            .conv(&name("relu"), &name("conv2"), FEATURES, FEATURES, &kernels(FEATURES, FEATURES, 1.0))
+            .node("Add", &[&x, &name("conv2")], &name("add"), vec![]);
+        x = name("add");
+    }
+    net.conv(&x, "last", FEATURES, FEATURES, &kernels(FEATURES, FEATURES, 0.5))
+        .node("Add", &["last", "head"], "add", vec![])
+        .conv("add", "up", 12, FEATURES, &kernels(12, FEATURES, 0.7))
+        .shuffle("up", "shuffled")
+        .conv("shuffled", "sr", 3, 3, &copying(3, 3, 1.0, |o| o))
+        .metadata("scale", "2")
+        .metadata("input_range", "0..1")
+        .metadata("colour", "RGB")
+        .build()
+}
+
 /// EDSR in small: head, one residual block that adds `max(x, 0) / 4`, body end, pixel shuffle, tail. Every pixel `x`
 /// (not negative) comes out 2.25 times as bright, in a block of 2 x 2.
 pub fn small_edsr() -> Builder {

@@ -72,6 +72,10 @@ pub struct Pass {
     runs: Vec<Run>,
     /// The changed input of the present convolution, of one image after another.
     copy: Vec<f32>,
+    /// Whether it ends at the last quantized layer. What is not read until then is given away.
+    walks: bool,
+    /// What an image has given away, for the next that needs a buffer.
+    spare: Vec<f32>,
     /// The next step.
     at: usize,
 }
@@ -86,11 +90,13 @@ impl Graph {
         Kernels::new(&layers[layer].conv, *shuffle, weights, &bias)
     }
 
-    /// Images of the plan's size, to go through the graph side by side.
-    pub fn enter(&self, plan: &Plan, images: &[Planes]) -> Pass {
+    /// Images of the plan's size, to go through the graph side by side: as far as the last quantized layer, if the pass `walks`.
+    pub fn enter(&self, plan: &Plan, images: &[Planes], walks: bool) -> Pass {
         Pass {
+            walks,
             runs: images.iter().map(|image| Run::new(self, plan, image)).collect(),
             copy: Vec::new(),
+            spare: Vec::new(),
             at: 0,
         }
     }
@@ -116,12 +122,15 @@ impl Graph {
                 break;
             }
             pass.at += 1;
-            // What came in has its room.
-            if at > 0 {
-                runs.iter_mut().for_each(|run| run.make_room(plan, at));
-            }
+            let spare = &mut pass.spare;
             let Operation::Convolution { layer, shuffle } = step.operation else {
-                runs.iter_mut().for_each(|run| run.step(plan, step));
+                for run in runs.iter_mut() {
+                    run.make_room(plan, at, spare);
+                    run.step(plan, step);
+                    if pass.walks {
+                        run.give_away(plan, at, spare);
+                    }
+                }
                 continue;
             };
             let wish = visitor.begin(layer)?;
@@ -155,7 +164,12 @@ impl Graph {
                 if wish == Wish::Change {
                     copy_input(plan, at, &planes[index * each..][..each], &mut pass.copy);
                 }
-                run.convolve((self, plan), at, &work, (&mut scratches, &mut pass.copy), quantizer)
+                run.make_room(plan, at, spare);
+                run.convolve((self, plan), at, &work, (&mut scratches, &mut pass.copy), quantizer)?;
+                if pass.walks {
+                    run.give_away(plan, at, spare);
+                }
+                Ok(())
             });
             if quantizer.is_some() {
                 visitor.quantized(layer, result.map(|()| errors))?;

@@ -135,6 +135,10 @@ pub struct Plan {
     pub slots: Vec<u64>,
     /// By step, the buffers whose borders must be cleared before it.
     pub clear: Vec<Vec<(usize, Frame)>>,
+    /// By step, the buffers that nobody reads after it on the way to the last quantized layer.
+    pub free: Vec<Vec<usize>>,
+    /// Most values that are still to be read after a step on this way.
+    live: u64,
     /// By step, the buffer for a quantized copy of a convolution's input, which is no slot.
     pub copies: Vec<Option<Frame>>,
     /// Number of values of the largest copy of a quantized layer's input: others are left as they are.
@@ -147,6 +151,8 @@ struct Root {
     /// Steps that write first and read last; the image is there before step 0.
     first: usize,
     last: usize,
+    /// The last read on the way to the last quantized layer.
+    last_on_way: usize,
 }
 
 impl Plan {
@@ -166,16 +172,25 @@ impl Plan {
                 frame: Frame { shape: *shape, before: 0, after: 0 },
                 first: usize::MAX,
                 last: 0,
+                last_on_way: 0,
             })
             .collect();
         roots[root_of[0]].first = 0;
         roots[root_of[graph.output]].last = graph.steps.len();
+        let is_quantized = |step: &Step| matches!(step.operation, Operation::Convolution { layer, .. } if layers[layer].quantized);
+        let way = graph.steps.iter().rposition(is_quantized).unwrap_or(0);
         let (mut copies, mut largest_copy) = (Vec::new(), 0);
         for (at, step) in graph.steps.iter().enumerate() {
             let root = &mut roots[root_of[step.output]];
             root.first = root.first.min(at);
             root.last = root.last.max(at);
-            step.reads().for_each(|value| roots[root_of[value]].last = roots[root_of[value]].last.max(at));
+            for value in step.reads() {
+                let root = &mut roots[root_of[value]];
+                root.last = root.last.max(at);
+                if at <= way {
+                    root.last_on_way = root.last;
+                }
+            }
             copies.push(match step.operation {
                 Operation::Convolution { layer, .. } => {
                     let shape = shapes[step.inputs[0]];
@@ -192,7 +207,8 @@ impl Plan {
             });
         }
         let clear = vec![vec![]; graph.steps.len()];
-        let mut plan = Plan { places: vec![], slots: vec![], clear, copies, largest_copy };
+        let free = clear.iter().map(|_| Vec::new()).collect();
+        let mut plan = Plan { places: vec![], slots: vec![], clear, free, live: 0, copies, largest_copy };
         let slot_of = plan.share(graph, &roots, &root_of);
         plan.places = (0..graph.values)
             .map(|value| {
@@ -214,8 +230,16 @@ impl Plan {
         order.iter_mut().for_each(|root| *root %= roots.len());
         let mut slot_of = vec![0; roots.len()];
         let mut busy_until: Vec<usize> = Vec::new();
+        let live = |step: usize| -> u64 {
+            let live = order
+                .iter()
+                .map(|root| &roots[*root])
+                .filter(|root| (root.first..root.last_on_way).contains(&step));
+            live.fold(0u64, |sum, root| sum.saturating_add(root.frame.values()))
+        };
+        self.live = (0..graph.steps.len()).map(live).max().unwrap_or(0);
         for root in order {
-            let Root { frame, first, last } = &roots[root];
+            let Root { frame, first, last, last_on_way } = &roots[root];
             let added = || {
                 let added = graph.steps.get(*first)?.in_place()?;
                 let other = &roots[root_of[added]];
@@ -226,7 +250,11 @@ impl Plan {
             let free = (0..self.slots.len())
                 .filter(|slot| busy_until[*slot] < *first)
                 .max_by_key(|slot| self.slots[*slot]);
-            let slot = added().or(free).unwrap_or_else(|| {
+            let added = added();
+            if let (Some(slot), Some(free)) = (added, self.free.get_mut(*first)) {
+                free.retain(|other| *other != slot);
+            }
+            let slot = added.or(free).unwrap_or_else(|| {
                 self.slots.push(0);
                 busy_until.push(0);
                 self.slots.len() - 1
@@ -237,14 +265,21 @@ impl Plan {
             if let Some(clear) = self.clear.get_mut(*first) {
                 clear.push((slot, *frame));
             }
+            if let Some(free) = self.free.get_mut(*last_on_way).filter(|_| first <= last_on_way) {
+                free.push(slot);
+            }
         }
         slot_of
     }
 
-    /// Bytes of all buffers, with the largest input of a quantized layer as planes and copied back.
-    pub fn bytes(&self) -> u64 {
-        let values = self.slots.iter().chain([&self.largest_copy; 2]);
-        values.fold(0u64, |sum, values| sum.saturating_add(*values)).saturating_mul(size_of::<f32>() as u64)
+    /// Bytes of all buffers of so many images side by side, with the largest input of a quantized layer as planes and copied
+    /// back. Several share what they do not need at the same time.
+    pub fn bytes(&self, images: usize) -> u64 {
+        let one = self.slots.iter().fold(self.largest_copy, |sum, values| sum.saturating_add(*values));
+        let (each, shared) = if images == 1 { (one, 0) } else { (self.live, one) };
+        let planes = self.largest_copy;
+        let values = each.saturating_add(planes).saturating_mul(images as u64).saturating_add(shared);
+        values.saturating_mul(size_of::<f32>() as u64)
     }
 
     /// By layer, output positions of the convolution.

@@ -54,21 +54,34 @@ pub struct Run {
 impl Run {
     pub fn new(graph: &Graph, plan: &Plan, image: &Planes) -> Self {
         let mut run = Run { slots: vec![Vec::new(); plan.slots.len()], summaries: vec![None; graph.values] };
-        run.make_room(plan, 0);
+        run.make_room(plan, 0, &mut Vec::new());
         let place = plan.places[0];
         interleave(&image.values, &mut run.slots[place.slot], place);
         run
     }
 
     /// Makes room for what a step begins to write, with zeros around it. What is larger than what lay there before gets another
-    /// buffer, so that one that is never come to takes no memory.
-    pub fn make_room(&mut self, plan: &Plan, step: usize) {
+    /// buffer, `spare` where that is large enough, so that one that is never come to takes no memory.
+    pub fn make_room(&mut self, plan: &Plan, step: usize, spare: &mut Vec<f32>) {
         for (slot, frame) in plan.clear.get(step).into_iter().flatten() {
             let buffer = &mut self.slots[*slot];
+            if buffer.len() < frame.len() {
+                *buffer = std::mem::take(spare);
+            }
             if buffer.len() < frame.len() {
                 *buffer = vec![0.0; frame.len()];
             }
             frame.clear_border(buffer);
+        }
+    }
+
+    /// Gives a buffer away that nobody reads after a step.
+    pub fn give_away(&mut self, plan: &Plan, step: usize, spare: &mut Vec<f32>) {
+        for slot in &plan.free[step] {
+            let buffer = std::mem::take(&mut self.slots[*slot]);
+            if buffer.len() > spare.len() {
+                *spare = buffer;
+            }
         }
     }
 
