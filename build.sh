@@ -209,6 +209,7 @@ build() {
   mkdir -p www/onnx
   cp onnx/models.json onnx/*.onnx onnx/*.calibration onnx/*.optimized www/onnx/
   setup_esbuild
+  node www/facts.mjs
   node www/bundle.mjs >&2
   say "built dist/ ($(compressed dfsq) bytes of wasm when compressed, $(compressed dfsq-tract) more where a network needs them)"
 }

@@ -1,5 +1,6 @@
 // Our engine beside tract and onnxruntime-web, in turn, in one headless Chromium and on one thread each.
 // ./build.sh bench web [NETWORK:ROWSxCOLUMNS[:BITS] ...], 4 bits where none are named
+// BEFORE=CHECKOUT: beside another version too, which was built in that checkout.
 import { readFile } from "node:fs/promises";
 import http from "node:http";
 import { createRequire } from "node:module";
@@ -23,12 +24,16 @@ const ROUNDS = { least: 5, most: 25, seconds: 15 };
 const METHODS = ["fp32", "dfsq", "dfsq-opt", "min-max"];
 /** Most bits that every bundled network comes optimized for. */
 const OPTIMIZED = 4;
+/** A checkout of another version. */
+const { BEFORE = "" } = process.env;
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
 
 const server = http.createServer(async ({ url }, answer) => {
   const path = new URL(url, "http://localhost").pathname;
+  const [, from = "", file = ""] = path.match(/^\/(ort|before|now)\/(.*)$/) ?? [];
+  const folders = /** @type {Record<string, string>} */ ({ ort: process.env.ORT, before: `${BEFORE}/www`, now: `${root}www` });
   try {
-    const body = path === "/" ? "<!doctype html>" : await readFile(path.startsWith("/ort/") ? `${process.env.ORT}/${path.slice(5)}` : `${root}www${path}`);
+    const body = path === "/" ? "<!doctype html>" : await readFile(`${folders[from]}/${file}`);
     answer.writeHead(200, { "content-type": path === "/" ? "text/html" : (TYPES[extname(path)] ?? "application/octet-stream") }).end(body);
   } catch {
     answer.writeHead(404).end();
@@ -42,18 +47,21 @@ const cell = (/** @type {string | number} */ text) => `${text}`.padStart(10);
 console.log(`${cpus()[0]?.model}; Chromium ${browser.version()}, onnxruntime-web ${process.env.ORT_VERSION}; one thread each, medians of ${ROUNDS.least} to ${ROUNDS.most} runs in ms`);
 console.log(`(bests in brackets), and of the ratios of the runs of one round; GFLOP/s count direct convolution's operations.`);
 console.log(`4 bits where no others are named, but for full precision.\n`);
-console.log(["network".padEnd(18), ...["ort", "tract", ...METHODS, "fp32/ort", "dfsq/fp32", "opt/fp32", "mm/fp32", "GFLOP/s"].map(cell)].join(""));
+const versions = BEFORE ? METHODS.map((method) => `${method}/was`) : [];
+console.log(["network".padEnd(18), ...["ort", "tract", ...METHODS, "fp32/ort", "dfsq/fp32", "opt/fp32", "mm/fp32", "GFLOP/s", ...versions].map((head) => cell(head).padStart(head.length + 2))].join(""));
 try {
   const ceiling = await page.evaluate(multiply, { network: Array.from(product(576)), runs: 10 });
   console.log(`(the product of matrices alone: ${ceiling.toFixed(0)} GFLOP/s at best; 3x3 convolutions take a quarter of their multiplications)\n`);
   for (const name of CASES) {
     const [, network, height, width, bits = 4] = name.match(/^(.+):(\d+)x(\d+)(?::(\d))?$/) ?? [];
-    const { times, operations } = await page.evaluate(measure, { network, height: Number(height), width: Number(width), bits: Number(bits), rounds: ROUNDS, methods: METHODS.filter((method) => method !== "dfsq-opt" || Number(bits) <= OPTIMIZED) });
+    const { times, operations } = await page.evaluate(measure, { network, height: Number(height), width: Number(width), bits: Number(bits), rounds: ROUNDS, before: Boolean(BEFORE), methods: METHODS.filter((method) => method !== "dfsq-opt" || Number(bits) <= OPTIMIZED) });
     const ratio = (/** @type {string} */ a, /** @type {string} */ b) => times[a]?.map((time, round) => time / (times[b]?.[round] ?? NaN));
     const shown = ["ort", "tract", ...METHODS].map((what) => (times[what] ? `${median(times[what]).toFixed(0)} (${Math.min(...times[what]).toFixed(0)})` : "-"));
     const pairs = [ratio("fp32", "ort"), ...METHODS.slice(1).map((method) => ratio(method, "fp32"))];
-    const ratios = [...pairs.map((pair) => (pair ? median(pair).toFixed(2) : "-")), (operations / median(times.fp32 ?? []) / 1e6).toFixed(0)];
-    console.log([name.padEnd(18), ...[...shown, ...ratios].map(cell)].join(""));
+    const since = versions.map((head, at) => ratio(METHODS[at] ?? "", head));
+    const [beside, between] = [pairs, since].map((all) => all.map((pair) => (pair ? median(pair).toFixed(2) : "-")));
+    const ratios = [...(beside ?? []), (operations / median(times.fp32 ?? []) / 1e6).toFixed(0)];
+    console.log([name.padEnd(18), ...[...shown, ...ratios].map(cell), ...(between ?? []).map((text, at) => cell(text).padStart((versions[at]?.length ?? 0) + 2))].join(""));
   }
 } finally {
   await browser.close();
@@ -71,8 +79,8 @@ function median(list) {
  * @param {{network: number[], runs: number}} options @returns {Promise<number>} GFLOP/s
  */
 async function multiply({ network, runs }) {
-  const dfsq = await import("/pkg/dfsq.js");
-  await dfsq.default({ module_or_path: "/pkg/dfsq_bg.wasm" });
+  const dfsq = await import("/now/pkg/dfsq.js");
+  await dfsq.default({ module_or_path: "/now/pkg/dfsq_bg.wasm" });
   const session = new dfsq.Session(Uint8Array.from(network), undefined);
   const [width, height] = [120, 64];
   const picture = { width, height, rgba: new Uint8Array(4 * width * height).fill(99) };
@@ -87,33 +95,42 @@ async function multiply({ network, runs }) {
 
 /**
  * In the page: runs everything in turn.
- * @param {{network: string, height: number, width: number, bits: number, rounds: typeof ROUNDS, methods: string[]}} options
+ * @param {{network: string, height: number, width: number, bits: number, rounds: typeof ROUNDS, methods: string[], before: boolean}} options
  * @returns {Promise<{times: Record<string, number[]>, operations: number}>} milliseconds, and operations of a run
  */
-async function measure({ network, height, width, bits, rounds, methods }) {
-  const [ort, dfsq] = await Promise.all([import("/ort/ort.wasm.bundle.min.mjs"), import("/pkg/dfsq-tract.js")]);
+async function measure({ network, height, width, bits, rounds, methods, before }) {
+  const ort = await import("/ort/ort.wasm.bundle.min.mjs");
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = "/ort/";
-  await dfsq.default({ module_or_path: "/pkg/dfsq-tract_bg.wasm" });
-  const load = async (ending) => new Uint8Array(await (await fetch(`/onnx/${network}.${ending}`)).arrayBuffer());
-  const [bytes, calibration, optimized] = await Promise.all(["onnx", "calibration", "optimized"].map(load));
-  const peer = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
   const level = (_, i) => (i * 7919) % 256;
   const picture = { width, height, rgba: new Uint8Array(4 * width * height).map(level) };
   const input = new ort.Tensor("float32", new Float32Array(3 * width * height).map(level), [1, 3, height, width]);
-  const open = (tract = false) => {
-    const session = new dfsq.Session(bytes, undefined, tract);
-    session.loadCalibration(calibration);
-    session.loadOptimized(optimized);
-    return session;
+  /** Of a version: its files' bytes, and how its sessions upscale. */
+  const version = async (folder) => {
+    const dfsq = await import(`/${folder}/pkg/dfsq-tract.js`);
+    await dfsq.default({ module_or_path: `/${folder}/pkg/dfsq-tract_bg.wasm` });
+    const load = async (ending) => new Uint8Array(await (await fetch(`/${folder}/onnx/${network}.${ending}`)).arrayBuffer());
+    const [bytes, calibration, optimized] = await Promise.all(["onnx", "calibration", "optimized"].map(load));
+    const open = (tract = false) => {
+      const session = new dfsq.Session(bytes, undefined, tract);
+      session.loadCalibration(calibration);
+      session.loadOptimized(optimized);
+      return session;
+    };
+    const upscale = (session, method) => session.upscale(picture, undefined, { ...dfsq.defaults().options, method, weightBits: bits, activationBits: bits }, () => true);
+    return { bytes, open, upscale };
   };
-  const upscale = (session, method) => session.upscale(picture, undefined, { ...dfsq.defaults().options, method, weightBits: bits, activationBits: bits }, () => true);
+  const { bytes, open, upscale } = await version("now");
+  const was = before ? await version("before") : undefined;
+  const peer = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
   const [session, tract] = [open(), open(true)];
   const work = { ort: () => peer.run({ [peer.inputNames[0]]: input }), tract: () => upscale(tract, "fp32") };
   for (const method of methods) {
     // What was prepared for the last method is kept, no more.
     const own = open();
     work[method] = () => upscale(own, method);
+    const theirs = was?.open();
+    if (theirs) work[`${method}/was`] = () => was.upscale(theirs, method);
   }
   const times = Object.fromEntries(Object.keys(work).map((name) => [name, []]));
   // The first runs prepare weights and plans.

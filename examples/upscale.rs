@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut session = Session::load(&std::fs::read(&network)?)?;
     session.load_calibration(&std::fs::read(network.with_extension("calibration"))?)?;
-    let scale = session.network().convention().scale;
+    let scale = session.network().convention().fit.scale;
     // The middle of the picture, shrunk.
     let picture = Picture::decode(&std::fs::read(picture)?)?;
     let part = picture.crop(picture.width / 2 - 48, picture.height / 2 - 48, 96, 96);

@@ -20,6 +20,7 @@ pub use layers::{LayersRequest, layers};
 pub use quality::{QualityRequest, quality};
 pub use universal_set::{Chosen, universal_set};
 
+use crate::session::Method;
 use crate::{Error, Result};
 use axes::Plot;
 use backend::MeasuredByRule;
@@ -46,37 +47,39 @@ impl Default for Style {
     }
 }
 
+/// A method's colour, on light or dark ground.
+pub fn colour(method: Method, dark: bool) -> [u8; 3] {
+    let [light, on_dark] = match method {
+        Method::Bicubic => [[138, 143, 154], [138, 147, 163]],
+        Method::Fp32 => [[60, 138, 78], [124, 207, 143]],
+        Method::MinMax => [[199, 78, 16], [255, 159, 94]],
+        Method::Dfsq => [[11, 104, 203], [94, 176, 255]],
+        Method::DfsqOpt => [[176, 38, 126], [255, 122, 194]],
+    };
+    if dark { on_dark } else { light }
+}
+
 struct Palette {
     ink: RGBColor,
     faint: RGBColor,
     body: RGBColor,
-    dfsq: RGBColor,
-    dfsq_opt: RGBColor,
-    min_max: RGBColor,
+    dark: bool,
+}
+
+impl Palette {
+    fn of(&self, method: Method) -> RGBColor {
+        let [r, g, b] = colour(method, self.dark);
+        RGBColor(r, g, b)
+    }
 }
 
 impl Style {
-    /// The page's colours (`www/style.css` has the same).
     fn palette(&self) -> Palette {
-        let c = RGBColor;
-        if self.dark {
-            Palette {
-                ink: c(200, 205, 214),
-                faint: c(58, 64, 75),
-                body: c(104, 114, 131),
-                dfsq: c(94, 176, 255),
-                dfsq_opt: c(255, 122, 194),
-                min_max: c(255, 159, 94),
-            }
+        let (c, dark) = (RGBColor, self.dark);
+        if dark {
+            Palette { ink: c(200, 205, 214), faint: c(58, 64, 75), body: c(104, 114, 131), dark }
         } else {
-            Palette {
-                ink: c(64, 70, 82),
-                faint: c(226, 228, 233),
-                body: c(154, 162, 177),
-                dfsq: c(11, 104, 203),
-                dfsq_opt: c(176, 38, 126),
-                min_max: c(199, 78, 16),
-            }
+            Palette { ink: c(64, 70, 82), faint: c(226, 228, 233), body: c(154, 162, 177), dark }
         }
     }
 

@@ -1,5 +1,9 @@
 //! PSNR and SSIM on luma, as the paper computes them.
 
+mod local;
+
+pub use local::{error_map, local_psnr};
+
 use crate::image_io::{Picture, luma};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -26,12 +30,7 @@ const C2: f64 = 58.5225;
 /// # Errors
 /// [`Error::SizeMismatch`], or [`Error::ImageTooSmall`] where less than the SSIM window of 11 x 11 is left.
 pub fn score(picture: &Picture, reference: &Picture, border: usize) -> Result<Score> {
-    if (picture.width, picture.height) != (reference.width, reference.height) {
-        return Err(Error::SizeMismatch(format!(
-            "{} x {} against {} x {}",
-            picture.width, picture.height, reference.width, reference.height
-        )));
-    }
+    check_sizes(picture, reference)?;
     let side = 2 * border + WINDOW;
     if picture.width < side || picture.height < side {
         return Err(Error::ImageTooSmall(format!("scores need {side} x {side} pixels or more")));
@@ -41,6 +40,14 @@ pub fn score(picture: &Picture, reference: &Picture, border: usize) -> Result<Sc
     let squares: f64 = a.iter().zip(&b).map(|(a, b)| (a - b) * (a - b)).sum();
     let psnr_y = 10.0 * (255.0 * 255.0 * a.len() as f64 / squares).log10();
     Ok(Score { psnr_y, ssim_y: ssim(&a, &b, width) })
+}
+
+fn check_sizes(picture: &Picture, reference: &Picture) -> Result<()> {
+    let ([width, height], [columns, rows]) = (picture.size(), reference.size());
+    if [width, height] == [columns, rows] {
+        return Ok(());
+    }
+    Err(Error::SizeMismatch(format!("{width} x {height} against {columns} x {rows}")))
 }
 
 fn inner_luma(picture: &Picture, border: usize) -> (Vec<f64>, usize) {

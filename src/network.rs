@@ -6,6 +6,7 @@
 
 mod convention;
 mod execution;
+mod fit;
 mod graph;
 mod layers;
 mod limits;
@@ -21,9 +22,11 @@ mod weights;
 pub use convention::{Colour, Convention, Properties, ValueRange};
 pub use execution::{Observer, Tap};
 pub(crate) use execution::{Visit, Visitor};
+pub use fit::Fit;
 pub use graph::{Conv, Pads, Window};
 pub use layers::{Layer, Rule};
 pub(crate) use native::{full_convolution, matrix, padded, winograd};
+pub use onnx::{join, second_files};
 pub(crate) use plan::Prefix;
 pub use plan::{Output, Plan};
 pub use planes::Planes;
@@ -35,9 +38,10 @@ use crate::image_io::Picture;
 use crate::{Error, Result};
 use convention::Stated;
 use execution::non_finite;
+
 use graph::Graph;
 use layers::Layers;
-use limits::{MAX_BYTES_PER_PIXEL, MAX_FIXED_PIXELS};
+use limits::MAX_BYTES_PER_PIXEL;
 use native::Native;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -110,22 +114,22 @@ impl LoadOptions {
 /// Plans kept at a time; a folder of images often has a few sizes.
 const PLANS: usize = 4;
 
-/// The engine for a graph, with what the native one lacks.
-type Chosen = (Box<dyn execution::Engine>, Option<String>);
+/// The engine for a graph, what it does to an image's size, and what the native one lacks.
+type Chosen = (Box<dyn execution::Engine>, Fit, Option<String>);
 
 /// The native engine where it has all that the network needs, unless one is asked for.
 fn choose(graph: &Graph, layers: &Arc<Layers>, channels: usize, engine: Option<Engine>) -> Result<Chosen> {
     let lacking = match engine {
         Some(Engine::Tract) => "nothing: tract was asked for".to_owned(),
-        None | Some(Engine::Native) => match Native::read(graph, layers.clone(), channels, trial::SIZE) {
-            Ok(native) => return Ok((Box::new(native), None)),
+        None | Some(Engine::Native) => match Native::read(graph, layers.clone(), channels) {
+            Ok((native, fit)) => return Ok((Box::new(native), fit, None)),
             Err(lacking) => lacking,
         },
     };
     #[cfg(feature = "tract")]
     if engine != Some(Engine::Native) {
-        let tract = tract::Tract::read(graph, layers.clone(), channels, trial::SIZE)?;
-        return Ok((Box::new(tract), Some(lacking)));
+        let (tract, fit) = tract::Tract::read(graph, layers.clone(), channels)?;
+        return Ok((Box::new(tract), fit, Some(lacking)));
     }
     Err(Error::Lacking(lacking))
 }
@@ -158,8 +162,9 @@ impl Network {
             (Some(colour), _) => (colour, None),
             (None, 1) => (Colour::Y, None),
             (None, 3) => (Colour::Rgb, Some("colour order red, green, blue".to_owned())),
+            (None, 4) => (Colour::Rgba, Some("channels red, green, blue, alpha".to_owned())),
             (None, other) => {
-                return Err(Error::Network(format!("its input has {other} channels, not 1 or 3")));
+                return Err(Error::Network(format!("its input has {other} channels, not 1, 3 or 4")));
             }
         };
         let weights = graph.tensors().iter().filter(|t| t.data_type == onnx::Tensor::FLOAT);
@@ -167,7 +172,7 @@ impl Network {
         let parameters = weights.filter_map(onnx::length).sum();
         let kernels = graph.convolutions().map(|(_, convolution)| convolution.kernels.clone()).collect();
         let layers = Arc::new(Layers::new(layers, kernels));
-        let (engine, lacking) = choose(&graph, &layers, channels, options.engine)?;
+        let (engine, fit, lacking) = choose(&graph, &layers, channels, options.engine)?;
         drop(graph);
         let mut network = Network {
             name: stated.name.clone(),
@@ -176,11 +181,10 @@ impl Network {
             lacking,
             rule,
             convention: Convention {
-                scale: 1,
+                fit,
                 colour,
                 input: ValueRange::UNIT,
                 output: ValueRange::UNIT,
-                size: None,
                 assumed: guessed.into_iter().collect(),
                 doubt: None,
             },
@@ -193,20 +197,16 @@ impl Network {
             stated.input.or_else(|| declared.bytes[0].then_some(ValueRange::BYTE)),
             stated.output.or_else(|| declared.bytes[1].then_some(ValueRange::BYTE)),
         ];
-        match (network.probe(&stated, ranges, trial::SIZE), declared.size) {
-            (Err(_), Some(size)) if size[0] as u64 * size[1] as u64 <= MAX_FIXED_PIXELS => {
-                network.probe(&stated, ranges, size)?;
-                network.convention.size = Some(size);
-            }
-            (free, _) => free?,
-        }
+        network.probe(&stated, ranges)?;
         Ok(network)
     }
 
     /// Finds scale, ranges and each layer's share of the work for a small picture, which is run where the ranges are not known.
-    fn probe(&mut self, stated: &Stated, ranges: [Option<ValueRange>; 2], size: [usize; 2]) -> Result<()> {
-        let ([height, width], channels) = (size, self.convention.colour.channels());
-        let plan = self.plan(size)?;
+    fn probe(&mut self, stated: &Stated, ranges: [Option<ValueRange>; 2]) -> Result<()> {
+        let fit = self.convention.fit;
+        let size = fit.size.unwrap_or(trial::SIZE);
+        let [height, width] = fit.padded(size);
+        let plan = self.plan([height, width])?;
         let pixels = (height * width) as f64;
         self.positions = plan.areas().iter().map(|area| *area as f64 / pixels).collect();
         self.bytes_per_pixel = plan.bytes() as f64 / pixels;
@@ -214,13 +214,7 @@ impl Network {
             let kilobytes = (self.bytes_per_pixel / 1e3).ceil();
             return Err(Error::Network(format!("it takes {kilobytes} kB for each pixel of the image")));
         }
-        let [out, rows, columns] = plan.output();
-        let scale = rows / height;
-        if !(1..=8).contains(&scale) || plan.output() != [channels, scale * height, scale * width] {
-            return Err(Error::Network(format!(
-                "a {width} x {height} image gives {out} channels of {columns} x {rows}, not an enlarged image"
-            )));
-        }
+        let scale = fit.scale;
         match stated.scale {
             Some(stated) if stated != scale => {
                 return Err(Error::Network(format!(
@@ -230,7 +224,6 @@ impl Network {
             Some(_) => {}
             None => self.convention.assumed.push(format!("scale {scale}, from its shapes")),
         }
-        self.convention.scale = scale;
         let full = self.full_precision();
         trial::find(&mut self.convention, ranges, size, |planes| {
             Ok(plan.run(planes, &full, &mut (), &())?.planes)
@@ -268,7 +261,8 @@ impl Network {
     /// As [`Network::check_size`] and [`Network::plan`].
     pub fn enter(&self, picture: &Picture) -> Result<(Arc<Plan>, Planes)> {
         self.check_size(picture)?;
-        Ok((self.plan([picture.height, picture.width])?, self.convention.to_planes(picture)))
+        let input = self.convention.to_planes(picture);
+        Ok((self.plan([input.height, input.width])?, input))
     }
 
     /// Whether the network takes a picture of this size.
@@ -281,7 +275,7 @@ impl Network {
         if width < 8 || height < 8 {
             return Err(Error::ImageTooSmall(format!("{width} x {height} pixels; the network needs 8 x 8")));
         }
-        match self.convention.size {
+        match self.convention.fit.size {
             Some([rows, columns]) if [rows, columns] != [height, width] => Err(Error::Option(format!(
                 "this network takes pictures of exactly {columns} x {rows} pixels, not {width} x {height}"
             ))),

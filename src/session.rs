@@ -142,7 +142,7 @@ impl Session {
         let convention = self.network.convention();
         if prepared.options.method == Method::Bicubic {
             let errors = vec![Vec::new(); self.network.layers().len()];
-            return Ok(Upscaled { picture: image_io::upscale(picture, convention.scale), errors });
+            return Ok(Upscaled { picture: image_io::upscale(picture, convention.fit.scale), errors });
         }
         if let Some(doubt) = &convention.doubt {
             return Err(Error::Network(doubt.clone()));

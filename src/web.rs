@@ -8,14 +8,16 @@ mod convert;
 pub mod types;
 
 use crate::analysis::SampleAnalysis;
+use crate::choice::Choice;
 use crate::image_io::{self, Decoded, Picture};
 use crate::inspect::{ChannelRequest, FigureRequest, HeldInputs};
 use crate::mixed_precision::{self, LayerErrors};
-use crate::network::{Engine, LoadOptions, Planes};
-use crate::quant::{BitWidth, PointSettings, Recipe};
+use crate::network::{self, Engine, LoadOptions, Planes};
+use crate::quant::{BitWidth, PointSettings, Recipe, UniversalSet, WordSets};
 use crate::session::{self, Method, Options, Prepared};
 use crate::{Error, Result, figures, hash, metrics, pairing};
 use convert::*;
+use js_sys::Uint8Array;
 use std::collections::HashMap;
 use types::*;
 use wasm_bindgen::prelude::*;
@@ -42,10 +44,36 @@ pub fn defaults() -> Result<JsDefaults> {
     ]))
 }
 
+/// What does not change while the page runs, and is written into it when it is built (`www/facts.mjs`): methods with the
+/// colours that they have on light and on dark ground, those that quantize, and how many values how many word sets make.
+#[wasm_bindgen]
+pub fn facts() -> Result<JsValue> {
+    let methods: Vec<_> = Method::ALL
+        .iter()
+        .map(|method| (method.id(), method.title(), [false, true].map(|dark| figures::colour(*method, dark))))
+        .collect();
+    let sets: Vec<_> =
+        WordSets::all().map(|sets| (sets.count(), UniversalSet::of(sets).values().len())).collect();
+    to_js(&(methods, Method::QUANTIZED, sets))
+}
+
 /// SHA-256 in hexadecimal.
 #[wasm_bindgen]
 pub fn sha256(bytes: &[u8]) -> String {
     hash::sha256(bytes)
+}
+
+/// The files beside a network's that hold its weights, as it calls them. None, if they are in the network's own.
+#[wasm_bindgen(js_name = secondFiles)]
+pub fn second_files(network: &[u8]) -> Result<Vec<String>> {
+    network::second_files(network)
+}
+
+/// The network with its weights in one file, from the contents of its second files in the order of their names.
+#[wasm_bindgen(js_name = joinFiles)]
+pub fn join_files(network: &[u8], names: Vec<String>, contents: Vec<Uint8Array>) -> Result<Vec<u8>> {
+    let files = names.into_iter().zip(contents.iter().map(Uint8Array::to_vec)).collect();
+    network::join(network, &files)
 }
 
 /// Decodes PNG, JPEG or WebP.
@@ -97,6 +125,12 @@ pub fn score(picture: &JsPicture, reference: &JsPicture, border: usize) -> Resul
         Err(Error::ImageTooSmall(_)) => Ok(JsValue::UNDEFINED.unchecked_into()),
         score => score_to_js(&score?),
     }
+}
+
+/// Where a picture is far from another, as a picture: PSNR on Y around each pixel, 60 dB black, 20 dB white.
+#[wasm_bindgen(js_name = errorMap)]
+pub fn error_map(picture: &JsPicture, reference: &JsPicture) -> Result<JsPicture> {
+    Ok(picture_to_js(&metrics::error_map(&picture_from_js(picture)?, &picture_from_js(reference)?)?))
 }
 
 /// Assigns two of `widths` to each of `layers` (as [`BrowserSession::layer_errors`] gives them), for weights and for
@@ -337,7 +371,7 @@ impl BrowserSession {
         if reference.is_undefined() || reference.is_null() {
             return Ok(None);
         }
-        let border = self.session.network().convention().scale;
+        let border = self.session.network().convention().fit.scale;
         match metrics::score(picture, &picture_from_js(reference)?, border) {
             Err(Error::ImageTooSmall(_)) => Ok(None),
             score => score.map(Some),

@@ -41,7 +41,7 @@ fn edsr_quantizes_its_residual_blocks_only() {
     assert_eq!(names(&network), ["block.conv1", "block.conv2"]);
     let after_relu: Vec<bool> = network.layers().iter().map(|l| l.after_relu).collect();
     assert_eq!(after_relu, [false, false, true, false, false, false]);
-    assert_eq!((network.convention().scale, network.convention().colour), (2, Colour::Rgb));
+    assert_eq!((network.convention().fit.scale, network.convention().colour), (2, Colour::Rgb));
     assert!(network.convention().assumed.is_empty());
     // Head, block and body end: four of 81 on a pixel; the upsampler's 324; the tail's 81 on four pixels.
     assert_eq!(network.macs_per_pixel(), (4 * 81 + 324 + 4 * 81) as f64);
@@ -112,7 +112,7 @@ fn a_plain_chain_gets_the_general_rule_and_its_range_is_measured() {
     let network = Network::load(&build(40.0)).unwrap();
     assert_eq!(network.rule(), Rule::General);
     assert_eq!(names(&network), ["second"]);
-    assert_eq!((network.convention().scale, network.convention().input), (2, ValueRange::BYTE));
+    assert_eq!((network.convention().fit.scale, network.convention().input), (2, ValueRange::BYTE));
     assert_eq!(network.convention().assumed.len(), 3);
     assert_eq!(Network::load(&build(0.1)).unwrap().convention().input, ValueRange::UNIT);
 }
@@ -290,7 +290,10 @@ fn fixed_size(height: i64, width: i64) -> Vec<u8> {
 fn a_network_of_one_size_runs_on_pictures_of_that_size() {
     let session = dfsq::session::Session::load(&fixed_size(20, 30)).unwrap();
     let convention = session.network().convention();
-    assert_eq!((convention.size, convention.scale, convention.colour), (Some([20, 30]), 2, Colour::Y));
+    assert_eq!(
+        (convention.fit.size, convention.fit.scale, convention.colour),
+        (Some([20, 30]), 2, Colour::Y)
+    );
     let full = session.prepare(&dfsq::session::Options::full_precision()).unwrap();
     let picture = gradient(30, 20, 110);
     let result = session.upscale(&picture, &full, &mut (), &()).unwrap().picture;
@@ -316,7 +319,7 @@ fn a_network_that_states_a_size_but_takes_any_is_not_bound_to_it() {
         .conv("lr", "up", 12, 3, &copying(12, 3, 1.0, |o| o / 4))
         .shuffle("up", "sr")
         .build();
-    assert_eq!(Network::load(&network).unwrap().convention().size, None);
+    assert_eq!(Network::load(&network).unwrap().convention().fit.size, None);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -32,7 +32,7 @@ fn bundled_networks_score_as_before() {
         let mut session = Session::load(&file("onnx")).unwrap();
         session.load_calibration(&file("calibration")).unwrap();
         session.load_optimized(&file("optimized")).unwrap();
-        let scale = session.network().convention().scale;
+        let scale = session.network().convention().fit.scale;
         let mut check = |options: &Options, wanted: f64| {
             let prepared = session.prepare(options).unwrap();
             let score = |picture: &Picture| {

@@ -137,7 +137,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     })?;
     let mut session = session::open(&arguments.network)?;
     // The images that can be scored in full precision are those of every row; where one of them later fails, all does.
-    let all = arguments.images.pairs(session.network().convention().scale)?;
+    let all = arguments.images.pairs(session.network().convention().fit.scale)?;
     let mut scored = Vec::new();
     for (score, pair) in eval::scores(&session, &Options::full_precision(), &all)?.into_iter().zip(all) {
         match score {

@@ -17,8 +17,8 @@ pub struct Source<'s> {
 /// The crops that something is made on; the same for the same folder and seed. Images that are too small are passed over.
 pub fn random_crops(session: &Session, source: &Source<'_>) -> Result<Vec<Picture>> {
     let options = source.crops;
-    let scale = if options.low_resolution { 1 } else { session.network().convention().scale };
-    let size = session.network().convention().size.unwrap_or([options.size(); 2]);
+    let scale = if options.low_resolution { 1 } else { session.network().convention().fit.scale };
+    let size = session.network().convention().fit.size.unwrap_or([options.size(); 2]);
     let [height, width] = size;
     ensure!(options.count() > 0, "no crops to work on: --crops must be at least 1");
     let images = files::images(source.images)?;

@@ -110,11 +110,11 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
     let options = session::options(&arguments.network, &arguments.quantization)?;
     let runs = std::slice::from_ref(&options);
     let session = session::session(&arguments.network, &arguments.quantization, runs, runs.into())?;
-    let pairs = arguments.images.pairs(session.network().convention().scale)?;
+    let pairs = arguments.images.pairs(session.network().convention().fit.scale)?;
     let width = |bits: BitWidth| if options.method.quantizes() { bits } else { BitWidth::FULL };
     let run = Run {
         model: files::stem(&arguments.network.model),
-        scale: session.network().convention().scale,
+        scale: session.network().convention().fit.scale,
         method: options.method.to_string(),
         weight_bits: width(options.weight_bits).bits(),
         activation_bits: width(options.activation_bits).bits(),
@@ -219,7 +219,7 @@ impl<'s> Scorer<'s> {
     }
 
     fn score(&self, (hr, lr): &Pair) -> Result<ImageScore> {
-        let scale = self.session.network().convention().scale;
+        let scale = self.session.network().convention().fit.scale;
         let named = || hr.display().to_string();
         let high = files::read(hr)?;
         let (reference, low) = match lr {

@@ -34,6 +34,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(doubt) = &convention.doubt {
         writeln!(out, "no picture can be made: {doubt}")?;
     }
+    for padding in &convention.padding {
+        writeln!(out, "{padding}")?;
+    }
     for assumption in &convention.assumed {
         writeln!(out, "assumed: {assumption}")?;
     }
@@ -44,6 +47,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     )?;
     if let Some(lacking) = &info.lacking {
         writeln!(out, "runs on tract, slower: the native engine lacks {lacking}")?;
+    }
+    if let Some(stored) = &info.stored {
+        writeln!(out, "{stored}")?;
     }
     for width in [BitWidth::FULL].into_iter().chain(BitWidth::quantized()) {
         let options = Options {
@@ -64,10 +70,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for layer in &info.layers {
         let source = if layer.after_relu { "after ReLU" } else { "signed" };
         let quantized = if layer.quantized { "yes" } else { "-" };
+        let stored = layer.stored_bits.map_or(String::new(), |bits| format!("  {bits} bits in the file"));
         let [height, width] = layer.kernel;
         writeln!(
             out,
-            "{:24} {:5} {:5} {height:>3} x {width}  {source:<11} {quantized}",
+            "{:24} {:5} {:5} {height:>3} x {width}  {source:<11} {quantized}{stored}",
             layer.name, layer.inputs, layer.outputs
         )?;
     }

@@ -121,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn look(session: &Session, path: &Path, methods: &[Options; 3]) -> Result<Sample> {
-    let (_, low) = benchmark_pair(&files::read(path)?, session.network().convention().scale)
+    let (_, low) = benchmark_pair(&files::read(path)?, session.network().convention().fit.scale)
         .with_context(|| path.display().to_string())?;
     let (_, analysis) = session.analyze(&low, session.point_settings(Method::Dfsq), &Quiet)?;
     let mut decibels = [const { Vec::new() }; 3];

@@ -7,7 +7,7 @@ use super::out;
 use super::progress::Bar;
 use anyhow::{Context, Result, ensure};
 use dfsq::hash::sha256;
-use dfsq::network::{Layer, LoadOptions, Properties};
+use dfsq::network::{Layer, LoadOptions, Properties, join, second_files};
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, PointSettings, Recipe};
 use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid};
@@ -17,7 +17,7 @@ use std::path::Path;
 /// Reads a network, with what a list beside it says of it.
 pub fn open(file: &NetworkFile) -> Result<Session> {
     let model = &file.model;
-    let bytes = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
+    let bytes = read_whole(model)?;
     let list = model.with_file_name("models.json");
     // A file of that name may be another program's.
     let listed = match std::fs::read(&list).map(|text| listed_properties(&text, &bytes)) {
@@ -33,6 +33,20 @@ pub fn open(file: &NetworkFile) -> Result<Session> {
     };
     let options = LoadOptions { listed, stated: file.stated(), engine: file.engine };
     Session::load_with(&bytes, &options).with_context(|| model.display().to_string())
+}
+
+/// A network's file, with the weights that lie in files beside it.
+fn read_whole(model: &Path) -> Result<Vec<u8>> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let bytes = read(model)?;
+    // What is no network is refused by whoever reads it.
+    let names = second_files(&bytes).with_context(|| model.display().to_string())?;
+    if names.is_empty() {
+        return Ok(bytes);
+    }
+    let contents = |name: String| Ok((name.clone(), read(&model.with_file_name(name))?));
+    let files = names.into_iter().map(contents).collect::<Result<_>>()?;
+    join(&bytes, &files).with_context(|| model.display().to_string())
 }
 
 /// What a list like `onnx/models.json` says of this file.

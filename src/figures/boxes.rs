@@ -4,6 +4,7 @@ use super::axes::Plot;
 use super::{Style, extent, fail, short, svg};
 use crate::Result;
 use crate::analysis::ChannelSummary;
+use crate::session::Method;
 use plotters::prelude::*;
 
 /// Box plots (minimum, quartiles, maximum), one for each entry; `selected` is drawn in the accent colour.
@@ -34,7 +35,7 @@ fn boxes(
         for (i, five) in rows.iter().enumerate() {
             let [low, q1, median, q3, high] = five.map(f64::from);
             let x = i as f64;
-            let colour = if i == selected { palette.dfsq } else { palette.body };
+            let colour = if i == selected { palette.of(Method::Dfsq) } else { palette.body };
             let shapes = [
                 Rectangle::new([(x - half, q1), (x + half, q3)], colour.mix(0.55).filled()),
                 Rectangle::new([(x - half, q1), (x + half, q3)], colour.stroke_width(1)),

@@ -3,6 +3,7 @@
 use super::axes::Plot;
 use super::{Style, fail, key, short, svg};
 use crate::Result;
+use crate::session::Method;
 use plotters::prelude::*;
 
 /// What a histogram is drawn from. Places are on the normalized axis.
@@ -50,7 +51,7 @@ const END: f64 = 1.2;
 /// [`Error::Figure`](crate::Error::Figure) where drawing fails.
 pub fn histogram(style: &Style, channel: &ChannelHistogram<'_>) -> Result<String> {
     let palette = style.palette();
-    let colours = [palette.dfsq_opt, palette.dfsq, palette.min_max];
+    let colours = Method::QUANTIZED.map(|method| palette.of(method));
     let scale = |n: &u32| if channel.linear { f64::from(*n) } else { f64::from(*n).ln_1p() };
     let heights: Vec<f64> = channel.counts.iter().map(scale).collect();
     let top = heights.iter().copied().fold(1.0, f64::max);
@@ -86,7 +87,7 @@ pub fn histogram(style: &Style, channel: &ChannelHistogram<'_>) -> Result<String
             let (_, y) = chart.plotting_area().map_coordinate(&(0.0, height * top));
             area.draw_text(word, &key(&colour), (4, y)).map_err(fail)?;
         }
-        let names = ["DFSQ-opt", "DFSQ", "min-max"];
+        let names = Method::QUANTIZED.map(Method::title);
         for (row, ((Rug { points, decibels }, name), colour)) in
             channel.rugs.iter().zip(names).zip(&colours).enumerate()
         {

@@ -3,6 +3,7 @@
 use super::axes::Plot;
 use super::{Style, extent, fail, key, short, svg, whole};
 use crate::Result;
+use crate::session::Method;
 use plotters::prelude::*;
 use serde::Deserialize;
 
@@ -31,7 +32,7 @@ pub fn layers(request: &LayersRequest) -> Result<String> {
     let all = || inputs.iter().chain(weights);
     let y = extent(all().flat_map(|values| values.iter().copied()));
     let count = all().map(Vec::len).max().unwrap_or(0).max(1) as f64;
-    let colours = [palette.dfsq_opt, palette.dfsq, palette.min_max];
+    let colours = Method::QUANTIZED.map(|method| palette.of(method));
     svg(style, |area| {
         let title = "Signal to quantization noise of all layers";
         let mut chart = axes!(area, style, title, -0.5..count - 0.5, y.clone(), "", "dB", |mesh| {
@@ -52,17 +53,13 @@ pub fn layers(request: &LayersRequest) -> Result<String> {
             chart.draw_series(dots).map_err(fail)?;
         }
         let (right, bottom) = area.dim_in_pixel();
-        let keys = [
-            ("DFSQ-opt", palette.dfsq_opt, 184),
-            ("DFSQ", palette.dfsq, 112),
-            ("min-max", palette.min_max, 66),
-            ("— inputs  ┄ weights", palette.ink, 320),
-        ];
+        let [best, dfsq, uniform] = Method::QUANTIZED.map(|method| (method.title(), palette.of(method)));
+        let keys = [(best, 184), (dfsq, 112), (uniform, 66), (("— inputs  ┄ weights", palette.ink), 320)];
         // Where there is room beside the keys.
         if right > 420 {
             area.draw_text("layer", &style.label(), (46, bottom as i32 - 17)).map_err(fail)?;
         }
-        for (name, colour, left) in keys {
+        for ((name, colour), left) in keys {
             area.draw_text(name, &key(&colour), (right as i32 - left, bottom as i32 - 17)).map_err(fail)?;
         }
         Ok(Plot::of(&chart))

@@ -3,6 +3,7 @@
 use super::axes::Plot;
 use super::{Style, extent, fail, key, short, svg};
 use crate::Result;
+use crate::session::Method;
 use plotters::prelude::*;
 use serde::Deserialize;
 
@@ -66,7 +67,8 @@ pub fn quality(request: &QualityRequest) -> Result<String> {
                 .draw_series(DashedLineSeries::new(ends, 5, 4, palette.ink.stroke_width(1)))
                 .map_err(fail)?;
         }
-        for (values, colour) in decibels.iter().zip([palette.dfsq_opt, palette.dfsq, palette.min_max]).rev() {
+        for (values, colour) in decibels.iter().zip(Method::QUANTIZED.map(|method| palette.of(method))).rev()
+        {
             let points: Vec<(f64, f64)> = values
                 .iter()
                 .enumerate()
@@ -87,13 +89,8 @@ pub fn quality(request: &QualityRequest) -> Result<String> {
             }
         }
         let right = area.dim_in_pixel().0 as i32;
-        let keys = [
-            ("DFSQ-opt", palette.dfsq_opt, 250),
-            ("DFSQ", palette.dfsq, 178),
-            ("min-max", palette.min_max, 132),
-        ];
-        for (name, colour, left) in keys {
-            area.draw_text(name, &key(&colour), (right - left, 4)).map_err(fail)?;
+        for (method, left) in Method::QUANTIZED.into_iter().zip([250, 178, 132]) {
+            area.draw_text(method.title(), &key(&palette.of(method)), (right - left, 4)).map_err(fail)?;
         }
         area.draw_text("full", &key(&palette.ink), (right - 68, 4)).map_err(fail)?;
         Ok(Plot::of(&chart))

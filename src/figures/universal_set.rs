@@ -4,6 +4,7 @@ use super::axes::Plot;
 use super::{Style, fail, key, short, svg};
 use crate::Result;
 use crate::quant::universal_set::nearest;
+use crate::session::Method;
 use plotters::prelude::*;
 
 /// Points, and the universal set that they are from, ascending.
@@ -31,8 +32,8 @@ pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2], centres: &[f64]) 
             PathElement::new(vec![(x, low), (x, high)], colour.stroke_width(width))
         };
         for (chosen, set, points, colour) in [
-            (dfsq, [0.52, 0.66], [0.52, 0.96], palette.dfsq),
-            (opt, [0.34, 0.48], [0.04, 0.48], palette.dfsq_opt),
+            (dfsq, [0.52, 0.66], [0.52, 0.96], palette.of(Method::Dfsq)),
+            (opt, [0.34, 0.48], [0.04, 0.48], palette.of(Method::DfsqOpt)),
         ] {
             let all = chosen.universal.iter().map(|v| rug(f64::from(*v), set, palette.body, 1));
             chart.draw_series(all).map_err(fail)?;
@@ -42,7 +43,7 @@ pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2], centres: &[f64]) 
             centres.iter().map(|centre| nearest(dfsq.universal, *centre as f32)).collect();
         let merged = |at: usize| snapped.iter().filter(|other| **other == snapped[at]).count() > 1;
         for (at, centre) in centres.iter().enumerate() {
-            let colour = if merged(at) { palette.min_max } else { palette.ink };
+            let colour = if merged(at) { palette.of(Method::MinMax) } else { palette.ink };
             let dot = if merged(at) { colour.stroke_width(1) } else { colour.filled() };
             chart.draw_series([Circle::new((*centre, 0.5), 3, dot)]).map_err(fail)?;
         }
@@ -54,8 +55,9 @@ pub fn universal_set(style: &Style, [opt, dfsq]: &[Chosen; 2], centres: &[f64]) 
         let bottom = area.dim_in_pixel().1 as i32;
         let plot = f64::from(bottom - 34 - 4 - 26);
         let at = |y: f64| bottom - 45 - (plot * y) as i32;
-        area.draw_text("DFSQ", &key(&palette.dfsq), (4, at(0.8))).map_err(fail)?;
-        area.draw_text("DFSQ-opt", &key(&palette.dfsq_opt), (4, at(0.2))).map_err(fail)?;
+        for (method, height) in [(Method::Dfsq, 0.8), (Method::DfsqOpt, 0.2)] {
+            area.draw_text(method.title(), &key(&palette.of(method)), (4, at(height))).map_err(fail)?;
+        }
         Ok(Plot::of(&chart))
     })
 }

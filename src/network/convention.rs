@@ -1,12 +1,14 @@
 //! What a network takes for an image: colour, value range, scale.
 
 use crate::image_io::{self, Picture};
+use crate::network::fit::{Fit, mirrored};
 use crate::network::planes::Planes;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What is known of a network beside its graph, by name: `scale` (a whole number), `colour` (`RGB`, `BGR` or `Y`), `name`;
+/// What is known of a network beside its graph, by name: `scale` (a whole number), `colour` (`RGB`, `BGR`, `RGBA` or `Y`), `name`;
 /// `input_range` and `output_range`, what black and white are (`0..1`, `0..255`, `-1..1` or other numbers); `mean` and
 /// `deviation`, which are subtracted and divided by then, in units of the range (one number, or three with commas in the
 /// network's order); `output_mean` and `output_deviation`, where they are others. What is said of the input alone is so of
@@ -23,6 +25,9 @@ pub enum Colour {
     /// Blue, green, red.
     #[serde(rename = "BGR")]
     Bgr,
+    /// Red, green, blue, and how opaque a pixel is.
+    #[serde(rename = "RGBA")]
+    Rgba,
     /// Luma alone (ITU-R BT.601, 16 to 235); chroma is upscaled by bicubic interpolation.
     Y,
 }
@@ -30,7 +35,11 @@ pub enum Colour {
 impl Colour {
     /// Channels of the network's input.
     pub fn channels(self) -> usize {
-        if self == Colour::Y { 1 } else { 3 }
+        match self {
+            Colour::Y => 1,
+            Colour::Rgb | Colour::Bgr => 3,
+            Colour::Rgba => 4,
+        }
     }
 }
 
@@ -67,15 +76,22 @@ impl ValueRange {
         ValueRange { low, high, mean: [0.0; 3], deviation: [1.0; 3] }
     }
 
+    /// Mean and deviation of a channel; alpha has none.
+    fn centre(&self, slot: usize) -> (f32, f32) {
+        let of = |list: &[f32; 3], otherwise| list.get(slot).copied().unwrap_or(otherwise);
+        (of(&self.mean, 0.0), of(&self.deviation, 1.0))
+    }
+
     /// What stands for a level of 0 to 255.
     fn encode(&self, slot: usize, level: f32) -> f32 {
-        (self.low + level * ((self.high - self.low) / 255.0) - self.mean[slot]) / self.deviation[slot]
+        let (mean, deviation) = self.centre(slot);
+        (self.low + level * ((self.high - self.low) / 255.0) - mean) / deviation
     }
 
     /// The level that a value stands for, which may lie outside 0 to 255.
     fn decode(&self, slot: usize, value: f32) -> f64 {
-        f64::from((value * self.deviation[slot] + self.mean[slot] - self.low) / (self.high - self.low))
-            * 255.0
+        let (mean, deviation) = self.centre(slot);
+        f64::from((value * deviation + mean - self.low) / (self.high - self.low)) * 255.0
     }
 
     /// From black to white in the network's numbers, on average over channels.
@@ -104,16 +120,14 @@ impl std::fmt::Display for ValueRange {
 /// How pixels become the network's numbers, and back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Convention {
-    /// Output size over input size.
-    pub scale: usize,
+    /// What it does to an image's size.
+    pub fit: Fit,
     /// Channel order.
     pub colour: Colour,
     /// What goes in.
     pub input: ValueRange,
     /// What comes out.
     pub output: ValueRange,
-    /// Height and width of the input, where the network takes no other.
-    pub size: Option<[usize; 2]>,
     /// In words, what the file did not say and was measured or assumed.
     pub assumed: Vec<String>,
     /// Why no picture can be made yet: the ranges are not stated, and none of the usual ones gives an output that looks like
@@ -127,13 +141,33 @@ impl Convention {
         format!("{} in, {} out", self.input, self.output)
     }
 
-    /// The network's input for a picture.
+    /// The network's input for a picture, padded to what it takes by mirroring.
     pub fn to_planes(&self, picture: &Picture) -> Planes {
+        let [height, width] = self.fit.padded([picture.height, picture.width]);
+        if [width, height] == picture.size() {
+            return self.encode(picture);
+        }
+        let Planes { channels, values, .. } = self.encode(picture);
+        let border = self.fit.border() as isize;
+        let column = |x: usize| mirrored(x as isize - border, picture.width);
+        let row = |y: usize| mirrored(y as isize - border, picture.height) * picture.width;
+        let columns: Vec<usize> = (0..width).map(column).collect();
+        let rows: Vec<usize> = (0..height).map(row).collect();
+        let plane = |plane: &[f32]| -> Vec<f32> {
+            rows.iter().flat_map(|row| columns.iter().map(move |column| plane[row + column])).collect()
+        };
+        let values = values.chunks_exact(picture.width * picture.height).flat_map(plane).collect();
+        Planes { channels, height, width, values }
+    }
+
+    /// A picture's channels in the network's numbers.
+    pub(super) fn encode(&self, picture: &Picture) -> Planes {
         let plane = |slot: usize, source: usize| {
-            picture.rgb().map(move |pixel| self.input.encode(slot, f32::from(pixel[source])))
+            picture.rgba.chunks_exact(4).map(move |pixel| self.input.encode(slot, f32::from(pixel[source])))
         };
         let values = match self.colour {
             Colour::Rgb => (0..3).flat_map(|c| plane(c, c)).collect(),
+            Colour::Rgba => (0..4).flat_map(|c| plane(c, c)).collect(),
             Colour::Bgr => (0..3).flat_map(|c| plane(c, 2 - c)).collect(),
             Colour::Y => {
                 picture.rgb().map(|pixel| self.input.encode(0, image_io::luma(pixel) as f32)).collect()
@@ -142,43 +176,72 @@ impl Convention {
         Planes { channels: self.colour.channels(), height: picture.height, width: picture.width, values }
     }
 
+    /// Of the network's output, what is the enlarged image of a picture of this width and height.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where it does not have the size that this promises.
+    pub(super) fn enlarged<'o>(
+        &self,
+        output: &'o Planes,
+        [width, height]: [usize; 2],
+    ) -> Result<Cow<'o, Planes>> {
+        let Fit { scale, lost, .. } = self.fit;
+        let [rows, columns] = self.fit.padded([height, width]).map(|side| scale * side - lost);
+        let channels = self.colour.channels();
+        if output.shape() != [channels, rows, columns] {
+            return Err(Error::Network(format!(
+                "its output has {} x {} pixels instead of {columns} x {rows}",
+                output.width, output.height
+            )));
+        }
+        let ([height, width], first) = ([height * scale, width * scale], self.fit.first());
+        if [height, width] == [rows, columns] {
+            return Ok(Cow::Borrowed(output));
+        }
+        let plane = |plane: &'o [f32]| {
+            let rows = plane.chunks_exact(columns).skip(first).take(height);
+            rows.flat_map(move |row| &row[first..][..width])
+        };
+        let values = output.values.chunks_exact(rows * columns).flat_map(plane).copied().collect();
+        Ok(Cow::Owned(Planes { channels, height, width, values }))
+    }
+
     /// The level that a value of the output stands for.
     pub(super) fn level(&self, slot: usize, value: f32) -> f64 {
         self.output.decode(slot, value)
     }
 
-    /// The picture that the network's output shows, clamped and rounded to 8 bits. Alpha, and chroma where the network
-    /// knows luma only, come from `input` by bicubic interpolation.
+    /// The picture that the network's output shows, clamped and rounded to 8 bits. Alpha, where the network does not
+    /// know it, and chroma where it knows luma only, come from `input` by bicubic interpolation.
     ///
     /// # Errors
     /// [`Error::Network`] if the output holds NaN or does not have the size that this promises.
     pub fn to_picture(&self, output: &Planes, input: &Picture) -> Result<Picture> {
-        let (width, height) = (input.width * self.scale, input.height * self.scale);
-        if output.shape() != [self.colour.channels(), height, width] {
-            return Err(Error::Network(format!(
-                "its output has {} x {} pixels instead of {width} x {height}",
-                output.width, output.height
-            )));
-        }
+        let scale = self.fit.scale;
+        let output = self.enlarged(output, input.size())?;
         if output.values.iter().any(|v| v.is_nan()) {
             return Err(Error::Network("its output holds NaN".into()));
         }
-        let pixels = width * height;
+        let pixels = output.width * output.height;
         let level = |plane: usize, i: usize| self.level(plane, output.values[plane * pixels + i]);
         let rgb: Vec<u8> = match self.colour {
             Colour::Rgb => {
                 (0..pixels).flat_map(|i| [0, 1, 2].map(|c| image_io::to_byte(level(c, i)))).collect()
             }
+            Colour::Rgba => {
+                let rgba = (0..pixels).flat_map(|i| [0, 1, 2, 3].map(|c| image_io::to_byte(level(c, i))));
+                return Ok(Picture { width: output.width, height: output.height, rgba: rgba.collect() });
+            }
             Colour::Bgr => {
                 (0..pixels).flat_map(|i| [2, 1, 0].map(|c| image_io::to_byte(level(c, i)))).collect()
             }
             Colour::Y => {
-                let enlarged = image_io::upscale(input, self.scale);
+                let enlarged = image_io::upscale(input, scale);
                 let pixel = |(i, pixel): (usize, [u8; 3])| image_io::with_luma(level(0, i), pixel);
                 enlarged.rgb().enumerate().flat_map(pixel).collect()
             }
         };
-        Ok(image_io::with_alpha_of(input, self.scale, &rgb))
+        Ok(image_io::with_alpha_of(input, scale, &rgb))
     }
 }
 
@@ -256,7 +319,8 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn convention(colour: Colour, range: ValueRange) -> Convention {
-        Convention { scale: 1, colour, input: range, output: range, size: None, assumed: vec![], doubt: None }
+        let fit = Fit { scale: 1, size: None, multiple: 1, lost: 0 };
+        Convention { fit, colour, input: range, output: range, assumed: vec![], doubt: None }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -264,7 +328,7 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(9);
         let rgb: Vec<u8> = (0..3 * 7 * 5).map(|_| rng.u8(..)).collect();
         let picture = Picture::from_rgb(7, 5, &rgb);
-        for colour in [Colour::Rgb, Colour::Bgr, Colour::Y] {
+        for colour in [Colour::Rgb, Colour::Bgr, Colour::Rgba, Colour::Y] {
             for range in [ValueRange::UNIT, ValueRange::BYTE, ValueRange::SIGNED, ValueRange::IMAGENET] {
                 let convention = convention(colour, range);
                 let planes = convention.to_planes(&picture);

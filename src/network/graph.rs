@@ -3,6 +3,8 @@
 
 mod conv;
 mod fold;
+mod planes_first;
+mod quantized;
 
 pub use conv::{Conv, Pads, Window};
 #[cfg(feature = "tract")]
@@ -26,6 +28,8 @@ pub struct Convolution {
     pub kernels: Vec<f32>,
     /// One for each output; None where the network computes them.
     pub bias: Option<Vec<f32>>,
+    /// Bits of each weight in the file, where it was quantized before.
+    pub stored_bits: Option<u8>,
 }
 
 impl Graph {
@@ -36,14 +40,19 @@ impl Graph {
     pub fn read(mut model: Model) -> Result<Self> {
         let opset = onnx::opset(&model);
         let graph = model.graph.as_mut().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
+        quantized::split_operators(graph);
+        let stored = fold::fold(graph, opset)?;
+        quantized::to_arithmetic(graph, opset)?;
         fold::fold(graph, opset)?;
+        planes_first::put_channels_first(graph);
+        fold::forget_unread(graph);
         onnx::check_finite(graph)?;
         name_nodes(&mut graph.node);
         let tensors: HashMap<&str, &Tensor> =
             graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let nodes = graph.node.iter().enumerate().filter(|(_, node)| node.op_type == "Conv");
         let read = |(at, node): (usize, &Node)| {
-            let convolution = convolution(node, &tensors);
+            let convolution = convolution(node, &tensors, &stored);
             let convolution = convolution.map_err(|what| {
                 Error::Network(format!("its node {} (Conv, operator set {opset}): {what}", node.name))
             });
@@ -122,7 +131,11 @@ fn name_nodes(nodes: &mut [Node]) {
     }
 }
 
-fn convolution(node: &Node, tensors: &HashMap<&str, &Tensor>) -> Result<Convolution, String> {
+fn convolution(
+    node: &Node,
+    tensors: &HashMap<&str, &Tensor>,
+    stored: &fold::StoredBits,
+) -> Result<Convolution, String> {
     if !(2..=3).contains(&node.input.len()) {
         return Err(format!("it has {} inputs", node.input.len()));
     }
@@ -143,6 +156,6 @@ fn convolution(node: &Node, tensors: &HashMap<&str, &Tensor>) -> Result<Convolut
         Some(bias) if bias.len() != conv.outputs() => {
             Err(format!("a bias of {} values for {} channels", bias.len(), conv.outputs()))
         }
-        _ => Ok(Convolution { conv, kernels, bias }),
+        _ => Ok(Convolution { conv, kernels, bias, stored_bits: stored.get(&node.input[1]).copied() }),
     }
 }

@@ -15,6 +15,8 @@ pub struct Layer {
     pub conv: Conv,
     /// Whether the input comes straight from a ReLU.
     pub after_relu: bool,
+    /// Bits of each weight in the file, where it was quantized before.
+    pub stored_bits: Option<u8>,
     /// Whether it belongs to the high-level feature extraction, which is what the paper quantizes.
     pub quantized: bool,
 }
@@ -87,16 +89,39 @@ impl<'a> Indexed<'a> {
         Indexed { nodes: graph.nodes(), producer }
     }
 
-    /// The node that computes this tensor, passing over Identity.
+    /// The node that computes this tensor, passing over Identity and over rounding that the file does itself.
     fn source(&self, tensor: &str) -> Option<usize> {
         let mut tensor = tensor;
         // A damaged graph may hold a loop of Identity nodes; no chain is longer than the list.
         for _ in 0..self.nodes.len() {
             let index = *self.producer.get(tensor)?;
-            if self.nodes[index].op_type != "Identity" {
-                return Some(index);
+            tensor = match self.rounded(index) {
+                Some(before) => before,
+                None if self.is(index, "Identity") => self.nodes[index].input.first()?,
+                None => return Some(index),
+            };
+        }
+        None
+    }
+
+    /// What this node gives rounded, if it is the last of those that stand for QuantizeLinear and DequantizeLinear.
+    fn rounded(&self, last: usize) -> Option<&'a str> {
+        let before = |index: usize| -> Option<usize> {
+            self.producer.get(self.nodes[index].input.first()?.as_str()).copied()
+        };
+        let mut at = last;
+        for op in ["Mul", "Sub", "Clip", "Add", "Round", "Div"] {
+            // Where zero stands for zero, nothing is added and subtracted.
+            if !self.is(at, op) && ["Sub", "Add"].contains(&op) {
+                continue;
             }
-            tensor = self.nodes[index].input.first()?;
+            if !self.is(at, op) {
+                return None;
+            }
+            if op == "Div" {
+                return self.nodes[at].input.first().map(String::as_str);
+            }
+            at = before(at)?;
         }
         None
     }
@@ -183,6 +208,7 @@ pub fn find(graph: &Graph) -> Result<(Rule, Vec<Layer>)> {
         Layer {
             name: name.clone(),
             conv: convolution.conv,
+            stored_bits: convolution.stored_bits,
             after_relu: indexed.source(&input[0]).is_some_and(|i| indexed.is(i, "Relu")),
             quantized: quantized.contains(&node),
         }

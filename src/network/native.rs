@@ -19,6 +19,7 @@ mod tests;
 pub use convolution::{Kernels, full_convolution};
 
 use super::execution::{Along, Begun, Engine, Execution, Layout, Tap, Visit, Visitor, non_finite};
+use super::fit::Fit;
 use super::graph::Graph as Read;
 use super::layers::Layers;
 use super::planes::Planes;
@@ -44,19 +45,23 @@ struct Shared {
 }
 
 impl Native {
-    /// For images of so many channels, tried on this size.
+    /// For images of so many channels, and what it does to their size.
     ///
     /// # Errors
     /// In words, what the engine lacks.
-    pub fn read(
-        graph: &Read,
-        layers: Arc<Layers>,
-        channels: usize,
-        size: [usize; 2],
-    ) -> Result<Self, String> {
+    pub fn read(graph: &Read, layers: Arc<Layers>, channels: usize) -> Result<(Self, Fit), String> {
+        let declared = graph.declared().size;
         let graph = reader::read(graph, layers.layers())?;
-        plan::Plan::new(&graph, layers.layers(), size, channels)?;
-        Ok(Native(Arc::new(Shared { graph, layers, channels, packed: OnceLock::new() })))
+        let output = |size: [usize; 2]| {
+            let plan = plan::Plan::new(&graph, layers.layers(), size, channels).map_err(Error::Network)?;
+            let plan::Shape { channels, height, width } = plan.places[graph.output].shape;
+            Ok([channels, height, width])
+        };
+        let fit = Fit::find(output, channels, declared).map_err(|error| match error {
+            Error::Network(what) => what,
+            other => other.to_string(),
+        })?;
+        Ok((Native(Arc::new(Shared { graph, layers, channels, packed: OnceLock::new() })), fit))
     }
 }
 

@@ -8,7 +8,13 @@ pub use proto::{Attribute, Graph, Model, Node, Tensor, ValueInfo};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
+mod functions;
+mod order;
+mod precision;
 mod proto;
+mod second_files;
+
+pub use second_files::{join, second_files};
 
 /// Largest network file that is opened: the paper's own RDN has 88 MB.
 const MAX_BYTES: usize = 512 << 20;
@@ -28,14 +34,17 @@ pub fn parse(bytes: &[u8]) -> Result<Model> {
     }
     let mut model = Model::decode(bytes)
         .map_err(|_| Error::Network("the file is not an ONNX model, or is cut short".into()))?;
+    functions::inline(&mut model)?;
     let opset = opset(&model);
     let graph = model.graph.as_mut().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
+    precision::to_f32(graph);
     // Optional inputs that are left out at the end need not be named; tract would look for them.
     for node in &mut graph.node {
         let named = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
         node.input.truncate(named);
     }
     name_empty_lists(graph, opset);
+    order::sort(&mut graph.node);
     check(graph)?;
     check_versions(&model)?;
     Ok(model)
@@ -65,8 +74,8 @@ pub fn opset(model: &Model) -> i64 {
 /// Names of ONNX's own operators.
 const OWN_DOMAINS: [&str; 2] = ["", "ai.onnx"];
 /// Versions of the format, and of the operators, whose meaning is known.
-const FORMATS: RangeInclusive<i64> = 3..=13;
-const OPSETS: RangeInclusive<i64> = 7..=25;
+const FORMATS: RangeInclusive<i64> = 3..=14;
+const OPSETS: RangeInclusive<i64> = 7..=28;
 
 fn check_versions(model: &Model) -> Result<()> {
     let fail = |message: String| Err(Error::Network(message));
@@ -126,6 +135,27 @@ pub struct Declared {
 }
 
 impl Declared {
+    /// Whether a file says that an image's channels come last: `[1, height, width, channels]`.
+    pub fn is_channels_last(value: &ValueInfo) -> bool {
+        let side = |at: usize| Some(Self::dims(value)?.get(at)?.dim_value.unwrap_or(0));
+        let channels = |at: usize| side(at).is_some_and(|side| [1, 3, 4].contains(&side));
+        Self::dims(value).is_some_and(|dims| dims.len() == 4) && channels(3) && !channels(1)
+    }
+
+    fn dims(value: &ValueInfo) -> Option<&Vec<Dimension>> {
+        Some(&value.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?.dim)
+    }
+
+    /// Moves the last of an image's dimensions to the second place.
+    pub fn put_channels_first(value: &mut ValueInfo) {
+        let tensor = value.r#type.as_mut().and_then(|known| known.tensor_type.as_mut());
+        if let Some(shape) = tensor.and_then(|tensor| tensor.shape.as_mut())
+            && shape.dim.len() == 4
+        {
+            shape.dim[1..].rotate_right(1);
+        }
+    }
+
     pub fn of([input, output]: [Option<&ValueInfo>; 2]) -> Self {
         let tensor = |value: Option<&ValueInfo>| value?.r#type.as_ref()?.tensor_type.clone();
         let bytes = [input, output]
@@ -151,7 +181,9 @@ fn check(graph: &Graph) -> Result<()> {
     }
     for tensor in &graph.initializer {
         if !tensor.external_data.is_empty() {
-            return fail("its weights are in a second file (external data); save it as one file".into());
+            let entry = tensor.external_data.iter().find(|entry| entry.key == "location");
+            let file = entry.map_or("", |entry| &entry.value);
+            return fail(format!("its weights are in a second file, {file}: open both together"));
         }
         if tensor.dims.iter().any(|d| *d < 0 || *d > 1 << 24) {
             return fail(format!("the tensor {} has an impossible shape {:?}", tensor.name, tensor.dims));

@@ -5,6 +5,7 @@ mod memory;
 mod port;
 
 use super::execution::{Along, Begun, Engine, Execution, Layout, Tap, Visit, Visitor, non_finite};
+use super::fit::Fit;
 use super::graph::Graph;
 use super::layers::{Layer, Layers};
 use super::planes::Planes;
@@ -82,25 +83,27 @@ fn guarded<R>(work: impl FnOnce() -> TractResult<R>) -> Result<R> {
 }
 
 impl Tract {
-    /// Has tract read a network for images of so many channels, of which it sees only what was admitted. It is tried on this
-    /// size, or on the one that the file states.
+    /// Has tract read a network for images of so many channels, of which it sees only what was admitted; and what it does to
+    /// their size.
     ///
     /// # Errors
     /// [`Error::Network`] says what is not admitted.
-    pub fn read(graph: &Graph, layers: Arc<Layers>, channels: usize, size: [usize; 2]) -> Result<Self> {
+    pub fn read(graph: &Graph, layers: Arc<Layers>, channels: usize) -> Result<(Self, Fit)> {
         let admission = Admission::new(graph)?;
-        let check = |[height, width]: [usize; 2]| admission.check([1, channels, height, width]);
-        // A network of one size takes no other.
-        match (check(size), graph.declared().size) {
-            (Err(_), Some(size)) => check(size)?,
-            (free, _) => free?,
+        let output = |[height, width]: [usize; 2]| {
+            let dims = admission.check([1, channels, height, width])?;
+            match dims[..] {
+                [1, channels, height, width] => Ok([channels, height, width]),
+                _ => Err(Error::Network(format!("its output has the shape {dims:?}"))),
+            }
         };
+        let fit = Fit::find(output, channels, graph.declared().size)?;
         let model = guarded(|| {
             let tract = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
             let proto = tract.proto_model_for_read(&mut &graph.model().encode_to_vec()[..])?;
             tract.parse(&proto, None).map(|parsed| parsed.model)
         })?;
-        Ok(Tract { model, admission, layers, channels })
+        Ok((Tract { model, admission, layers, channels }, fit))
     }
 
     fn build(&self, shape: [usize; 4]) -> TractResult<(Arc<TypedSimplePlan>, Vec<usize>)> {

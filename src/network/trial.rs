@@ -54,12 +54,12 @@ pub fn find(
         (convention.input, convention.output) = (input, output);
         return Ok(());
     }
-    let original = original([height, width].map(|side| side * convention.scale))?;
-    let low = image_io::downscale(&original, convention.scale);
+    let original = original([height, width].map(|side| side * convention.fit.scale))?;
+    let low = image_io::downscale(&original, convention.fit.scale);
     let levels = Convention { input: ValueRange::BYTE, ..convention.clone() };
-    let wanted = levels.to_planes(&original).values;
-    let judge = Judge { wanted: &wanted, border: 2 * convention.scale };
-    let interpolated = levels.to_planes(&image_io::upscale(&low, convention.scale));
+    let wanted = levels.encode(&original).values;
+    let judge = Judge { wanted: &wanted, border: 2 * convention.fit.scale };
+    let interpolated = levels.encode(&image_io::upscale(&low, convention.fit.scale));
     let interpolation = judge.psnr(&interpolated, |_, level| f64::from(level));
     let mean = wanted.iter().map(|level| f64::from(*level)).sum::<f64>() / wanted.len().max(1) as f64;
     let grey = judge.psnr(&interpolated, |_, _| mean);
@@ -70,7 +70,8 @@ pub fn find(
     let mut found: Vec<(f64, [ValueRange; 2])> = Vec::new();
     for input in candidates(input) {
         let tried = Convention { input, ..convention.clone() };
-        let values = run(&tried.to_planes(&low))?;
+        let made = run(&tried.to_planes(&low))?;
+        let values = tried.enlarged(&made, low.size())?;
         for output in candidates(output) {
             let convention = Convention { output, ..tried.clone() };
             let psnr = judge.psnr(&values, |channel, value| convention.level(channel, value));

@@ -26,6 +26,11 @@ impl WordSets {
         }
     }
 
+    /// All that are offered.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (2..=5).map(WordSets)
+    }
+
     /// The number.
     pub fn count(self) -> usize {
         usize::from(self.0)

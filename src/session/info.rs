@@ -21,6 +21,8 @@ pub struct NetworkInfo {
     pub convention: ConventionInfo,
     /// What the native engine lacks for it, if tract runs it.
     pub lacking: Option<String>,
+    /// That weights were quantized before the network came here, in words.
+    pub stored: Option<String>,
     /// How the layers to quantize were chosen.
     pub rule: Rule,
     /// Every convolution.
@@ -52,6 +54,12 @@ pub struct ConventionInfo {
     pub mean: [f32; 3],
     /// Height and width of the input, where the network takes no other.
     pub size: Option<[usize; 2]>,
+    /// Sides are padded to multiples of this.
+    pub multiple: usize,
+    /// Rows and columns that are put around an image, so that all of the enlarged one comes out.
+    pub border: usize,
+    /// Both in words, where there is something to say.
+    pub padding: Vec<String>,
     /// In words, what the file did not say and was measured or assumed.
     pub assumed: Vec<String>,
     /// What goes in.
@@ -85,18 +93,23 @@ pub struct LayerInfo {
     pub after_relu: bool,
     /// Whether it is quantized.
     pub quantized: bool,
+    /// Bits of each weight in the file, where it was quantized before.
+    pub stored_bits: Option<u8>,
 }
 
 impl From<&Convention> for ConventionInfo {
     fn from(convention: &Convention) -> Self {
-        let Convention { scale, colour, input, output, size, assumed, doubt } = convention.clone();
+        let Convention { fit, colour, input, output, assumed, doubt } = convention.clone();
         let (range, mean) = (input.high, input.mean);
         ConventionInfo {
-            scale,
+            scale: fit.scale,
             range,
             colour,
             mean,
-            size,
+            size: fit.size,
+            multiple: fit.multiple,
+            border: fit.border(),
+            padding: fit.words(),
             assumed,
             input,
             output,
@@ -107,7 +120,7 @@ impl From<&Convention> for ConventionInfo {
 }
 
 impl From<&Layer> for LayerInfo {
-    fn from(Layer { name, conv, after_relu, quantized }: &Layer) -> Self {
+    fn from(Layer { name, conv, stored_bits, after_relu, quantized }: &Layer) -> Self {
         LayerInfo {
             name: name.clone(),
             inputs: conv.inputs(),
@@ -117,6 +130,7 @@ impl From<&Layer> for LayerInfo {
             same: conv.is_same(),
             after_relu: *after_relu,
             quantized: *quantized,
+            stored_bits: *stored_bits,
         }
     }
 }
@@ -162,6 +176,18 @@ pub struct VariantInfo {
     pub sha256: String,
 }
 
+/// Which weights were quantized before the network came here. None where none were.
+fn stored(layers: &[Layer]) -> Option<String> {
+    let of_all: Vec<u8> = layers.iter().filter_map(|layer| layer.stored_bits).collect();
+    let (least, most) = (of_all.iter().min()?, of_all.iter().max()?);
+    let bits = if least == most { most.to_string() } else { format!("{least} to {most}") };
+    Some(format!(
+        "quantized already: weights of {bits} bits in {} of {} convolutions",
+        of_all.len(),
+        layers.len()
+    ))
+}
+
 impl Session {
     /// Facts about the network and what was learned about it.
     pub fn info(&self) -> NetworkInfo {
@@ -183,6 +209,7 @@ impl Session {
             identity: hash::sha256(format!("{} {}", self.hash, network.convention().ranges()).as_bytes()),
             convention: network.convention().into(),
             lacking: network.lacking().map(str::to_owned),
+            stored: stored(network.layers()),
             rule: network.rule(),
             layers: network.layers().iter().map(LayerInfo::from).collect(),
             parameters: network.parameters(),

@@ -28,6 +28,17 @@ impl Method {
     /// Those that round something, in the order of figures and tables.
     pub const QUANTIZED: [Method; 3] = [Method::DfsqOpt, Method::Dfsq, Method::MinMax];
 
+    /// What it is called in figures and on the page.
+    pub fn title(self) -> &'static str {
+        match self {
+            Method::Bicubic => "Bicubic",
+            Method::Fp32 => "Full precision",
+            Method::MinMax => "Min-max",
+            Method::Dfsq => "DFSQ",
+            Method::DfsqOpt => "DFSQ-opt",
+        }
+    }
+
     /// Whether the method rounds anything.
     pub fn quantizes(self) -> bool {
         !matches!(self, Method::Bicubic | Method::Fp32)

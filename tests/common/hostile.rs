@@ -455,11 +455,6 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
         ),
         ("control-flow-loop", after().node("Loop", &["a"], "sr", vec![]), "Loop"),
         (
-            "double",
-            after().doubles("d", &[1], &[1.0]).node("Add", &["a", "d"], "sr", vec![]),
-            "the tensor d has numbers of the type 11",
-        ),
-        (
             "short-integers",
             after().short_shape("list", 4, &[1]).node("Reshape", &["a", "list"], "sr", vec![]),
             "the tensor list should have shape [4] but stores 1",

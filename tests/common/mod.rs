@@ -5,9 +5,9 @@
 pub mod admitted;
 pub mod hostile;
 
-use prost::Message;
+pub use prost::Message;
 pub use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::*;
+pub use tract_onnx::pb::*;
 use tract_onnx::tract_core::tract_data::prelude::f16;
 
 /// Writes ONNX graphs.
@@ -249,14 +249,18 @@ impl Builder {
     }
 
     pub fn build(self) -> Vec<u8> {
-        let model = ModelProto {
+        self.model().encode_to_vec()
+    }
+
+    /// The file before it is written, to be changed.
+    pub fn model(self) -> ModelProto {
+        ModelProto {
             ir_version: self.versions[0],
             opset_import: vec![OperatorSetIdProto { domain: String::new(), version: self.versions[1] }],
             graph: Some(self.graph),
             metadata_props: self.metadata,
             ..Default::default()
-        };
-        model.encode_to_vec()
+        }
     }
 }
 

@@ -1,20 +1,14 @@
 // What to compute and how long it may take. Pure functions, no DOM.
 
+import { METHOD_TITLES } from "../pkg/facts.js";
+
+export { QUANTIZED_METHODS } from "../pkg/facts.js";
+
+/** Whatever gives a picture. @type {Record<string, string>} */
+export const METHOD_NAMES = { reference: "Reference", ...METHOD_TITLES };
+
 /** Methods that run the network, each in its own worker. */
-export const NETWORK_METHODS = ["fp32", "min-max", "dfsq", "dfsq-opt"];
-
-/** Those that quantize, in the order of the figures. */
-export const QUANTIZED_METHODS = ["dfsq-opt", "dfsq", "min-max"];
-
-/** @type {Record<string, string>} */
-export const METHOD_NAMES = {
-  reference: "Reference",
-  bicubic: "Bicubic",
-  fp32: "Full precision",
-  "min-max": "Min-max",
-  dfsq: "DFSQ",
-  "dfsq-opt": "DFSQ-opt",
-};
+export const NETWORK_METHODS = Object.keys(METHOD_TITLES).filter((method) => method !== "bicubic");
 
 /** Sides in pixels of the region that an image is opened with: the same on every machine, for every network. */
 const FIRST = { width: 256, height: 256 };

@@ -1,4 +1,5 @@
 // What the user can choose, and how it travels in a link. No DOM. The defaults are told by Rust.
+import { UNIVERSAL_SETS } from "../pkg/facts.js";
 
 /**
  * @typedef {Required<import("../pkg/dfsq.js").Options>} Options
@@ -22,7 +23,7 @@ export const CHOICES = [
   { name: "opt-grid", of: "DFSQ-opt", label: "Weights", values: [["subset", "subset, exact"], ["uniform", "uniform"]], path: ["recipe", "weights"] },
   { name: "rounding", of: "DFSQ-opt", label: "Rounding", values: [["compensated", "compensated"], ["nearest", "nearest"]], path: ["recipe", "rounding"] },
   { name: "channel-bits", of: "DFSQ-opt", label: "Activations’ bits", values: [["equal", "equal"], ["allocated", "divided by channel"]], path: ["recipe", "channelBits"] },
-  { name: "sets", of: "Both", label: "Universal set", values: [["4", "4 word sets, 377 values"], ["3", "3 word sets, 107 values"], ["2", "2 word sets, 29 values"], ["5", "5 word sets, 1065 values"]], path: ["points", "wordSets"] },
+  { name: "sets", of: "Both", label: "Universal set", values: UNIVERSAL_SETS.map(([sets, size]) => [String(sets), `${sets} word sets, ${size} values`]), path: ["points", "wordSets"] },
   { name: "granularity", of: "Both", label: "Points for", values: [["channel", "each channel"], ["layer", "the whole layer"]], path: ["points", "granularity"] },
   { name: "mean", of: "Both", label: "Mean", values: [["auto", "taken off unless after ReLU"], ["always", "always taken off"], ["never", "never taken off"]], path: ["points", "mean"] },
   { name: "normalization", of: "Both", label: "Normalization", values: [["sample", "of each sample"], ["none", "none (DFSQ only)"]], path: ["points", "normalization"] },

@@ -1,11 +1,12 @@
 // The pictures of the current sample in <compare-view>, with their captions, and what arranges them.
-import { difference, errorMap, GAINS } from "../model/difference.js";
+import { difference, GAINS } from "../model/difference.js";
 import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
 import { element } from "./dom.js";
 import { bitsText, decimal } from "./score-table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 /** @typedef {import("./compare-view.js").CompareView} CompareView */
+/** @typedef {import("../pkg/dfsq.js").Picture} Picture */
 
 const PANES = ["fp32", "dfsq-opt", "dfsq", "min-max"];
 const VIEWS = ["panes", "slider", "pair", "difference"];
@@ -15,7 +16,7 @@ const megabytes = (/** @type {number} */ bytes) => `${(bytes / 1e6).toFixed(1)} 
 /** @type {WeakMap<object, ImageData>} */
 const images = new WeakMap();
 
-/** A picture's own bytes, to be painted. @param {import("../pkg/dfsq.js").Picture} picture */
+/** A picture's own bytes, to be painted. @param {Picture} picture */
 export function imageData(picture) {
   let image = images.get(picture);
   if (!image) {
@@ -27,7 +28,7 @@ export function imageData(picture) {
   return image;
 }
 
-/** Shows a picture on a canvas of its size. @param {import("../pkg/dfsq.js").Picture} picture @param {HTMLCanvasElement} [canvas] */
+/** Shows a picture on a canvas of its size. @param {Picture} picture @param {HTMLCanvasElement} [canvas] */
 export function paint(picture, canvas = document.createElement("canvas")) {
   Object.assign(canvas, { width: picture.width, height: picture.height });
   canvas.getContext("2d")?.putImageData(imageData(picture), 0, 0);
@@ -41,6 +42,8 @@ export class Comparison {
   #drawn = new Map();
   /** Of which pictures, and how often enlarged, the difference is shown. @type {unknown[]} */
   #differing = [];
+  /** The last map of local errors, of the second picture against the first, or none while it is made. @type {{first?: Picture, second?: Picture, map?: Picture}} */
+  #local = {};
   /** Sample and region that the view shows. */
   #place = "";
 
@@ -131,16 +134,31 @@ export class Comparison {
     const { scheduler } = this.#bench;
     const kind = element("gain").value;
     const [first, second] = [scheduler.result(left)?.picture, scheduler.result(right)?.picture];
-    const differing = [first, second, kind];
+    const map = kind === "local" && first && second ? this.#errorMap(first, second) : undefined;
+    const differing = [first, second, kind, map];
     if (differing.every((part, i) => part === this.#differing[i]) && this.#drawn.has(view)) return;
     this.#differing = differing;
-    const shown = first && second && (kind === "local" ? errorMap(first, second) : difference(first, second, Number(kind)));
+    const shown = first && second && (kind === "local" ? map : difference(first, second, Number(kind)));
     this.#view.draw(view, shown && imageData(shown));
     this.#view.waits(view, !shown);
     const names = `${METHOD_NAMES[right]} minus ${METHOD_NAMES[left]}`;
     const words = kind === "local" ? `${METHOD_NAMES[right]} against ${METHOD_NAMES[left]}, PSNR around each pixel: 60 dB black, 20 dB white` : `${names}, × ${kind}`;
-    this.#view.caption(view, shown ? words : "comes when both have run", false);
+    this.#view.caption(view, shown || (first && second) ? words : "comes when both have run", false);
     this.#drawn.set(view, shown);
+  }
+
+  /** Where the second is far from the first. Nothing until it is there; then it is drawn. @param {Picture} first @param {Picture} second */
+  #errorMap(first, second) {
+    if (this.#local.first !== first || this.#local.second !== second) {
+      const local = (this.#local = /** @type {typeof this.#local} */ ({ first, second }));
+      const drawn = (/** @type {Picture} */ map) => {
+        local.map = map;
+        if (this.#local === local) this.#drawDifference();
+      };
+      // Where a picture was given up for, it is asked for again when there is another.
+      this.#bench.engines.images.call("errorMap", [second, first]).then(drawn, () => this.#local === local && (this.#local = {}));
+    }
+    return this.#local.map;
   }
 
   drawProgress() {

@@ -137,12 +137,13 @@ export class NetworkPicker {
   draw() {
     const { library, making } = this.#bench;
     if (!library.info) return;
-    const { convention, parameters, layers, rule, lacking } = library.info;
+    const { convention, parameters, layers, rule, lacking, stored } = library.info;
     const quantized = layers.filter((layer) => layer.quantized).length;
     const parts = [
       `Enlarges ${convention.scale}×; ${(parameters / 1e6).toFixed(2)} million parameters. Quantized: ${quantized} of ${layers.length} convolutions (${RULES[rule]}).`,
     ];
     if (convention.size) parts.push(`It takes pictures of ${convention.size[1]} × ${convention.size[0]} pixels only.`);
+    for (const words of [...convention.padding, ...(stored ? [stored] : [])]) parts.push(`${words[0].toUpperCase()}${words.slice(1)}.`);
     if (convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${convention.assumed.join("; ")}.`);
     if (convention.doubt) parts.push(`No picture can be made yet: ${convention.doubt}, below.`);
     if (lacking) parts.push(`Run by tract, slower: the native engine lacks ${lacking}.`);

@@ -95,7 +95,28 @@ export class Opening {
     };
     // Only what is looked at in the end is worth beginning with.
     await this.#bench.hold(async () => {
-      for (const file of [...files].sort((a, b) => rank(a) - rank(b))) await take(file);
+      const whole = await this.#joined([...files]);
+      for (const file of whole.sort((a, b) => rank(a) - rank(b))) await take(file);
     });
+  }
+
+  /** Networks with the weights that lie in files beside them, and the files that are none of these. What cannot be joined is told when the network is read. @param {File[]} files */
+  async #joined(files) {
+    const { images } = this.#bench.engines;
+    const used = new Set();
+    const bytesOf = async (/** @type {File} */ file) => new Uint8Array(await file.arrayBuffer());
+    const join = async (/** @type {File} */ file) => {
+      if (!/\.onnx$/i.test(file.name) || file.size > LARGEST_FILE) return file;
+      const bytes = await bytesOf(file);
+      const names = await images.call("secondFiles", [bytes]).catch(() => []);
+      const beside = names.map((name) => files.find((other) => other.name === name.split(/[/\\]/).at(-1)));
+      beside.forEach((other) => used.add(other));
+      if (!names.length || beside.includes(undefined)) return file;
+      const contents = await Promise.all(/** @type {File[]} */ (beside).map(bytesOf));
+      return new File([await images.call("joinFiles", [bytes, names, contents])], file.name);
+    };
+    const joined = [];
+    for (const file of files) joined.push(await join(file).catch(() => file));
+    return joined.filter((_, at) => !used.has(files[at]));
   }
 }

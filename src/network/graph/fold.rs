@@ -9,15 +9,19 @@ use std::collections::{HashMap, HashSet};
 /// Most values that are made here.
 const MAX_FOLDED: u64 = 1 << 27;
 
-/// Replaces nodes by the tensors that they make of constants, and forgets tensors that nothing reads.
+/// Bits of the whole numbers that tensors were stored in, by name.
+pub type StoredBits = HashMap<String, u8>;
+
+/// Replaces nodes by the tensors that they make of constants. Tells which of these were quantized in the file.
 ///
 /// # Errors
 /// [`Error::Network`] for a Constant that holds no numbers, and for nodes that do not fit what they are given.
-pub fn fold(graph: &mut Graph, opset: i64) -> Result<()> {
+pub fn fold(graph: &mut Graph, opset: i64) -> Result<StoredBits> {
     let stored = std::mem::take(&mut graph.initializer);
     let mut known: HashMap<String, Tensor> = stored.into_iter().map(|t| (t.name.clone(), t)).collect();
     graph.input.retain(|input| !known.contains_key(&input.name));
     let (mut nodes, mut values) = (Vec::with_capacity(graph.node.len()), 0u64);
+    let mut stored = StoredBits::new();
     for node in std::mem::take(&mut graph.node) {
         let made = Folding { node: &node, known: &known, opset }.tensor();
         let made = made.map_err(|what| {
@@ -32,16 +36,53 @@ pub fn fold(graph: &mut Graph, opset: i64) -> Result<()> {
         if values > MAX_FOLDED {
             return Err(Error::Network("it computes too much from constants alone".into()));
         }
+        if let Some(from) = node.input.first()
+            && let Some(bits) = match node.op_type.as_str() {
+                "DequantizeLinear" => known.get(from).and_then(|tensor| whole_bits(tensor.data_type)),
+                "Identity" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze" => stored.get(from).copied(),
+                _ => None,
+            }
+        {
+            stored.insert(tensor.name.clone(), bits);
+        }
         known.insert(tensor.name.clone(), tensor);
     }
     graph.node = nodes;
-    let read: HashSet<&String> =
-        graph.node.iter().flat_map(|node| &node.input).chain(graph.output.iter().map(|o| &o.name)).collect();
-    let mut names: Vec<String> = known.keys().filter(|name| read.contains(name)).cloned().collect();
+    let mut names: Vec<String> = known.keys().cloned().collect();
     // The same file gives the same graph.
     names.sort_unstable();
     graph.initializer = names.iter().filter_map(|name| known.remove(name)).collect();
-    Ok(())
+    Ok(stored)
+}
+
+/// Forgets stored tensors that nothing reads.
+pub fn forget_unread(graph: &mut Graph) {
+    let read: HashSet<&String> =
+        graph.node.iter().flat_map(|node| &node.input).chain(graph.output.iter().map(|o| &o.name)).collect();
+    graph.initializer.retain(|tensor| read.contains(&tensor.name));
+}
+
+/// Bits of the numbers of a type, if these are whole.
+fn whole_bits(data_type: i32) -> Option<u8> {
+    match data_type {
+        Tensor::UINT4 | Tensor::INT4 => Some(4),
+        Tensor::UINT8 | Tensor::INT8 => Some(8),
+        Tensor::UINT16 | Tensor::INT16 => Some(16),
+        Tensor::INT32 => Some(32),
+        _ => None,
+    }
+}
+
+/// The whole numbers of a tensor, as f32. None where they are of another kind.
+///
+/// # Errors
+/// In words, what is wrong with it.
+pub fn whole_numbers(tensor: &Tensor) -> Result<Option<Vec<f32>>, String> {
+    if whole_bits(tensor.data_type).is_none() {
+        return Ok(None);
+    }
+    let values = raw(tensor)?.as_ref().and_then(numbers);
+    Ok(values.map(|values| values.into_iter().map(|value| value as f32).collect()))
 }
 
 /// Numbers, one after another in their own form.
@@ -91,13 +132,22 @@ impl Folding<'_> {
             "Unsqueeze" | "Squeeze" => self.squeeze()?,
             "DequantizeLinear" => self.dequantized()?,
             "Add" | "Sub" | "Mul" | "Div" => self.arithmetic()?,
-            "Sqrt" => {
-                let input = self.floats(0)?;
-                input.map(|(dims, values)| Raw::of_floats(dims, values.into_iter().map(f32::sqrt).collect()))
-            }
+            "Sqrt" => self.each(f32::sqrt)?,
+            "Round" => self.each(f32::round_ties_even)?,
+            "Clip" => match (self.floats(1)?, self.floats(2)?) {
+                (Some((_, low)), Some((_, high))) if low.len() == 1 && high.len() == 1 => {
+                    self.each(|value| value.max(low[0]).min(high[0]))?
+                }
+                _ => None,
+            },
             _ => None,
         };
         Ok(made.map(|made| made.tensor(name)))
+    }
+
+    fn each(&self, change: impl Fn(f32) -> f32) -> Result<Option<Raw>, String> {
+        let input = self.floats(0)?;
+        Ok(input.map(|(dims, values)| Raw::of_floats(dims, values.into_iter().map(change).collect())))
     }
 
     fn input(&self, at: usize) -> Option<&Tensor> {
@@ -335,10 +385,24 @@ fn raw(tensor: &Tensor) -> Result<Option<Raw>, String> {
         Tensor::INT64 => (8, packed(&tensor.int64_data, |v| v.to_le_bytes())),
         Tensor::INT32 => (4, packed(whole, |v| v.to_le_bytes())),
         Tensor::FLOAT16 => (2, packed(whole, |v| (*v as u16).to_le_bytes())),
-        Tensor::INT8 | Tensor::UINT8 | Tensor::BOOL => (1, packed(whole, |v| [*v as u8])),
+        Tensor::INT16 | Tensor::UINT16 => (2, packed(whole, |v| (*v as u16).to_le_bytes())),
+        Tensor::INT8 | Tensor::UINT8 | Tensor::BOOL | Tensor::INT4 | Tensor::UINT4 => {
+            (1, packed(whole, |v| [*v as u8]))
+        }
         _ => return Ok(None),
     };
-    let bytes = if plain.is_empty() { unpacked } else { plain.clone() };
+    let mut bytes = if plain.is_empty() { unpacked } else { plain.clone() };
+    let kind = match tensor.data_type {
+        Tensor::INT4 => Tensor::INT8,
+        Tensor::UINT4 => Tensor::UINT8,
+        kind => kind,
+    };
+    if kind != tensor.data_type {
+        // Two to a byte, the lower half first; the last half of an odd number means nothing.
+        let halves = bytes.iter().flat_map(|byte| [byte & 15, byte >> 4]);
+        let signed = |half: u8| if kind == Tensor::INT8 && half > 7 { half | 0xf0 } else { half };
+        bytes = halves.map(signed).take(onnx::length(tensor).unwrap_or(0)).collect();
+    }
     if onnx::length(tensor).and_then(|length| length.checked_mul(size)) != Some(bytes.len()) {
         return Err(format!(
             "the tensor {} should have shape {:?} but stores {} values",
@@ -349,7 +413,7 @@ fn raw(tensor: &Tensor) -> Result<Option<Raw>, String> {
     }
     // Sides are not negative where there is a length.
     let dims = tensor.dims.iter().map(|side| *side as usize).collect();
-    Ok(Some(Raw { dims, kind: tensor.data_type, bytes }))
+    Ok(Some(Raw { dims, kind, bytes }))
 }
 
 /// The same as f64; none for kinds of which f64 does not hold every value.
@@ -364,6 +428,8 @@ fn numbers(raw: &Raw) -> Option<Vec<f64>> {
             bytes.as_chunks().0.iter().map(value).collect()
         }
         Tensor::INT32 => bytes.as_chunks().0.iter().map(|b| f64::from(i32::from_le_bytes(*b))).collect(),
+        Tensor::INT16 => bytes.as_chunks().0.iter().map(|b| f64::from(i16::from_le_bytes(*b))).collect(),
+        Tensor::UINT16 => bytes.as_chunks().0.iter().map(|b| f64::from(u16::from_le_bytes(*b))).collect(),
         Tensor::INT8 => bytes.iter().map(|b| f64::from(b.cast_signed())).collect(),
         Tensor::UINT8 | Tensor::BOOL => bytes.iter().map(|b| f64::from(*b)).collect(),
         _ => return None,

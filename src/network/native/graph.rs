@@ -71,6 +71,8 @@ pub enum Post {
     Leaky(Vec<f32>),
     /// Values are kept within these limits.
     Clip(f32, f32),
+    /// To the nearest whole number, halves to even ones.
+    Round,
     Add(Vec<f32>),
     Multiply(Vec<f32>),
     Divide(Vec<f32>),
@@ -90,7 +92,7 @@ impl Post {
     /// The same for every channel, whatever their order.
     fn is_even(&self) -> bool {
         match self {
-            Post::Relu | Post::Clip(..) => true,
+            Post::Relu | Post::Clip(..) | Post::Round => true,
             Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
                 list.len() == 1
             }

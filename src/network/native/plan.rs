@@ -367,7 +367,7 @@ fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, S
                 Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
                     list.len() == 1 || list.len() == shape.channels
                 }
-                Post::Relu | Post::Clip(..) => true,
+                Post::Relu | Post::Clip(..) | Post::Round => true,
             };
             if !fits {
                 return Err("arithmetic of values of several shapes".into());

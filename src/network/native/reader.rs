@@ -110,6 +110,7 @@ impl Reader {
                 let value = self.value(first)?;
                 self.tensors.insert(node.output[0].clone(), Known::Value(value));
             }
+            "Round" => self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Round]),
             "Relu" => self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Relu]),
             "LeakyRelu" => {
                 let slope = Post::Leaky(vec![float("alpha").unwrap_or(0.01)]);

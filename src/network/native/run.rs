@@ -284,6 +284,7 @@ impl Run {
                     let lower = if *v < *low { *low } else { *v };
                     *v = if lower > *high { *high } else { lower };
                 }),
+                Post::Round => line.iter_mut().for_each(|v| *v = v.round_ties_even()),
                 Post::Add(list) => each(line, list, |v, other| *v += other),
                 Post::Multiply(list) => each(line, list, |v, other| *v *= other),
                 Post::Divide(list) => each(line, list, |v, other| *v /= other),

@@ -106,7 +106,7 @@ fn run<V: Visitor<Error = ()>>(
     let layers = std::slice::from_ref(layer);
     let plan = Plan::new(&graph, layers, [image.height, image.width], layer.conv.inputs()).unwrap();
     let mut visitor = visitor(Arc::new(graph.kernels(layers, 0, weights, &[])));
-    let mut pass = graph.enter(&plan, std::slice::from_ref(image));
+    let mut pass = graph.enter(&plan, std::slice::from_ref(image), false);
     assert!(graph.advance(&plan, layers, &mut pass, None, &mut visitor).unwrap().is_continue());
     (graph.outputs(&plan, &pass).remove(0), visitor)
 }
@@ -155,7 +155,7 @@ fn errors(layer: &Layer, [height, width]: [usize; 2]) -> [f64; 2] {
 
 fn layer(inputs: usize, outputs: usize, [height, width]: [usize; 2], groups: usize, window: Window) -> Layer {
     let conv = Conv::new([outputs, inputs / groups, height, width], groups, window).unwrap();
-    Layer { name: "layer".into(), conv, after_relu: false, quantized: true }
+    Layer { name: "layer".into(), conv, stored_bits: None, after_relu: false, quantized: true }
 }
 
 fn window(stride: usize, dilation: usize, pads: [usize; 4]) -> Window {
@@ -312,7 +312,7 @@ fn channels_are_known_from_the_convolutions_that_made_them() {
                 beforehand,
                 errors: vec![],
             };
-            let mut pass = graph.enter(&plan, std::slice::from_ref(&image));
+            let mut pass = graph.enter(&plan, std::slice::from_ref(&image), false);
             assert!(graph.advance(&plan, &layers, &mut pass, None, &mut visitor).unwrap().is_continue());
             graph.outputs(&plan, &pass).remove(0).values
         });

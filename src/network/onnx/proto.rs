@@ -1,5 +1,5 @@
 //! The parts of ONNX's protobuf messages that are read (onnx.proto3, IR version 10). What is left out is passed over: graphs
-//! within attributes, sparse tensors, functions, training.
+//! within attributes, sparse tensors, training.
 
 /// A file.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -12,6 +12,28 @@ pub struct Model {
     pub graph: Option<Graph>,
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<Entry>,
+    #[prost(message, repeated, tag = "25")]
+    pub functions: Vec<Function>,
+}
+
+/// An operator that the file defines itself.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Function {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub output: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub node: Vec<Node>,
+    #[prost(message, repeated, tag = "9")]
+    pub opset_import: Vec<OperatorSet>,
+    #[prost(string, tag = "10")]
+    pub domain: String,
+    /// Those that have defaults.
+    #[prost(message, repeated, tag = "11")]
+    pub attribute_proto: Vec<Attribute>,
 }
 
 /// Which version of which operators a file is written in.
@@ -86,9 +108,13 @@ pub struct Attribute {
     pub ints: Vec<i64>,
     #[prost(bytes = "vec", repeated, tag = "9")]
     pub strings: Vec<Vec<u8>>,
+    /// Within a function: the attribute of the call that it is.
+    #[prost(string, tag = "21")]
+    pub ref_attr_name: String,
 }
 
 impl Attribute {
+    pub const FLOAT: i32 = 1;
     pub const INT: i32 = 2;
     pub const STRING: i32 = 3;
     pub const INTS: i32 = 7;
@@ -134,11 +160,16 @@ impl Tensor {
     pub const FLOAT: i32 = 1;
     pub const UINT8: i32 = 2;
     pub const INT8: i32 = 3;
+    pub const UINT16: i32 = 4;
+    pub const INT16: i32 = 5;
     pub const INT32: i32 = 6;
     pub const INT64: i32 = 7;
     pub const BOOL: i32 = 9;
     pub const FLOAT16: i32 = 10;
     pub const DOUBLE: i32 = 11;
+    pub const BFLOAT16: i32 = 16;
+    pub const UINT4: i32 = 21;
+    pub const INT4: i32 = 22;
 }
 
 /// A graph's input or output.

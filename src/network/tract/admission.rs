@@ -168,27 +168,29 @@ impl Admission {
 fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let op = call.node.op_type.as_str();
     let compared = call.inputs.iter().flatten().any(|input| input.kind == Kind::Boolean);
-    if compared && !matches!(op, "Where" | "Cast" | "Identity") {
+    if compared && !matches!(op, "Where" | "Cast" | "Identity" | "Not") {
         return Err("it takes numbers only".into());
     }
     let one = match op {
         "Split" => return layout::split(call),
         "Relu" | "Sigmoid" | "Tanh" | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "Elu" | "Selu"
-        | "Softplus" | "Erf" | "Exp" | "Log" | "Sqrt" | "Reciprocal" => {
+        | "Softplus" | "Erf" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Gelu" | "Mish" => {
             call.arity(1, 1)?;
+            call.word("approximate", &["none", "tanh"])?;
             let input = call.input(0)?;
             if input.kind != Kind::Float {
                 return Err("it takes f32 only".into());
             }
             Fact { values: None, ..input.clone() }
         }
-        "Abs" | "Neg" | "Floor" | "Ceil" | "Identity" => {
+        "Abs" | "Neg" | "Floor" | "Ceil" | "Round" | "Identity" => {
             call.arity(1, 1)?;
             let change: fn(f64) -> f64 = match op {
                 "Abs" => f64::abs,
                 "Neg" => |v| -v,
                 "Floor" => f64::floor,
                 "Ceil" => f64::ceil,
+                "Round" => f64::round_ties_even,
                 _ => |v| v,
             };
             let input = call.input(0)?;
@@ -227,17 +229,28 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
             }
             Fact { values: None, ..input.clone() }
         }
-        "Add" | "Sub" | "Mul" | "Div" | "Pow" => call.arithmetic()?,
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" => call.arithmetic()?,
         "Min" | "Max" | "Sum" => {
             call.arity(1, 16)?;
             (1..call.inputs.len())
                 .try_fold(call.input(0)?.clone(), |so_far, at| call.broadcast(&so_far, call.input(at)?))?
+        }
+        "Not" => {
+            call.arity(1, 1)?;
+            let input = call.input(0)?;
+            if input.kind != Kind::Boolean {
+                return Err("it takes what is so or not only".into());
+            }
+            let values = input.values.as_ref().map(|values| values.iter().map(|v| 1.0 - v).collect());
+            Fact { values, ..input.clone() }
         }
         "Equal" => call.comparison()?,
         "Where" => call.choice()?,
         "MatMul" => call.product()?,
         "Gemm" => call.affine()?,
         "BatchNormalization" => spatial::batch_normalization(call)?,
+        "LayerNormalization" => layout::layer_normalization(call)?,
+        "InstanceNormalization" => spatial::instance_normalization(call)?,
         "Conv" => spatial::convolution(call)?,
         "ConvTranspose" => spatial::transposed_convolution(call)?,
         "MaxPool" | "AveragePool" => spatial::pool(call)?,
@@ -245,7 +258,7 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
         "DepthToSpace" | "SpaceToDepth" => spatial::blocks(call)?,
         "Resize" | "Upsample" => spatial::resize(call)?,
         "Pad" => spatial::pad(call)?,
-        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" => layout::reduce(call)?,
+        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceL2" => layout::reduce(call)?,
         "Softmax" => {
             call.arity(1, 1)?;
             let input = call.input(0)?;
@@ -254,6 +267,8 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
         }
         "Concat" => layout::concat(call)?,
         "Slice" => layout::slice(call)?,
+        "Range" => layout::range(call)?,
+        "Tile" => layout::tile(call)?,
         "ConstantOfShape" => layout::constant_of_shape(call)?,
         "Gather" => layout::gather(call)?,
         "Shape" => layout::shape(call)?,

@@ -249,12 +249,12 @@ fuzz_target!(|data: &[u8]| {
                 continue;
             }
         };
-        let [height, width] = session.network().convention().size.unwrap_or([16, 20]);
+        let [height, width] = session.network().convention().fit.size.unwrap_or([16, 20]);
         if height * width > 4096 {
             continue;
         }
         let full = session.prepare(&Options::full_precision()).unwrap();
-        let scale = session.network().convention().scale;
+        let scale = session.network().convention().fit.scale;
         match session.upscale(&common::gradient(width, height, 200), &full, &mut (), &()) {
             Ok(result) => {
                 assert_eq!((result.picture.width, result.picture.height), (scale * width, scale * height))

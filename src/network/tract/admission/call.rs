@@ -218,7 +218,10 @@ impl<'a> Call<'a> {
         self.arity(2, 2)?;
         let (a, b) = (self.input(0)?, self.input(1)?);
         let op = self.node.op_type.as_str();
-        if op == "Div"
+        if op == "Mod" && (a.kind != Kind::Integer || self.int("fmod", 0)? != 0) {
+            return Err("it takes whole numbers only".into());
+        }
+        if matches!(op, "Div" | "Mod")
             && b.kind == Kind::Integer
             && !b.values.as_ref().is_some_and(|values| values.iter().all(|v| *v > 0.0))
         {
@@ -234,6 +237,7 @@ impl<'a> Call<'a> {
             "Add" => x + y,
             "Sub" => x - y,
             "Mul" => x * y,
+            "Mod" => x.rem_euclid(y),
             _ if a.kind == Kind::Integer => (x / y).trunc(),
             _ => x / y,
         })

@@ -162,8 +162,9 @@ pub fn shape(call: &Call<'_>) -> Result<Fact, String> {
 pub fn reshape(call: &Call<'_>) -> Result<Fact, String> {
     call.arity(2, 2)?;
     let (input, wanted) = (call.input(0)?, call.whole(1)?.ok_or("its shape is missing")?);
-    if call.int("allowzero", 0)? != 0 {
-        return Err("it allows sides of 0".into());
+    // Exporters write this everywhere; it matters only where a side is 0.
+    if call.int("allowzero", 0)? != 0 && wanted.contains(&0) {
+        return Err("it makes a side of 0".into());
     }
     let fails = || format!("{:?} does not go into {wanted:?}", input.dims);
     if wanted.len() > MAX_AXES || wanted.iter().filter(|side| **side == -1).count() > 1 {
@@ -245,6 +246,54 @@ pub fn transpose(call: &Call<'_>) -> Result<Fact, String> {
     let place =
         |index: &[u64], axis: usize| order.iter().position(|from| *from == axis).map_or(0, |at| index[at]);
     Ok(Fact { values: picked(input, &dims, place), dims, ..input.clone() })
+}
+
+/// By mean and deviation over the last axes.
+pub fn layer_normalization(call: &Call<'_>) -> Result<Fact, String> {
+    call.arity(2, 3)?;
+    let input = call.input(0)?;
+    let axis = call.axis(call.int("axis", -1)?, input.rank())?;
+    let fits = |fact: &Fact| {
+        fact.kind == Kind::Float
+            && broadcast(&input.dims[axis..], &fact.dims).as_deref() == Some(&input.dims[axis..])
+    };
+    if input.kind != Kind::Float || !call.inputs.iter().skip(1).flatten().all(|fact| fits(fact)) {
+        return Err(format!("its scale and bias do not fit {:?} from axis {axis} on", input.dims));
+    }
+    Ok(Fact { values: None, ..input.clone() })
+}
+
+/// Whole numbers from one to another.
+pub fn range(call: &Call<'_>) -> Result<Fact, String> {
+    call.arity(3, 3)?;
+    let one = |at: usize| match call.whole(at)?.as_deref() {
+        Some([value]) => Ok(*value),
+        _ => Err(format!("its input {at} is not one number")),
+    };
+    let (from, to, step) = (one(0)?, one(1)?, one(2)?);
+    let far = |value: i64| value.unsigned_abs() >= 1 << 31;
+    if step == 0 || [from, to, step].into_iter().any(far) {
+        return Err(format!("from {from} to {to} in steps of {step}"));
+    }
+    let way = if step > 0 { to - from } else { from - to };
+    let count = (way.max(0) as u64).div_ceil(step.unsigned_abs());
+    let values =
+        (count <= MAX_FOLLOWED).then(|| (0..count).map(|at| (from + at as i64 * step) as f64).collect());
+    Ok(Fact { dims: vec![count], kind: Kind::Integer, values, constant: true })
+}
+
+/// So many times along every axis.
+pub fn tile(call: &Call<'_>) -> Result<Fact, String> {
+    call.arity(2, 2)?;
+    let (input, times) = (call.input(0)?, call.whole(1)?.ok_or("how often is missing")?);
+    let side = |(side, times): (&u64, &i64)| {
+        side.checked_mul(u64::try_from(*times).ok().filter(|times| (1..=1 << 16).contains(times))?)
+    };
+    let dims: Option<Vec<u64>> = input.dims.iter().zip(&times).map(side).collect();
+    let dims = dims
+        .filter(|_| times.len() == input.rank())
+        .ok_or_else(|| format!("{times:?} times {:?}", input.dims))?;
+    Ok(Fact { dims, values: None, ..input.clone() })
 }
 
 pub fn reduce(call: &Call<'_>) -> Result<Fact, String> {

@@ -130,6 +130,19 @@ pub fn batch_normalization(call: &Call<'_>) -> Result<Fact, String> {
     image(dims, call.input(0)?)
 }
 
+/// Every channel of every image by its own mean and deviation.
+pub fn instance_normalization(call: &Call<'_>) -> Result<Fact, String> {
+    call.arity(3, 3)?;
+    let dims = call.image(0)?;
+    for at in 1..3 {
+        let list = call.input(at)?;
+        if list.dims != [dims[1]] || list.kind != Kind::Float {
+            return Err(format!("its input {at} has the shape {:?} for {} channels", list.dims, dims[1]));
+        }
+    }
+    image(dims, call.input(0)?)
+}
+
 /// Channels to pixels, or pixels to channels.
 pub fn blocks(call: &Call<'_>) -> Result<Fact, String> {
     call.arity(1, 1)?;

@@ -1,0 +1,155 @@
+//! Which sizes of images a network takes, and how much of the enlarged image comes out. Files do not say it: it is found by
+//! trying sizes.
+
+use super::limits::MAX_FIXED_PIXELS;
+use crate::{Error, Result};
+use serde::Serialize;
+
+/// What a network does to an image's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Fit {
+    /// Rows and columns of the enlarged image for each of the image.
+    pub scale: usize,
+    /// Height and width, where the network takes no others.
+    pub size: Option<[usize; 2]>,
+    /// Sides must be multiples of this.
+    pub multiple: usize,
+    /// Rows and columns of the enlarged image that do not come out, half of them on each side: convolutions without padding.
+    pub lost: usize,
+}
+
+/// Largest multiple that is tried.
+const MAX_MULTIPLE: usize = 64;
+/// The size that is spoken of where none is taken.
+const USUAL: [usize; 2] = [24, 24];
+/// Most rows and columns that may be lost of an image enlarged once.
+const MAX_LOST: usize = 128;
+
+impl Fit {
+    /// Tries sizes. `output` gives channels, rows and columns of what comes out for an image of `channels` and this height and
+    /// width; `declared` is the size that the file states.
+    ///
+    /// # Errors
+    /// What `output` returns for 24 x 24 pixels, or in words why that is no enlarged image.
+    pub fn find(
+        output: impl Fn([usize; 2]) -> Result<[usize; 3]>,
+        channels: usize,
+        declared: Option<[usize; 2]>,
+    ) -> Result<Self> {
+        // Of an image of such sides, if it fits.
+        let of = |multiple: usize, sides: [usize; 2]| {
+            let sides = sides.map(|side| side * multiple);
+            let [of, height, width] = output(sides).ok()?;
+            let scale = width.abs_diff(height) / sides[1].abs_diff(sides[0]);
+            let lost = (scale * sides[0]).checked_sub(height)?;
+            let fits = (1..=8).contains(&scale) && scale * sides[1] == width + lost;
+            (fits && of == channels && lost <= MAX_LOST * scale).then_some(Fit {
+                scale,
+                size: None,
+                multiple,
+                lost,
+            })
+        };
+        // Odd and even ones; those that are no multiples of what is tried later.
+        let free = (1..=MAX_MULTIPLE).find_map(|multiple| {
+            let [first, second] = if multiple < 3 { [[29, 31], [30, 28]] } else { [[11, 13], [12, 10]] };
+            of(multiple, first).filter(|fit| of(multiple, second).as_ref() == Some(fit))
+        });
+        if let Some(free) = free {
+            return Ok(free);
+        }
+        let of_one_size = |size: [usize; 2]| {
+            let [of, rows, columns] = output(size)?;
+            let [height, width] = size;
+            let scale = rows / height;
+            if (1..=8).contains(&scale) && [of, rows, columns] == [channels, scale * height, scale * width] {
+                return Ok(Fit { scale, size: Some(size), multiple: 1, lost: 0 });
+            }
+            Err(Error::Network(format!(
+                "a {width} x {height} image gives {of} channels of {columns} x {rows}, not an enlarged image"
+            )))
+        };
+        let usual = of_one_size(USUAL);
+        match declared.filter(|[height, width]| *height as u64 * *width as u64 <= MAX_FIXED_PIXELS) {
+            Some(size) => of_one_size(size),
+            None => usual.and_then(|_| {
+                Err(Error::Network(
+                    "it takes images of some sizes only, which are no multiples of one number".into(),
+                ))
+            }),
+        }
+    }
+
+    /// Rows and columns that are added on each side of an image, so that all of the enlarged image comes out.
+    pub fn border(&self) -> usize {
+        self.lost.div_ceil(2).div_ceil(self.scale)
+    }
+
+    /// Height and width of what goes into the network for an image of this height and width.
+    pub fn padded(&self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|side| (side + 2 * self.border()).next_multiple_of(self.multiple))
+    }
+
+    /// Row and column of what comes out that the enlarged image begins with.
+    pub fn first(&self) -> usize {
+        self.scale * self.border() - self.lost / 2
+    }
+
+    /// In words, what is done to an image before it goes in.
+    pub fn words(&self) -> Vec<String> {
+        let (multiple, border) = (self.multiple, self.border());
+        let multiple = (multiple > 1).then(|| format!("sides are padded to multiples of {multiple}"));
+        let border = (border > 0).then(|| {
+            format!(
+                "images are padded by {border} pixels on each side, since the network's convolutions are not"
+            )
+        });
+        multiple.into_iter().chain(border).collect()
+    }
+}
+
+/// Where a row or column before or behind an image is taken from: mirrored at its first and its last.
+pub fn mirrored(at: isize, side: usize) -> usize {
+    let last = side.saturating_sub(1);
+    if last == 0 {
+        return 0;
+    }
+    let at = at.rem_euclid(2 * last as isize) as usize;
+    if at <= last { at } else { 2 * last - at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(output: impl Fn(usize) -> Option<usize>) -> Result<Fit> {
+        let side = |side| output(side).ok_or_else(|| Error::Network("no".into()));
+        Fit::find(|[height, width]| Ok([3, side(height)?, side(width)?]), 3, None)
+    }
+
+    #[test]
+    fn multiples_and_lost_borders_are_found() {
+        let fit = |scale, multiple, lost| Ok(Fit { scale, size: None, multiple, lost });
+        let eq = |found: Result<Fit>, wanted: Result<Fit>| assert_eq!(found.ok(), wanted.ok());
+        eq(find(|side| Some(2 * side)), fit(2, 1, 0));
+        for multiple in [2, 3, 7, 8, 12, 16, 48, 64] {
+            eq(find(|side| side.is_multiple_of(multiple).then_some(4 * side)), fit(4, multiple, 0));
+        }
+        eq(find(|side| Some(2 * side - 28)), fit(2, 1, 28));
+        eq(find(|side| (side > 20).then(|| side - 14)), fit(1, 1, 14));
+        assert!(
+            find(|side| Some(9 * side))
+                .is_err_and(|error| error.to_string().contains("not an enlarged image"))
+        );
+        assert!(find(|_| None).is_err());
+    }
+
+    #[test]
+    fn an_image_goes_in_mirrored_and_comes_out_whole() {
+        let fit = Fit { scale: 2, size: None, multiple: 4, lost: 7 };
+        assert_eq!((fit.border(), fit.first(), fit.padded([9, 12])), (2, 1, [16, 16]));
+        let row: Vec<usize> = (-4..7).map(|at| mirrored(at, 3)).collect();
+        assert_eq!(row, [0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]);
+        assert_eq!(mirrored(-5, 1), 0);
+    }
+}
