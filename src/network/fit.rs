@@ -32,7 +32,7 @@ impl Fit {
     /// # Errors
     /// What `output` returns for 24 x 24 pixels, or in words why that is no enlarged image.
     pub fn find(
-        output: impl Fn([usize; 2]) -> Result<[usize; 3]>,
+        output: &dyn Fn([usize; 2]) -> Result<[usize; 3]>,
         channels: usize,
         declared: Option<[usize; 2]>,
     ) -> Result<Self> {
@@ -124,7 +124,7 @@ mod tests {
 
     fn find(output: impl Fn(usize) -> Option<usize>) -> Result<Fit> {
         let side = |side| output(side).ok_or_else(|| Error::Network("no".into()));
-        Fit::find(|[height, width]| Ok([3, side(height)?, side(width)?]), 3, None)
+        Fit::find(&|[height, width]| Ok([3, side(height)?, side(width)?]), 3, None)
     }
 
     #[test]

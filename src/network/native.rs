@@ -57,7 +57,7 @@ impl Native {
             let plan::Shape { channels, height, width } = plan.places[graph.output].shape;
             Ok([channels, height, width])
         };
-        let fit = Fit::find(output, channels, declared).map_err(|error| match error {
+        let fit = Fit::find(&output, channels, declared).map_err(|error| match error {
             Error::Network(what) => what,
             other => other.to_string(),
         })?;

@@ -97,7 +97,7 @@ impl Tract {
                 _ => Err(Error::Network(format!("its output has the shape {dims:?}"))),
             }
         };
-        let fit = Fit::find(output, channels, graph.declared().size)?;
+        let fit = Fit::find(&output, channels, graph.declared().size)?;
         let model = guarded(|| {
             let tract = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
             let proto = tract.proto_model_for_read(&mut &graph.model().encode_to_vec()[..])?;

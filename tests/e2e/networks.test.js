@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { METHODS, another, byId, drop, file, open, openDrawer, optimizedLayers, png, saved, score, setBits, start, state, stop } from "./browser.js";
-import { squashed, unstated } from "./onnx.js";
+import { edsr, edsrInTwo, squashed, unstated } from "./onnx.js";
 
 before(start);
 after(stop);
@@ -104,6 +104,25 @@ test("a foreign network is understood, calibrated on the image, and said to be s
   await page.locator("#network-note").filter({ hasText: "dense blocks" }).waitFor();
   await state(page, "done");
   assert.deepEqual(page.complaints, []);
+});
+
+test("weights in a second file are taken with the network, and asked for without", async () => {
+  const page = await open();
+  const { network, weights } = edsrInTwo(1, 8, "weights/edsr.data");
+  const [first, second] = [{ name: "edsr.onnx", type: "", bytes: network }, { name: "edsr.data", type: "", bytes: weights }];
+  await drop(page, first);
+  await byId(page, "error").filter({ hasText: "weights/edsr.data: open both together" }).waitFor();
+  await drop(page, second, first, await png(page, 48, 48));
+  await page.locator("#network-note").filter({ hasText: "2 of 6 convolutions" }).waitFor();
+  await state(page, "done");
+  assert.ok(await byId(page, "error").isHidden());
+  const inTwo = await score(page, "psnr-fp32");
+  // The same network in one file.
+  const fresh = await open();
+  await drop(fresh, { name: "whole.onnx", type: "", bytes: edsr(1, 8) }, await png(fresh, 48, 48));
+  await fresh.locator("#network-note").filter({ hasText: "2 of 6 convolutions" }).waitFor();
+  await state(fresh, "done");
+  assert.equal(await score(fresh, "psnr-fp32"), inTwo);
 });
 
 test("bits changed while another network loads and runs end in the right result", async () => {

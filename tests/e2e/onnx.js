@@ -20,6 +20,23 @@ class Writer {
   /** @type {Uint8Array[]} */
   #parts = [];
   #count = 0;
+  #secondFile;
+  /** What lies in the second file. @type {Uint8Array[]} */
+  second = [];
+
+  /** @param {string} [secondFile] to which weights go */
+  constructor(secondFile = "") {
+    this.#secondFile = secondFile;
+  }
+
+  /** A tensor's numbers, or where they are. @param {Uint8Array} bytes */
+  #stored(bytes) {
+    if (!this.#secondFile) return [part(9, bytes)];
+    const offset = this.second.reduce((sum, { length }) => sum + length, 0);
+    this.second.push(bytes);
+    const entries = Object.entries({ location: this.#secondFile, offset, length: bytes.length });
+    return [...entries.map(([key, value]) => part(13, [part(1, key), part(2, String(value))])), varint(14, 1)];
+  }
 
   /** @param {string} operator @param {string[]} inputs @param {Uint8Array[]} [attributes] */
   node(operator, inputs, attributes = []) {
@@ -35,7 +52,7 @@ class Writer {
     // From a fixed seed, and such that what passes keeps its size.
     const values = Float32Array.from({ length: outputs * fanIn }, (_, i) => (((i * 7919 + 13) % 1021) / 510.5 - 1) * (1.7 / Math.sqrt(fanIn)));
     const dims = [outputs, inputs, side, side].map((length) => varint(1, length));
-    this.#parts.push(part(5, [...dims, varint(2, 1), part(8, name), part(9, new Uint8Array(values.buffer))]));
+    this.#parts.push(part(5, [...dims, varint(2, 1), part(8, name), ...this.#stored(new Uint8Array(values.buffer))]));
     return this.node("Conv", [input, name], [integers("pads", [0, 0, 0, 0].fill(side >> 1)), integers("kernel_shape", [side, side])]);
   }
 
@@ -51,9 +68,14 @@ class Writer {
   }
 }
 
+/** The same, with its weights in a second file. @param {number} blocks @param {number} features @param {string} name of that file */
+export function edsrInTwo(blocks, features, name) {
+  const writer = new Writer(name);
+  return { network: edsr(blocks, features, writer), weights: new Uint8Array(Buffer.concat(writer.second)) };
+}
+
 /** EDSR x2 of so many residual blocks and features. @param {number} blocks @param {number} features */
-export function edsr(blocks, features) {
-  const writer = new Writer();
+export function edsr(blocks, features, writer = new Writer()) {
   const head = writer.conv("image", 3, features, 3);
   let at = head;
   for (let block = 0; block < blocks; block++) {

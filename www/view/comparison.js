@@ -7,6 +7,7 @@ import { bitsText, decimal } from "./score-table.js";
 /** @typedef {import("../model/bench.js").Bench} Bench */
 /** @typedef {import("./compare-view.js").CompareView} CompareView */
 /** @typedef {import("../pkg/dfsq.js").Picture} Picture */
+/** @typedef {{first?: Picture, second?: Picture, map?: Picture}} Local */
 
 const PANES = ["fp32", "dfsq-opt", "dfsq", "min-max"];
 const VIEWS = ["panes", "slider", "pair", "difference"];
@@ -42,7 +43,7 @@ export class Comparison {
   #drawn = new Map();
   /** Of which pictures, and how often enlarged, the difference is shown. @type {unknown[]} */
   #differing = [];
-  /** The last map of local errors, of the second picture against the first, or none while it is made. @type {{first?: Picture, second?: Picture, map?: Picture}} */
+  /** The last map of local errors, of the second picture against the first, or none while it is made. @type {Local} */
   #local = {};
   /** Sample and region that the view shows. */
   #place = "";
@@ -150,7 +151,7 @@ export class Comparison {
   /** Where the second is far from the first. Nothing until it is there; then it is drawn. @param {Picture} first @param {Picture} second */
   #errorMap(first, second) {
     if (this.#local.first !== first || this.#local.second !== second) {
-      const local = (this.#local = /** @type {typeof this.#local} */ ({ first, second }));
+      const local = (this.#local = /** @type {Local} */ ({ first, second }));
       const drawn = (/** @type {Picture} */ map) => {
         local.map = map;
         if (this.#local === local) this.#drawDifference();
