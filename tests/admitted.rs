@@ -1,4 +1,5 @@
-//! Operators beyond those of our own engine: networks that have them are admitted, and run.
+//! Operators of networks of other kinds: those that the native engine has give what tract gives, and those that it lacks are
+//! admitted to tract, and run.
 #![cfg(feature = "tract")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -6,7 +7,8 @@ mod common;
 
 use common::admitted::networks;
 use common::gradient;
-use dfsq::network::Engine;
+use dfsq::network::{Engine, LoadOptions};
+use dfsq::quant::{BitWidth, PointSettings, Recipe};
 use dfsq::session::{Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -15,15 +17,62 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 #[wasm_bindgen_test(unsupported = test)]
 fn networks_with_other_operators_are_admitted_and_run() {
+    let mut native = Vec::new();
     for (what, network) in networks() {
         let bytes = network.metadata("input_range", "0..1").build();
-        let session = Session::load(&bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(session.network().engine(), Engine::Tract, "{what}");
-        let full = session.prepare(&Options::full_precision()).unwrap();
+        let open = |options: &LoadOptions| {
+            Session::load_with(&bytes, options).unwrap_or_else(|error| panic!("{what}: {error}"))
+        };
+        let sessions = [open(&LoadOptions::default()), open(&LoadOptions::on(Engine::Tract))];
+        if sessions[0].network().engine() == Engine::Native {
+            native.push(what);
+            every_method_runs(what, &bytes);
+        }
         for (width, height) in [(24, 24), (32, 20)] {
-            let result = session.upscale(&gradient(width, height, 200), &full, &mut (), &());
-            let picture = result.unwrap_or_else(|error| panic!("{what}: {error}")).picture;
-            assert_eq!((picture.width, picture.height), (2 * width, 2 * height), "{what}");
+            let [own, tract] = sessions.each_ref().map(|session| {
+                let full = session.prepare(&Options::full_precision()).unwrap();
+                let result = session.upscale(&gradient(width, height, 200), &full, &mut (), &());
+                result.unwrap_or_else(|error| panic!("{what}: {error}")).picture
+            });
+            assert_eq!((tract.width, tract.height), (2 * width, 2 * height), "{what}");
+            let apart = own.rgba.iter().zip(&tract.rgba).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(apart <= Some(1), "{what}: {apart:?} levels from tract");
         }
     }
+    assert_eq!(native, NATIVE);
 }
+
+/// Whatever is quantized of it, as far as there is something.
+fn every_method_runs(what: &str, bytes: &[u8]) {
+    let mut session = Session::load(bytes).unwrap();
+    let crops: Vec<_> = (16..18).map(|i| gradient(24, 24, i * 10)).collect();
+    let three = BitWidth::new(3).unwrap();
+    session.calibrate(&crops, PointSettings::default(), &[three], &()).unwrap();
+    let bits = [Options::dfsq_opt(3).unwrap().bits(session.network().layers()).unwrap()];
+    session.optimize(&crops, &bits, PointSettings::EXACT, Recipe::default(), &()).unwrap();
+    for options in [Options::dfsq(3), Options::dfsq_opt(3), Options::min_max(3)] {
+        let prepared = session.prepare(&options.unwrap()).unwrap();
+        let result = session.upscale(&crops[0], &prepared, &mut (), &());
+        assert!(result.is_ok(), "{what}: {:?}", result.err());
+    }
+}
+
+const NATIVE: [&str; 17] = [
+    "channel attention",
+    "attention by means",
+    "parts of channels",
+    "equal parts",
+    "slices",
+    "a transposed convolution",
+    "squared",
+    "an empty name for a bias",
+    "normalized over channels",
+    "a map of one channel",
+    "contrast of channels",
+    "parts that go on and are joined",
+    "tanh",
+    "softplus",
+    "hard sigmoid",
+    "erf",
+    "abs",
+];

@@ -319,7 +319,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn convention(colour: Colour, range: ValueRange) -> Convention {
-        let fit = Fit { scale: 1, size: None, multiple: 1, lost: 0 };
+        let fit = Fit { scale: 1, size: None, multiple: 1, least: 0, lost: 0 };
         Convention { fit, colour, input: range, output: range, assumed: vec![], doubt: None }
     }
 

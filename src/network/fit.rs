@@ -14,6 +14,8 @@ pub struct Fit {
     pub size: Option<[usize; 2]>,
     /// Sides must be multiples of this.
     pub multiple: usize,
+    /// Sides that are enough; smaller ones were not taken.
+    pub least: usize,
     /// Rows and columns of the enlarged image that do not come out, half of them on each side: convolutions without padding.
     pub lost: usize,
 }
@@ -37,23 +39,27 @@ impl Fit {
         declared: Option<[usize; 2]>,
     ) -> Result<Self> {
         // Of an image of such sides, if it fits.
-        let of = |multiple: usize, sides: [usize; 2]| {
+        let of = |multiple: usize, least: usize, sides: [usize; 2]| {
             let sides = sides.map(|side| side * multiple);
             let [of, height, width] = output(sides).ok()?;
             let scale = width.abs_diff(height) / sides[1].abs_diff(sides[0]);
             let lost = (scale * sides[0]).checked_sub(height)?;
             let fits = (1..=8).contains(&scale) && scale * sides[1] == width + lost;
-            (fits && of == channels && lost <= MAX_LOST * scale).then_some(Fit {
-                scale,
-                size: None,
-                multiple,
-                lost,
-            })
+            let fit = Fit { scale, size: None, multiple, least, lost };
+            (fits && of == channels && lost <= MAX_LOST * scale).then_some(fit)
         };
-        // Odd and even ones; those that are no multiples of what is tried later.
-        let free = (1..=MAX_MULTIPLE).find_map(|multiple| {
-            let [first, second] = if multiple < 3 { [[29, 31], [30, 28]] } else { [[11, 13], [12, 10]] };
-            of(multiple, first).filter(|fit| of(multiple, second).as_ref() == Some(fit))
+        // Odd and even ones, none of which is a multiple of what is tried later; larger ones for networks that need them.
+        let free = [false, true].into_iter().find_map(|large| {
+            (1..=MAX_MULTIPLE).find_map(|multiple| {
+                let [first, second] = match (large, multiple) {
+                    (false, ..3) => [[29, 31], [30, 28]],
+                    (false, _) => [[11, 13], [12, 10]],
+                    (true, ..3) => [[61, 67], [62, 58]],
+                    (true, _) => [[23, 29], [24, 22]],
+                };
+                let least = if large { second[1] * multiple } else { 0 };
+                of(multiple, least, first).filter(|fit| of(multiple, least, second).as_ref() == Some(fit))
+            })
         });
         if let Some(free) = free {
             return Ok(free);
@@ -63,7 +69,7 @@ impl Fit {
             let [height, width] = size;
             let scale = rows / height;
             if (1..=8).contains(&scale) && [of, rows, columns] == [channels, scale * height, scale * width] {
-                return Ok(Fit { scale, size: Some(size), multiple: 1, lost: 0 });
+                return Ok(Fit { scale, size: Some(size), multiple: 1, least: 0, lost: 0 });
             }
             Err(Error::Network(format!(
                 "a {width} x {height} image gives {of} channels of {columns} x {rows}, not an enlarged image"
@@ -87,7 +93,7 @@ impl Fit {
 
     /// Height and width of what goes into the network for an image of this height and width.
     pub fn padded(&self, size: [usize; 2]) -> [usize; 2] {
-        size.map(|side| (side + 2 * self.border()).next_multiple_of(self.multiple))
+        size.map(|side| (side + 2 * self.border()).max(self.least).next_multiple_of(self.multiple))
     }
 
     /// Row and column of what comes out that the enlarged image begins with.
@@ -104,7 +110,9 @@ impl Fit {
                 "images are padded by {border} pixels on each side, since the network's convolutions are not"
             )
         });
-        multiple.into_iter().chain(border).collect()
+        let least = (self.least > 0)
+            .then(|| format!("sides are padded to {} pixels where they are smaller", self.least));
+        multiple.into_iter().chain(least).chain(border).collect()
     }
 }
 
@@ -129,7 +137,7 @@ mod tests {
 
     #[test]
     fn multiples_and_lost_borders_are_found() {
-        let fit = |scale, multiple, lost| Ok(Fit { scale, size: None, multiple, lost });
+        let fit = |scale, multiple, lost| Ok(Fit { scale, size: None, multiple, least: 0, lost });
         let eq = |found: Result<Fit>, wanted: Result<Fit>| assert_eq!(found.ok(), wanted.ok());
         eq(find(|side| Some(2 * side)), fit(2, 1, 0));
         for multiple in [2, 3, 7, 8, 12, 16, 48, 64] {
@@ -137,6 +145,8 @@ mod tests {
         }
         eq(find(|side| Some(2 * side - 28)), fit(2, 1, 28));
         eq(find(|side| (side > 20).then(|| side - 14)), fit(1, 1, 14));
+        let large = find(|side| (side > 40 && side.is_multiple_of(2)).then_some(2 * side)).ok();
+        assert_eq!(large.map(|fit| (fit.multiple, fit.padded([9, 130]))), Some((2, [116, 130])));
         assert!(
             find(|side| Some(9 * side))
                 .is_err_and(|error| error.to_string().contains("not an enlarged image"))
@@ -146,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_image_goes_in_mirrored_and_comes_out_whole() {
-        let fit = Fit { scale: 2, size: None, multiple: 4, lost: 7 };
+        let fit = Fit { scale: 2, size: None, multiple: 4, least: 0, lost: 7 };
         assert_eq!((fit.border(), fit.first(), fit.padded([9, 12])), (2, 1, [16, 16]));
         let row: Vec<usize> = (-4..7).map(|at| mirrored(at, 3)).collect();
         assert_eq!(row, [0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]);

@@ -2,9 +2,11 @@
 //! and what is given to tract are all made from this, and none of them reads a convolution's attributes again.
 
 mod conv;
+mod crops;
 mod fold;
 mod planes_first;
 mod quantized;
+mod transposed;
 
 pub use conv::{Conv, Pads, Window};
 #[cfg(feature = "tract")]
@@ -45,6 +47,8 @@ impl Graph {
         quantized::to_arithmetic(graph, opset)?;
         fold::fold(graph, opset)?;
         planes_first::put_channels_first(graph);
+        transposed::to_convolutions(graph);
+        crops::without_idle_pads(graph, opset);
         fold::forget_unread(graph);
         onnx::check_finite(graph)?;
         name_nodes(&mut graph.node);

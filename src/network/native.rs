@@ -2,6 +2,7 @@
 //! channels (NHWC); a run walks through the steps of a [`Graph`] with the buffers of a [`Plan`](plan::Plan).
 
 mod convolution;
+mod curve;
 mod graph;
 pub mod matrix;
 pub mod padded;
@@ -51,7 +52,7 @@ impl Native {
     /// In words, what the engine lacks.
     pub fn read(graph: &Read, layers: Arc<Layers>, channels: usize) -> Result<(Self, Fit), String> {
         let declared = graph.declared().size;
-        let graph = reader::read(graph, layers.layers())?;
+        let graph = reader::read(graph, layers.layers(), channels)?;
         let output = |size: [usize; 2]| {
             let plan = plan::Plan::new(&graph, layers.layers(), size, channels).map_err(Error::Network)?;
             let plan::Shape { channels, height, width } = plan.places[graph.output].shape;

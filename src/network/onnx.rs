@@ -266,6 +266,18 @@ pub fn floats(tensor: &Tensor) -> Option<Vec<f32>> {
     })
 }
 
+/// The values of a tensor of whole numbers of 64 bits.
+pub fn whole(tensor: &Tensor) -> Option<Vec<i64>> {
+    if tensor.data_type != Tensor::INT64 {
+        return None;
+    }
+    Some(if tensor.raw_data.is_empty() {
+        tensor.int64_data.clone()
+    } else {
+        tensor.raw_data.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()
+    })
+}
+
 /// The values of a tensor of f32 or whole numbers.
 #[cfg(feature = "tract")]
 pub fn numbers(tensor: &Tensor) -> Vec<f64> {

@@ -323,6 +323,56 @@ pub fn networks() -> Vec<(&'static str, Builder)> {
                 net.node("Expand", &["g", "shape"], "e", vec![]).node("Mul", &["a", "e"], "b", vec![])
             }),
         ),
+        (
+            "normalized over channels",
+            between(|net| {
+                let mean = || vec![integers("axes", &[1]), integer("keepdims", 1)];
+                net.tensor("two", &[], &[2.0])
+                    .tensor("least", &[1], &[1e-4])
+                    .node("ReduceMean", &["a"], "m", mean())
+                    .node("Sub", &["a", "m"], "d", vec![])
+                    .node("Pow", &["d", "two"], "q", vec![])
+                    .node("ReduceMean", &["q"], "v", mean())
+                    .node("Add", &["v", "least"], "w", vec![])
+                    .node("Sqrt", &["w"], "s", vec![])
+                    .node("Div", &["d", "s"], "n", vec![])
+                    .node("Add", &["n", "a"], "b", vec![])
+            }),
+        ),
+        (
+            "a map of one channel",
+            between(|net| {
+                let net = pointwise(net, "a", "p", 1, 12).node("Sigmoid", &["p"], "map", vec![]);
+                net.node("Mul", &["map", "a"], "x", vec![]).node("Sub", &["map", "x"], "b", vec![])
+            }),
+        ),
+        (
+            "contrast of channels",
+            between(|net| {
+                let pixels = || vec![integers("axes", &[-2, -1]), integer("keepdims", 1)];
+                net.tensor("two", &[1], &[2.0])
+                    .node("ReduceMean", &["a"], "m", pixels())
+                    .node("Sub", &["m", "a"], "d", vec![])
+                    .node("Pow", &["d", "two"], "q", vec![])
+                    .node("ReduceMean", &["q"], "v", pixels())
+                    .node("Sqrt", &["v"], "s", vec![])
+                    .node("Add", &["m", "s"], "c", vec![])
+                    .node("Mul", &["c", "a"], "b", vec![])
+            }),
+        ),
+        (
+            "parts that go on and are joined",
+            between(|net| {
+                let wide = copying(12, 8, 1.0, |o| o % 8);
+                net.shape("parts", &[4, 8])
+                    .split("a", "parts", &["kept", "rest"], 1)
+                    .conv("rest", "c", 12, 8, &wide)
+                    .node("LeakyRelu", &["c"], "l", vec![float("alpha", 0.05)])
+                    .split("l", "parts", &["also", "others"], 1)
+                    .node("Concat", &["kept", "others"], "j", vec![integer("axis", 1)])
+                    .node("Add", &["j", "a"], "b", vec![])
+            }),
+        ),
         ("tanh", unary("Tanh")),
         ("elu", unary("Elu")),
         ("softplus", unary("Softplus")),

@@ -1,5 +1,6 @@
 //! An ONNX graph as the steps that the engine has, with what can be done in the same pass joined.
 
+use super::curve::Curve;
 use crate::network::graph::Conv;
 use crate::network::layers::Layer;
 
@@ -19,6 +20,12 @@ pub enum Operation {
     Repeat(usize),
     /// Channels one after another.
     Concat,
+    /// So many channels from this one on, where they lie.
+    Part { first: usize, channels: usize },
+    /// One pixel: the mean of all, or the greatest.
+    Pool { greatest: bool },
+    /// One channel: the mean of all.
+    ChannelMean,
 }
 
 /// How a convolution is computed.
@@ -71,20 +78,23 @@ pub enum Post {
     Leaky(Vec<f32>),
     /// Values are kept within these limits.
     Clip(f32, f32),
-    /// To the nearest whole number, halves to even ones.
-    Round,
+    Curve(Curve),
     Add(Vec<f32>),
     Multiply(Vec<f32>),
     Divide(Vec<f32>),
+    /// Pixel by pixel, or one for all pixels, or one for all channels.
     AddValue(Value),
     SubtractValue(Value),
     MultiplyValue(Value),
+    DivideValue(Value),
 }
 
 impl Post {
     fn value(&self) -> Option<Value> {
         match self {
-            Post::AddValue(v) | Post::SubtractValue(v) | Post::MultiplyValue(v) => Some(*v),
+            Post::AddValue(v) | Post::SubtractValue(v) | Post::MultiplyValue(v) | Post::DivideValue(v) => {
+                Some(*v)
+            }
             _ => None,
         }
     }
@@ -92,7 +102,7 @@ impl Post {
     /// The same for every channel, whatever their order.
     fn is_even(&self) -> bool {
         match self {
-            Post::Relu | Post::Clip(..) | Post::Round => true,
+            Post::Relu | Post::Clip(..) | Post::Curve(_) => true,
             Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
                 list.len() == 1
             }
@@ -124,6 +134,14 @@ impl Step {
     }
 }
 
+/// What is known of a value's shape whatever the image's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    pub channels: usize,
+    /// Whether it is one pixel.
+    pub pooled: bool,
+}
+
 /// The steps in an order in which they can be computed. Value 0 is the image.
 #[derive(Debug, Clone)]
 pub struct Graph {
@@ -132,6 +150,8 @@ pub struct Graph {
     pub output: Value,
     /// By layer.
     pub filters: Vec<Filter>,
+    /// By value.
+    pub extents: Vec<Extent>,
 }
 
 /// What is known of a convolution besides its kernels.
@@ -197,9 +217,13 @@ impl Graph {
             }
             _ => return false,
         };
+        // What is repeated over pixels or channels is of another extent than what is made with it.
+        if step.inputs[0] != value && self.extents[value] != self.extents[step.inputs[0]] {
+            return false;
+        }
         let before = &mut self.steps[maker];
         match (&mut before.operation, shuffle) {
-            (Operation::Concat, _) => return false,
+            (Operation::Concat | Operation::Part { .. }, _) => return false,
             // What is done to the pixels after a shuffle reads other values and channels than before it.
             (Operation::Convolution { shuffle: Some(_), .. }, None) if !posts.iter().all(Post::is_even) => {
                 return false;

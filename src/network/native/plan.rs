@@ -330,6 +330,14 @@ fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, S
         let input = shapes[*inputs.first().ok_or("a step without input")?];
         let shape = match operation {
             Operation::Copy => input,
+            Operation::Part { first, channels } => {
+                let within = first.checked_add(*channels).is_some_and(|end| end <= input.channels);
+                within
+                    .then_some(Shape { channels: *channels, ..input })
+                    .ok_or("channels that are not there")?
+            }
+            Operation::Pool { .. } => Shape { height: 1, width: 1, ..input },
+            Operation::ChannelMean => Shape { channels: 1, ..input },
             Operation::Repeat(times) => Shape {
                 height: product(input.height, *times)?,
                 width: product(input.width, *times)?,
@@ -363,11 +371,19 @@ fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, S
         }
         for post in posts {
             let fits = match post {
-                Post::AddValue(v) | Post::SubtractValue(v) | Post::MultiplyValue(v) => shapes[*v] == shape,
+                Post::AddValue(v)
+                | Post::SubtractValue(v)
+                | Post::MultiplyValue(v)
+                | Post::DivideValue(v) => {
+                    let other = shapes[*v];
+                    let repeats = |other: usize, own: usize| other == own || other == 1;
+                    let pixels = other.size() == shape.size() || other.size() == [1, 1];
+                    pixels && repeats(other.channels, shape.channels)
+                }
                 Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
                     list.len() == 1 || list.len() == shape.channels
                 }
-                Post::Relu | Post::Clip(..) | Post::Round => true,
+                Post::Relu | Post::Clip(..) | Post::Curve(_) => true,
             };
             if !fits {
                 return Err("arithmetic of values of several shapes".into());
@@ -402,11 +418,21 @@ fn side_by_side(graph: &Graph, shapes: &[Shape]) -> (Vec<Value>, Vec<usize>) {
     for step in graph.steps.iter().rev().filter(|step| step.operation == Operation::Concat) {
         let mut at = channel[step.output];
         for input in &step.inputs {
-            // The image comes from outside, and what is already in another concatenation is copied.
-            if root[*input] == *input && *input != 0 && *input != graph.output {
+            // The image comes from outside, what is already in another concatenation is copied, and so is a part of others.
+            let is_part = graph
+                .steps
+                .iter()
+                .any(|step| step.output == *input && matches!(step.operation, Operation::Part { .. }));
+            if root[*input] == *input && *input != 0 && *input != graph.output && !is_part {
                 (root[*input], channel[*input]) = (root[step.output], at);
             }
             at += shapes[*input].channels;
+        }
+    }
+    for step in &graph.steps {
+        if let Operation::Part { first, .. } = step.operation {
+            let whole = step.inputs[0];
+            (root[step.output], channel[step.output]) = (root[whole], channel[whole] + first);
         }
     }
     (root, channel)

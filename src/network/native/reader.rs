@@ -1,17 +1,25 @@
 //! ONNX nodes as steps of the engine.
 
-use super::graph::{Filter, Graph, Operation, Post, Shuffle, Step, Value};
+use super::curve::Curve;
+use super::graph::{Extent, Filter, Graph, Operation, Post, Shuffle, Step, Value};
 use crate::network::graph::{self, Convolution};
 use crate::network::layers::Layer;
 use crate::network::onnx::{self, Node, Tensor};
 use std::collections::HashMap;
 
-/// Translates a graph.
+/// Translates a graph for an image of so many channels.
 ///
 /// # Errors
 /// In words, what the engine does not have.
-pub fn read(graph: &graph::Graph, layers: &[Layer]) -> Result<Graph, String> {
-    let mut reader = Reader { tensors: HashMap::new(), steps: Vec::new(), values: 1, biases: vec![] };
+pub fn read(graph: &graph::Graph, layers: &[Layer], channels: usize) -> Result<Graph, String> {
+    let mut reader = Reader {
+        tensors: HashMap::new(),
+        steps: Vec::new(),
+        extents: vec![Extent { channels, pooled: false }],
+        biases: vec![],
+        outputs: vec![],
+        lists: HashMap::new(),
+    };
     for tensor in graph.tensors() {
         reader.constant(&tensor.name, tensor);
     }
@@ -24,7 +32,13 @@ pub fn read(graph: &graph::Graph, layers: &[Layer]) -> Result<Graph, String> {
         read.map_err(|what| format!("{what} (node {})", node.name))?;
     }
     let output = reader.value(graph.output())?;
-    let mut graph = Graph { steps: reader.steps, values: reader.values, output, filters: vec![] };
+    let mut graph = Graph {
+        steps: reader.steps,
+        values: reader.extents.len(),
+        output,
+        filters: vec![],
+        extents: reader.extents,
+    };
     graph.join(layers);
     // Joining moves no convolution, so that they are in the order of the layers.
     let filter = |(step, bias): (&Step, Vec<f32>)| match step.operation {
@@ -47,14 +61,22 @@ enum Known {
 struct Reader {
     tensors: HashMap<String, Known>,
     steps: Vec<Step>,
-    values: usize,
+    /// By value.
+    extents: Vec<Extent>,
     /// Of the convolutions so far.
     biases: Vec<Vec<f32>>,
+    /// The same, how many channels each makes.
+    outputs: Vec<usize>,
+    /// Stored lists of whole numbers.
+    lists: HashMap<String, Vec<i64>>,
 }
 
 impl Reader {
-    /// Keeps a tensor, if it holds f32.
+    /// Keeps a tensor, if it holds f32, or whole numbers of 64 bits.
     fn constant(&mut self, name: &str, tensor: &Tensor) {
+        if let Some(values) = onnx::whole(tensor) {
+            self.lists.insert(name.to_owned(), values);
+        }
         if let Some(values) = onnx::floats(tensor) {
             let dims = tensor.dims.iter().map(|d| *d as usize).collect();
             self.tensors.insert(name.to_owned(), Known::Constant { dims, values });
@@ -89,10 +111,60 @@ impl Reader {
     }
 
     fn push(&mut self, node: &Node, operation: Operation, inputs: Vec<Value>, posts: Vec<Post>) {
-        let output = self.values;
-        self.values += 1;
+        self.push_as(&node.output[0], operation, inputs, posts);
+    }
+
+    fn push_as(&mut self, name: &str, operation: Operation, inputs: Vec<Value>, posts: Vec<Post>) {
+        let input = self.extents[inputs[0]];
+        let extent = match &operation {
+            Operation::Copy | Operation::Repeat(_) => input,
+            Operation::Part { channels, .. } => Extent { channels: *channels, ..input },
+            Operation::Pool { .. } => Extent { pooled: true, ..input },
+            Operation::ChannelMean => Extent { channels: 1, ..input },
+            // What does not divide is refused when it is laid out.
+            Operation::DepthToSpace(Shuffle { side, .. }) => {
+                Extent { channels: input.channels / (side * side).max(1), pooled: false }
+            }
+            Operation::Concat => {
+                Extent { channels: inputs.iter().map(|value| self.extents[*value].channels).sum(), ..input }
+            }
+            Operation::Convolution { layer, .. } => Extent { channels: self.outputs[*layer], ..input },
+        };
+        let output = self.extents.len();
+        self.extents.push(extent);
         self.steps.push(Step { operation, inputs, posts, output });
-        self.tensors.insert(node.output[0].clone(), Known::Value(output));
+        self.tensors.insert(name.to_owned(), Known::Value(output));
+    }
+
+    /// Does a function to every value.
+    fn curve(&mut self, node: &Node, curve: Curve) -> Result<(), String> {
+        let input = self.value(node.input.first().map_or("", String::as_str))?;
+        self.push(node, Operation::Copy, vec![input], vec![Post::Curve(curve)]);
+        Ok(())
+    }
+
+    /// Parts of the channels, of these numbers one after another.
+    fn parts(&mut self, node: &Node, lengths: &[usize]) -> Result<(), String> {
+        let input = self.value(&node.input[0])?;
+        if lengths.len() != node.output.len() || lengths.contains(&0) {
+            return Err(format!("{} into parts of {lengths:?} channels", node.op_type));
+        }
+        let mut first = 0;
+        for (name, channels) in node.output.iter().zip(lengths) {
+            if !name.is_empty() {
+                self.push_as(name, Operation::Part { first, channels: *channels }, vec![input], vec![]);
+            }
+            first += channels;
+        }
+        Ok(())
+    }
+
+    /// Whole numbers: an attribute, or a stored tensor.
+    fn whole(&self, node: &Node, name: &str, at: usize) -> Option<Vec<i64>> {
+        match node.attribute.iter().find(|attribute| attribute.name == name) {
+            Some(attribute) => Some(attribute.ints.clone()),
+            None => self.lists.get(node.input.get(at)?).cloned(),
+        }
     }
 
     /// Adds what a node does.
@@ -102,15 +174,89 @@ impl Reader {
         let int = |name: &str, otherwise: i64| onnx::int_attribute(node, name).unwrap_or(otherwise);
         let float = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| a.f);
         let text = |name: &str| node.attribute.iter().find(|a| a.name == name).map_or(&b""[..], |a| &a.s[..]);
+        if node.op_type == "Split" && [1, -3].contains(&int("axis", 0)) {
+            let channels = self.extents[self.value(first)?].channels;
+            let equal = || vec![(channels / node.output.len()) as i64; node.output.len()];
+            let lengths = self.whole(node, "split", 1).unwrap_or_else(equal);
+            let lengths: Option<Vec<usize>> =
+                lengths.iter().map(|length| usize::try_from(*length).ok()).collect();
+            return match lengths.filter(|lengths| lengths.iter().sum::<usize>() == channels) {
+                Some(lengths) => self.parts(node, &lengths),
+                None => Err("Split of computed or other lengths".into()),
+            };
+        }
         if node.output.len() != 1 {
             return Err(format!("{} with {} outputs", node.op_type, node.output.len()));
         }
         match node.op_type.as_str() {
+            "Sigmoid" => self.curve(node, Curve::Sigmoid)?,
+            "Tanh" => self.curve(node, Curve::Tanh)?,
+            "HardSigmoid" => {
+                let (slope, offset) = (float("alpha").unwrap_or(0.2), float("beta").unwrap_or(0.5));
+                self.curve(node, Curve::Hard { slope, offset, gates: false })?;
+            }
+            "HardSwish" => self.curve(node, Curve::Hard { slope: 1.0 / 6.0, offset: 0.5, gates: true })?,
+            "Gelu" if text("approximate") == b"tanh" => self.curve(node, Curve::GeluByTanh)?,
+            "Gelu" => self.curve(node, Curve::Gelu)?,
+            "Softplus" => self.curve(node, Curve::Softplus)?,
+            "Mish" => self.curve(node, Curve::Mish)?,
+            "Erf" => self.curve(node, Curve::Erf)?,
+            "Exp" => self.curve(node, Curve::Exp)?,
+            "Abs" => self.curve(node, Curve::Abs)?,
+            "Sqrt" => self.curve(node, Curve::Sqrt)?,
+            "Pow" if self.list(input(1).unwrap_or_default())?.as_deref() == Some(&[2.0]) => {
+                self.curve(node, Curve::Square)?;
+            }
+            "GlobalAveragePool" | "GlobalMaxPool" => {
+                let greatest = node.op_type == "GlobalMaxPool";
+                self.push(node, Operation::Pool { greatest }, vec![self.value(first)?], vec![]);
+            }
+            "ReduceMean" | "ReduceMax" => {
+                let axes = self.whole(node, "axes", 1).unwrap_or_default();
+                if node.op_type == "ReduceMean" && matches!(axes[..], [1 | -3]) && int("keepdims", 1) == 1 {
+                    self.push(node, Operation::ChannelMean, vec![self.value(first)?], vec![]);
+                    return Ok(());
+                }
+                let of_pixels = axes.len() == 2 && axes.iter().all(|axis| [2, 3, -1, -2].contains(axis));
+                if !of_pixels || axes[0].rem_euclid(4) == axes[1].rem_euclid(4) || int("keepdims", 1) != 1 {
+                    return Err(format!("{} over the axes {axes:?}", node.op_type));
+                }
+                let greatest = node.op_type == "ReduceMax";
+                self.push(node, Operation::Pool { greatest }, vec![self.value(first)?], vec![]);
+            }
+            "Slice" => {
+                let list = |name: &str, at: usize, otherwise: i64| match (
+                    node.input.get(at),
+                    self.whole(node, name, at),
+                ) {
+                    (None, None) => Some(vec![otherwise]),
+                    (_, list) => list,
+                };
+                let lists =
+                    [list("starts", 1, 0), list("ends", 2, 0), list("axes", 3, 0), list("steps", 4, 1)];
+                let single = |list: &Option<Vec<i64>>| match list.as_deref() {
+                    Some([one]) => Some(*one),
+                    _ => None,
+                };
+                let of_channels = match lists.each_ref().map(single) {
+                    [Some(start), Some(end), Some(1 | -3), Some(1)] => {
+                        let channels = self.extents[self.value(first)?].channels as i64;
+                        let place = |at: i64| {
+                            (if at < 0 { at.saturating_add(channels) } else { at }).clamp(0, channels)
+                        };
+                        Some((place(start) as usize, place(end) as usize)).filter(|(start, end)| start < end)
+                    }
+                    _ => None,
+                };
+                let (start, end) = of_channels.ok_or("Slice of other than some channels")?;
+                let part = Operation::Part { first: start, channels: end - start };
+                self.push(node, part, vec![self.value(first)?], vec![]);
+            }
             "Identity" => {
                 let value = self.value(first)?;
                 self.tensors.insert(node.output[0].clone(), Known::Value(value));
             }
-            "Round" => self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Round]),
+            "Round" => self.curve(node, Curve::Round)?,
             "Relu" => self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Relu]),
             "LeakyRelu" => {
                 let slope = Post::Leaky(vec![float("alpha").unwrap_or(0.01)]);
@@ -132,8 +278,12 @@ impl Reader {
                 self.push(node, Operation::Copy, vec![self.value(first)?], vec![Post::Clip(low, high)]);
             }
             "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node)?,
-            "Concat" if int("axis", 1) == 1 => {
-                let inputs = node.input.iter().map(|name| self.value(name)).collect::<Result<_, _>>()?;
+            "Concat" if [1, -3].contains(&int("axis", 1)) => {
+                let inputs: Vec<Value> =
+                    node.input.iter().map(|name| self.value(name)).collect::<Result<_, _>>()?;
+                if inputs.is_empty() {
+                    return Err("Concat of nothing".into());
+                }
                 self.push(node, Operation::Concat, inputs, vec![]);
             }
             "DepthToSpace" => {
@@ -173,8 +323,13 @@ impl Reader {
         Ok(())
     }
 
-    fn convolution(&mut self, node: &Node, Convolution { bias, .. }: &Convolution) -> Result<(), String> {
+    fn convolution(
+        &mut self,
+        node: &Node,
+        Convolution { conv, bias, .. }: &Convolution,
+    ) -> Result<(), String> {
         let layer = self.biases.len();
+        self.outputs.push(conv.outputs());
         let input = self.value(&node.input[0])?;
         self.biases.push(bias.clone().ok_or("a computed bias")?);
         self.push(node, Operation::Convolution { layer, shuffle: None }, vec![input], vec![]);
@@ -187,10 +342,29 @@ impl Reader {
         };
         let (listed_a, listed_b) = (self.list(a)?, self.list(b)?);
         let negated = |list: Vec<f32>| list.into_iter().map(|v| -v).collect();
+        // What is repeated over pixels or channels is done to the other.
+        let mut pair = [a, b];
+        if listed_a.is_none() && listed_b.is_none() {
+            let [one, other] = [self.value(a)?, self.value(b)?];
+            let [first, second] = [self.extents[one], self.extents[other]];
+            let smaller = first.pooled && !second.pooled || first.channels < second.channels;
+            if smaller {
+                pair.reverse();
+                if node.op_type == "Sub" {
+                    let input = self.value(b)?;
+                    let posts = vec![Post::Multiply(vec![-1.0]), Post::AddValue(one)];
+                    self.push(node, Operation::Copy, vec![input], posts);
+                    return Ok(());
+                }
+            }
+        }
+        let [a, b] = pair;
         let (input, posts) = match (node.op_type.as_str(), listed_a, listed_b) {
             ("Add", None, None) => (a, vec![Post::AddValue(self.value(b)?)]),
             ("Sub", None, None) => (a, vec![Post::SubtractValue(self.value(b)?)]),
             ("Mul", None, None) => (a, vec![Post::MultiplyValue(self.value(b)?)]),
+            // Turned around, it would be another quotient.
+            ("Div", None, None) if *a == node.input[0] => (a, vec![Post::DivideValue(self.value(b)?)]),
             ("Add", None, Some(list)) => (a, vec![Post::Add(list)]),
             ("Add", Some(list), None) => (b, vec![Post::Add(list)]),
             ("Sub", None, Some(list)) => (a, vec![Post::Add(negated(list))]),

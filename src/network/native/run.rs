@@ -273,6 +273,7 @@ impl Run {
         };
         let other = |value: usize| {
             let place = plan.places[value];
+            let [y, x] = if place.shape.size() == [1, 1] { [0, 0] } else { [y, x] };
             &self.slots[place.slot][place.origin + y * place.row + x * place.pixel..][..place.shape.channels]
         };
         for post in posts {
@@ -284,13 +285,14 @@ impl Run {
                     let lower = if *v < *low { *low } else { *v };
                     *v = if lower > *high { *high } else { lower };
                 }),
-                Post::Round => line.iter_mut().for_each(|v| *v = v.round_ties_even()),
+                Post::Curve(curve) => curve.apply(line),
                 Post::Add(list) => each(line, list, |v, other| *v += other),
                 Post::Multiply(list) => each(line, list, |v, other| *v *= other),
                 Post::Divide(list) => each(line, list, |v, other| *v /= other),
-                Post::AddValue(value) => line.iter_mut().zip(other(*value)).for_each(|(v, o)| *v += o),
-                Post::SubtractValue(value) => line.iter_mut().zip(other(*value)).for_each(|(v, o)| *v -= o),
-                Post::MultiplyValue(value) => line.iter_mut().zip(other(*value)).for_each(|(v, o)| *v *= o),
+                Post::AddValue(value) => each(line, other(*value), |v, other| *v += other),
+                Post::SubtractValue(value) => each(line, other(*value), |v, other| *v -= other),
+                Post::MultiplyValue(value) => each(line, other(*value), |v, other| *v *= other),
+                Post::DivideValue(value) => each(line, other(*value), |v, other| *v /= other),
             }
         }
     }
@@ -312,6 +314,14 @@ impl Run {
         }
         let source = plan.places[step.inputs[0]];
         match step.operation {
+            // It lies where it is.
+            Operation::Part { .. } => {}
+            Operation::Pool { greatest } => {
+                let mut line = self.pooled(source, greatest);
+                self.finish(plan, &step.posts, [0, 0], &mut line);
+                self.slots[target.slot][target.origin..][..line.len()].copy_from_slice(&line);
+            }
+            Operation::ChannelMean => self.mean_channels(plan, step, [source, target]),
             Operation::Repeat(times) => {
                 self.move_pixels(plan, step, target, |y, x| (source, y / times, x / times, 0, 1))
             }
@@ -322,6 +332,40 @@ impl Run {
                 (source, y / shuffle.side, x / shuffle.side, first, stride)
             }),
             _ => self.move_pixels(plan, step, target, |y, x| (source, y, x, 0, 1)),
+        }
+    }
+
+    /// The mean of all pixels by channel, summed up in f64 row by row; or the greatest.
+    fn pooled(&self, place: Place, greatest: bool) -> Vec<f32> {
+        let Shape { channels, height, .. } = place.shape;
+        let pixels = || {
+            let rows = (0..height).map(|y| place.row_of(&self.slots[place.slot], y));
+            rows.flat_map(|row| row.chunks(place.pixel)).map(|pixel| &pixel[..channels])
+        };
+        if greatest {
+            return pixels().fold(vec![f32::NEG_INFINITY; channels], |most, pixel| {
+                most.iter()
+                    .zip(pixel)
+                    .map(|(most, value)| if value > most { *value } else { *most })
+                    .collect()
+            });
+        }
+        let mut sums = vec![0.0f64; channels];
+        pixels()
+            .for_each(|pixel| sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += f64::from(*value)));
+        sums.iter().map(|sum| (sum / place.shape.pixels() as f64) as f32).collect()
+    }
+
+    /// The mean of a pixel's channels, summed up in f64, for each pixel.
+    fn mean_channels(&mut self, plan: &Plan, step: &Step, [source, target]: [Place; 2]) {
+        let Shape { channels, height, width } = source.shape;
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            let pixel =
+                &self.slots[source.slot][source.origin + y * source.row + x * source.pixel..][..channels];
+            let sum: f64 = pixel.iter().map(|value| f64::from(*value)).sum();
+            let mut line = [(sum / channels as f64) as f32];
+            self.finish(plan, &step.posts, [y, x], &mut line);
+            self.slots[target.slot][target.origin + y * target.row + x * target.pixel] = line[0];
         }
     }
 

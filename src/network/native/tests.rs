@@ -102,7 +102,7 @@ fn run<V: Visitor<Error = ()>>(
     let filter = Filter { shuffle: None, bias: bias.to_vec() };
     let operation = Operation::Convolution { layer: 0, shuffle: None };
     let step = Step { operation, inputs: vec![0], posts: vec![], output: 1 };
-    let graph = Graph { steps: vec![step], values: 2, output: 1, filters: vec![filter] };
+    let graph = Graph { steps: vec![step], values: 2, output: 1, filters: vec![filter], extents: vec![] };
     let layers = std::slice::from_ref(layer);
     let plan = Plan::new(&graph, layers, [image.height, image.width], layer.conv.inputs()).unwrap();
     let mut visitor = visitor(Arc::new(graph.kernels(layers, 0, weights, &[])));
@@ -293,7 +293,7 @@ fn channels_are_known_from_the_convolutions_that_made_them() {
         .iter()
         .zip(&layers)
         .map(|(shuffle, layer)| Filter { shuffle: *shuffle, bias: noise(layer.conv.outputs(), 3) });
-    let graph = Graph { steps, values: 6, output: 5, filters: filters.collect() };
+    let graph = Graph { steps, values: 6, output: 5, filters: filters.collect(), extents: vec![] };
     let universal = UniversalSet::of(WordSets::REFERENCE).values();
     let points = |layer: &Layer| {
         let points = Points::new(universal.iter().copied().step_by(17).collect()).unwrap();

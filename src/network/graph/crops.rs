@@ -1,0 +1,83 @@
+//! Borders of nothing and of less than nothing: Pad by zeros as Identity, and by negative numbers as Slice.
+
+use crate::network::onnx::{self, Attribute, Graph, Node, Tensor};
+use std::collections::HashMap;
+
+/// Takes away Pad that adds nothing, and puts what it cuts off as Slice before it, where that is told by stored numbers.
+pub fn without_idle_pads(graph: &mut Graph, opset: i64) {
+    if !graph.node.iter().any(|node| node.op_type == "Pad") {
+        return;
+    }
+    let lists =
+        graph.initializer.iter().filter_map(|tensor| Some((tensor.name.clone(), onnx::whole(tensor)?)));
+    let lists: HashMap<String, Vec<i64>> = lists.collect();
+    let mut nodes = Vec::with_capacity(graph.node.len());
+    for mut node in std::mem::take(&mut graph.node) {
+        let stated = onnx::attribute(&node, "pads").map(|pads| pads.ints.clone());
+        let pads = stated.or_else(|| lists.get(node.input.get(1)?).cloned());
+        let pads = pads.filter(|_| node.op_type == "Pad");
+        if pads.as_ref().is_some_and(|pads| pads.iter().all(|pad| *pad == 0)) {
+            node.input.truncate(1);
+            nodes.push(Node { op_type: "Identity".into(), attribute: vec![], ..node });
+            continue;
+        }
+        let pads = pads.filter(|pads| pads.iter().any(|pad| *pad < 0));
+        let Some(pads) = pads.filter(|pads| pads.len() <= 16 && pads.len() % 2 == 0) else {
+            nodes.push(node);
+            continue;
+        };
+        let output = node.output[0].clone();
+        let (before, behind) = pads.split_at(pads.len() / 2);
+        let left: Vec<i64> = pads.iter().map(|pad| (*pad).max(0)).collect();
+        let is_cut_only = left.iter().all(|pad| *pad == 0);
+        let cut = if is_cut_only { output.clone() } else { format!("{output}/cut") };
+        let lists = [
+            ("starts", before.iter().map(|pad| (-pad).max(0)).collect::<Vec<i64>>()),
+            ("ends", behind.iter().map(|pad| if *pad < 0 { *pad } else { i64::MAX }).collect()),
+        ];
+        let mut slice = Node {
+            op_type: "Slice".into(),
+            name: format!("{}/cut", onnx::node_name(&node)),
+            input: vec![node.input[0].clone()],
+            output: vec![cut.clone()],
+            ..Node::default()
+        };
+        let mut store = |name: &str, values: &[i64]| {
+            let name = format!("{output}/{name}");
+            let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let dims = vec![values.len() as i64];
+            graph.initializer.push(Tensor {
+                name: name.clone(),
+                dims,
+                data_type: Tensor::INT64,
+                raw_data,
+                ..Tensor::default()
+            });
+            name
+        };
+        for (name, values) in lists {
+            if opset < 10 {
+                let kind = Attribute::INTS;
+                slice.attribute.push(Attribute {
+                    name: name.into(),
+                    r#type: kind,
+                    ints: values,
+                    ..Attribute::default()
+                });
+            } else {
+                slice.input.push(store(name, &values));
+            }
+        }
+        nodes.push(slice);
+        if is_cut_only {
+            continue;
+        }
+        node.input[0] = cut;
+        match node.attribute.iter_mut().find(|attribute| attribute.name == "pads") {
+            Some(stated) => stated.ints = left,
+            None => node.input[1] = store("pads", &left),
+        }
+        nodes.push(node);
+    }
+    graph.node = nodes;
+}

@@ -1,0 +1,137 @@
+//! Transposed convolutions that enlarge by their stride, as what they are: a convolution that computes all pixels of a block, and
+//! a shuffle that puts them in their places.
+
+use crate::network::onnx::{self, Attribute, Graph, Node, Tensor};
+use std::collections::HashMap;
+
+/// Most pixels along a side of a block.
+const MAX_STRIDE: usize = 8;
+
+/// Puts each as convolution and shuffle. What is of another kind stays.
+pub fn to_convolutions(graph: &mut Graph) {
+    let stored: HashMap<String, Tensor> = match graph.node.iter().any(|node| node.op_type == "ConvTranspose")
+    {
+        true => graph.initializer.iter().map(|tensor| (tensor.name.clone(), tensor.clone())).collect(),
+        false => return,
+    };
+    let mut nodes = Vec::with_capacity(graph.node.len() + 1);
+    for node in std::mem::take(&mut graph.node) {
+        match Blocks::of(&node, &stored) {
+            Some(blocks) => blocks.write(node, &mut nodes, &mut graph.initializer),
+            None => nodes.push(node),
+        }
+    }
+    graph.node = nodes;
+}
+
+/// A kernel for all pixels of a block.
+struct Blocks {
+    stride: usize,
+    /// `[outputs * stride * stride, inputs, side, side]`.
+    dims: [usize; 4],
+    kernels: Vec<f32>,
+    /// By output; none where there is none.
+    bias: Option<Vec<f32>>,
+    /// Rows and columns that the kernel looks beyond the image, before and behind it.
+    pads: [usize; 2],
+}
+
+impl Blocks {
+    /// None where the result is not `stride` times as large as the image, where it is not the same down as across, or where
+    /// kernels are computed.
+    fn of(node: &Node, stored: &HashMap<String, Tensor>) -> Option<Self> {
+        if node.op_type != "ConvTranspose" || onnx::int_attribute(node, "group").unwrap_or(1) != 1 {
+            return None;
+        }
+        let list = |name: &str, otherwise: i64, count: usize| -> Option<usize> {
+            let stated = onnx::attribute(node, name).map(|attribute| &attribute.ints[..]);
+            match stated {
+                None => usize::try_from(otherwise).ok(),
+                Some(list) if list.len() == count && list.iter().all(|value| *value == list[0]) => {
+                    usize::try_from(list[0]).ok()
+                }
+                Some(_) => None,
+            }
+        };
+        let (stride, pad) = (list("strides", 1, 2)?, list("pads", 0, 4)?);
+        let (extra, dilation) = (list("output_padding", 0, 2)?, list("dilations", 1, 2)?);
+        let auto = onnx::attribute(node, "auto_pad").is_some_and(|attribute| attribute.s != b"NOTSET");
+        if auto || dilation != 1 || onnx::attribute(node, "output_shape").is_some() {
+            return None;
+        }
+        let tensor = stored.get(node.input.get(1)?)?;
+        let values = onnx::floats(tensor).filter(|values| onnx::length(tensor) == Some(values.len()))?;
+        let dims: Vec<usize> = tensor.dims.iter().map(|side| *side as usize).collect();
+        let [inputs, outputs, side, columns] = <[usize; 4]>::try_from(dims).ok()?;
+        let fits = side == columns && side >= 1 && outputs >= 1 && (1..=MAX_STRIDE).contains(&stride);
+        if !fits || side + extra != stride + 2 * pad || pad >= side {
+            return None;
+        }
+        let bias = match node.input.get(2).filter(|name| !name.is_empty()) {
+            None => None,
+            Some(name) => Some(onnx::floats(stored.get(name)?).filter(|bias| bias.len() == outputs)?),
+        };
+        // A pixel of the image counts in blocks from `behind` before its own on, to `before` behind it.
+        let (before, behind) = ((side - 1 - pad) / stride, (stride - 1 + pad) / stride);
+        let taps = before + behind + 1;
+        let parts = stride * stride;
+        let mut kernels = vec![0.0; parts * outputs * inputs * taps * taps];
+        let weight = |part: usize, tap: usize| {
+            let at = (stride * before + part + pad).checked_sub(stride * tap)?;
+            (at < side).then_some(at)
+        };
+        for (at, value) in kernels.iter_mut().enumerate() {
+            let (x, y, rest) = (at % taps, at / taps % taps, at / (taps * taps));
+            let (input, rest) = (rest % inputs, rest / inputs);
+            let (output, part) = (rest % outputs, rest / outputs);
+            if let (Some(y), Some(x)) = (weight(part / stride, y), weight(part % stride, x)) {
+                *value = values[((input * outputs + output) * side + y) * side + x];
+            }
+        }
+        let dims = [parts * outputs, inputs, taps, taps];
+        Some(Blocks { stride, dims, kernels, bias, pads: [before, behind] })
+    }
+
+    fn write(self, whole: Node, nodes: &mut Vec<Node>, tensors: &mut Vec<Tensor>) {
+        let name = onnx::node_name(&whole);
+        let output = whole.output[0].clone();
+        let [kernels, bias, blocks] = ["kernels", "bias", "blocks"].map(|part| format!("{output}/{part}"));
+        let stored = |name: &str, dims: &[usize], values: &[f32]| Tensor {
+            name: name.to_owned(),
+            dims: dims.iter().map(|side| *side as i64).collect(),
+            data_type: Tensor::FLOAT,
+            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            ..Tensor::default()
+        };
+        let mut input = vec![whole.input[0].clone(), kernels.clone()];
+        tensors.push(stored(&kernels, &self.dims, &self.kernels));
+        if let Some(list) = &self.bias {
+            tensors.push(stored(&bias, &[self.dims[0]], &list.repeat(self.stride * self.stride)));
+            input.push(bias);
+        }
+        let [before, behind] = self.pads.map(|pad| pad as i64);
+        let ints = |name: &str, ints: Vec<i64>| Attribute {
+            name: name.into(),
+            r#type: Attribute::INTS,
+            ints,
+            ..Attribute::default()
+        };
+        let node = |op: &str, name: String, input, output, attribute| Node {
+            op_type: op.into(),
+            name,
+            input,
+            output: vec![output],
+            attribute,
+            ..Node::default()
+        };
+        let pads = ints("pads", vec![before, before, behind, behind]);
+        nodes.push(node("Conv", name.clone(), input, blocks.clone(), vec![pads]));
+        let side = Attribute {
+            name: "blocksize".into(),
+            r#type: Attribute::INT,
+            i: self.stride as i64,
+            ..Attribute::default()
+        };
+        nodes.push(node("DepthToSpace", format!("{name}/shuffle"), vec![blocks], output, vec![side]));
+    }
+}
