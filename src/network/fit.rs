@@ -26,6 +26,8 @@ const MAX_MULTIPLE: usize = 64;
 const USUAL: [usize; 2] = [24, 24];
 /// Most rows and columns that may be lost of an image enlarged once.
 const MAX_LOST: usize = 128;
+/// Rows and columns of the smallest image that is ever enlarged.
+const LEAST_SIDE: usize = 8;
 
 impl Fit {
     /// Tries sizes. `output` gives channels, rows and columns of what comes out for an image of `channels` and this height and
@@ -39,26 +41,26 @@ impl Fit {
         declared: Option<[usize; 2]>,
     ) -> Result<Self> {
         // Of an image of such sides, if it fits.
-        let of = |multiple: usize, least: usize, sides: [usize; 2]| {
+        let of = |multiple: usize, sides: [usize; 2]| {
             let sides = sides.map(|side| side * multiple);
             let [of, height, width] = output(sides).ok()?;
             let scale = width.abs_diff(height) / sides[1].abs_diff(sides[0]);
             let lost = (scale * sides[0]).checked_sub(height)?;
             let fits = (1..=8).contains(&scale) && scale * sides[1] == width + lost;
-            let fit = Fit { scale, size: None, multiple, least, lost };
+            let fit = Fit { scale, size: None, multiple, least: 0, lost };
             (fits && of == channels && lost <= MAX_LOST * scale).then_some(fit)
         };
         // Odd and even ones, none of which is a multiple of what is tried later; larger ones for networks that need them.
-        let free = [false, true].into_iter().find_map(|large| {
-            (1..=MAX_MULTIPLE).find_map(|multiple| {
-                let [first, second] = match (large, multiple) {
-                    (false, ..3) => [[29, 31], [30, 28]],
-                    (false, _) => [[11, 13], [12, 10]],
-                    (true, ..3) => [[61, 67], [62, 58]],
-                    (true, _) => [[23, 29], [24, 22]],
-                };
-                let least = if large { second[1] * multiple } else { 0 };
-                of(multiple, least, first).filter(|fit| of(multiple, least, second).as_ref() == Some(fit))
+        let tried = |multiple: usize| match multiple {
+            ..3 => [[[29, 31], [30, 28]], [[61, 67], [62, 58]]],
+            _ => [[[11, 13], [12, 10]], [[23, 29], [24, 22]]],
+        };
+        let free = (1..=MAX_MULTIPLE).find_map(|multiple| {
+            tried(multiple).into_iter().find_map(|[first, second]| {
+                let fit = of(multiple, first).filter(|fit| of(multiple, second).as_ref() == Some(fit))?;
+                let smallest = LEAST_SIDE.next_multiple_of(multiple) / multiple;
+                let takes_small = of(multiple, [smallest, smallest + 1]).as_ref() == Some(&fit);
+                Some(Fit { least: if takes_small { 0 } else { second[1] * multiple }, ..fit })
             })
         });
         if let Some(free) = free {
@@ -143,10 +145,17 @@ mod tests {
         for multiple in [2, 3, 7, 8, 12, 16, 48, 64] {
             eq(find(|side| side.is_multiple_of(multiple).then_some(4 * side)), fit(4, multiple, 0));
         }
-        eq(find(|side| Some(2 * side - 28)), fit(2, 1, 28));
-        eq(find(|side| (side > 20).then(|| side - 14)), fit(1, 1, 14));
-        let large = find(|side| (side > 40 && side.is_multiple_of(2)).then_some(2 * side)).ok();
-        assert_eq!(large.map(|fit| (fit.multiple, fit.padded([9, 130]))), Some((2, [116, 130])));
+        eq(find(|side| (2 * side).checked_sub(12)), fit(2, 1, 12));
+        assert_eq!(
+            find(|side| (2 * side).checked_sub(28)).map(|fit| [fit.lost, fit.least]).ok(),
+            Some([28, 28])
+        );
+        // Smaller ones are not taken.
+        let least =
+            |output: &dyn Fn(usize) -> Option<usize>| find(output).map(|fit| [fit.multiple, fit.least]).ok();
+        assert_eq!(least(&|side| (side > 20).then_some(2 * side)), Some([1, 28]));
+        assert_eq!(least(&|side| (side > 40).then_some(2 * side)), Some([1, 58]));
+        assert_eq!(least(&|side| (side > 60 && side % 2 == 0).then_some(2 * side)), Some([2, 116]));
         assert!(
             find(|side| Some(9 * side))
                 .is_err_and(|error| error.to_string().contains("not an enlarged image"))

@@ -18,6 +18,8 @@ pub struct Kernels {
     pub algorithm: Algorithm,
     /// By group; one for each transformed tap or all taps below each other.
     panels: Vec<Panels>,
+    /// Tap by tap, of one input for each output.
+    depthwise: Vec<f32>,
     /// One for each output, and zeros to whole vectors.
     bias: Vec<f32>,
 }
@@ -44,6 +46,7 @@ impl Kernels {
                     |point| Panels::new(inputs, outputs, |i, o| transformed[order[o] * inputs + i][point]);
                 (0..winograd::POINTS).map(panel).collect()
             }
+            Algorithm::Depthwise => vec![],
             Algorithm::Direct => {
                 let weight =
                     |i: usize, o: usize| kernels[(order[o] * inputs + i % inputs) * taps + i / inputs];
@@ -51,9 +54,15 @@ impl Kernels {
                 (0..conv.groups()).map(group).collect()
             }
         };
+        let depthwise = match algorithm {
+            Algorithm::Depthwise => {
+                (0..taps).flat_map(|tap| order.iter().map(move |o| kernels[o * taps + tap])).collect()
+            }
+            _ => vec![],
+        };
         let mut bias: Vec<f32> = order.iter().map(|o| bias[*o]).collect();
         bias.resize(bias.len().next_multiple_of(matrix::NARROW), 0.0);
-        Kernels { algorithm, panels, bias }
+        Kernels { algorithm, panels, depthwise, bias }
     }
 }
 
@@ -154,7 +163,7 @@ impl Convolution<'_> {
     pub fn batches(&self) -> usize {
         match self.kernels.algorithm {
             Algorithm::Winograd => self.tiles().div_ceil(self.tiles_per_batch()),
-            Algorithm::Direct => self.output.pixels().div_ceil(self.pixels_per_batch()),
+            _ => self.output.pixels().div_ceil(self.pixels_per_batch()),
         }
     }
 
@@ -172,7 +181,7 @@ impl Convolution<'_> {
                 let row = |tile: usize| tile / across * winograd::TILE;
                 (row(batches.start * count), row(last) + winograd::TILE - 1)
             }
-            Algorithm::Direct => {
+            Algorithm::Direct | Algorithm::Depthwise => {
                 let count = self.pixels_per_batch();
                 let last = (batches.end * count).min(self.output.pixels()) - 1;
                 (batches.start * count / width, last / width)
@@ -207,11 +216,14 @@ impl Convolution<'_> {
                 }
                 dispatch!(level, simd => self.winograd(simd, scratch));
             }
-            Algorithm::Direct => {
+            algorithm @ (Algorithm::Direct | Algorithm::Depthwise) => {
                 let first = batch * self.pixels_per_batch();
                 let last = self.output.pixels().min(first + self.pixels_per_batch());
                 scratch.positions.extend((first..last).map(|pixel| [pixel / columns, pixel % columns]));
-                dispatch!(level, simd => self.direct(simd, scratch));
+                match algorithm {
+                    Algorithm::Depthwise => dispatch!(level, simd => self.depthwise(simd, scratch)),
+                    _ => dispatch!(level, simd => self.direct(simd, scratch)),
+                }
             }
         }
     }
@@ -252,6 +264,30 @@ impl Convolution<'_> {
         for (tile, lines) in lines.chunks_exact_mut(winograd::TILE * winograd::TILE * outputs).enumerate() {
             let products = &products[tile * padded..];
             winograd::transform_output(simd, products, product_stride, outputs, finish, lines);
+        }
+    }
+
+    /// One input for each output: lanes are channels.
+    #[inline(always)]
+    fn depthwise<S: Simd>(&self, _: S, scratch: &mut Scratch) {
+        let Scratch { lines, positions, .. } = scratch;
+        let channels = self.output.channels;
+        let (buffer, place) = self.input;
+        let width = self.conv.kernel()[1];
+        let [down, right] = self.conv.window().dilations;
+        lines.clear();
+        lines.resize(positions.len() * channels, 0.0);
+        for (line, position) in lines.chunks_exact_mut(channels).zip(&*positions) {
+            let start = self.start(*position);
+            for (tap, weights) in self.kernels.depthwise.chunks_exact(channels).enumerate() {
+                let from = start + tap / width * down * place.row + tap % width * right * place.pixel;
+                let products = buffer[from..][..channels].iter().zip(weights);
+                line.iter_mut().zip(products).for_each(|(sum, (value, weight))| *sum += value * weight);
+            }
+            for (value, bias) in line.iter_mut().zip(&self.kernels.bias) {
+                let sum = *value + bias;
+                *value = if sum < self.lower { self.lower } else { sum };
+            }
         }
     }
 

@@ -33,6 +33,8 @@ pub enum Operation {
 pub enum Algorithm {
     /// Tap by tap.
     Direct,
+    /// Of one input for each output: tap by tap, all channels at once.
+    Depthwise,
     /// F(4x4, 3x3): 36 products for 16 outputs instead of 144.
     Winograd,
 }
@@ -45,7 +47,9 @@ impl Algorithm {
     pub fn of(conv: &Conv) -> Self {
         let window = conv.window();
         let plain = conv.groups() == 1 && window.strides == [1, 1] && window.dilations == [1, 1];
-        if plain && conv.kernel() == [3, 3] && conv.inputs() >= WINOGRAD_INPUTS {
+        if conv.groups() > 1 && conv.groups() == conv.inputs() && conv.groups() == conv.outputs() {
+            Algorithm::Depthwise
+        } else if plain && conv.kernel() == [3, 3] && conv.inputs() >= WINOGRAD_INPUTS {
             Algorithm::Winograd
         } else {
             Algorithm::Direct

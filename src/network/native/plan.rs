@@ -310,7 +310,7 @@ impl Plan {
 fn border(conv: &Conv, shape: Shape) -> [usize; 2] {
     let [top, left, bottom, right] = conv.padding(shape.size());
     let after = match Algorithm::of(conv) {
-        Algorithm::Direct => bottom.max(right),
+        Algorithm::Direct | Algorithm::Depthwise => bottom.max(right),
         // Whole tiles are read, also where they stand over.
         Algorithm::Winograd => {
             let beyond = |pads: usize, before: usize, side: usize| {
