@@ -48,7 +48,7 @@ usage: ./build.sh [command]
   help     print this
 
 Tools are kept in ~/.cache/dfsq (or $DFSQ_CACHE) and installed only when missing.
-A first build on two cores takes about 10 minutes, the first test run about 15.
+A first build on two cores takes about 6 minutes, the first test run about 25.
 TEXT
 }
 

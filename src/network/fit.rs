@@ -58,7 +58,7 @@ impl Fit {
         let free = (1..=MAX_MULTIPLE).find_map(|multiple| {
             tried(multiple).into_iter().find_map(|[first, second]| {
                 let fit = of(multiple, first).filter(|fit| of(multiple, second).as_ref() == Some(fit))?;
-                let smallest = LEAST_SIDE.next_multiple_of(multiple) / multiple;
+                let smallest = LEAST_SIDE.div_ceil(multiple);
                 let takes_small = of(multiple, [smallest, smallest + 1]).as_ref() == Some(&fit);
                 Some(Fit { least: if takes_small { 0 } else { second[1] * multiple }, ..fit })
             })

@@ -133,6 +133,7 @@ impl Folding<'_> {
             "DequantizeLinear" => self.dequantized()?,
             "Add" | "Sub" | "Mul" | "Div" => self.arithmetic()?,
             "Sqrt" => self.each(f32::sqrt)?,
+            "GatherND" => self.gathered()?,
             "Round" => self.each(f32::round_ties_even)?,
             "Clip" => match (self.floats(1)?, self.floats(2)?) {
                 (Some((_, low)), Some((_, high))) if low.len() == 1 && high.len() == 1 => {
@@ -291,6 +292,35 @@ impl Folding<'_> {
             return Err(fails());
         }
         Ok(Some(raw))
+    }
+
+    /// Parts of a tensor that are told by the indices of its first axes, as tables of relative positions are read.
+    fn gathered(&self) -> Result<Option<Raw>, String> {
+        let (Some(raw), Some(at)) = (self.raw(0)?, self.raw(1)?) else { return Ok(None) };
+        let Some((depth, places)) = at.dims.split_last() else { return Ok(None) };
+        let batches = onnx::int_attribute(self.node, "batch_dims").unwrap_or(0) != 0;
+        if batches || at.kind != Tensor::INT64 || *depth > raw.dims.len() {
+            return Ok(None);
+        }
+        let (axes, rest) = raw.dims.split_at(*depth);
+        let dims = [places, rest].concat();
+        let size = raw.bytes.len() / count(&raw.dims).filter(|all| *all > 0).ok_or("it reads nothing")?;
+        let part = count(rest).unwrap_or(0) * size;
+        if count(&dims).is_none_or(|all| all as u64 > MAX_FOLDED) {
+            return Err(format!("it would make a tensor of shape {dims:?}"));
+        }
+        let indices: Vec<i64> =
+            at.bytes.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
+        let mut bytes = Vec::with_capacity(places.iter().product::<usize>() * part);
+        for list in indices.chunks_exact((*depth).max(1)) {
+            let from = list.iter().zip(axes).try_fold(0, |from, (index, side)| {
+                let index = if *index < 0 { index + *side as i64 } else { *index };
+                usize::try_from(index).ok().filter(|index| index < side).map(|index| from * side + index)
+            });
+            let from = from.ok_or_else(|| format!("the indices {list:?} for {:?}", raw.dims))?;
+            bytes.extend_from_slice(&raw.bytes[from * part..][..part]);
+        }
+        Ok(Some(Raw { dims, bytes, ..raw }))
     }
 
     /// `(x - zero point) * scale`, for all values alike or along an axis.

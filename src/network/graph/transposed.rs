@@ -72,7 +72,7 @@ impl Blocks {
             Some(name) => Some(onnx::floats(stored.get(name)?).filter(|bias| bias.len() == outputs)?),
         };
         // A pixel of the image counts in blocks from `behind` before its own on, to `before` behind it.
-        let (before, behind) = ((side - 1 - pad) / stride, (stride - 1 + pad) / stride);
+        let (before, behind) = ((side - 1 - pad) / stride, pad.div_ceil(stride));
         let taps = before + behind + 1;
         let parts = stride * stride;
         let mut kernels = vec![0.0; parts * outputs * inputs * taps * taps];

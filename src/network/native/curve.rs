@@ -41,7 +41,7 @@ impl Curve {
                 each(values, |x| 0.5 * x * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2)))
             }
             Curve::GeluByTanh => each(values, |x| {
-                const FACTOR: f32 = 0.797_884_56;
+                const FACTOR: f32 = 0.797_884_6;
                 0.5 * x * (1.0 + libm::tanhf(FACTOR * (x + 0.044_715 * x * x * x)))
             }),
             Curve::Softplus => each(values, softplus),

@@ -36,7 +36,7 @@ pub fn to_f32(graph: &mut Graph) {
 /// What is not whole stays as it is, to be refused.
 fn tensor(tensor: &mut Tensor) {
     let Some(width) = width(tensor.data_type) else { return };
-    if tensor.raw_data.len() % width != 0 {
+    if !tensor.raw_data.len().is_multiple_of(width) {
         return;
     }
     let half = |bits: u16| match tensor.data_type {

@@ -18,6 +18,8 @@ const MAX_CONSTANTS: u64 = 1 << 28;
 const MAX_AXES: usize = 8;
 /// Values of a tensor that are followed, since shapes may be computed from them.
 const MAX_FOLLOWED: u64 = 4096;
+/// Stored whole numbers that are looked at.
+const MAX_INDICES: u64 = 1 << 18;
 
 /// The kind of numbers of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +63,9 @@ impl Fact {
             ));
         }
         let dims = tensor.dims.iter().map(|d| *d as u64).collect();
-        let values = (stored as u64 <= MAX_FOLLOWED).then(|| onnx::numbers(tensor));
+        // Tables of indices are large.
+        let most = if tensor.data_type == Tensor::INT64 { MAX_INDICES } else { MAX_FOLLOWED };
+        let values = (stored as u64 <= most).then(|| onnx::numbers(tensor));
         Ok(Fact { dims, kind, values, constant: true })
     }
 
@@ -271,6 +275,7 @@ fn facts(call: &Call<'_>) -> Result<Vec<Fact>, String> {
         "Tile" => layout::tile(call)?,
         "ConstantOfShape" => layout::constant_of_shape(call)?,
         "Gather" => layout::gather(call)?,
+        "GatherND" => layout::gather_nd(call)?,
         "Shape" => layout::shape(call)?,
         "Reshape" => layout::reshape(call)?,
         "Flatten" => layout::flatten(call)?,

@@ -248,6 +248,26 @@ pub fn transpose(call: &Call<'_>) -> Result<Fact, String> {
     Ok(Fact { values: picked(input, &dims, place), dims, ..input.clone() })
 }
 
+/// Parts that are told by the indices of the first axes.
+pub fn gather_nd(call: &Call<'_>) -> Result<Fact, String> {
+    call.arity(2, 2)?;
+    let (input, at) = (call.input(0)?, call.input(1)?);
+    if call.int("batch_dims", 0)? != 0 || at.kind != Kind::Integer {
+        return Err("it gathers image by image".into());
+    }
+    let values = at.values.as_ref().ok_or("its indices cannot be told from the file")?;
+    let (depth, places) = at.dims.split_last().ok_or("it has no indices")?;
+    let depth = usize::try_from(*depth).ok().filter(|depth| (1..=input.rank()).contains(depth));
+    let depth = depth.ok_or_else(|| format!("indices of shape {:?} for {:?}", at.dims, input.dims))?;
+    let (axes, rest) = input.dims.split_at(depth);
+    let inside = |(index, side): (&f64, &u64)| (-(*side as f64)..*side as f64).contains(index);
+    if !values.chunks_exact(depth).all(|list| list.iter().zip(axes).all(inside)) {
+        return Err(format!("it reads outside of {:?}", input.dims));
+    }
+    let dims = [places, rest].concat();
+    Ok(Fact { dims, kind: input.kind, values: None, constant: input.constant && at.constant })
+}
+
 /// By mean and deviation over the last axes.
 pub fn layer_normalization(call: &Call<'_>) -> Result<Fact, String> {
     call.arity(2, 3)?;
