@@ -1,6 +1,6 @@
 //! Files as others write them: the same network in another form of numbers, in parts, as functions, quantized before, with
 //! channels last, for some sizes only. Each is what the plain file is.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -289,7 +289,7 @@ fn networks_that_were_quantized_before_run_and_say_so() {
         })
     };
     let picture = gradient(21, 18, 200);
-    let [qdq, operators] = [false, true].map(|operators| quantized(operators));
+    let [qdq, operators] = [false, true].map(quantized);
     let shown = upscale(&qdq, &picture);
     assert_eq!(apart(&shown, &upscale(&operators, &picture)), 0, "both forms say the same");
     assert_eq!(
