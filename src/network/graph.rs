@@ -50,6 +50,15 @@ impl Graph {
         transposed::to_convolutions(graph);
         crops::without_idle_pads(graph, opset);
         fold::forget_unread(graph);
+        // What was made may have the name of what was there.
+        let made = graph.node.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty());
+        let all = made.chain(graph.initializer.iter().map(|tensor| &tensor.name));
+        let mut names = HashSet::new();
+        if let Some(name) =
+            all.chain(graph.input.iter().map(|input| &input.name)).find(|name| !names.insert(*name))
+        {
+            return Err(Error::Network(format!("two of its tensors have the name {name}")));
+        }
         onnx::check_finite(graph)?;
         name_nodes(&mut graph.node);
         let tensors: HashMap<&str, &Tensor> =

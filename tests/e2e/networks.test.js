@@ -44,7 +44,7 @@ test("a network that our engine lacks an operator for is run by the program with
   const fetched = [];
   page.on("request", (request) => fetched.push(request.url().split("/").at(-1)));
   await drop(page, { name: "squashed.onnx", type: "", bytes: squashed() });
-  await page.locator("#network-note").filter({ hasText: "the native engine lacks Sigmoid" }).waitFor();
+  await page.locator("#network-note").filter({ hasText: "the native engine lacks Elu" }).waitFor();
   assert.ok(fetched.some((name) => /^dfsq-tract-[0-9a-f]+\.wasm$/.test(name)), fetched.join());
   await drop(page, await png(page, 48, 48));
   await state(page, "done");

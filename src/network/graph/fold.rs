@@ -299,7 +299,7 @@ impl Folding<'_> {
         let (Some(raw), Some(at)) = (self.raw(0)?, self.raw(1)?) else { return Ok(None) };
         let Some((depth, places)) = at.dims.split_last() else { return Ok(None) };
         let batches = onnx::int_attribute(self.node, "batch_dims").unwrap_or(0) != 0;
-        if batches || at.kind != Tensor::INT64 || *depth > raw.dims.len() {
+        if batches || at.kind != Tensor::INT64 || !(1..=raw.dims.len()).contains(depth) {
             return Ok(None);
         }
         let (axes, rest) = raw.dims.split_at(*depth);
@@ -312,7 +312,7 @@ impl Folding<'_> {
         let indices: Vec<i64> =
             at.bytes.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
         let mut bytes = Vec::with_capacity(places.iter().product::<usize>() * part);
-        for list in indices.chunks_exact((*depth).max(1)) {
+        for list in indices.chunks_exact(*depth) {
             let from = list.iter().zip(axes).try_fold(0, |from, (index, side)| {
                 let index = if *index < 0 { index + *side as i64 } else { *index };
                 usize::try_from(index).ok().filter(|index| index < side).map(|index| from * side + index)

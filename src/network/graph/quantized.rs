@@ -126,8 +126,8 @@ pub fn to_arithmetic(graph: &mut Graph, opset: i64) -> Result<()> {
     if !graph.node.iter().any(is_one) {
         return Ok(());
     }
-    let known: HashMap<String, Tensor> =
-        graph.initializer.iter().map(|tensor| (tensor.name.clone(), tensor.clone())).collect();
+    let known: HashMap<&str, &Tensor> =
+        graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
     let mut made = Arithmetic { nodes: Vec::new(), tensors: Vec::new(), opset };
     for whole in std::mem::take(&mut graph.node) {
         if !is_one(&whole) {
@@ -145,12 +145,14 @@ pub fn to_arithmetic(graph: &mut Graph, opset: i64) -> Result<()> {
     Ok(())
 }
 
-fn grid(node: &Node, known: &HashMap<String, Tensor>) -> Result<Grid, String> {
+fn grid(node: &Node, known: &HashMap<&str, &Tensor>) -> Result<Grid, String> {
     let input = |at: usize| node.input.get(at).filter(|name| !name.is_empty());
-    let scale =
-        input(1).and_then(|name| known.get(name)).and_then(onnx::floats).ok_or("its scale is computed")?;
+    let scale = input(1)
+        .and_then(|name| known.get(name.as_str()))
+        .and_then(|tensor| onnx::floats(tensor))
+        .ok_or("its scale is computed")?;
     let stated = onnx::int_attribute(node, "output_dtype").and_then(|kind| i32::try_from(kind).ok());
-    let (zero, kind) = match input(2).map(|name| known.get(name)) {
+    let (zero, kind) = match input(2).map(|name| known.get(name.as_str())) {
         None => (vec![0.0; scale.len()], stated.unwrap_or(Tensor::UINT8)),
         Some(None) => return Err("its zero point is computed".into()),
         Some(Some(tensor)) => {

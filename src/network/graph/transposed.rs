@@ -6,22 +6,25 @@ use std::collections::HashMap;
 
 /// Most pixels along a side of a block.
 const MAX_STRIDE: usize = 8;
+/// Most weights that are made.
+const MAX_WEIGHTS: usize = 1 << 26;
 
 /// Puts each as convolution and shuffle. What is of another kind stays.
 pub fn to_convolutions(graph: &mut Graph) {
-    let stored: HashMap<String, Tensor> = match graph.node.iter().any(|node| node.op_type == "ConvTranspose")
-    {
-        true => graph.initializer.iter().map(|tensor| (tensor.name.clone(), tensor.clone())).collect(),
-        false => return,
-    };
-    let mut nodes = Vec::with_capacity(graph.node.len() + 1);
+    if !graph.node.iter().any(|node| node.op_type == "ConvTranspose") {
+        return;
+    }
+    let stored: HashMap<&str, &Tensor> =
+        graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+    let (mut nodes, mut made) = (Vec::with_capacity(graph.node.len() + 1), Vec::new());
     for node in std::mem::take(&mut graph.node) {
         match Blocks::of(&node, &stored) {
-            Some(blocks) => blocks.write(node, &mut nodes, &mut graph.initializer),
+            Some(blocks) => blocks.write(node, &mut nodes, &mut made),
             None => nodes.push(node),
         }
     }
     graph.node = nodes;
+    graph.initializer.append(&mut made);
 }
 
 /// A kernel for all pixels of a block.
@@ -39,7 +42,7 @@ struct Blocks {
 impl Blocks {
     /// None where the result is not `stride` times as large as the image, where it is not the same down as across, or where
     /// kernels are computed.
-    fn of(node: &Node, stored: &HashMap<String, Tensor>) -> Option<Self> {
+    fn of(node: &Node, stored: &HashMap<&str, &Tensor>) -> Option<Self> {
         if node.op_type != "ConvTranspose" || onnx::int_attribute(node, "group").unwrap_or(1) != 1 {
             return None;
         }
@@ -59,7 +62,7 @@ impl Blocks {
         if auto || dilation != 1 || onnx::attribute(node, "output_shape").is_some() {
             return None;
         }
-        let tensor = stored.get(node.input.get(1)?)?;
+        let tensor = stored.get(node.input.get(1)?.as_str())?;
         let values = onnx::floats(tensor).filter(|values| onnx::length(tensor) == Some(values.len()))?;
         let dims: Vec<usize> = tensor.dims.iter().map(|side| *side as usize).collect();
         let [inputs, outputs, side, columns] = <[usize; 4]>::try_from(dims).ok()?;
@@ -69,13 +72,18 @@ impl Blocks {
         }
         let bias = match node.input.get(2).filter(|name| !name.is_empty()) {
             None => None,
-            Some(name) => Some(onnx::floats(stored.get(name)?).filter(|bias| bias.len() == outputs)?),
+            Some(name) => {
+                Some(onnx::floats(stored.get(name.as_str())?).filter(|bias| bias.len() == outputs)?)
+            }
         };
         // A pixel of the image counts in blocks from `behind` before its own on, to `before` behind it.
         let (before, behind) = ((side - 1 - pad) / stride, pad.div_ceil(stride));
         let taps = before + behind + 1;
         let parts = stride * stride;
-        let mut kernels = vec![0.0; parts * outputs * inputs * taps * taps];
+        let count = [parts, outputs, inputs, taps, taps]
+            .iter()
+            .try_fold(1usize, |count, side| count.checked_mul(*side));
+        let mut kernels = vec![0.0; count.filter(|count| *count <= MAX_WEIGHTS)?];
         let weight = |part: usize, tap: usize| {
             let at = (stride * before + part + pad).checked_sub(stride * tap)?;
             (at < side).then_some(at)

@@ -414,16 +414,16 @@ fn shuffled(shape: Shape, side: usize) -> Result<Shape, String> {
 fn side_by_side(graph: &Graph, shapes: &[Shape]) -> (Vec<Value>, Vec<usize>) {
     let (mut root, mut channel): (Vec<Value>, Vec<usize>) =
         ((0..graph.values).collect(), vec![0; graph.values]);
+    let mut is_part = vec![false; graph.values];
+    for step in graph.steps.iter().filter(|step| matches!(step.operation, Operation::Part { .. })) {
+        is_part[step.output] = true;
+    }
     // The last first, so that a concatenation knows where it lies itself.
     for step in graph.steps.iter().rev().filter(|step| step.operation == Operation::Concat) {
         let mut at = channel[step.output];
         for input in &step.inputs {
             // The image comes from outside, what is already in another concatenation is copied, and so is a part of others.
-            let is_part = graph
-                .steps
-                .iter()
-                .any(|step| step.output == *input && matches!(step.operation, Operation::Part { .. }));
-            if root[*input] == *input && *input != 0 && *input != graph.output && !is_part {
+            if root[*input] == *input && *input != 0 && *input != graph.output && !is_part[*input] {
                 (root[*input], channel[*input]) = (root[step.output], at);
             }
             at += shapes[*input].channels;

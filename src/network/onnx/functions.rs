@@ -1,8 +1,9 @@
 //! Functions that a file defines for itself, put in the place of the nodes that call them.
 
 use super::proto::{Attribute, Function, Model, Node};
-use super::{MAX_NODES, node_name};
+use super::{MAX_BYTES, MAX_NODES, node_name};
 use crate::{Error, Result};
+use prost::Message;
 use std::collections::{HashMap, HashSet};
 
 /// Functions within functions, at most.
@@ -19,6 +20,7 @@ pub fn inline(model: &mut Model) -> Result<()> {
     let find = |node: &Node| functions.iter().find(|f| (&f.domain, &f.name) == (&node.domain, &node.op_type));
     let version =
         |domain: &str| model.opset_import.iter().find(|set| set.domain == domain).map(|set| set.version);
+    let mut bytes = 0;
     for _ in 0..MAX_DEPTH {
         if !graph.node.iter().any(|node| find(node).is_some()) {
             return Ok(());
@@ -39,10 +41,16 @@ pub fn inline(model: &mut Model) -> Result<()> {
                     function.name, other.version
                 )));
             }
-            nodes.extend(body(function, &node, at));
-            if nodes.len() > MAX_NODES {
-                return Err(Error::Network(format!("its functions make more than {MAX_NODES} nodes")));
+            bytes += function
+                .node
+                .iter()
+                .flat_map(|node| &node.attribute)
+                .map(Message::encoded_len)
+                .sum::<usize>();
+            if nodes.len() + function.node.len() > MAX_NODES || bytes > MAX_BYTES {
+                return Err(Error::Network("its functions make too much of it".into()));
             }
+            nodes.extend(body(function, &node, at));
         }
         graph.node = nodes;
     }
