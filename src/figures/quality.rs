@@ -88,11 +88,12 @@ pub fn quality(request: &QualityRequest) -> Result<String> {
                 }
             }
         }
-        let right = area.dim_in_pixel().0 as i32;
-        for (method, left) in Method::QUANTIZED.into_iter().zip([250, 178, 132]) {
-            area.draw_text(method.title(), &key(&palette.of(method)), (right - left, 4)).map_err(fail)?;
+        // On the right, but none of them cut off.
+        let first = (area.dim_in_pixel().0 as i32 - 250).max(4);
+        for (method, at) in Method::QUANTIZED.into_iter().zip([0, 72, 118]) {
+            area.draw_text(method.title(), &key(&palette.of(method)), (first + at, 4)).map_err(fail)?;
         }
-        area.draw_text("full", &key(&palette.ink), (right - 68, 4)).map_err(fail)?;
+        area.draw_text("full", &key(&palette.ink), (first + 182, 4)).map_err(fail)?;
         Ok(Plot::of(&chart))
     })
 }
