@@ -214,16 +214,41 @@ fn codes(tensor: &TensorProto) -> (Vec<u8>, Vec<f32>) {
     (kernels.zip(&scales).flat_map(code).collect(), scales)
 }
 
-#[wasm_bindgen_test(unsupported = test)]
-fn networks_that_were_quantized_before_run_and_say_so() {
-    // Activations on a grid of 1/32 around a zero point.
-    let node = |op: &str, input: &[&str], output: &str| NodeProto {
+fn node(op: &str, input: &[&str], output: &str) -> NodeProto {
+    NodeProto {
         op_type: op.into(),
         name: format!("{output}.{op}"),
         input: input.iter().map(|name| (*name).to_owned()).collect(),
         output: vec![output.into()],
         ..Default::default()
-    };
+    }
+}
+
+/// A sum of quantized values, which is quantized itself: as onnxruntime's own operator, or by what stands around it.
+fn quantized_sum(add: &NodeProto, operators: bool) -> Vec<NodeProto> {
+    let result = &add.output[0];
+    let [q0, q1, x0, x1, y, codes] =
+        ["q0", "q1", "x0", "x1", "y", "codes"].map(|part| format!("{result}.{part}"));
+    let mut nodes = vec![
+        node("QuantizeLinear", &[&add.input[0], "scale", "zero"], &q0),
+        node("QuantizeLinear", &[&add.input[1], "scale", "zero"], &q1),
+    ];
+    if operators {
+        let inputs = [&q0[..], "scale", "zero", &q1, "scale", "zero", "scale", "zero"];
+        nodes.push(NodeProto { domain: "com.microsoft".into(), ..node("QLinearAdd", &inputs, &codes) });
+    } else {
+        nodes.push(node("DequantizeLinear", &[&q0, "scale", "zero"], &x0));
+        nodes.push(node("DequantizeLinear", &[&q1, "scale", "zero"], &x1));
+        nodes.push(node("Add", &[&x0, &x1], &y));
+        nodes.push(node("QuantizeLinear", &[&y, "scale", "zero"], &codes));
+    }
+    nodes.push(node("DequantizeLinear", &[&codes, "scale", "zero"], result));
+    nodes
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn networks_that_were_quantized_before_run_and_say_so() {
+    // Activations on a grid of 1/32 around a zero point.
     let stored = |name: &str, dims: &[i64], kind: DataType, raw_data: Vec<u8>| TensorProto {
         name: name.into(),
         dims: dims.to_vec(),
@@ -254,6 +279,10 @@ fn networks_that_were_quantized_before_run_and_say_so() {
             }
             let mut nodes = Vec::new();
             for mut conv in std::mem::take(&mut graph.node) {
+                if conv.op_type == "Add" {
+                    nodes.extend(quantized_sum(&conv, operators));
+                    continue;
+                }
                 if conv.op_type != "Conv" {
                     nodes.push(conv);
                     continue;

@@ -7,7 +7,7 @@ mod common;
 mod program;
 
 use common::{Builder, copying, gradient};
-use program::{Folder, SMALL, words};
+use program::{CROPS, Folder, POINTS, SMALL, words};
 use std::process::{Command, Stdio};
 
 /// Every option of a quantized network that has no effect with what else is said.
@@ -17,7 +17,7 @@ fn options_without_effect_are_refused() {
     folder.json(&[&words("calibrate net.onnx --images hr -o net.calibration --json")[..], &SMALL].concat());
     folder.json(&[&words("optimize net.onnx --images hr -o net.optimized --json")[..], &SMALL].concat());
     std::fs::write(folder.path("bits.json"), br#"{"block.conv1": [4, 4]}"#).unwrap();
-    let all = [
+    let others = [
         "--weight-bits 3",
         "--activation-bits 3",
         "--layer-bits bits.json",
@@ -29,20 +29,10 @@ fn options_without_effect_are_refused() {
         "--damping 0.02",
         "--refits 1",
         "--channel-bits allocated",
-        "--selection exact",
-        "--word-sets 3",
-        "--granularity layer",
-        "--normalization none",
-        "--mean always",
-        "--preset paper",
-        "--restarts 2",
-        "--seed 3",
-        "--crops 3",
-        "--crop-size 16",
-        "--low-resolution",
     ];
+    let all = [&others[..], &POINTS, &CROPS].concat();
     let idle = |command: &str, used: &[&str]| {
-        for option in all {
+        for option in &all {
             let name = option.split(' ').next().unwrap();
             if used.contains(&name) {
                 continue;

@@ -8,23 +8,10 @@ mod common;
 mod program;
 
 use common::random_edsr;
-use program::{Folder, SMALL, words};
+use program::{CROPS, Folder, POINTS, SMALL, words};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Where points come from.
-const POINTS: [&str; 8] = [
-    "--selection exact",
-    "--word-sets 3",
-    "--granularity layer",
-    "--normalization none",
-    "--mean always",
-    "--preset paper",
-    "--restarts 1",
-    "--seed 3",
-];
-/// What they are chosen on.
-const CROPS: [&str; 3] = ["--crops 3", "--crop-size 12", "--low-resolution"];
 /// How weights are rounded with compensation.
 const RECIPE: [&str; 5] =
     ["--weights uniform", "--rounding nearest", "--damping 0.5", "--refits 0", "--channel-bits allocated"];

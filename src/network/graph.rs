@@ -4,6 +4,7 @@
 mod conv;
 mod crops;
 mod fold;
+mod numbers;
 mod planes_first;
 mod quantized;
 mod transposed;
@@ -42,7 +43,6 @@ impl Graph {
     pub fn read(mut model: Model) -> Result<Self> {
         let opset = onnx::opset(&model);
         let graph = model.graph.as_mut().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
-        quantized::split_operators(graph);
         let stored = fold::fold(graph, opset)?;
         quantized::to_arithmetic(graph, opset)?;
         fold::fold(graph, opset)?;

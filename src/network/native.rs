@@ -11,6 +11,8 @@ mod plan;
 mod quantized_input;
 mod reader;
 mod run;
+mod shapes;
+mod step;
 pub mod winograd;
 
 #[cfg(test)]

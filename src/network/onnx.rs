@@ -12,6 +12,7 @@ mod functions;
 mod order;
 mod precision;
 mod proto;
+mod quantized_operators;
 mod second_files;
 
 pub use second_files::{join, second_files};
@@ -38,6 +39,7 @@ pub fn parse(bytes: &[u8]) -> Result<Model> {
     let opset = opset(&model);
     let graph = model.graph.as_mut().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
     precision::to_f32(graph);
+    quantized_operators::split(graph);
     // Optional inputs that are left out at the end need not be named; tract would look for them.
     for node in &mut graph.node {
         let named = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);

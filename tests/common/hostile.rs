@@ -445,6 +445,21 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
             after().node("If", &["a"], "sr", vec![]),
             "sr (If, operator set 13): this operator is not supported",
         ),
+        (
+            "pad-least-number",
+            after().shape("p", &[0, 0, i64::MIN, 0, 0, 0, 0, 0]).node("Pad", &["a", "p"], "sr", vec![]),
+            "Slice",
+        ),
+        (
+            "pad-nothing",
+            after().versions(8, 10, "").node(
+                "Pad",
+                &[],
+                "sr",
+                vec![integers("pads", &[0, 0, -1, 0, 0, 0, 0, 0])],
+            ),
+            "Pad",
+        ),
         ("control-flow-loop", after().node("Loop", &["a"], "sr", vec![]), "Loop"),
         (
             "short-integers",

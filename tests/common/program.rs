@@ -57,6 +57,20 @@ pub fn has(path: &Path) -> bool {
 /// What is chosen on small crops, since the pictures are small.
 pub const SMALL: [&str; 4] = ["--crop-size", "16", "--crops", "4"];
 
+/// Options of how points are chosen, with values that are not by default.
+pub const POINTS: [&str; 8] = [
+    "--selection exact",
+    "--word-sets 3",
+    "--granularity layer",
+    "--normalization none",
+    "--mean always",
+    "--preset paper",
+    "--restarts 1",
+    "--seed 3",
+];
+/// Options of what they are chosen on.
+pub const CROPS: [&str; 3] = ["--crops 3", "--crop-size 12", "--low-resolution"];
+
 /// A command line, given as words.
 pub fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()

@@ -15,7 +15,7 @@ pub fn without_idle_pads(graph: &mut Graph, opset: i64) {
     for mut node in std::mem::take(&mut graph.node) {
         let stated = onnx::attribute(&node, "pads").map(|pads| pads.ints.clone());
         let pads = stated.or_else(|| lists.get(node.input.get(1)?).cloned());
-        let pads = pads.filter(|_| node.op_type == "Pad");
+        let pads = pads.filter(|_| node.op_type == "Pad" && !node.input.is_empty());
         if pads.as_ref().is_some_and(|pads| pads.iter().all(|pad| *pad == 0)) {
             node.input.truncate(1);
             nodes.push(Node { op_type: "Identity".into(), attribute: vec![], ..node });
@@ -32,38 +32,19 @@ pub fn without_idle_pads(graph: &mut Graph, opset: i64) {
         let is_cut_only = left.iter().all(|pad| *pad == 0);
         let cut = if is_cut_only { output.clone() } else { format!("{output}/cut") };
         let lists = [
-            ("starts", before.iter().map(|pad| (-pad).max(0)).collect::<Vec<i64>>()),
+            ("starts", before.iter().map(|pad| pad.saturating_neg().max(0)).collect::<Vec<i64>>()),
             ("ends", behind.iter().map(|pad| if *pad < 0 { *pad } else { i64::MAX }).collect()),
         ];
-        let mut slice = Node {
-            op_type: "Slice".into(),
-            name: format!("{}/cut", onnx::node_name(&node)),
-            input: vec![node.input[0].clone()],
-            output: vec![cut.clone()],
-            ..Node::default()
-        };
+        let name = format!("{}/cut", onnx::node_name(&node));
+        let mut slice = Node::of("Slice", name, &[&node.input[0]], &cut);
         let mut store = |name: &str, values: &[i64]| {
             let name = format!("{output}/{name}");
-            let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            let dims = vec![values.len() as i64];
-            graph.initializer.push(Tensor {
-                name: name.clone(),
-                dims,
-                data_type: Tensor::INT64,
-                raw_data,
-                ..Tensor::default()
-            });
+            graph.initializer.push(Tensor::of_integers(&name, values));
             name
         };
         for (name, values) in lists {
             if opset < 10 {
-                let kind = Attribute::INTS;
-                slice.attribute.push(Attribute {
-                    name: name.into(),
-                    r#type: kind,
-                    ints: values,
-                    ..Attribute::default()
-                });
+                slice.attribute.push(Attribute::of_integers(name, values));
             } else {
                 slice.input.push(store(name, &values));
             }

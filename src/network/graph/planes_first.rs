@@ -8,19 +8,8 @@ const TO_PLANES: [i64; 4] = [0, 3, 1, 2];
 const FROM_PLANES: [i64; 4] = [0, 2, 3, 1];
 
 fn transpose(order: &[i64], input: &str, output: &str) -> Node {
-    let perm = Attribute {
-        name: "perm".into(),
-        r#type: Attribute::INTS,
-        ints: order.to_vec(),
-        ..Attribute::default()
-    };
-    Node {
-        op_type: "Transpose".into(),
-        input: vec![input.to_owned()],
-        output: vec![output.to_owned()],
-        attribute: vec![perm],
-        ..Node::default()
-    }
+    Node::of("Transpose", String::new(), &[input], output)
+        .with(Attribute::of_integers("perm", order.to_vec()))
 }
 
 /// Puts channels first where the file says that they come last.
@@ -79,15 +68,17 @@ fn undo_transpositions(graph: &mut Graph) {
         }
         of.insert(output.clone(), (root, order));
     }
-    loop {
-        let read: HashSet<&String> = graph.node.iter().flat_map(|node| &node.input).chain(&kept).collect();
-        let is_read =
-            |node: &Node| node.op_type != "Transpose" || node.output.iter().any(|name| read.contains(name));
-        let left: Vec<bool> = graph.node.iter().map(is_read).collect();
-        if left.iter().all(|left| *left) {
-            return;
+    // From the end, so that what only they read is forgotten too.
+    let mut read = kept;
+    let mut nodes = std::mem::take(&mut graph.node);
+    nodes.reverse();
+    nodes.retain(|node| {
+        let stays = node.op_type != "Transpose" || node.output.iter().any(|name| read.contains(name));
+        if stays {
+            read.extend(node.input.iter().cloned());
         }
-        let mut left = left.into_iter();
-        graph.node.retain(|_| left.next() == Some(true));
-    }
+        stays
+    });
+    nodes.reverse();
+    graph.node = nodes;
 }

@@ -104,42 +104,16 @@ impl Blocks {
         let name = onnx::node_name(&whole);
         let output = whole.output[0].clone();
         let [kernels, bias, blocks] = ["kernels", "bias", "blocks"].map(|part| format!("{output}/{part}"));
-        let stored = |name: &str, dims: &[usize], values: &[f32]| Tensor {
-            name: name.to_owned(),
-            dims: dims.iter().map(|side| *side as i64).collect(),
-            data_type: Tensor::FLOAT,
-            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            ..Tensor::default()
-        };
-        let mut input = vec![whole.input[0].clone(), kernels.clone()];
-        tensors.push(stored(&kernels, &self.dims, &self.kernels));
+        let mut input = vec![&whole.input[0][..], &kernels];
+        tensors.push(Tensor::of_floats(&kernels, &self.dims, &self.kernels));
         if let Some(list) = &self.bias {
-            tensors.push(stored(&bias, &[self.dims[0]], &list.repeat(self.stride * self.stride)));
-            input.push(bias);
+            tensors.push(Tensor::of_floats(&bias, &[self.dims[0]], &list.repeat(self.stride * self.stride)));
+            input.push(&bias);
         }
         let [before, behind] = self.pads.map(|pad| pad as i64);
-        let ints = |name: &str, ints: Vec<i64>| Attribute {
-            name: name.into(),
-            r#type: Attribute::INTS,
-            ints,
-            ..Attribute::default()
-        };
-        let node = |op: &str, name: String, input, output, attribute| Node {
-            op_type: op.into(),
-            name,
-            input,
-            output: vec![output],
-            attribute,
-            ..Node::default()
-        };
-        let pads = ints("pads", vec![before, before, behind, behind]);
-        nodes.push(node("Conv", name.clone(), input, blocks.clone(), vec![pads]));
-        let side = Attribute {
-            name: "blocksize".into(),
-            r#type: Attribute::INT,
-            i: self.stride as i64,
-            ..Attribute::default()
-        };
-        nodes.push(node("DepthToSpace", format!("{name}/shuffle"), vec![blocks], output, vec![side]));
+        let pads = Attribute::of_integers("pads", vec![before, before, behind, behind]);
+        nodes.push(Node::of("Conv", name.clone(), &input, &blocks).with(pads));
+        let side = Attribute::of_integer("blocksize", self.stride as i64);
+        nodes.push(Node::of("DepthToSpace", format!("{name}/shuffle"), &[&blocks], &output).with(side));
     }
 }

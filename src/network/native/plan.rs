@@ -1,10 +1,10 @@
 //! Where every value of a graph lies for one image size: buffers with a border of zeros, used again when what they held
 //! is no longer read. Concatenated channels are written side by side from the start, so that joining them costs nothing.
 
-use super::graph::{Algorithm, Graph, Operation, Post, Shuffle, Step, Value};
+use super::graph::{Algorithm, Graph, Operation, Shuffle, Step, Value};
+use super::shapes::shapes;
 use crate::network::graph::Conv;
 use crate::network::layers::Layer;
-use crate::network::limits::most_values;
 
 /// Rows, columns and channels of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,14 +230,17 @@ impl Plan {
         order.iter_mut().for_each(|root| *root %= roots.len());
         let mut slot_of = vec![0; roots.len()];
         let mut busy_until: Vec<usize> = Vec::new();
-        let live = |step: usize| -> u64 {
-            let live = order
-                .iter()
-                .map(|root| &roots[*root])
-                .filter(|root| (root.first..root.last_on_way).contains(&step));
-            live.fold(0u64, |sum, root| sum.saturating_add(root.frame.values()))
-        };
-        self.live = (0..graph.steps.len()).map(live).max().unwrap_or(0);
+        // What comes with a step and what goes with it, in values.
+        let mut change = vec![0i128; graph.steps.len() + 1];
+        for root in order.iter().map(|root| &roots[*root]).filter(|root| root.first < root.last_on_way) {
+            change[root.first] += i128::from(root.frame.values());
+            change[root.last_on_way] -= i128::from(root.frame.values());
+        }
+        let live = change.iter().scan(0, |live, change| {
+            *live += change;
+            Some(*live)
+        });
+        self.live = u64::try_from(live.max().unwrap_or(0)).unwrap_or(u64::MAX);
         for root in order {
             let Root { frame, first, last, last_on_way } = &roots[root];
             let added = || {
@@ -320,94 +323,6 @@ fn border(conv: &Conv, shape: Shape) -> [usize; 2] {
         }
     };
     [top.max(left), after]
-}
-
-/// The shape of every value.
-fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, String> {
-    let mut shapes = vec![image; graph.values];
-    let most = most_values(image.height as u64 * image.width as u64);
-    for Step { operation, inputs, posts, output } in &graph.steps {
-        let input = shapes[*inputs.first().ok_or("a step without input")?];
-        let shape = match operation {
-            Operation::Copy => input,
-            Operation::Part { first, channels } => {
-                let within = first.checked_add(*channels).is_some_and(|end| end <= input.channels);
-                within
-                    .then_some(Shape { channels: *channels, ..input })
-                    .ok_or("channels that are not there")?
-            }
-            Operation::Pool { .. } => Shape { height: 1, width: 1, ..input },
-            Operation::ChannelMean => Shape { channels: 1, ..input },
-            Operation::Repeat(times) => Shape {
-                height: product(input.height, *times)?,
-                width: product(input.width, *times)?,
-                ..input
-            },
-            Operation::DepthToSpace(shuffle) => shuffled(input, shuffle.side)?,
-            Operation::Concat => {
-                let parts: Vec<Shape> = inputs.iter().map(|value| shapes[*value]).collect();
-                if parts.iter().any(|part| (part.height, part.width) != (input.height, input.width)) {
-                    return Err("Concat of images of several sizes".into());
-                }
-                let sum = parts.iter().try_fold(0usize, |sum, part| sum.checked_add(part.channels));
-                Shape { channels: sum.ok_or("Concat of too much")?, ..input }
-            }
-            Operation::Convolution { layer, shuffle } => {
-                let Layer { name, conv, .. } = &layers[*layer];
-                let size = conv.output(input.size());
-                let [height, width] = size.ok_or("a kernel that is larger than its input")?;
-                if input.channels != conv.inputs() {
-                    return Err(format!("{name} of {} channels", input.channels));
-                }
-                let shape = Shape { channels: conv.outputs(), height, width };
-                shuffle.map_or(Ok(shape), |shuffle| shuffled(shape, shuffle.side))?
-            }
-        };
-        let mut sides = [shape.channels, shape.height, shape.width].into_iter();
-        let count = sides.try_fold(1u64, |count, side| count.checked_mul(side as u64));
-        if !count.is_some_and(|count| (1..=most).contains(&count)) {
-            let Shape { channels, height, width } = shape;
-            return Err(format!("an image of {channels} channels of {width} x {height}"));
-        }
-        for post in posts {
-            let fits = match post {
-                Post::AddValue(v)
-                | Post::SubtractValue(v)
-                | Post::MultiplyValue(v)
-                | Post::DivideValue(v) => {
-                    let other = shapes[*v];
-                    let repeats = |other: usize, own: usize| other == own || other == 1;
-                    let pixels = other.size() == shape.size() || other.size() == [1, 1];
-                    pixels && repeats(other.channels, shape.channels)
-                }
-                Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
-                    list.len() == 1 || list.len() == shape.channels
-                }
-                Post::Relu | Post::Clip(..) | Post::Curve(_) => true,
-            };
-            if !fits {
-                return Err("arithmetic of values of several shapes".into());
-            }
-        }
-        shapes[*output] = shape;
-    }
-    Ok(shapes)
-}
-
-fn product(side: usize, times: usize) -> Result<usize, String> {
-    side.checked_mul(times).ok_or_else(|| format!("an image of {side} times {times} rows or columns"))
-}
-
-fn shuffled(shape: Shape, side: usize) -> Result<Shape, String> {
-    let Shape { channels, height, width } = shape;
-    if !channels.is_multiple_of(side * side) {
-        return Err(format!("DepthToSpace of {channels} channels into blocks of {side} x {side}"));
-    }
-    Ok(Shape {
-        channels: channels / (side * side),
-        height: product(height, side)?,
-        width: product(width, side)?,
-    })
 }
 
 /// For every value, the value whose buffer it lies in (itself, or a concatenation), and from which channel on.

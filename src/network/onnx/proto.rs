@@ -86,6 +86,24 @@ pub struct Node {
     pub attribute: Vec<Attribute>,
 }
 
+impl Node {
+    /// One of ONNX's own operators, with one output.
+    pub fn of(op: &str, name: String, inputs: &[&str], output: &str) -> Self {
+        Node {
+            op_type: op.into(),
+            name,
+            input: inputs.iter().map(|input| (*input).to_owned()).collect(),
+            output: vec![output.to_owned()],
+            ..Node::default()
+        }
+    }
+
+    pub fn with(mut self, attribute: Attribute) -> Self {
+        self.attribute.push(attribute);
+        self
+    }
+}
+
 /// What an operation is told besides its inputs.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Attribute {
@@ -126,6 +144,20 @@ impl Attribute {
     pub const FLOATS: i32 = 6;
 }
 
+impl Attribute {
+    pub fn of_integer(name: &str, i: i64) -> Self {
+        Attribute { name: name.into(), r#type: Self::INT, i, ..Attribute::default() }
+    }
+
+    pub fn of_integers(name: &str, ints: Vec<i64>) -> Self {
+        Attribute { name: name.into(), r#type: Self::INTS, ints, ..Attribute::default() }
+    }
+
+    pub fn of_float(name: &str, f: f32) -> Self {
+        Attribute { name: name.into(), r#type: Self::FLOAT, f, ..Attribute::default() }
+    }
+}
+
 /// Numbers.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Tensor {
@@ -157,6 +189,21 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    pub fn of_floats(name: &str, dims: &[usize], values: &[f32]) -> Self {
+        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self::stored(name, dims, Self::FLOAT, raw_data)
+    }
+
+    /// A list of whole numbers.
+    pub fn of_integers(name: &str, values: &[i64]) -> Self {
+        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self::stored(name, &[values.len()], Self::INT64, raw_data)
+    }
+
+    fn stored(name: &str, dims: &[usize], data_type: i32, raw_data: Vec<u8>) -> Self {
+        let dims = dims.iter().map(|side| *side as i64).collect();
+        Tensor { name: name.into(), dims, data_type, raw_data, ..Tensor::default() }
+    }
     pub const FLOAT: i32 = 1;
     pub const UINT8: i32 = 2;
     pub const INT8: i32 = 3;
