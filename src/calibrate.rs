@@ -30,7 +30,7 @@ pub struct Calibrator {
 }
 
 impl Calibrator {
-    /// Chooses points for these bit widths on these pictures. Statistics of the same pictures are used again where the settings
+    /// Chooses points for these bit widths, and those that single layers usually have, on these pictures. Statistics of the same pictures are used again where the settings
     /// allow it. `hash` is that of the network's file.
     ///
     /// # Errors
@@ -47,6 +47,7 @@ impl Calibrator {
         if pictures.is_empty() {
             return Err(Error::Option("no picture to calibrate on".into()));
         }
+        let widths = &network.with_usual_bits(widths);
         let of = image_io::digest(pictures);
         let groups = groups(network.layers(), &settings, MAX_BYTES);
         let mut layers = BTreeMap::new();

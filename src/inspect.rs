@@ -2,6 +2,7 @@
 //! the ways to choose points, in numbers and as figures.
 
 mod channel;
+mod engines;
 #[cfg(feature = "figures")]
 mod figure;
 mod held;
@@ -9,6 +10,7 @@ mod kernel;
 mod study;
 
 pub use channel::{ChannelRequest, ChannelView, MethodView, PointView};
+pub use engines::{EngineCheck, check_engines};
 #[cfg(feature = "figures")]
 pub use figure::{FigureKind, FigureRequest, HistogramChoice, SampleName};
 pub use held::HeldInputs;

@@ -14,6 +14,7 @@ mod native;
 mod onnx;
 mod plan;
 mod planes;
+mod scope;
 #[cfg(feature = "tract")]
 mod tract;
 mod trial;
@@ -24,12 +25,13 @@ pub use execution::{Observer, Tap};
 pub(crate) use execution::{Visit, Visitor};
 pub use fit::Fit;
 pub use graph::{Conv, Pads, Window};
-pub use layers::{Layer, Rule};
+pub use layers::Layer;
 pub(crate) use native::{full_convolution, matrix, padded, winograd};
 pub use onnx::{join, second_files};
 pub(crate) use plan::Prefix;
 pub use plan::{Output, Plan};
 pub use planes::Planes;
+pub use scope::{Rule, Scope};
 #[cfg(feature = "tract")]
 pub use tract::round_as_browsers_do;
 pub use weights::{LayerQuantization, Quantized, Weights};
@@ -39,10 +41,13 @@ use crate::{Error, Result};
 use convention::Stated;
 use execution::non_finite;
 
+use crate::quant::BitWidth;
 use graph::Graph;
 use layers::Layers;
 use limits::MAX_BYTES_PER_PIXEL;
 use native::Native;
+use scope::Selected;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A network that was read and understood.
@@ -52,7 +57,8 @@ pub struct Network {
     engine: Box<dyn execution::Engine>,
     /// What the native engine lacks, where tract is the engine.
     lacking: Option<String>,
-    rule: Rule,
+    scope: Scope,
+    selected: Selected,
     convention: Convention,
     parameters: usize,
     /// Output positions of each layer for one pixel of the network's input.
@@ -128,7 +134,7 @@ fn choose(graph: &Graph, layers: &Arc<Layers>, channels: usize, engine: Option<E
     };
     #[cfg(feature = "tract")]
     if engine != Some(Engine::Native) {
-        let (tract, fit) = tract::Tract::read(graph, layers.clone(), channels)?;
+        let (tract, fit) = tract::Tract::read(graph, layers.clone(), channels, engine.is_some())?;
         return Ok((Box::new(tract), fit, Some(lacking)));
     }
     Err(Error::Lacking(lacking))
@@ -154,7 +160,8 @@ impl Network {
         properties.extend(options.stated.clone());
         let stated = Stated::read(&properties)?;
         let graph = Graph::read(model)?;
-        let (rule, layers) = layers::find(&graph)?;
+        let scope = stated.scope.clone();
+        let (selected, layers) = layers::find(&graph, &scope)?;
         let declared = graph.declared();
         let of_layer = layers[0].conv.inputs();
         let channels = stated.colour.map(Colour::channels).or(declared.channels).unwrap_or(of_layer);
@@ -179,7 +186,8 @@ impl Network {
             layers,
             engine,
             lacking,
-            rule,
+            scope,
+            selected,
             convention: Convention {
                 fit,
                 colour,
@@ -347,7 +355,25 @@ impl Network {
 
     /// How the layers to quantize were chosen.
     pub fn rule(&self) -> Rule {
-        self.rule
+        self.selected.rule
+    }
+
+    /// Which layers were to be quantized.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// How many layers are quantized, by what rule, and what is left out, in words.
+    pub fn quantized_in_words(&self) -> String {
+        let macs: f64 = self.layers.quantized().map(|layer| self.layer_macs(layer)).sum();
+        self.selected.words(self.layers().len(), macs / self.macs_per_pixel().max(f64::MIN_POSITIVE))
+    }
+
+    /// These widths, and those that single layers usually have.
+    pub fn with_usual_bits(&self, widths: &[BitWidth]) -> Vec<BitWidth> {
+        let usual = self.layers().iter().filter_map(|layer| layer.usual_bits);
+        let all: BTreeSet<BitWidth> = widths.iter().copied().chain(usual).collect();
+        all.into_iter().collect()
     }
 
     /// The name that the file gives itself.

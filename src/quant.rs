@@ -55,6 +55,9 @@ impl BitWidth {
     /// Full precision: values pass unchanged.
     pub const FULL: BitWidth = BitWidth(32);
 
+    /// The most that are quantized to.
+    pub const EIGHT: BitWidth = BitWidth(8);
+
     /// # Errors
     /// [`Error::Option`] unless `bits` is 1 to 8 or 32.
     pub fn new(bits: u8) -> Result<Self> {

@@ -10,7 +10,7 @@ pub mod types;
 use crate::analysis::SampleAnalysis;
 use crate::choice::Choice;
 use crate::image_io::{self, Decoded, Picture};
-use crate::inspect::{ChannelRequest, FigureRequest, HeldInputs};
+use crate::inspect::{self, ChannelRequest, FigureRequest, HeldInputs};
 use crate::mixed_precision::{self, LayerErrors};
 use crate::network::{self, Engine, LoadOptions, Planes};
 use crate::quant::{BitWidth, PointSettings, Recipe, UniversalSet, WordSets};
@@ -133,6 +133,34 @@ pub fn error_map(picture: &JsPicture, reference: &JsPicture) -> Result<JsPicture
     Ok(picture_to_js(&metrics::error_map(&picture_from_js(picture)?, &picture_from_js(reference)?)?))
 }
 
+/// How a network is to be read: what its file does not say, and what is so whatever it says.
+fn load_options(listed: &JsProperties, stated: &JsProperties, engine: Option<Engine>) -> Result<LoadOptions> {
+    let read =
+        |properties: &JsProperties| from_js::<Option<_>>(properties.clone()).map(Option::unwrap_or_default);
+    Ok(LoadOptions { listed: read(listed)?, stated: read(stated)?, engine })
+}
+
+/// Runs a picture in full precision by both engines. Arguments are those of [`BrowserSession::new`].
+#[wasm_bindgen(js_name = checkEngines)]
+pub fn check_engines(
+    network: &[u8],
+    properties: JsProperties,
+    stated: JsProperties,
+    picture: &JsPicture,
+    progress: JsProgress,
+) -> Result<JsEngineCheck> {
+    if !cfg!(feature = "tract") {
+        return Err(Error::Lacking("tract".into()));
+    }
+    let load = |engine| {
+        let options = load_options(&properties, &stated, Some(engine))?;
+        session::Session::load_with(network, &options)
+    };
+    let (native, tract) = (load(Engine::Native)?, load(Engine::Tract)?);
+    let picture = picture_from_js(picture)?;
+    to_js(&inspect::check_engines([&native, &tract], &picture, &now, &Reporter::new(progress))?)
+}
+
 /// Assigns two of `widths` to each of `layers` (as [`BrowserSession::layer_errors`] gives them), for weights and for
 /// activations, such that the budget of `average_bits` is kept. Null if that cannot be.
 #[wasm_bindgen(js_name = assignBits)]
@@ -184,10 +212,8 @@ impl BrowserSession {
         tract: Option<bool>,
         stated: JsProperties,
     ) -> Result<BrowserSession> {
-        let (listed, stated): (Option<_>, Option<_>) = (from_js(properties)?, from_js(stated)?);
         let engine = (tract == Some(true)).then_some(Engine::Tract);
-        let (listed, stated) = (listed.unwrap_or_default(), stated.unwrap_or_default());
-        let session = session::Session::load_with(network, &LoadOptions { listed, stated, engine })?;
+        let session = session::Session::load_with(network, &load_options(&properties, &stated, engine)?)?;
         Ok(BrowserSession { session, prepared: None, samples: HashMap::new(), held: HeldInputs::default() })
     }
 

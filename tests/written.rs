@@ -16,8 +16,13 @@ use std::collections::BTreeSet;
 const RECIPE: [&str; 5] =
     ["--weights uniform", "--rounding nearest", "--damping 0.5", "--refits 0", "--channel-bits allocated"];
 /// What is said of the network.
-const NETWORK: [&str; 4] =
-    ["--engine tract", "--input-range -1..1", "--output-range 0..255", "--property mean=0.2,0.3,0.4"];
+const NETWORK: [&str; 5] = [
+    "--engine tract",
+    "--input-range -1..1",
+    "--output-range 0..255",
+    "--property mean=0.2,0.3,0.4",
+    "--scope all",
+];
 /// What is no way to make anything.
 const OTHERS: [&str; 4] = ["--help", "--fast", "--json", "--force"];
 
@@ -191,7 +196,8 @@ fn assigned_bits_are_those_that_are_read() {
             let bits = &written[layer["layer"].as_str().unwrap()];
             assert_eq!((&bits[0], &bits[1]), (&layer["bits"], &layer["activation_bits"]), "{option}");
         }
-        assert_eq!(written.as_object().unwrap().len(), 4, "{option}");
+        let layers = if option == "--scope all" { 8 } else { 4 };
+        assert_eq!(written.as_object().unwrap().len(), layers, "{option}");
     }
 }
 

@@ -15,6 +15,7 @@ import { Crops } from "./view/crops.js";
 import { Details } from "./view/details.js";
 import { element } from "./view/dom.js";
 import { listenForDrawer } from "./view/drawer.js";
+import { EngineCheck } from "./view/engine-check.js";
 import { letEnlarge } from "./view/enlarge.js";
 import { Errors } from "./view/errors.js";
 import { Exports, download, saveTable } from "./view/exports.js";
@@ -66,6 +67,7 @@ function show(bench, link) {
     makeHints(bench),
     new Crops(bench, view, download, failed),
     new Details(element("details"), bench.settings),
+    new EngineCheck(bench, errors),
     new CalibrationButtons(bench),
     new Exports(bench, { noise, analyzer }, comparison, networks, share, errors),
     new LayerBits(element("layer-bits"), bench, errors),
@@ -90,6 +92,7 @@ function show(bench, link) {
       for (const part of parts) part.draw();
     });
   });
+  bench.addEventListener("failed", (event) => failed(/** @type {CustomEvent} */ (event).detail));
   bench.addEventListener("progress", () => {
     status.drawProgress();
     comparison.drawProgress();

@@ -111,13 +111,19 @@ impl Calibration {
             return Err(Error::Calibration("it was made for another network".into()));
         }
         let names = file.names();
+        let has = |name: &str| names.binary_search(&name.to_owned()).is_ok();
         let mut layers = BTreeMap::new();
         let mut widths: Option<Vec<BitWidth>> = None;
         for layer in network.layers().iter().filter(|layer| layer.quantized) {
-            let prefix = format!("{}.points.", layer.name);
-            let own: Vec<BitWidth> = BitWidth::quantized()
-                .filter(|width| names.binary_search(&format!("{prefix}{}", width.bits())).is_ok())
-                .collect();
+            let (range, prefix) = (format!("{}.range", layer.name), format!("{}.points.", layer.name));
+            if !has(&range) {
+                return Err(Error::Calibration(format!(
+                    "it was made for other layers, without {}",
+                    layer.name
+                )));
+            }
+            let own: Vec<BitWidth> =
+                BitWidth::quantized().filter(|width| has(&format!("{prefix}{}", width.bits()))).collect();
             if *widths.get_or_insert_with(|| own.clone()) != own {
                 return Err(Error::Calibration(format!("it has other widths for the layer {}", layer.name)));
             }
@@ -127,7 +133,7 @@ impl Calibration {
                 let name = format!("{prefix}{}", width.bits());
                 Ok((width, file.points(&name, settings.word_sets, groups, most)?))
             });
-            let range = file.f32(&format!("{}.range", layer.name))?;
+            let range = file.f32(&range)?;
             let &[low, high] = range.as_slice() else {
                 return Err(Error::Calibration(format!("the range of the layer {} is damaged", layer.name)));
             };

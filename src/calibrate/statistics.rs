@@ -200,7 +200,14 @@ mod tests {
 
     fn layer(index: usize, inputs: usize, quantized: bool) -> Layer {
         let conv = Conv::new([64, inputs, 3, 3], 1, Window::VALID).unwrap();
-        Layer { name: index.to_string(), conv, stored_bits: None, after_relu: false, quantized }
+        Layer {
+            name: index.to_string(),
+            conv,
+            stored_bits: None,
+            after_relu: false,
+            quantized,
+            usual_bits: None,
+        }
     }
 
     /// The paper's own RDN: 16 dense blocks of 8 convolutions and a fusion each, and two global fusions.

@@ -166,9 +166,7 @@ fn keep_score(kept: &Kept<'_>, place: usize, pair: &Pair, scorer: &Scorer<'_>) -
 fn depends_on(session: &Session, options: &Options, to_full: bool, fast: bool) -> String {
     let mut made = serde_json::json!({
         "program": dfsq::PROGRAM,
-        "network": session.hash(),
-        "convention": session.network().convention(),
-        "engine": session.network().engine().to_string(),
+        "network": session.identity(),
         "fast": fast,
         "options": options,
         "calibration": session.calibration().map(Calibration::digest),

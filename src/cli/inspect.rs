@@ -42,9 +42,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     writeln!(
         out,
-        "{} parameters, {:.0} multiply-accumulates per input pixel, rule {:?}",
-        info.parameters, info.macs_per_pixel, info.rule
+        "{} parameters, {:.0} multiply-accumulates per input pixel",
+        info.parameters, info.macs_per_pixel
     )?;
+    writeln!(out, "quantized: {}", info.quantized_layers)?;
     if let Some(lacking) = &info.lacking {
         writeln!(out, "runs on tract, slower: the native engine lacks {lacking}")?;
     }
@@ -69,7 +70,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     writeln!(out, "{:24} {:>5} {:>5} {:>7}  input       quantized", "layer", "in", "out", "kernel")?;
     for layer in &info.layers {
         let source = if layer.after_relu { "after ReLU" } else { "signed" };
-        let quantized = if layer.quantized { "yes" } else { "-" };
+        let quantized = match layer.usual_bits {
+            _ if !layer.quantized => "-",
+            Some(_) => "8 bits",
+            None => "yes",
+        };
         let stored = layer.stored_bits.map_or(String::new(), |bits| format!("  {bits} bits in the file"));
         let [height, width] = layer.kernel;
         writeln!(

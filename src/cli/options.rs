@@ -5,7 +5,7 @@ use super::idle::Given;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use dfsq::choice::Choice;
-use dfsq::network::{Engine, Properties};
+use dfsq::network::{Engine, Properties, Scope};
 use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
@@ -34,6 +34,11 @@ pub struct NetworkFile {
     /// What else the file does not say, or says wrongly: scale, colour, mean, deviation, output_mean, output_deviation
     #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
+    /// Which convolutions are quantized: paper (those of residual and dense blocks, of other networks all but the first, up to
+    /// the upsampler), all (with 8 bits for the first and the last), or names with commas between them; NAME* is all that
+    /// begin so [default: what the file says, else paper]
+    #[arg(long, value_name = "paper|all|NAMES")]
+    scope: Option<Scope>,
 }
 
 impl NetworkFile {
@@ -41,7 +46,8 @@ impl NetworkFile {
     pub fn stated(&self) -> Properties {
         let ranges = [("input_range", &self.input_range), ("output_range", &self.output_range)];
         let ranges = ranges.into_iter().filter_map(|(name, range)| Some((name.to_owned(), range.clone()?)));
-        self.properties.iter().cloned().chain(ranges).collect()
+        let scope = self.scope.iter().map(|scope| ("quantization_scope".to_owned(), scope.to_string()));
+        self.properties.iter().cloned().chain(ranges).chain(scope).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::image_io::{self, Picture};
 use crate::network::fit::{Fit, mirrored};
 use crate::network::planes::Planes;
+use crate::network::scope::Scope;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 /// `input_range` and `output_range`, what black and white are (`0..1`, `0..255`, `-1..1` or other numbers); `mean` and
 /// `deviation`, which are subtracted and divided by then, in units of the range (one number, or three with commas in the
 /// network's order); `output_mean` and `output_deviation`, where they are others. What is said of the input alone is so of
-/// the output too. Other names are ignored.
+/// the output too. `quantization_scope` is a [`Scope`]: `paper`, `all` or names. Other names are ignored.
 pub type Properties = BTreeMap<String, String>;
 
 /// The channels a network reads and writes.
@@ -253,6 +254,7 @@ pub struct Stated {
     pub input: Option<ValueRange>,
     pub output: Option<ValueRange>,
     pub name: Option<String>,
+    pub scope: Scope,
 }
 
 /// The words for what is stated, of the input and of the output.
@@ -309,7 +311,8 @@ impl Stated {
         }
         let [input, output] = ranges;
         let name = value("name").map(str::to_owned);
-        Ok(Stated { scale: scale.transpose()?, colour: colour.transpose()?, input, output, name })
+        let Ok(scope) = value("quantization_scope").unwrap_or("paper").parse();
+        Ok(Stated { scale: scale.transpose()?, colour: colour.transpose()?, input, output, name, scope })
     }
 }
 

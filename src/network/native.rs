@@ -8,6 +8,8 @@ pub mod matrix;
 pub mod padded;
 mod pass;
 mod plan;
+#[cfg(feature = "tract")]
+mod planes;
 mod quantized_input;
 mod reader;
 mod run;
@@ -20,6 +22,8 @@ pub mod winograd;
 mod tests;
 
 pub use convolution::{Kernels, full_convolution};
+#[cfg(feature = "tract")]
+pub use planes::convolve;
 
 use super::execution::{Along, Begun, Engine, Execution, Layout, Tap, Visit, Visitor, non_finite};
 use super::fit::Fit;

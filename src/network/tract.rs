@@ -8,15 +8,16 @@ use super::execution::{Along, Begun, Engine, Execution, Layout, Tap, Visit, Visi
 use super::fit::Fit;
 use super::graph::Graph;
 use super::layers::{Layer, Layers};
+use super::native::{Kernels, convolve};
 use super::planes::Planes;
 use super::weights::{LayerQuantization, Weights};
 use crate::quant::{ActivationQuantizer, QuantizationError};
 use crate::{Error, Result};
 use admission::Admission;
-use port::Port;
+use port::{NativeConvolution, Port};
 use prost::Message;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::Conv;
 use tract_onnx::tract_core::tract_data::knobs::KnobScope;
@@ -26,19 +27,56 @@ use tract_onnx::tract_core::tract_linalg;
 pub struct Tract {
     model: InferenceModel,
     admission: Admission,
-    layers: Arc<Layers>,
+    convolutions: Arc<Convolutions>,
     /// Channels of the image.
     channels: usize,
 }
 
-/// A network of one size, with a [`Port`] in front of every convolution.
+/// A network of one size, in which every convolution is the native engine's, or has a [`Port`] in front of it.
 struct Runnable {
     plan: Arc<TypedSimplePlan>,
-    layers: Arc<Layers>,
+    convolutions: Arc<Convolutions>,
 }
 
-/// What is to go into a layer: its input, kernels and bias.
-type Inputs = TVec<TValue>;
+/// The network's convolutions, with what the native engine needs to compute them.
+struct Convolutions {
+    layers: Arc<Layers>,
+    /// By layer; none where tract computes the layer.
+    biases: Vec<Option<Vec<f32>>>,
+    /// By layer, in full precision.
+    packed: Vec<OnceLock<Arc<Kernels>>>,
+}
+
+impl Convolutions {
+    fn layer(&self, layer: usize) -> &Layer {
+        &self.layers.layers()[layer]
+    }
+
+    /// Computes a layer for `[images, channels, height, width]`.
+    fn compute(&self, layer: usize, input: &TValue, weights: Option<&Weights>) -> TractResult<TValue> {
+        let Layer { conv, name, .. } = self.layer(layer);
+        let bias = self.biases[layer].as_deref().unwrap_or_default();
+        let pack = |kernels: &[f32], change: &[f32]| {
+            let change = change.iter().copied().chain(std::iter::repeat(0.0));
+            let bias: Vec<f32> = bias.iter().zip(change).map(|(bias, change)| bias + change).collect();
+            Kernels::new(conv, None, kernels, &bias)
+        };
+        let kernels = match weights {
+            Some(own) => own.packed(|| pack(own.kernels(), own.bias_change())),
+            None => self.packed[layer].get_or_init(|| pack(self.layers.kernels(layer), &[]).into()).clone(),
+        };
+        let fails = |what: &str| Error::Network(format!("its node {name} is given {what}"));
+        let &[images, _, rows, columns] = input.shape() else { return Err(fails("no images").into()) };
+        let output = convolve(conv, &kernels, [rows, columns], input.try_as_plain_ram()?.as_slice::<f32>()?);
+        let (Some(output), Some([height, width])) = (output, conv.output([rows, columns])) else {
+            return Err(fails("an image that is too small").into());
+        };
+        Ok(Tensor::from_shape(&[images, conv.outputs(), height, width], &output)?.into_tvalue())
+    }
+}
+
+/// What a layer is to take: its input, and other weights than its own.
+type Taken = (TValue, Option<Weights>);
 
 /// From now on, networks that tract runs compute without fused multiply-add on x86-64, as WebAssembly does. Then the same
 /// input gives the same output, bit for bit, natively and in a browser, as it always does on the native engine; call it
@@ -84,11 +122,11 @@ fn guarded<R>(work: impl FnOnce() -> TractResult<R>) -> Result<R> {
 
 impl Tract {
     /// Has tract read a network for images of so many channels, of which it sees only what was admitted; and what it does to
-    /// their size.
+    /// their size. The native engine computes the convolutions, unless tract is to compute all by itself, to compare with.
     ///
     /// # Errors
     /// [`Error::Network`] says what is not admitted.
-    pub fn read(graph: &Graph, layers: Arc<Layers>, channels: usize) -> Result<(Self, Fit)> {
+    pub fn read(graph: &Graph, layers: Arc<Layers>, channels: usize, alone: bool) -> Result<(Self, Fit)> {
         let admission = Admission::new(graph)?;
         let output = |[height, width]: [usize; 2]| {
             let dims = admission.check([1, channels, height, width])?;
@@ -103,11 +141,14 @@ impl Tract {
             let proto = tract.proto_model_for_read(&mut &graph.model().encode_to_vec()[..])?;
             tract.parse(&proto, None).map(|parsed| parsed.model)
         })?;
-        Ok((Tract { model, admission, layers, channels }, fit))
+        let biases = graph.convolutions().map(|(_, own)| own.bias.clone().filter(|_| !alone)).collect();
+        let packed = layers.layers().iter().map(|_| OnceLock::new()).collect();
+        let convolutions = Arc::new(Convolutions { layers, biases, packed });
+        Ok((Tract { model, admission, convolutions, channels }, fit))
     }
 
     fn build(&self, shape: [usize; 4]) -> TractResult<(Arc<TypedSimplePlan>, Vec<usize>)> {
-        let layers = self.layers.layers();
+        let layers = self.convolutions.layers.layers();
         let mut typed = self.model.clone().with_input_fact(0, f32::fact(shape).into())?.into_typed()?;
         let find = |layer: &Layer| typed.nodes().iter().find(|n| n.name == layer.name && n.op_is::<Conv>());
         let nodes: Option<Vec<_>> = layers.iter().map(find).collect();
@@ -120,7 +161,10 @@ impl Tract {
         let areas = nodes.iter().map(area).collect();
         let ids: Vec<usize> = nodes.iter().map(|node| node.id).collect();
         for (layer, id) in ids.into_iter().enumerate() {
-            insert_port(&mut typed, id, layer, layers[layer].conv.outputs())?;
+            match self.convolutions.biases[layer] {
+                Some(_) => replace_convolution(&mut typed, id, layer)?,
+                None => insert_port(&mut typed, id, layer, layers[layer].conv.outputs())?,
+            }
         }
         // From 128 columns on tract would take another convolution on x86-64. It rounds differently from the one that
         // browsers get, so that scores at low bit widths differ by 0.03 dB, and took twice as long on AVX-512.
@@ -150,7 +194,7 @@ impl Engine for Tract {
         let peak_bytes = memory::peak_bytes(plan.model()).map_err(unusable)?;
         let output = [channels, height, width];
         Ok(Layout {
-            execution: Box::new(Runnable { plan, layers: self.layers.clone() }),
+            execution: Box::new(Runnable { plan, convolutions: self.convolutions.clone() }),
             areas,
             output,
             peak_bytes,
@@ -174,8 +218,20 @@ fn insert_port(model: &mut TypedModel, node: usize, layer: usize, outputs: usize
     patch.apply(model)
 }
 
-/// Puts weights in the place of a layer's kernels and bias.
-fn replace(weights: &Weights, inputs: &mut Inputs) -> TractResult<()> {
+fn replace_convolution(model: &mut TypedModel, node: usize, layer: usize) -> TractResult<()> {
+    let node = model.node(node).clone();
+    let shape = node.outputs[0].fact.shape.as_concrete();
+    let shape = shape.ok_or_else(|| Error::Network(format!("its node {} has no size", node.name)))?.into();
+    let mut patch = TypedModelPatch::new("a convolution of the native engine's");
+    let input = patch.tap_model(model, node.inputs[0])?;
+    let output = patch.wire_node(&node.name, NativeConvolution { layer, shape }, &[input])?[0];
+    patch.shunt_outside(model, node.id.into(), output)?;
+    patch.obliterate(node.id)?;
+    patch.apply(model)
+}
+
+/// Puts weights in the place of a layer's kernels and bias; inputs are the layer's input, kernels and bias.
+fn replace(weights: &Weights, inputs: &mut TVec<TValue>) -> TractResult<()> {
     let kernels = Tensor::from_shape(inputs[1].shape(), weights.kernels())?;
     inputs[1] = kernels.into_tvalue();
     let change = weights.bias_change();
@@ -202,32 +258,42 @@ impl std::error::Error for SeenEnough {}
 
 impl Runnable {
     fn layer(&self, layer: usize) -> &Layer {
-        &self.layers.layers()[layer]
+        self.convolutions.layer(layer)
     }
 
-    /// Runs a batch. `port` gets every layer's inputs, and answers with what the layer is to take.
-    fn run_ports(
+    /// Runs a batch. `visit` gets every layer's input, and answers with what the layer is to take.
+    fn run_layers(
         &self,
         images: &[&Planes],
-        port: &mut dyn FnMut(usize, Inputs) -> Result<ControlFlow<(), Inputs>>,
+        visit: &mut dyn FnMut(usize, TValue) -> Result<ControlFlow<(), Taken>>,
     ) -> Result<ControlFlow<(), TVec<TValue>>> {
         let [channels, height, width] = images[0].shape();
         let values: Vec<f32> = images.iter().flat_map(|planes| planes.values.iter().copied()).collect();
         let tensor =
             Tensor::from_shape(&[images.len(), channels, height, width], &values).map_err(unusable)?;
         drop(values);
+        let mut take = |layer: usize, input: TValue| match visit(layer, input)? {
+            ControlFlow::Continue(taken) => Ok(taken),
+            ControlFlow::Break(()) => Err(TractError::from(SeenEnough)),
+        };
         guarded(|| {
             let mut state = self.plan.spawn()?;
-            let outputs =
-                state.run_plan_with_eval(tvec!(tensor.into_tvalue()), |context, op_state, node, inputs| {
-                    match node.op_as::<Port>() {
-                        Some(at) => match port(at.layer, inputs)? {
-                            ControlFlow::Continue(inputs) => Ok(inputs),
-                            ControlFlow::Break(()) => Err(SeenEnough.into()),
-                        },
-                        None => tract_onnx::tract_core::plan::eval(context, op_state, node, inputs),
+            let outputs = state.run_plan_with_eval(
+                tvec!(tensor.into_tvalue()),
+                |context, op_state, node, mut inputs| {
+                    if let Some(at) = node.op_as::<NativeConvolution>() {
+                        let (input, weights) = take(at.layer, inputs.remove(0))?;
+                        return Ok(tvec!(self.convolutions.compute(at.layer, &input, weights.as_ref())?));
                     }
-                });
+                    if let Some(at) = node.op_as::<Port>() {
+                        let (input, weights) = take(at.layer, inputs.remove(0))?;
+                        inputs.insert(0, input);
+                        weights.iter().try_for_each(|weights| replace(weights, &mut inputs))?;
+                        return Ok(inputs);
+                    }
+                    tract_onnx::tract_core::plan::eval(context, op_state, node, inputs)
+                },
+            );
             match outputs {
                 Ok(outputs) => Ok(ControlFlow::Continue(outputs)),
                 Err(error) if error.chain().any(|link| link.is::<SeenEnough>()) => Ok(ControlFlow::Break(())),
@@ -239,23 +305,22 @@ impl Runnable {
     fn visit_input(
         &self,
         layer: usize,
-        mut inputs: Inputs,
+        input: TValue,
         quantizer: Option<&ActivationQuantizer>,
         along: &mut Along<'_>,
-    ) -> TractResult<ControlFlow<(), Inputs>> {
+    ) -> TractResult<ControlFlow<(), TValue>> {
         let channels = self.layer(layer).conv.inputs();
         if along.observer.taps(layer) {
-            let size = [inputs[0].shape()[2], inputs[0].shape()[3]];
-            let values = inputs[0].try_as_plain_ram()?.as_slice::<f32>()?;
+            let size = [input.shape()[2], input.shape()[3]];
+            let values = input.try_as_plain_ram()?.as_slice::<f32>()?;
             if along.observer.tap(Tap { layer, channels, size, values })?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        let Some(quantizer) = quantizer else { return Ok(ControlFlow::Continue(inputs)) };
-        let original = inputs.remove(0);
-        let measured = along.observer.measures_errors().then(|| original.clone());
+        let Some(quantizer) = quantizer else { return Ok(ControlFlow::Continue(input)) };
+        let measured = along.observer.measures_errors().then(|| input.clone());
         // Copies where the tensor is still needed elsewhere: by a skip connection, or to be measured against.
-        let mut quantized = original.into_tensor();
+        let mut quantized = input.into_tensor();
         let mut view = quantized.try_as_plain_ram_mut()?;
         let values = view.as_slice_mut::<f32>()?;
         quantizer.apply(values, channels).map_err(|channel| non_finite(self.layer(layer), channel.0))?;
@@ -270,8 +335,7 @@ impl Runnable {
             }
             along.errors[layer] = errors;
         }
-        inputs.insert(0, quantized.into_tvalue());
-        Ok(ControlFlow::Continue(inputs))
+        Ok(ControlFlow::Continue(quantized.into_tvalue()))
     }
 }
 
@@ -287,14 +351,13 @@ impl Execution for Runnable {
         layers: &[LayerQuantization],
         along: &mut Along<'_>,
     ) -> Result<ControlFlow<(), Planes>> {
-        let outputs = self.run_ports(&[input], &mut |layer, mut inputs| {
+        let outputs = self.run_layers(&[input], &mut |layer, input| {
             along.begin(layer)?;
             let quantization = layers.get(layer);
-            if let Some(weights) = quantization.and_then(|q| q.weights.as_ref()) {
-                replace(weights, &mut inputs).map_err(said)?;
-            }
             let activation = quantization.and_then(|q| q.activation.as_ref());
-            self.visit_input(layer, inputs, activation, along).map_err(said)
+            let weights = quantization.and_then(|q| q.weights.clone());
+            let input = self.visit_input(layer, input, activation, along).map_err(said)?;
+            Ok(input.map_continue(|input| (input, weights)))
         })?;
         let ControlFlow::Continue(outputs) = outputs else { return Ok(ControlFlow::Break(())) };
         let view = outputs[0].to_plain_array_view::<f32>().map_err(unusable)?;
@@ -307,24 +370,18 @@ impl Execution for Runnable {
 
     fn walk(&self, images: &[Planes], visit: &mut Visitor<'_>) -> Result<()> {
         let images: Vec<&Planes> = images.iter().collect();
-        let mut visit = |layer: usize, mut inputs: Inputs| -> TractResult<ControlFlow<(), Inputs>> {
+        let mut visit = |layer: usize, input: TValue| -> TractResult<ControlFlow<(), Taken>> {
             if !self.layer(layer).quantized {
-                return Ok(ControlFlow::Continue(inputs));
+                return Ok(ControlFlow::Continue((input, None)));
             }
-            let mut tensor = inputs.remove(0).into_tensor();
+            let mut tensor = input.into_tensor();
             let size = [tensor.shape()[2], tensor.shape()[3]];
             let mut view = tensor.try_as_plain_ram_mut()?;
             let values = view.as_slice_mut::<f32>()?;
-            let ControlFlow::Continue(weights) = visit(Visit { layer, size, values })? else {
-                return Ok(ControlFlow::Break(()));
-            };
-            inputs.insert(0, tensor.into_tvalue());
-            if let Some(weights) = weights {
-                replace(&weights, &mut inputs)?;
-            }
-            Ok(ControlFlow::Continue(inputs))
+            let going_on = visit(Visit { layer, size, values })?;
+            Ok(going_on.map_continue(|weights| (tensor.into_tvalue(), weights)))
         };
-        self.run_ports(&images, &mut |layer, inputs| visit(layer, inputs).map_err(said)).map(|_| ())
+        self.run_layers(&images, &mut |layer, input| visit(layer, input).map_err(said)).map(|_| ())
     }
 
     fn begin(&self, input: Planes) -> Box<dyn Begun + '_> {
@@ -344,7 +401,7 @@ impl Begun for Anew<'_> {
     }
 
     fn finish(&self, layers: &[LayerQuantization]) -> Result<Planes> {
-        let count = self.runnable.layers.layers().len();
+        let count = self.runnable.convolutions.layers.layers().len();
         let (done, mut errors) = (vec![0.0; count], vec![Vec::new(); count]);
         let mut along = Along { observer: &mut (), progress: &(), done: &done, errors: &mut errors };
         match self.runnable.run(&self.input, layers, &mut along)? {

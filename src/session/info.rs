@@ -2,7 +2,7 @@
 
 use super::{Method, Options, Session};
 use crate::hash;
-use crate::network::{Colour, Convention, Layer, Rule, ValueRange};
+use crate::network::{Colour, Convention, Engine, Layer, Rule, Scope, ValueRange};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub struct NetworkInfo {
     pub name: Option<String>,
     /// SHA-256 of the file.
     pub sha256: String,
-    /// SHA-256 of the file's and of the value ranges: of all that its results depend on.
+    /// [`Session::identity`].
     pub identity: String,
     /// What the network takes for an image.
     pub convention: ConventionInfo,
@@ -25,6 +25,10 @@ pub struct NetworkInfo {
     pub stored: Option<String>,
     /// How the layers to quantize were chosen.
     pub rule: Rule,
+    /// Which were to be: `paper`, `all`, or names with commas between them.
+    pub scope: String,
+    /// How many are quantized, which, and what is left out, in words.
+    pub quantized_layers: String,
     /// Every convolution.
     pub layers: Vec<LayerInfo>,
     /// Weights and biases.
@@ -93,6 +97,8 @@ pub struct LayerInfo {
     pub after_relu: bool,
     /// Whether it is quantized.
     pub quantized: bool,
+    /// The bits of its weights and inputs where it is given none of its own, instead of those of all layers.
+    pub usual_bits: Option<BitWidth>,
     /// Bits of each weight in the file, where it was quantized before.
     pub stored_bits: Option<u8>,
 }
@@ -120,7 +126,7 @@ impl From<&Convention> for ConventionInfo {
 }
 
 impl From<&Layer> for LayerInfo {
-    fn from(Layer { name, conv, stored_bits, after_relu, quantized }: &Layer) -> Self {
+    fn from(Layer { name, conv, stored_bits, after_relu, quantized, usual_bits }: &Layer) -> Self {
         LayerInfo {
             name: name.clone(),
             inputs: conv.inputs(),
@@ -130,6 +136,7 @@ impl From<&Layer> for LayerInfo {
             same: conv.is_same(),
             after_relu: *after_relu,
             quantized: *quantized,
+            usual_bits: *usual_bits,
             stored_bits: *stored_bits,
         }
     }
@@ -206,11 +213,13 @@ impl Session {
         NetworkInfo {
             name: network.name().map(str::to_owned),
             sha256: self.hash.clone(),
-            identity: hash::sha256(format!("{} {}", self.hash, network.convention().ranges()).as_bytes()),
+            identity: self.identity(),
             convention: network.convention().into(),
             lacking: network.lacking().map(str::to_owned),
             stored: stored(network.layers()),
             rule: network.rule(),
+            scope: network.scope().to_string(),
+            quantized_layers: network.quantized_in_words(),
             layers: network.layers().iter().map(LayerInfo::from).collect(),
             parameters: network.parameters(),
             macs_per_pixel: network.macs_per_pixel(),
@@ -224,10 +233,26 @@ impl Session {
         }
     }
 
+    /// SHA-256 of all that results depend on beside options and pictures: the network's file and value ranges, which of its layers are
+    /// quantized, and what runs it.
+    pub fn identity(&self) -> String {
+        let network = &self.network;
+        let mut of_all = format!("{} {}", self.hash, network.convention().ranges());
+        if *network.scope() != Scope::Paper {
+            of_all += &format!(" {}", network.scope());
+        }
+        if network.engine() != Engine::Native {
+            of_all += &format!(" {}", network.engine());
+        }
+        hash::sha256(of_all.as_bytes())
+    }
+
     fn mixed(&self, bits: &[[BitWidth; 2]]) -> Option<u8> {
-        let mut quantized = Layer::quantized(self.network.layers()).map(|layer| bits[layer]);
-        let first = quantized.next()?;
-        let differ = quantized.any(|own| own != first);
+        let layers = self.network.layers();
+        let quantized = || Layer::quantized(layers);
+        let of_all =
+            bits[quantized().find(|layer| layers[*layer].usual_bits.is_none()).or(quantized().next())?];
+        let differ = quantized().any(|layer| bits[layer] != of_all.map(|width| layers[layer].bits(width)));
         // Sums are rounded.
         let options = Options { method: Method::DfsqOpt, ..Options::default() };
         differ.then(|| (self.average_bits(bits, &options).bit_ops - 1e-9).ceil() as u8)

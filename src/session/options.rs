@@ -176,7 +176,7 @@ impl Options {
         let bits = |layer: &Layer| match self.layer_bits.get(&layer.name) {
             _ if !layer.quantized || !self.method.quantizes() => [BitWidth::FULL; 2],
             Some(own) => *own,
-            None => [self.weight_bits, self.activation_bits],
+            None => [self.weight_bits, self.activation_bits].map(|bits| layer.bits(bits)),
         };
         Ok(layers.iter().map(bits).collect())
     }

@@ -42,6 +42,8 @@ extern "C" {
     pub type JsUpscaled;
     #[wasm_bindgen(typescript_type = "Made")]
     pub type JsMade;
+    #[wasm_bindgen(typescript_type = "EngineCheck")]
+    pub type JsEngineCheck;
     #[wasm_bindgen(typescript_type = "Defaults")]
     pub type JsDefaults;
     #[wasm_bindgen(typescript_type = "Record<string, string> | undefined")]

@@ -39,6 +39,38 @@ test("?engine=tract runs networks on tract, says so, and scores the same", async
   assert.ok(Math.abs(own - tract) < 0.005 && Math.abs(ownDfsq - tractDfsq) < 0.1, JSON.stringify(scores));
 });
 
+test("all layers can be quantized, tract can be chosen, and both engines are compared on the picture", async () => {
+  const page = await open();
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const [full, dfsq] = [await score(page, "psnr-fp32"), await score(page, "psnr-dfsq")];
+  await openDrawer(page);
+  await byId(page, "details").locator("summary").click();
+  await byId(page, "choice-scope").selectOption("all");
+  const ofAll = await another(page, "psnr-dfsq", dfsq);
+  assert.equal(await score(page, "psnr-fp32"), full);
+  const note = page.locator("#network-note");
+  assert.match(await note.textContent(), /Quantized: 36 of 36 convolutions \(100 % of their multiply-accumulates\): all, 8 bits for the first and the last\./);
+  await byId(page, "layer-bits").locator("summary").click();
+  const bits = await byId(page, "layer-bits").locator("tbody tr select").evaluateAll((all) => all.map(({ value }) => value));
+  assert.deepEqual([bits.slice(0, 4), bits.slice(-2)], [["8", "8", "4", "4"], ["8", "8"]]);
+  await byId(page, "choice-scope").selectOption("paper");
+  assert.equal(await another(page, "psnr-dfsq", ofAll), dfsq);
+  assert.match(await note.textContent(), /Quantized: 32 of 36 convolutions .*: those of the residual blocks\./);
+  await byId(page, "check-engines").click();
+  const check = byId(page, "engine-check").filter({ hasText: "took" });
+  await check.waitFor();
+  const [, db, levels] = (await check.textContent())?.match(/^(\d+) dB apart, (every pixel alike|at most 1 of 255 in a pixel)\. Full precision took \d+\.\d\d s by our own engine, \d+\.\d\d s by tract\.$/) ?? [];
+  assert.ok(Number(db) >= 100 && levels, await check.textContent());
+  await state(page, "done");
+  await byId(page, "choice-engine").selectOption("tract");
+  await note.filter({ hasText: "Run by tract, as chosen" }).waitFor();
+  await state(page, "done");
+  assert.ok(Math.abs((await score(page, "psnr-fp32")) - full) < 0.005);
+  assert.match(await page.evaluate(() => localStorage.getItem("dfsq") ?? ""), /engine=tract/);
+  assert.deepEqual(page.complaints, []);
+});
+
 test("a network that our engine lacks an operator for is run by the program with tract, which is fetched only then", async () => {
   const page = await open();
   const fetched = [];
@@ -157,7 +189,7 @@ test("optimized layers of one file are not shown for those of another that was m
   const shown = await score(page, "psnr-dfsq-opt");
   for (const network of ["rdn_x2", "edsr_x2"]) {
     await byId(page, "model-select").selectOption(network);
-    await page.locator("#network-note").filter({ hasText: network === "rdn_x2" ? "dense blocks" : "convolutions of the residual blocks" }).waitFor();
+    await page.locator("#network-note").filter({ hasText: network === "rdn_x2" ? "dense blocks" : "those of the residual blocks" }).waitFor();
     await state(page, "done");
   }
   const bundled = await score(page, "psnr-dfsq-opt");

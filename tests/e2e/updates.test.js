@@ -90,13 +90,13 @@ test("a new version waits until the user takes it, and no two are mixed", async 
   await restart(page, await score(page, "psnr-dfsq"), 8, 2, 3);
   await byId(page, "update").getByRole("button").click();
   await page.waitForFunction(() => document.title.startsWith("new dfsq"));
-  await state(page, "ready");
+  await state(page, "done");
   assert.ok(await byId(page, "update").isHidden());
   assert.deepEqual(await page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith("dfsq-page")).length), 1);
   // The new one is whole, without a server.
   own.stop();
   await page.goto(`${own.address}index.html?engine=native`);
-  await state(page, "ready");
+  await state(page, "done");
   assert.match(await page.title(), /^new dfsq/);
   assert.deepEqual(page.complaints, []);
 });

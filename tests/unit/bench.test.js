@@ -305,3 +305,30 @@ test("what is looked at runs first, and the others after it", async () => {
   await settle();
   assert.deepEqual([bench.engines["dfsq-opt"].count("upscale"), bench.engines.fp32.count("analyze")], [1, 1]);
 });
+
+test("other layers and another engine have the network read anew, and what came with it is there when they go back", async () => {
+  const bench = makeBench();
+  await bench.setNetwork(network("A", [variant(4, "x")], shipped("points")));
+  await bench.addImage("one", "one");
+  await settle();
+  const read = () => bench.engines.dfsq.last("upscale").assets;
+  const came = read().calibration;
+  assert.ok(came && !read().network.tract);
+  bench.settings.choose(["scope"], "all");
+  await settle();
+  assert.deepEqual(read().network.stated, { quantization_scope: "all" });
+  assert.notEqual(read().calibration?.file.sha256, came.file.sha256);
+  assert.equal(bench.library.sourceFor(bench.settings.values.points), "image");
+  // A choice that changes while the network is read: the last one counts.
+  bench.settings.choose(["engine"], "tract");
+  bench.settings.choose(["scope"], "paper");
+  await settle();
+  assert.deepEqual([read().network.stated, read().network.tract, read().calibration.file], [{}, true, came.file]);
+  // What fails is taken back, and told.
+  const told = new Promise((resolve) => bench.addEventListener("failed", ({ detail }) => resolve(detail)));
+  bench.engines.reader.instead.info = () => Promise.reject(new EngineError("network", "no tract here"));
+  bench.settings.choose(["engine"], "native");
+  assert.equal((await told).message, "no tract here");
+  assert.equal(bench.settings.values.engine, "tract");
+  assert.ok(!bench.tasks.size && !bench.scheduler.incomplete);
+});

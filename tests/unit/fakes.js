@@ -123,9 +123,10 @@ const RANGE = { low: 0, high: 1, mean: [0, 0, 0], deviation: [1, 1, 1] };
 
 const info = ({ network, calibration, optimized }) => ({
   sha256: network.sha256,
-  identity: network.sha256,
+  identity: JSON.stringify([network.sha256, network.stated, network.tract]),
   convention: { scale: 2, assumed: [], input: RANGE, output: RANGE },
   rule: "general",
+  scope: network.stated?.quantization_scope ?? "paper",
   layers: [{ name: "first", quantized: false }, { name: "second", quantized: true, inputs: 3 }],
   macsPerPixel: 1000,
   bytesPerPixel: 100,

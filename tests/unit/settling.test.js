@@ -210,6 +210,8 @@ test("after any way of clicks it rests, and shows what a fresh page shows", asyn
       () => bench.settings.choose(["points", "selection"], ["kmeans", "exact"][at(2)]),
       () => bench.settings.choose(["minMaxRange"], ["dynamic", "static"][at(2)]),
       () => bench.settings.set({ layerBits: [{}, { second: [3, 6] }][at(2)] }),
+      () => bench.settings.choose(["scope"], ["paper", "all"][at(2)]),
+      () => bench.settings.choose(["engine"], ["native", "tract"][at(2)]),
       async () => {
         const next = network("AB"[at(2)], [variant(4, "x")]);
         await bench.setNetwork(next);

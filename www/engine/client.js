@@ -4,7 +4,7 @@ import { once } from "./once.js";
 
 /**
  * @typedef {import("../pkg/dfsq.js").NetworkInfo} NetworkInfo
- * @typedef {{bytes: Uint8Array, properties?: Record<string, string>, stated?: Record<string, string>}} NetworkFile a network, what its file does not say of itself, and what is so whatever it says
+ * @typedef {{bytes: Uint8Array, properties?: Record<string, string>, stated?: Record<string, string>, tract?: boolean}} NetworkFile a network, what its file does not say of itself, what is so whatever it says, and whether tract is to run it
  * @typedef {{file: Uint8Array}} MadeFile
  * @typedef {{network?: NetworkFile, calibration?: MadeFile, optimized?: MadeFile}} Assets what a worker must have for a call; told apart by identity
  * @typedef {{assets?: Assets, onProgress?: (done: number) => void}} CallOptions

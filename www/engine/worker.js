@@ -26,11 +26,11 @@ const verbs = {
   },
   download: (/** @type {string} */ url, /** @type {string} */ sha256, /** @type {(bytes: number) => void} */ progress) =>
     download(url, sha256, dfsq.sha256, progress),
-  load(/** @type {import("./client.js").NetworkFile} */ { bytes, properties, stated }) {
+  load(/** @type {import("./client.js").NetworkFile} */ { bytes, properties, stated, tract }) {
     // Two of them may be too much. The client has the file of the one before.
     session?.free();
     session = undefined;
-    session = new dfsq.Session(bytes, properties, onTract, stated);
+    session = new dfsq.Session(bytes, properties, onTract || tract, stated);
   },
 };
 

@@ -1,5 +1,5 @@
 // The bench: settings, network, samples and results, and the workers that compute them. No DOM; the page listens to
-// "change" and "progress".
+// "change", "progress" and "failed".
 import { EngineError, cancelled, isCancelled } from "../engine/client.js";
 import { workerMemory } from "../engine/support.js";
 import { Benchmark } from "./benchmark.js";
@@ -16,7 +16,7 @@ import { Quality } from "./quality.js";
 import { Results } from "./results.js";
 import { Samples } from "./samples.js";
 import { Scheduler } from "./scheduler.js";
-import { uniform } from "./settings.js";
+import { bitsOf, same, uniform } from "./settings.js";
 import { Tasks } from "./tasks.js";
 
 /**
@@ -38,6 +38,9 @@ export class Bench extends EventTarget {
   speed = TYPICAL_SPEED;
   /** The methods whose pictures are shown, which run first. @type {string[]} */
   shown = [];
+  /** What the network in use was made of, and how it was read. @type {{files: NetworkFiles, reading: import("./settings.js").Reading} | undefined} */
+  #inUse;
+  #isReading = false;
 
   /** @param {Record<string, Engine>} engines see `makeEngines` @param {Settings} settings @param {() => Promise<Uint8Array[]>} sampleFiles the bundled samples, of which patches are made @param {number} [rest] milliseconds after which what changes often is followed */
   constructor(engines, settings, sampleFiles, rest = 250) {
@@ -65,6 +68,7 @@ export class Bench extends EventTarget {
       // Other bits or settings have other points.
       this.focus.points = undefined;
       this.#wantAgain();
+      this.#readAnew();
     });
   }
 
@@ -102,14 +106,18 @@ export class Bench extends EventTarget {
   }
 
   /** Uses a network from now on, or throws and stays with the one before. @param {NetworkFiles} files @param {() => boolean} [claim] asked once it was read, just before it is used: whether it still is to be */
-  async setNetwork({ network, calibration, optimized }, claim = () => true) {
+  async setNetwork(files, claim = () => true) {
+    const { reading } = this.settings;
+    const { network, calibration, optimized } = asRead(files, reading);
     const info = await this.#read({ network, calibration: asset(calibration), optimized: asset(optimized) });
     if (!claim()) return;
     this.stop();
     await this.hold(async () => {
       const before = this.library.info?.layers[this.focus.layer]?.name;
       const mixed = this.mixed.chosen;
-      this.library.use(network, info, calibration, optimized);
+      const take = files === this.#inUse?.files ? "renew" : "use";
+      this.#inUse = { files, reading };
+      this.library[take](network, info, calibration, optimized);
       const known = info.layers.filter((/** @type {{quantized: boolean}} */ layer) => layer.quantized).map((/** @type {{name: string}} */ layer) => layer.name);
       const layerBits = Object.fromEntries(Object.entries(this.settings.values.layerBits).filter(([name]) => known.includes(name)));
       // What was made for the layers of one network is not for those of another.
@@ -117,12 +125,38 @@ export class Bench extends EventTarget {
       this.focus.enter(before);
       this.samples.fit(this.cost());
     });
+    this.#readAnew();
+  }
+
+  /** Reads the network in use again for as long as it is to be read in another way; where that fails, the choice goes back. */
+  async #readAnew() {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      while (this.#inUse && !same(this.#inUse.reading, this.settings.reading)) await this.#readAgain(this.#inUse);
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  /** @param {{files: NetworkFiles, reading: import("./settings.js").Reading}} used */
+  async #readAgain(used) {
+    const isCurrent = () => used === this.#inUse;
+    try {
+      await this.hold(() => this.setNetwork(used.files, isCurrent));
+    } catch (error) {
+      if (!isCurrent()) return;
+      const { scope, engine } = used.reading;
+      this.settings.set({ scope, engine });
+      this.dispatchEvent(new CustomEvent("failed", { detail: error }));
+    }
   }
 
   /** States properties of the network in use, whatever its file says. What was learned before was learned with others. @param {Record<string, string>} stated */
   async state(stated) {
-    const { network } = this.library;
-    if (network) await this.setNetwork({ network: { ...network, stated } });
+    if (!this.#inUse) return;
+    const { network } = this.#inUse.files;
+    await this.setNetwork({ network: { ...network, stated } });
   }
 
   /** Computes nothing new while something comes. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
@@ -229,8 +263,8 @@ export class Bench extends EventTarget {
 
   /** Bits of weights and activations of every layer, as chosen or of one width. @param {number} [width] @returns {[number, number][]} */
   layerBits(width) {
-    const { weightBits, activationBits, layerBits } = width === undefined ? this.settings.values : uniform(width);
-    return (this.library.info?.layers ?? []).map(({ name, quantized }) => (quantized ? (layerBits[name] ?? [weightBits, activationBits]) : [32, 32]));
+    const chosen = width === undefined ? this.settings.values : uniform(width);
+    return (this.library.info?.layers ?? []).map((layer) => (layer.quantized ? bitsOf(layer, chosen) : [32, 32]));
   }
 
   /** @param {Sample} sample */
@@ -253,3 +287,9 @@ export class Bench extends EventTarget {
 
 /** @param {Uint8Array | undefined} file */
 const asset = (file) => file && { file };
+
+/** What came with a network is for the layers that the paper quantizes, and for what its file says. @param {NetworkFiles} files @param {import("./settings.js").Reading} reading @returns {NetworkFiles} */
+function asRead({ network, ...made }, { scope, engine }) {
+  const stated = { ...network.stated, ...(scope === "paper" ? {} : { quantization_scope: scope }) };
+  return { network: { ...network, stated, tract: engine === "tract" }, ...(Object.keys(stated).length ? {} : made) };
+}

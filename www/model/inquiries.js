@@ -17,6 +17,9 @@ export class Inquiries {
   /** The last study, with what it is of. @type {{of: string, study: import("../pkg/dfsq.js").Study} | undefined} */
   #study;
 
+  /** The last comparison of both engines, with what it is of. @type {{of: string, check: import("../pkg/dfsq.js").EngineCheck} | undefined} */
+  #checked;
+
   /** @param {Bench} bench */
   constructor(bench) {
     this.#bench = bench;
@@ -102,6 +105,33 @@ export class Inquiries {
       await engines.fp32.call("holdInput", [low, key, layer], { assets, onProgress: (done) => task.progress(done) });
       const study = await engines.fp32.call("study", [key, layer, channel, bits], { assets });
       this.#study = { of, study };
+    });
+  }
+
+  /** What a comparison of both engines depends on. */
+  get #checkKey() {
+    const { library, samples } = this.#bench;
+    return samples.current && JSON.stringify([library.info?.identity, this.#bench.inputKey(samples.current)]);
+  }
+
+  /** How far both engines are apart on the picture, where that was asked for. @returns {import("../pkg/dfsq.js").EngineCheck | undefined} */
+  get engineCheck() {
+    return this.#checked?.of === this.#checkKey ? this.#checked?.check : undefined;
+  }
+
+  /** Runs the picture in full precision by both engines, one after the other, with nothing beside them. */
+  async checkEngines() {
+    const { engines, library, samples, tasks } = this.#bench;
+    const [of, sample, network] = [this.#checkKey, samples.current, library.network];
+    if (!of || !sample || !network) return;
+    this.#bench.stop();
+    await tasks.run("reader", "engines", "checking", async (task) => {
+      const { low } = await this.#bench.pair(sample);
+      task.check();
+      const { bytes, properties, stated } = network;
+      const check = await engines.reader.call("checkEngines", [bytes, properties, stated, low], { onProgress: (done) => task.progress(done) });
+      this.#checked = { of, check };
+      engines.reader.stop();
     });
   }
 }

@@ -20,20 +20,34 @@ export class Library {
   info = undefined;
   /** Where the user said what to calibrate on. @type {Source | undefined} */
   wanted = undefined;
-  /** @type {Map<string, CalibrationFile>} */
-  #calibrations = new Map();
-  /** @type {Map<string, OptimizedFile>} */
-  #optimized = new Map();
+  /** By the scope of the layers that they are for. @type {Map<string, {calibrations: Map<string, CalibrationFile>, optimized: Map<string, OptimizedFile>}>} */
+  #made = new Map();
 
   /** Another network, with the files that came with it, of which `info` tells. @param {NetworkFile} network @param {NetworkInfo} info @param {Uint8Array | undefined} calibration @param {Uint8Array | undefined} optimized */
   use(network, info, calibration, optimized) {
+    this.wanted = undefined;
+    this.#made.clear();
+    this.renew(network, info, calibration, optimized);
+  }
+
+  /** The same network, read in another way; what was made of it stays, for the layers that it is for. @param {NetworkFile} network @param {NetworkInfo} info @param {Uint8Array | undefined} calibration @param {Uint8Array | undefined} optimized */
+  renew(network, info, calibration, optimized) {
     this.network = network;
     this.info = info;
-    this.wanted = undefined;
-    this.#calibrations.clear();
-    this.#optimized.clear();
+    if (this.#made.has(info.scope)) return;
+    this.#made.set(info.scope, { calibrations: new Map(), optimized: new Map() });
     if (calibration) this.keepCalibration({ source: "shipped", pictures: "" }, calibration, info);
     if (optimized) this.keepOptimized(optimized, info);
+  }
+
+  /** @returns {Map<string, CalibrationFile>} */
+  get #calibrations() {
+    return this.#made.get(this.info?.scope ?? "")?.calibrations ?? new Map();
+  }
+
+  /** @returns {Map<string, OptimizedFile>} */
+  get #optimized() {
+    return this.#made.get(this.info?.scope ?? "")?.optimized ?? new Map();
   }
 
   /** Keeps a calibration, of which `info` tells. @param {Ground} ground @param {Uint8Array} file @param {NetworkInfo} info @returns {CalibrationFile} */

@@ -6,14 +6,17 @@ import { UNIVERSAL_SETS } from "../pkg/facts.js";
  * @typedef {Required<import("../pkg/dfsq.js").PointSettings>} PointSettings
  * @typedef {Required<import("../pkg/dfsq.js").Recipe>} Recipe
  * @typedef {import("../pkg/dfsq.js").Defaults} Defaults
+ * @typedef {{scope: string, engine: string}} Reading which layers of a network are quantized, and what runs it
  * @typedef {[number, number]} BitPair bits of weights and activations
- * @typedef {Omit<Options, "method"> & {mode: "benchmark" | "upscale", points: PointSettings, optSelection: PointSettings["selection"], recipe: Recipe}} Values
+ * @typedef {Omit<Options, "method"> & {mode: "benchmark" | "upscale", points: PointSettings, optSelection: PointSettings["selection"], recipe: Recipe} & Reading} Values
  * `points` are DFSQ's, which DFSQ-opt shares but for the selection; `recipe` is DFSQ-opt's
  */
 
 /** What can be chosen beside bits and mode: name in a link, values with what they are called, and where the value is kept.
  * @type {{name: string, label: string, of: string, values: [string, string][], path: string[]}[]} */
 export const CHOICES = [
+  { name: "scope", of: "Network", label: "Quantized layers", values: [["paper", "those of the paper"], ["all", "all, the ends to 8 bits"]], path: ["scope"] },
+  { name: "engine", of: "Network", label: "Engine", values: [["native", "our own, where it can"], ["tract", "tract"]], path: ["engine"] },
   { name: "range", of: "Min-max", label: "Range", values: [["dynamic", "of each image"], ["static", "calibrated"]], path: ["minMaxRange"] },
   { name: "selection", of: "DFSQ", label: "Points", values: [["kmeans", "k-means, snapped"], ["exact", "exact"], ["exhaustive", "exhaustive search"]], path: ["points", "selection"] },
   { name: "preset", of: "DFSQ", label: "k-means of", values: [["reference", "the authors’ code"], ["paper", "the paper’s text"]], path: ["points", "preset"] },
@@ -33,6 +36,15 @@ export const CHOICES = [
 /** The same bits of weights and activations of all layers. @param {number} width @returns {Pick<Values, "weightBits" | "activationBits" | "layerBits">} */
 export const uniform = (width) => ({ weightBits: width, activationBits: width, layerBits: {} });
 
+/**
+ * The bits of a layer that is quantized: its own where it has some. @param {import("../pkg/dfsq.js").LayerInfo} layer
+ * @param {Pick<Values, "weightBits" | "activationBits" | "layerBits">} chosen @returns {BitPair}
+ */
+export function bitsOf({ name, usualBits }, { weightBits, activationBits, layerBits }) {
+  const of = (/** @type {number} */ width) => (width === 32 ? 32 : (usualBits ?? width));
+  return /** @type {BitPair} */ (layerBits[name] ?? [of(weightBits), of(activationBits)]);
+}
+
 /** The value of a choice, as a select has it. @param {Values} values @param {string[]} path */
 export function valueOf(values, path) {
   return String(path.reduce((/** @type {any} */ at, key) => at[key], values));
@@ -50,7 +62,7 @@ export class Settings extends EventTarget {
     super();
     this.defaults = defaults;
     const { method: _, ...options } = defaults.options;
-    this.#plain = /** @type {Values} */ ({ ...options, mode: "benchmark", points: defaults.points, optSelection: defaults.optimalPoints.selection, recipe: defaults.recipe });
+    this.#plain = /** @type {Values} */ ({ ...options, mode: "benchmark", points: defaults.points, optSelection: defaults.optimalPoints.selection, recipe: defaults.recipe, scope: "paper", engine: "native" });
     this.#values = this.#read(link);
   }
 
@@ -100,6 +112,12 @@ export class Settings extends EventTarget {
     if (method === "min-max") return { ...common, minMaxRange };
     if (method === "dfsq") return { ...common, weights, denormalizationBits };
     return method === "dfsq-opt" ? { ...common, denormalizationBits } : { method: common.method };
+  }
+
+  /** How a network is read. @returns {Reading} */
+  get reading() {
+    const { scope, engine } = this.#values;
+    return { scope, engine };
   }
 
   /** Whether points chosen with these settings are those that DFSQ is asked for. @param {PointSettings} points */

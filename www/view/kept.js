@@ -30,16 +30,20 @@ export class Kept {
     });
   }
 
-  /** Takes over what was kept. */
+  /** Takes over what was kept; until then the page is not ready. */
   async take() {
-    const [folder, images, place] = await Promise.all(["folder", "images", "place"].map((name) => get(name).catch(forbidden)));
     try {
-      if (folder) this.#bench.benchmark.restore(folder);
-      if (images) await this.#bench.hold(() => this.#open(images, place));
+      await this.#bench.hold(() => this.#restore());
     } finally {
       this.#taken = true;
       this.draw();
     }
+  }
+
+  async #restore() {
+    const [folder, images, place] = await Promise.all(["folder", "images", "place"].map((name) => get(name).catch(forbidden)));
+    if (folder) this.#bench.benchmark.restore(folder);
+    if (images) await this.#open(images, place);
   }
 
   /** @param {{name: string, file: Uint8Array}[]} images @param {{active: number, regions: import("../model/plan.js").Region[]} | undefined} place */

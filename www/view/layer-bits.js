@@ -1,5 +1,6 @@
 // Bits of single layers: by hand, or assigned under a budget from what each layer alone costs.
 import { QUANTIZED_METHODS } from "../model/plan.js";
+import { bitsOf, same } from "../model/settings.js";
 import { averageText } from "./costs.js";
 import { find } from "./dom.js";
 
@@ -34,14 +35,14 @@ export class LayerBits {
 
   /** @param {HTMLSelectElement} select */
   #chosen(select) {
-    const { settings } = this.#bench;
-    const { weightBits, activationBits, layerBits } = settings.values;
-    const name = String(select.closest("tr")?.dataset.layer);
-    const pair = /** @type {[number, number]} */ ([...(layerBits[name] ?? [weightBits, activationBits])]);
+    const { library, settings } = this.#bench;
+    const layer = library.info?.layers.find(({ name }) => name === select.closest("tr")?.dataset.layer);
+    if (!layer) return;
+    const pair = /** @type {[number, number]} */ ([...bitsOf(layer, settings.values)]);
     pair[Number(select.dataset.operand)] = Number(select.value);
-    const { [name]: _, ...others } = layerBits;
-    const plain = pair[0] === weightBits && pair[1] === activationBits;
-    settings.set({ layerBits: plain ? others : { ...layerBits, [name]: pair } });
+    const { [layer.name]: _, ...others } = settings.values.layerBits;
+    const plain = same(pair, bitsOf(layer, { ...settings.values, layerBits: others }));
+    settings.set({ layerBits: plain ? others : { ...others, [layer.name]: pair } });
   }
 
   draw() {
@@ -57,24 +58,24 @@ export class LayerBits {
     if (now === this.#shown || !(/** @type {HTMLDetailsElement} */ (this.#panel).open)) return;
     this.#shown = now;
     const focused = /** @type {HTMLElement} */ (document.activeElement)?.dataset?.at;
-    const rows = (library.info?.layers ?? []).flatMap((layer, index) => (layer.quantized ? [this.#row(layer.name, index)] : []));
+    const rows = (library.info?.layers ?? []).flatMap((layer, index) => (layer.quantized ? [this.#row(layer, index)] : []));
     find("tbody", this.#panel).replaceChildren(...rows);
     if (focused) find(`[data-at="${CSS.escape(focused)}"]`, this.#panel)?.focus();
   }
 
-  /** @param {string} name @param {number} index */
-  #row(name, index) {
+  /** @param {import("../pkg/dfsq.js").LayerInfo} layer @param {number} index */
+  #row(layer, index) {
     const { inquiries, settings } = this.#bench;
-    const { weightBits, activationBits, layerBits } = settings.values;
+    const { name } = layer;
     const row = document.createElement("tr");
     row.dataset.layer = name;
-    row.classList.toggle("differs", name in layerBits);
+    row.classList.toggle("differs", name in settings.values.layerBits);
     const head = document.createElement("th");
     head.scope = "row";
     head.textContent = name;
     head.title = name;
     row.append(head);
-    const pair = layerBits[name] ?? [weightBits, activationBits];
+    const pair = bitsOf(layer, settings.values);
     for (const [operand, word] of ["weights", "activations"].entries()) {
       const select = document.createElement("select");
       select.ariaLabel = `Bits of the ${word} of ${name}`;

@@ -4,8 +4,6 @@ import { element, say } from "./dom.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
-const RULES = { "residual-blocks": "convolutions of the residual blocks", "dense-blocks": "dense blocks and feature fusion", general: "all but the first convolution, up to the upsampler" };
-
 /** Numbers as properties of a network have them; it keeps them in 32 bits. @param {number[]} numbers */
 const listed = (numbers) => numbers.map((number) => +number.toFixed(6)).join(",");
 
@@ -135,18 +133,17 @@ export class NetworkPicker {
   }
 
   draw() {
-    const { library, making } = this.#bench;
+    const { library, making, settings } = this.#bench;
     if (!library.info) return;
-    const { convention, parameters, layers, rule, lacking, stored } = library.info;
-    const quantized = layers.filter((layer) => layer.quantized).length;
+    const { convention, parameters, quantizedLayers, lacking, stored } = library.info;
     const parts = [
-      `Enlarges ${convention.scale}×; ${(parameters / 1e6).toFixed(2)} million parameters. Quantized: ${quantized} of ${layers.length} convolutions (${RULES[rule]}).`,
+      `Enlarges ${convention.scale}×; ${(parameters / 1e6).toFixed(2)} million parameters. Quantized: ${quantizedLayers}.`,
     ];
     if (convention.size) parts.push(`It takes pictures of ${convention.size[1]} × ${convention.size[0]} pixels only.`);
     for (const words of [...convention.padding, ...(stored ? [stored] : [])]) parts.push(`${words[0].toUpperCase()}${words.slice(1)}.`);
     if (convention.assumed.length) parts.push(`Not stated by the file, so assumed: ${convention.assumed.join("; ")}.`);
     if (convention.doubt) parts.push(`No picture can be made yet: ${convention.doubt}, below.`);
-    if (lacking) parts.push(`Run by tract, slower: the native engine lacks ${lacking}.`);
+    if (lacking) parts.push(settings.values.engine === "tract" ? "Run by tract, as chosen under Ablations." : `Run by tract, slower: the native engine lacks ${lacking}.`);
     if (making.calibration) parts.push(SOURCES[making.calibration.source]);
     say(element("network-note"), parts.filter(Boolean).join(" "));
     this.#drawRanges();

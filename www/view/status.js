@@ -51,7 +51,9 @@ export class Status {
   drawProgress() {
     const { scheduler, tasks } = this.#bench;
     const done = (/** @type {string} */ name) => tasks.get(name)?.done ?? (scheduler.result(name) ? 1 : 0);
-    element("progress").value = tasks.size ? NETWORK_METHODS.reduce((sum, name) => sum + done(name), 0) / NETWORK_METHODS.length : 0;
+    const alone = tasks.get("reader");
+    if (alone) element("progress").value = alone.done;
+    else element("progress").value = tasks.size ? NETWORK_METHODS.reduce((sum, name) => sum + done(name), 0) / NETWORK_METHODS.length : 0;
   }
 
   /** @param {string} state */
@@ -65,6 +67,7 @@ export class Status {
     if (tasks.isAt("measuring")) return "Measuring what each layer costs at each width…";
     if (quality.filling) return "Running the other bit widths…";
     if (tasks.isAt("studying")) return "Comparing ways to choose points…";
+    if (tasks.isAt("checking")) return "Running both engines…";
     if (tasks.isAt("calibrating")) return "Choosing quantization points…";
     if (tasks.isAt("optimizing")) return `Optimizing the network for ${bitsText(settings.values, "dfsq-opt")} bits, and running ${sample?.name}`;
     if (state === "running" && !scheduler.incomplete) return "Analyzing the other images…";

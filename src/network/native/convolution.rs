@@ -119,8 +119,7 @@ pub fn full_convolution(
         let (level, mut scratch) = (Level::new(), Scratch::default());
         for batch in 0..convolution.batches() {
             convolution.compute(level, batch, &mut scratch);
-            let lines = scratch.lines.chunks_exact(output.channels).zip(&scratch.positions);
-            for (line, position) in lines.filter(|(_, position)| output.has(**position)) {
+            for (line, position) in scratch.inside(output) {
                 let start = result.at(position.map(|at| at as isize));
                 result.values[start..][..line.len()].copy_from_slice(line);
             }
@@ -142,6 +141,12 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// The batch's pixels that lie in the output, and where.
+    pub fn inside(&self, output: Shape) -> impl Iterator<Item = (&[f32], [usize; 2])> {
+        let lines = self.lines.chunks_exact(output.channels).zip(self.positions.iter().copied());
+        lines.filter(move |(_, position)| output.has(*position))
+    }
+
     /// Adds the batch's pixels of so many channels to what is known of them.
     pub fn add_to(&self, summaries: &mut ChannelSummaries, output: Shape, channels: usize) {
         let mut lines = &self.lines[..];

@@ -41,6 +41,22 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Without a border.
+    pub fn plain(shape: Shape) -> Self {
+        Frame { shape, before: 0, after: 0 }
+    }
+
+    /// With the border that a convolution reads.
+    pub fn of_input(conv: &Conv, shape: Shape) -> Self {
+        let [before, after] = border(conv, shape);
+        Frame { shape, before, after }
+    }
+
+    /// Where all of it lies, in a buffer of its own.
+    pub fn whole(&self) -> Place {
+        self.place(0, 0, self.shape.channels)
+    }
+
     fn columns(&self) -> usize {
         self.before + self.shape.width + self.after
     }
@@ -100,9 +116,10 @@ impl Frame {
         Place { slot, origin, row, pixel, shape: Shape { channels, ..self.shape } }
     }
 
-    fn grow(&mut self, [before, after]: [usize; 2]) {
-        self.before = self.before.max(before);
-        self.after = self.after.max(after);
+    /// With a border that is no narrower than the other's.
+    fn grow(&mut self, other: Frame) {
+        self.before = self.before.max(other.before);
+        self.after = self.after.max(other.after);
     }
 }
 
@@ -168,12 +185,7 @@ impl Plan {
         let (root_of, channel) = side_by_side(graph, &shapes);
         let mut roots: Vec<Root> = shapes
             .iter()
-            .map(|shape| Root {
-                frame: Frame { shape: *shape, before: 0, after: 0 },
-                first: usize::MAX,
-                last: 0,
-                last_on_way: 0,
-            })
+            .map(|shape| Root { frame: Frame::plain(*shape), first: usize::MAX, last: 0, last_on_way: 0 })
             .collect();
         roots[root_of[0]].first = 0;
         roots[root_of[graph.output]].last = graph.steps.len();
@@ -194,10 +206,8 @@ impl Plan {
             copies.push(match step.operation {
                 Operation::Convolution { layer, .. } => {
                     let shape = shapes[step.inputs[0]];
-                    let border = border(&layers[layer].conv, shape);
-                    roots[root_of[step.inputs[0]]].frame.grow(border);
-                    let [before, after] = border;
-                    let frame = Frame { shape, before, after };
+                    let frame = Frame::of_input(&layers[layer].conv, shape);
+                    roots[root_of[step.inputs[0]]].frame.grow(frame);
                     if layers[layer].quantized {
                         largest_copy = frame.values().max(largest_copy);
                     }

@@ -155,7 +155,14 @@ fn errors(layer: &Layer, [height, width]: [usize; 2]) -> [f64; 2] {
 
 fn layer(inputs: usize, outputs: usize, [height, width]: [usize; 2], groups: usize, window: Window) -> Layer {
     let conv = Conv::new([outputs, inputs / groups, height, width], groups, window).unwrap();
-    Layer { name: "layer".into(), conv, stored_bits: None, after_relu: false, quantized: true }
+    Layer {
+        name: "layer".into(),
+        conv,
+        stored_bits: None,
+        after_relu: false,
+        quantized: true,
+        usual_bits: None,
+    }
 }
 
 fn window(stride: usize, dilation: usize, pads: [usize; 4]) -> Window {
