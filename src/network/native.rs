@@ -23,7 +23,7 @@ mod tests;
 
 pub use convolution::{Kernels, full_convolution};
 #[cfg(feature = "tract")]
-pub use planes::convolve;
+pub use planes::{Room, convolve};
 
 use super::execution::{Along, Begun, Engine, Execution, Layout, Tap, Visit, Visitor, non_finite};
 use super::fit::Fit;

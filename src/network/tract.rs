@@ -8,7 +8,7 @@ use super::execution::{Along, Begun, Engine, Execution, Layout, Tap, Visit, Visi
 use super::fit::Fit;
 use super::graph::Graph;
 use super::layers::{Layer, Layers};
-use super::native::{Kernels, convolve};
+use super::native::{Kernels, Room, convolve};
 use super::planes::Planes;
 use super::weights::{LayerQuantization, Weights};
 use crate::quant::{ActivationQuantizer, QuantizationError};
@@ -17,7 +17,7 @@ use admission::Admission;
 use port::{NativeConvolution, Port};
 use prost::Message;
 use std::ops::ControlFlow;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::Conv;
 use tract_onnx::tract_core::tract_data::knobs::KnobScope;
@@ -45,6 +45,8 @@ struct Convolutions {
     biases: Vec<Option<Vec<f32>>>,
     /// By layer, in full precision.
     packed: Vec<OnceLock<Arc<Kernels>>>,
+    /// Memory that no convolution has at the moment.
+    rooms: Mutex<Vec<Room>>,
 }
 
 impl Convolutions {
@@ -67,11 +69,16 @@ impl Convolutions {
         };
         let fails = |what: &str| Error::Network(format!("its node {name} is given {what}"));
         let &[images, _, rows, columns] = input.shape() else { return Err(fails("no images").into()) };
-        let output = convolve(conv, &kernels, [rows, columns], input.try_as_plain_ram()?.as_slice::<f32>()?);
+        let rooms = || self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = rooms().pop().unwrap_or_default();
+        let values = input.try_as_plain_ram()?.as_slice::<f32>()?;
+        let output = convolve(conv, &kernels, [rows, columns], values, &mut room);
+        rooms().push(room);
         let (Some(output), Some([height, width])) = (output, conv.output([rows, columns])) else {
             return Err(fails("an image that is too small").into());
         };
-        Ok(Tensor::from_shape(&[images, conv.outputs(), height, width], &output)?.into_tvalue())
+        let shape = [images, conv.outputs(), height, width];
+        Ok(tract_ndarray::ArrayD::from_shape_vec(&shape[..], output)?.into_tvalue())
     }
 }
 
@@ -143,7 +150,7 @@ impl Tract {
         })?;
         let biases = graph.convolutions().map(|(_, own)| own.bias.clone().filter(|_| !alone)).collect();
         let packed = layers.layers().iter().map(|_| OnceLock::new()).collect();
-        let convolutions = Arc::new(Convolutions { layers, biases, packed });
+        let convolutions = Arc::new(Convolutions { layers, biases, packed, rooms: Mutex::default() });
         Ok((Tract { model, admission, convolutions, channels }, fit))
     }
 

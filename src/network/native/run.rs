@@ -321,7 +321,7 @@ fn strips(place: Place) -> impl Iterator<Item = (usize, usize, usize)> {
 }
 
 /// Planes `[channels, height * width]` into a place.
-pub fn interleave(planes: &[f32], buffer: &mut [f32], place: Place) {
+fn interleave(planes: &[f32], buffer: &mut [f32], place: Place) {
     for (pixel, start, count) in strips(place) {
         for (channel, plane) in planes.chunks_exact(place.shape.pixels()).enumerate() {
             let targets = buffer[start + channel..].iter_mut().step_by(place.pixel);
