@@ -7,6 +7,7 @@ mod common;
 
 use common::admitted::networks;
 use common::gradient;
+use dfsq::Error;
 use dfsq::network::{Engine, LoadOptions};
 use dfsq::quant::{BitWidth, PointSettings, Recipe};
 use dfsq::session::{Options, Session};
@@ -27,7 +28,7 @@ fn networks_with_other_operators_are_admitted_and_run() {
         if sessions[0].network().engine() == Engine::Native {
             native.push(what);
         }
-        every_method_runs(what, &bytes);
+        every_method_runs(what, &bytes, sessions[0].network().engine());
         for (width, height) in [(24, 24), (32, 20)] {
             let [own, tract] = sessions.each_ref().map(|session| {
                 let full = session.prepare(&Options::full_precision()).unwrap();
@@ -43,13 +44,20 @@ fn networks_with_other_operators_are_admitted_and_run() {
 }
 
 /// Whatever is quantized of it, as far as there is something.
-fn every_method_runs(what: &str, bytes: &[u8]) {
+fn every_method_runs(what: &str, bytes: &[u8], engine: Engine) {
     let mut session = Session::load(bytes).unwrap();
     let crops: Vec<_> = (16..18).map(|i| gradient(24, 24, i * 10)).collect();
     let three = BitWidth::new(3).unwrap();
     session.calibrate(&crops, PointSettings::default(), &[three], &()).unwrap();
     let bits = [Options::dfsq_opt(3).unwrap().bits(session.network().layers()).unwrap()];
-    session.optimize(&crops, &bits, PointSettings::EXACT, Recipe::default(), &()).unwrap();
+    match session.optimize(&crops, &bits, PointSettings::EXACT, Recipe::default(), &()) {
+        Ok(_) => {}
+        // Some that tract runs write the number of images into their shapes, and take no two side by side.
+        Err(Error::Network(_)) if engine == Engine::Tract => {
+            session.optimize(&crops[..1], &bits, PointSettings::EXACT, Recipe::default(), &()).unwrap();
+        }
+        Err(error) => panic!("{what}: {error}"),
+    }
     for options in [Options::dfsq(3), Options::dfsq_opt(3), Options::min_max(3)] {
         let prepared = session.prepare(&options.unwrap()).unwrap();
         let result = session.upscale(&crops[0], &prepared, &mut (), &());

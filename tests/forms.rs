@@ -455,3 +455,65 @@ fn networks_without_padding_give_the_whole_picture() {
     let [own, of_larger] = [own.crop(20, 20, 40, 32), of_larger.crop(60, 60, 40, 32)];
     assert_eq!(apart(&own, &of_larger), 0);
 }
+
+/// A convolution of twelve channels, "a", what `middle` makes of it, "b", and a shuffle.
+fn between(middle: impl FnOnce(Builder) -> Builder) -> Vec<u8> {
+    let kernels: Vec<f32> = (0..12 * 27).map(|i| ((i * 7 % 31) as f32 - 14.0) / 90.0).collect();
+    let net = Builder::new(3).conv("lr", "a", 12, 3, &kernels);
+    middle(net).shuffle("b", "sr").metadata("input_range", "0..1").metadata("scale", "2").build()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn einsum_of_attention_is_a_product_of_matrices() {
+    // Two heads of six channels, each of which sees all pixels.
+    let attention = |products: &dyn Fn(Builder) -> Builder| {
+        between(|net| {
+            let net = net.shape("heads", &[1, 2, 6, -1]).node("Reshape", &["a", "heads"], "x", vec![]);
+            let net = products(net).node("Shape", &["a"], "size", vec![]);
+            net.node("Reshape", &["y", "size"], "b", vec![])
+        })
+    };
+    let turned = || vec![integers("perm", &[0, 1, 3, 2])];
+    let plain = attention(&|net| {
+        net.node("Transpose", &["x"], "xt", turned())
+            .node("MatMul", &["x", "xt"], "g", vec![])
+            .node("Softmax", &["g"], "p", vec![integer("axis", -1)])
+            .node("Transpose", &["p"], "pt", turned())
+            .node("MatMul", &["pt", "x"], "y", vec![])
+    });
+    let einsum = attention(&|net| {
+        net.node("Einsum", &["x", "x"], "g", vec![string("equation", "b h c i, b h d i -> b h c d")])
+            .node("Softmax", &["g"], "p", vec![integer("axis", -1)])
+            .node("Einsum", &["p", "x"], "y", vec![string("equation", "bhcd,bhci->bhdi")])
+    });
+    let picture = gradient(20, 17, 220);
+    assert_eq!(apart(&upscale(&einsum, &picture), &upscale(&plain, &picture)), 0);
+    let other = between(|net| {
+        let net = net.tensor("mix", &[12, 12], &[0.1; 144]);
+        net.node("Einsum", &["a", "mix"], "b", vec![string("equation", "bchw,cd->bdhw")])
+    });
+    let said = Network::load(&other).map(|_| ()).unwrap_err().to_string();
+    assert!(said.contains("(Einsum, operator set"), "{said}");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn channels_that_are_put_in_the_place_of_others_are_joined() {
+    let turned = || vec![integers("perm", &[1, 0, 2, 3])];
+    let parts = |net: Builder| net.split("a", "parts", &["x", "y", "z"], 1).shape("parts", &[3, 4, 5]);
+    let halved = |net: Builder| parts(net).node("Relu", &["y"], "own", vec![]);
+    let plain = between(|net| halved(net).node("Concat", &["x", "own", "z"], "b", vec![integer("axis", 1)]));
+    let scattered = between(|net| {
+        let net =
+            halved(net).node("Transpose", &["a"], "at", turned()).node("Transpose", &["own"], "ot", turned());
+        let net = net.raw("places", &[4, 1], DataType::Int64, (3..7i64).flat_map(i64::to_le_bytes).collect());
+        net.node("ScatterND", &["at", "places", "ot"], "bt", vec![string("reduction", "none")]).node(
+            "Transpose",
+            &["bt"],
+            "b",
+            turned(),
+        )
+    });
+    let picture = gradient(20, 17, 220);
+    assert_eq!(apart(&upscale(&scattered, &picture), &upscale(&plain, &picture)), 0);
+    assert_eq!(Network::load(&scattered).unwrap().engine(), Engine::Native);
+}

@@ -24,6 +24,8 @@ pub struct Fit {
 const MAX_MULTIPLE: usize = 64;
 /// The size that is spoken of where none is taken.
 const USUAL: [usize; 2] = [24, 24];
+/// Sides of images that exporters are given.
+const TRACED: [usize; 8] = [32, 48, 64, 96, 128, 192, 224, 256];
 /// Most rows and columns that may be lost of an image enlarged once.
 const MAX_LOST: usize = 128;
 /// Rows and columns of the smallest image that is ever enlarged.
@@ -46,7 +48,7 @@ impl Fit {
             let [of, height, width] = output(sides).ok()?;
             let scale = width.abs_diff(height) / sides[1].abs_diff(sides[0]);
             let lost = (scale * sides[0]).checked_sub(height)?;
-            let fits = (1..=8).contains(&scale) && scale * sides[1] == width + lost;
+            let fits = (1..=8).contains(&scale) && scale * sides[1] == width + lost && height > 0;
             let fit = Fit { scale, size: None, multiple, least: 0, lost };
             (fits && of == channels && lost <= MAX_LOST * scale).then_some(fit)
         };
@@ -58,9 +60,13 @@ impl Fit {
         let free = (1..=MAX_MULTIPLE).find_map(|multiple| {
             tried(multiple).into_iter().find_map(|[first, second]| {
                 let fit = of(multiple, first).filter(|fit| of(multiple, second).as_ref() == Some(fit))?;
+                let takes = |side: &usize| of(multiple, [*side, side + 1]).as_ref() == Some(&fit);
                 let smallest = LEAST_SIDE.div_ceil(multiple);
-                let takes_small = of(multiple, [smallest, smallest + 1]).as_ref() == Some(&fit);
-                Some(Fit { least: if takes_small { 0 } else { second[1] * multiple }, ..fit })
+                let least = match takes(&smallest) {
+                    true => 0,
+                    false => (smallest..second[1]).rev().take_while(takes).last().unwrap_or(second[1]),
+                };
+                Some(Fit { least: least * multiple, ..fit })
             })
         });
         if let Some(free) = free {
@@ -77,15 +83,14 @@ impl Fit {
                 "a {width} x {height} image gives {of} channels of {columns} x {rows}, not an enlarged image"
             )))
         };
-        let usual = of_one_size(USUAL);
-        match declared.filter(|[height, width]| *height as u64 * *width as u64 <= MAX_FIXED_PIXELS) {
-            Some(size) => of_one_size(size),
-            None => usual.and_then(|_| {
-                Err(Error::Network(
-                    "it takes images of some sizes only, which are no multiples of one number".into(),
-                ))
-            }),
+        let declared = declared.filter(|[height, width]| *height as u64 * *width as u64 <= MAX_FIXED_PIXELS);
+        if let Some(size) = declared {
+            return of_one_size(size);
         }
+        let irregular = "it takes images of some sizes only, which are no multiples of one number";
+        let usual = of_one_size(USUAL).and_then(|_| Err(Error::Network(irregular.into())));
+        // Exporters may have written down the size of the image that they watched.
+        TRACED.iter().find_map(|side| of_one_size([*side; 2]).ok()).map_or(usual, Ok)
     }
 
     /// Rows and columns that are added on each side of an image, so that all of the enlarged image comes out.
@@ -148,19 +153,21 @@ mod tests {
         eq(find(|side| (2 * side).checked_sub(12)), fit(2, 1, 12));
         assert_eq!(
             find(|side| (2 * side).checked_sub(28)).map(|fit| [fit.lost, fit.least]).ok(),
-            Some([28, 28])
+            Some([28, 15])
         );
         // Smaller ones are not taken.
         let least =
             |output: &dyn Fn(usize) -> Option<usize>| find(output).map(|fit| [fit.multiple, fit.least]).ok();
-        assert_eq!(least(&|side| (side > 20).then_some(2 * side)), Some([1, 28]));
-        assert_eq!(least(&|side| (side > 40).then_some(2 * side)), Some([1, 58]));
-        assert_eq!(least(&|side| (side > 60 && side % 2 == 0).then_some(2 * side)), Some([2, 116]));
+        assert_eq!(least(&|side| (side > 20).then_some(2 * side)), Some([1, 21]));
+        assert_eq!(least(&|side| (side > 40).then_some(2 * side)), Some([1, 41]));
+        assert_eq!(least(&|side| (side > 60 && side % 2 == 0).then_some(2 * side)), Some([2, 62]));
         assert!(
             find(|side| Some(9 * side))
                 .is_err_and(|error| error.to_string().contains("not an enlarged image"))
         );
         assert!(find(|_| None).is_err());
+        let fixed = find(|side| (side == 48).then_some(96)).map(|fit| (fit.scale, fit.size));
+        assert_eq!(fixed.ok(), Some((2, Some([48, 48]))));
     }
 
     #[test]

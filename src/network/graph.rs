@@ -3,10 +3,14 @@
 
 mod conv;
 mod crops;
+#[cfg(feature = "tract")]
+mod einsum;
 mod fold;
 mod numbers;
 mod planes_first;
 mod quantized;
+#[cfg(feature = "tract")]
+mod scattered;
 mod transposed;
 
 pub use conv::{Conv, Pads, Window};
@@ -49,6 +53,12 @@ impl Graph {
         planes_first::put_channels_first(graph);
         transposed::to_convolutions(graph);
         crops::without_idle_pads(graph, opset);
+        // The native engine has nothing of this, but for what channels are put in the place of others by.
+        #[cfg(feature = "tract")]
+        {
+            einsum::to_matrix_products(graph);
+            scattered::to_concatenations(graph, opset);
+        }
         fold::forget_unread(graph);
         // What was made may have the name of what was there.
         let made = graph.node.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty());

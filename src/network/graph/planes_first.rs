@@ -32,7 +32,7 @@ pub fn put_channels_first(graph: &mut Graph) {
 }
 
 /// Reads past transpositions of transpositions that come to nothing, and forgets those that nobody reads then.
-fn undo_transpositions(graph: &mut Graph) {
+pub fn undo_transpositions(graph: &mut Graph) {
     // What a tensor is a transposition of, and in which order its axes are.
     let mut of: HashMap<String, (String, Vec<i64>)> = HashMap::new();
     let mut same: HashMap<String, String> = HashMap::new();
