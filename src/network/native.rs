@@ -15,6 +15,7 @@ mod reader;
 mod run;
 mod shapes;
 mod step;
+mod tail;
 pub mod winograd;
 
 #[cfg(test)]
@@ -100,7 +101,7 @@ impl Engine for Native {
             areas: plan.areas(graph),
             output: [shape.channels, shape.height, shape.width],
             peak_bytes: plan.bytes(batch),
-            execution: Box::new(Planned { network: self.0.clone(), plan }),
+            execution: Box::new(Planned { network: self.0.clone(), plan, whole: OnceLock::new() }),
         })
     }
 }
@@ -109,32 +110,49 @@ impl Engine for Native {
 struct Planned {
     network: Arc<Shared>,
     plan: plan::Plan,
+    /// Without a tail, where it is needed.
+    whole: OnceLock<plan::Plan>,
 }
 
 impl Planned {
+    /// The plan in which every layer's input is there as a whole.
+    fn whole(&self) -> &plan::Plan {
+        let Shared { graph, layers, .. } = &*self.network;
+        self.whole.get_or_init(|| self.plan.whole(graph, layers.layers()))
+    }
+
+    /// The plan for a run: one whose tail nobody looks into or quantizes.
+    fn plan_for(&self, layers: &[LayerQuantization], along: &Along<'_>) -> &plan::Plan {
+        let plain = |layer: usize| {
+            !along.observer.taps(layer) && layers.get(layer).is_none_or(|own| own.activation.is_none())
+        };
+        if self.network.graph.layers_from(self.plan.tail).all(plain) { &self.plan } else { self.whole() }
+    }
+
     fn advance<V: pass::Visitor<Error = Error>>(
         &self,
+        plan: &plan::Plan,
         pass: &mut Pass,
         before: Option<usize>,
         visitor: &mut V,
     ) -> Result<ControlFlow<()>> {
-        self.network.graph.advance(&self.plan, self.network.layers.layers(), pass, before, visitor)
+        self.network.graph.advance(plan, self.network.layers.layers(), pass, before, visitor)
     }
 
     /// Takes a pass to its end.
     fn finish(
         &self,
+        plan: &plan::Plan,
         mut pass: Pass,
         layers: &[LayerQuantization],
         along: &mut Along<'_>,
     ) -> Result<ControlFlow<(), Planes>> {
         let mut running = Running { network: &self.network, layers, along };
-        Ok(match self.advance(&mut pass, None, &mut running)? {
-            ControlFlow::Break(()) => ControlFlow::Break(()),
-            ControlFlow::Continue(()) => {
-                ControlFlow::Continue(self.network.graph.outputs(&self.plan, &pass).remove(0))
-            }
-        })
+        if self.advance(plan, &mut pass, None, &mut running)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let planes = self.network.graph.output(plan, self.network.layers.layers(), pass, &mut running)?;
+        Ok(ControlFlow::Continue(planes))
     }
 }
 
@@ -145,24 +163,27 @@ impl Execution for Planned {
         layers: &[LayerQuantization],
         along: &mut Along<'_>,
     ) -> Result<ControlFlow<(), Planes>> {
-        self.finish(self.network.graph.enter(&self.plan, std::slice::from_ref(input), false), layers, along)
+        let plan = self.plan_for(layers, along);
+        self.finish(plan, self.network.graph.enter(plan, std::slice::from_ref(input), false), layers, along)
     }
 
     fn walk(&self, images: &[Planes], visit: &mut Visitor<'_>) -> Result<()> {
         let mut pass = self.network.graph.enter(&self.plan, images, true);
         let mut walking = Walking { network: &self.network, visit, weights: None };
-        self.advance(&mut pass, None, &mut walking).map(|_| ())
+        self.advance(&self.plan, &mut pass, None, &mut walking).map(|_| ())
     }
 
     fn begin(&self, input: Planes) -> Box<dyn Begun + '_> {
-        let pass = self.network.graph.enter(&self.plan, &[input], false);
-        Box::new(Halfway { planned: self, pass })
+        let plan = self.whole();
+        let pass = self.network.graph.enter(plan, &[input], false);
+        Box::new(Halfway { planned: self, plan, pass })
     }
 }
 
 /// An image in full precision, as far as a layer.
 struct Halfway<'p> {
     planned: &'p Planned,
+    plan: &'p plan::Plan,
     pass: Pass,
 }
 
@@ -177,13 +198,13 @@ impl Begun for Halfway<'_> {
         let network = &self.planned.network;
         alone(network.layers.layers().len(), |along| {
             let mut running = Running { network, layers: &[], along };
-            self.planned.advance(&mut self.pass, Some(layer), &mut running).map(|_| ())
+            self.planned.advance(self.plan, &mut self.pass, Some(layer), &mut running).map(|_| ())
         })
     }
 
     fn finish(&self, layers: &[LayerQuantization]) -> Result<Planes> {
         let count = self.planned.network.layers.layers().len();
-        match alone(count, |along| self.planned.finish(self.pass.clone(), layers, along))? {
+        match alone(count, |along| self.planned.finish(self.plan, self.pass.clone(), layers, along))? {
             ControlFlow::Continue(planes) => Ok(planes),
             ControlFlow::Break(()) => Err(Error::Cancelled),
         }

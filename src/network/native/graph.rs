@@ -181,6 +181,14 @@ impl Graph {
         read
     }
 
+    /// Layers whose convolutions are among the steps from this one on.
+    pub fn layers_from(&self, step: usize) -> impl Iterator<Item = usize> + '_ {
+        self.steps[step..].iter().filter_map(|step| match step.operation {
+            Operation::Convolution { layer, .. } => Some(layer),
+            _ => None,
+        })
+    }
+
     /// Does what is done to every value where the values are made, and DepthToSpace in a convolution's last store.
     pub fn join(&mut self, layers: &[Layer]) {
         let mut at = 0;

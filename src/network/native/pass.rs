@@ -69,7 +69,7 @@ pub enum Wish {
 /// Images on their way through a graph. A copy can go on in another way.
 #[derive(Clone)]
 pub struct Pass {
-    runs: Vec<Run>,
+    pub runs: Vec<Run>,
     /// The changed input of the present convolution, of one image after another.
     copy: Vec<f32>,
     /// Whether it ends at the last quantized layer. What is not read until then is given away.
@@ -101,7 +101,7 @@ impl Graph {
         }
     }
 
-    /// Takes a pass on, step by step: to the convolution of a layer, or to the end, unless the visitor breaks off.
+    /// Takes a pass on, step by step: to the convolution of a layer, or to the plan's tail or end, unless the visitor breaks off.
     pub fn advance<V: Visitor>(
         &self,
         plan: &Plan,
@@ -114,7 +114,7 @@ impl Graph {
         let mut scratches: Vec<Scratch> = (0..parallel::threads()).map(|_| Scratch::default()).collect();
         let needs_summary = self.read_by(|layer| visitor.quantizer(layer).is_some());
         let mut planes = Vec::new();
-        while let Some(step) = self.steps.get(pass.at) {
+        while let Some(step) = self.steps[..plan.tail].get(pass.at) {
             let at = pass.at;
             if let Operation::Convolution { layer, .. } = step.operation
                 && before == Some(layer)
@@ -175,12 +175,21 @@ impl Graph {
                 visitor.quantized(layer, result.map(|()| errors))?;
             }
         }
-        debug_assert!(before.is_none() || pass.at < self.steps.len(), "the layer is past");
+        debug_assert!(before.is_none() || pass.at < plan.tail, "the layer is past");
         Ok(ControlFlow::Continue(()))
     }
 
-    /// What came out of a pass that is at its end.
-    pub fn outputs(&self, plan: &Plan, pass: &Pass) -> Vec<Planes> {
-        pass.runs.iter().map(|run| run.output(plan.places[self.output])).collect()
+    /// What comes out of a pass of one image that has come to the plan's tail or end.
+    pub fn output<V: Visitor>(
+        &self,
+        plan: &Plan,
+        layers: &[Layer],
+        mut pass: Pass,
+        visitor: &mut V,
+    ) -> Result<Planes, V::Error> {
+        if plan.tail < self.steps.len() {
+            return self.stream(plan, layers, &mut pass, visitor);
+        }
+        Ok(pass.runs[0].output(plan.places[self.output]))
     }
 }

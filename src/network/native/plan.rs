@@ -3,6 +3,7 @@
 
 use super::graph::{Algorithm, Graph, Operation, Shuffle, Step, Value};
 use super::shapes::shapes;
+use super::tail;
 use crate::network::graph::Conv;
 use crate::network::layers::Layer;
 
@@ -55,6 +56,21 @@ impl Frame {
     /// Where all of it lies, in a buffer of its own.
     pub fn whole(&self) -> Place {
         self.place(0, 0, self.shape.channels)
+    }
+
+    /// Rows of zeros above.
+    pub fn rows_before(&self) -> usize {
+        self.before
+    }
+
+    /// Rows of zeros below.
+    pub fn rows_after(&self) -> usize {
+        self.after
+    }
+
+    /// From the beginning of a row to its first pixel.
+    pub fn first_column(&self) -> usize {
+        self.before * self.shape.channels
     }
 
     fn columns(&self) -> usize {
@@ -117,7 +133,7 @@ impl Frame {
     }
 
     /// With a border that is no narrower than the other's.
-    fn grow(&mut self, other: Frame) {
+    pub fn grow(&mut self, other: Frame) {
         self.before = self.before.max(other.before);
         self.after = self.after.max(other.after);
     }
@@ -145,9 +161,16 @@ impl Place {
 }
 
 /// Places for all values of a graph, for one image size.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
+    /// Of what the tail makes, the shape alone.
     pub places: Vec<Place>,
+    /// The first step of the [tail](super::tail), which has no buffers here.
+    pub tail: usize,
+    /// Rows of its input that go through the tail at a time.
+    pub tail_rows: usize,
+    /// Values that the tail holds at most.
+    in_tail: u64,
     /// Number of values in each buffer.
     pub slots: Vec<u64>,
     /// By step, the buffers whose borders must be cleared before it.
@@ -182,20 +205,37 @@ impl Plan {
         channels: usize,
     ) -> Result<Self, String> {
         let shapes = shapes(graph, layers, Shape { channels, height, width })?;
-        let (root_of, channel) = side_by_side(graph, &shapes);
+        let tail = tail::first_step(graph, layers, &shapes);
+        Ok(Plan::of(graph, layers, &shapes, tail))
+    }
+
+    /// The same without a tail: every value is there as a whole.
+    pub fn whole(&self, graph: &Graph, layers: &[Layer]) -> Self {
+        let shapes: Vec<Shape> = self.places.iter().map(|place| place.shape).collect();
+        Plan::of(graph, layers, &shapes, graph.steps.len())
+    }
+
+    /// For values of these shapes.
+    fn of(graph: &Graph, layers: &[Layer], shapes: &[Shape], tail: usize) -> Self {
+        let (root_of, channel) = side_by_side(graph, shapes);
         let mut roots: Vec<Root> = shapes
             .iter()
             .map(|shape| Root { frame: Frame::plain(*shape), first: usize::MAX, last: 0, last_on_way: 0 })
             .collect();
         roots[root_of[0]].first = 0;
         roots[root_of[graph.output]].last = graph.steps.len();
+        for value in graph.steps[tail..].iter().flat_map(Step::reads) {
+            roots[root_of[value]].last = graph.steps.len();
+        }
         let is_quantized = |step: &Step| matches!(step.operation, Operation::Convolution { layer, .. } if layers[layer].quantized);
         let way = graph.steps.iter().rposition(is_quantized).unwrap_or(0);
         let (mut copies, mut largest_copy) = (Vec::new(), 0);
         for (at, step) in graph.steps.iter().enumerate() {
-            let root = &mut roots[root_of[step.output]];
-            root.first = root.first.min(at);
-            root.last = root.last.max(at);
+            if at < tail {
+                let root = &mut roots[root_of[step.output]];
+                root.first = root.first.min(at);
+                root.last = root.last.max(at);
+            }
             for value in step.reads() {
                 let root = &mut roots[root_of[value]];
                 root.last = root.last.max(at);
@@ -218,7 +258,18 @@ impl Plan {
         }
         let clear = vec![vec![]; graph.steps.len()];
         let free = clear.iter().map(|_| Vec::new()).collect();
-        let mut plan = Plan { places: vec![], slots: vec![], clear, free, live: 0, copies, largest_copy };
+        let mut plan = Plan {
+            places: vec![],
+            tail,
+            tail_rows: 0,
+            in_tail: 0,
+            slots: vec![],
+            clear,
+            free,
+            live: 0,
+            copies,
+            largest_copy,
+        };
         let slot_of = plan.share(graph, &roots, &root_of);
         plan.places = (0..graph.values)
             .map(|value| {
@@ -226,7 +277,9 @@ impl Plan {
                 roots[root].frame.place(slot_of[root], channel[value], shapes[value].channels)
             })
             .collect();
-        Ok(plan)
+        plan.tail_rows = tail::rows_at_a_time(graph, &plan);
+        plan.in_tail = tail::values(graph, layers, &plan);
+        plan
     }
 
     /// Finds a buffer for each root: that of what is added to it, or the largest of those that are free.
@@ -288,7 +341,8 @@ impl Plan {
     /// Bytes of all buffers of so many images side by side, with the largest input of a quantized layer as planes and copied
     /// back. Several share what they do not need at the same time.
     pub fn bytes(&self, images: usize) -> u64 {
-        let one = self.slots.iter().fold(self.largest_copy, |sum, values| sum.saturating_add(*values));
+        let ends = self.largest_copy.max(self.in_tail);
+        let one = self.slots.iter().fold(ends, |sum, values| sum.saturating_add(*values));
         let (each, shared) = if images == 1 { (one, 0) } else { (self.live, one) };
         let planes = self.largest_copy;
         let values = each.saturating_add(planes).saturating_mul(images as u64).saturating_add(shared);

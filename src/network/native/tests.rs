@@ -108,7 +108,7 @@ fn run<V: Visitor<Error = ()>>(
     let mut visitor = visitor(Arc::new(graph.kernels(layers, 0, weights, &[])));
     let mut pass = graph.enter(&plan, std::slice::from_ref(image), false);
     assert!(graph.advance(&plan, layers, &mut pass, None, &mut visitor).unwrap().is_continue());
-    (graph.outputs(&plan, &pass).remove(0), visitor)
+    (graph.output(&plan, layers, pass, &mut visitor).unwrap(), visitor)
 }
 
 /// One convolution, and the same in f64, by its definition: the largest and the root mean square error, in units of the
@@ -321,8 +321,79 @@ fn channels_are_known_from_the_convolutions_that_made_them() {
             };
             let mut pass = graph.enter(&plan, std::slice::from_ref(&image), false);
             assert!(graph.advance(&plan, &layers, &mut pass, None, &mut visitor).unwrap().is_continue());
-            graph.outputs(&plan, &pass).remove(0).values
+            graph.output(&plan, &layers, pass, &mut visitor).unwrap().values
         });
         assert!(here == there, "{height}x{width}");
+    }
+}
+
+/// The end of a network as EDSR x4 and x3 have it: two shuffles that are joined to convolutions or not, a skip connection from what
+/// lies before, one within the tail, and kernels of several sizes.
+fn tail(shuffle: usize) -> (Graph, Vec<Layer>) {
+    let of = |(index, [outputs, inputs, side]): (usize, [usize; 3])| {
+        let window = Window { pads: Pads::Explicit([side / 2; 4]), ..Window::VALID };
+        Layer { quantized: index == 0, ..layer(inputs, outputs, [side; 2], 1, window) }
+    };
+    let parts = shuffle * shuffle;
+    let sides = [[9, 3, 3], [9, 9, 3], [9 * parts, 9, 3], [4 * parts, 9, 3], [3, 4, 5], [3, 3, 3]];
+    let layers: Vec<Layer> = sides.into_iter().enumerate().map(of).collect();
+    let whole = Shuffle { side: shuffle, channel_first: true };
+    let convolution = |layer, shuffle| Operation::Convolution { layer, shuffle };
+    let step = |operation, input, posts, output| Step { operation, inputs: vec![input], posts, output };
+    let steps = vec![
+        step(convolution(0, None), 0, vec![Post::Relu], 1),
+        step(convolution(1, None), 1, vec![Post::AddValue(1)], 2),
+        step(convolution(2, Some(whole)), 2, vec![], 3),
+        step(convolution(3, None), 3, vec![Post::Leaky(vec![0.1])], 4),
+        step(Operation::DepthToSpace(whole), 4, vec![], 5),
+        step(convolution(4, None), 5, vec![Post::Relu], 6),
+        step(convolution(5, None), 6, vec![Post::AddValue(6)], 7),
+    ];
+    let filter = |conv: &Conv, shuffle| Filter { shuffle, bias: noise(conv.outputs(), 7) };
+    let filters =
+        layers.iter().enumerate().map(|(at, layer)| filter(&layer.conv, (at == 2).then_some(whole)));
+    (Graph { steps, values: 8, output: 7, filters: filters.collect(), extents: vec![] }, layers)
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_tail_band_by_band_is_bit_for_bit_what_it_is_as_a_whole() {
+    for shuffle in [2, 3] {
+        let (graph, layers) = tail(shuffle);
+        let pack = |(at, layer): (usize, &Layer)| {
+            Arc::new(graph.kernels(&layers, at, &noise(layer.conv.weights(), at as u64 + 20), &[]))
+        };
+        let packed: Vec<Arc<Kernels>> = layers.iter().enumerate().map(pack).collect();
+        for [height, width] in [[8, 8], [9, 14], [23, 11], [40, 13], [61, 30]] {
+            let values = noise(3 * height * width, 5);
+            let image = Planes { channels: 3, height, width, values };
+            let mut plan = Plan::new(&graph, &layers, [height, width], 3).unwrap();
+            assert_eq!((plan.tail, plan.whole(&graph, &layers).tail), (1, graph.steps.len()));
+            plan.tail_rows = 8;
+            let run = |plan: &Plan| {
+                let mut visitor = Packed(&packed);
+                let mut pass = graph.enter(plan, std::slice::from_ref(&image), false);
+                assert!(graph.advance(plan, &layers, &mut pass, None, &mut visitor).unwrap().is_continue());
+                graph.output(plan, &layers, pass, &mut visitor).unwrap()
+            };
+            let [bands, whole] = [run(&plan), run(&plan.whole(&graph, &layers))];
+            assert_eq!(bands.shape(), [3, shuffle * shuffle * height, shuffle * shuffle * width]);
+            let same = bands.values.iter().zip(&whole.values).position(|(a, b)| a.to_bits() != b.to_bits());
+            assert_eq!(same, None, "{shuffle}, {height} x {width}");
+        }
+    }
+}
+
+/// Gives weights, and watches nothing.
+struct Packed<'k>(&'k [Arc<Kernels>]);
+
+impl Visitor for Packed<'_> {
+    type Error = ();
+
+    fn begin(&mut self, _: usize) -> Result<Wish, ()> {
+        Ok(Wish::Nothing)
+    }
+
+    fn kernels(&mut self, layer: usize) -> Arc<Kernels> {
+        self.0[layer].clone()
     }
 }

@@ -1,0 +1,327 @@
+//! The end of a network, band by band. Behind its last quantized layer nothing waits for a whole image, and images are large
+//! there: rows go through it as they come, and of what a step makes only those rows are held that are still to be read.
+//!
+//! Every band begins at a multiple of four rows, so that Winograd's tiles are those of the whole image, and so are all sums.
+
+use super::convolution::Scratch;
+use super::graph::{Graph, Operation, Step, Value};
+use super::pass::{Pass, Visitor};
+use super::plan::{Frame, Place, Plan, Shape};
+use super::run::{Run, Work, separate};
+use super::winograd::TILE;
+use crate::network::layers::Layer;
+use crate::network::planes::Planes;
+use crate::parallel;
+
+/// Bytes that the rows of a band take, of all that is made of them.
+const BAND_BYTES: usize = if cfg!(target_arch = "wasm32") { 2 << 20 } else { 8 << 20 };
+
+/// The first step from which rows can go through, after the last quantized layer and all that needs more than some rows.
+pub fn first_step(graph: &Graph, layers: &[Layer], shapes: &[Shape]) -> usize {
+    let needs_all = |step: &Step| {
+        let (input, output) = (shapes[step.inputs[0]], shapes[step.output]);
+        let others = step.reads().skip(1).any(|value| shapes[value].size() != output.size());
+        others
+            || match step.operation {
+                Operation::Convolution { layer, .. } => {
+                    let Layer { conv, quantized, .. } = &layers[layer];
+                    let keeps = conv.output(input.size()) == Some(input.size());
+                    *quantized || conv.window().strides != [1, 1] || !keeps
+                }
+                Operation::Copy | Operation::DepthToSpace(_) | Operation::Repeat(_) => false,
+                _ => true,
+            }
+    };
+    graph.steps.iter().rposition(needs_all).map_or(0, |last| last + 1)
+}
+
+/// How a step's rows follow from those of its input: so many for each, made from it and from rows above and below it.
+#[derive(Clone, Copy)]
+struct Reach {
+    factor: usize,
+    above: usize,
+    below: usize,
+}
+
+impl Reach {
+    fn of(step: &Step, layers: &[Layer]) -> Self {
+        match step.operation {
+            Operation::Convolution { layer, shuffle } => {
+                // With strides of 1 it does not depend on the image's size.
+                let [above, _, below, _] = layers[layer].conv.padding([1, 1]);
+                Reach { factor: shuffle.map_or(1, |shuffle| shuffle.side), above, below }
+            }
+            Operation::DepthToSpace(shuffle) => Reach { factor: shuffle.side, above: 0, below: 0 },
+            Operation::Repeat(times) => Reach { factor: times, above: 0, below: 0 },
+            _ => Reach { factor: 1, above: 0, below: 0 },
+        }
+    }
+}
+
+/// Rows of a value that are held, in a buffer of their own.
+struct Window {
+    /// The value as if it were there as a whole.
+    frame: Frame,
+    slot: usize,
+    /// The first row that is held; those above the image are zero.
+    first: isize,
+    /// Rows that are made.
+    made: usize,
+}
+
+impl Window {
+    /// Sees to room for rows up to this one, and for what is read beyond it.
+    fn reserve(&self, slots: &mut [Vec<f32>], end: usize) {
+        let rows = (end + self.frame.rows_after()) as isize - self.first;
+        let length = rows as usize * self.frame.row_values();
+        if slots[self.slot].len() < length {
+            slots[self.slot].resize(length, 0.0);
+        }
+    }
+
+    /// Rows up to this one are there; below the last one, zeros are.
+    fn add(&mut self, slots: &mut [Vec<f32>], made: usize) {
+        self.made = made;
+        if made == self.frame.shape.height {
+            let start = (made as isize - self.first) as usize * self.frame.row_values();
+            slots[self.slot][start..].fill(0.0);
+        }
+    }
+
+    /// Gives up the rows before this one.
+    fn forget(&mut self, slots: &mut [Vec<f32>], next: isize) {
+        let passed = next.min(self.made as isize) - self.first;
+        if passed > 0 {
+            let row = self.frame.row_values();
+            let held = (self.made as isize - self.first) as usize;
+            slots[self.slot].copy_within(passed as usize * row..held * row, 0);
+            self.first += passed;
+        }
+    }
+
+    /// So many rows from this one on, as if they were all.
+    fn place(&self, row: usize, rows: usize) -> Place {
+        let whole = self.frame.whole();
+        let above = (row as isize - self.first) as usize;
+        Place {
+            slot: self.slot,
+            origin: self.frame.first_column() + above * whole.row,
+            shape: Shape { height: rows, ..whole.shape },
+            ..whole
+        }
+    }
+}
+
+/// A tail on its way.
+struct Tail<'t> {
+    graph: &'t Graph,
+    layers: &'t [Layer],
+    first: usize,
+    /// By value; none of those that were made before.
+    windows: Vec<Option<Window>>,
+    /// With the places of the present band.
+    plan: Plan,
+}
+
+/// The windows of a tail, for a plan whose places have the shapes of all values.
+fn windows(graph: &Graph, layers: &[Layer], plan: &Plan) -> Vec<Option<Window>> {
+    let mut windows: Vec<Option<Window>> = (0..graph.values).map(|_| None).collect();
+    let tail = &graph.steps[plan.tail..];
+    for (index, step) in tail.iter().enumerate() {
+        let mut frame = Frame::plain(plan.places[step.output].shape);
+        for reader in tail.iter().filter(|reader| reader.inputs[0] == step.output) {
+            if let Operation::Convolution { layer, .. } = reader.operation {
+                frame.grow(Frame::of_input(&layers[layer].conv, frame.shape));
+            }
+        }
+        let (slot, first) = (plan.slots.len() + index, -(frame.rows_before() as isize));
+        windows[step.output] = Some(Window { frame, slot, first, made: 0 });
+    }
+    windows
+}
+
+/// Rows of the tail's input that go through at a time.
+pub fn rows_at_a_time(graph: &Graph, plan: &Plan) -> usize {
+    let tail = &graph.steps[plan.tail..];
+    let Some(height) = tail.first().map(|step| plan.places[step.inputs[0]].shape.height) else { return 0 };
+    let values = tail.iter().map(|step| {
+        let Shape { channels, height, width } = plan.places[step.output].shape;
+        channels * height * width
+    });
+    let row = values.fold(0usize, usize::saturating_add) / height.max(1) * size_of::<f32>();
+    (BAND_BYTES / row.max(1)).clamp(2 * TILE, height.max(2 * TILE)) / TILE * TILE
+}
+
+/// Values that windows hold at most.
+pub fn values(graph: &Graph, layers: &[Layer], plan: &Plan) -> u64 {
+    let Some(first) = graph.steps.get(plan.tail) else { return 0 };
+    let (rows, height) = (plan.tail_rows, plan.places[first.inputs[0]].shape.height);
+    let held = |Window { frame, .. }: &Window| {
+        let scale = frame.shape.height.div_ceil(height.max(1));
+        let most = (rows * scale + 2 * TILE * scale + frame.rows_before() + frame.rows_after())
+            .min(frame.row_count());
+        most as u64 * frame.row_values() as u64
+    };
+    let output = plan.places[graph.output].shape;
+    let planes = output.channels as u64 * output.height as u64 * output.width as u64;
+    windows(graph, layers, plan).iter().flatten().map(held).fold(planes, u64::saturating_add)
+}
+
+impl Graph {
+    /// Takes a pass of one image, which has come to the tail, to the end.
+    pub fn stream<V: Visitor>(
+        &self,
+        plan: &Plan,
+        layers: &[Layer],
+        pass: &mut Pass,
+        visitor: &mut V,
+    ) -> Result<Planes, V::Error> {
+        let Shape { channels, height, width } = plan.places[self.output].shape;
+        let mut planes = Planes { channels, height, width, values: vec![0.0; channels * height * width] };
+        let mut tail = Tail {
+            graph: self,
+            layers,
+            first: plan.tail,
+            windows: windows(self, layers, plan),
+            plan: plan.clone(),
+        };
+        let run = &mut pass.runs[0];
+        run.slots.resize(plan.slots.len() + self.steps.len() - plan.tail, Vec::new());
+        let mut scratches: Vec<Scratch> = (0..parallel::threads()).map(|_| Scratch::default()).collect();
+        let whole = plan.places[self.steps[plan.tail].inputs[0]].shape.height;
+        let rows = plan.tail_rows;
+        let mut copied = 0;
+        for end in (rows..).step_by(rows) {
+            for at in plan.tail..self.steps.len() {
+                if let Operation::Convolution { layer, .. } = self.steps[at].operation {
+                    visitor.begin(layer)?;
+                }
+                let kernels = match self.steps[at].operation {
+                    Operation::Convolution { layer, .. } => Some(visitor.kernels(layer)),
+                    _ => None,
+                };
+                tail.advance(run, at, [end, whole], kernels.as_deref(), &mut scratches);
+            }
+            let made = tail.windows[self.output].as_ref().map_or(height, |window| window.made);
+            if let Some(window) = &tail.windows[self.output] {
+                copy_rows(run, window.place(copied, made - copied), copied, &mut planes);
+            }
+            copied = made;
+            if copied == height {
+                break;
+            }
+            tail.forget(run);
+        }
+        Ok(planes)
+    }
+}
+
+/// Rows of the output into the planes.
+fn copy_rows(run: &Run, place: Place, first: usize, planes: &mut Planes) {
+    let Shape { channels, height, width } = place.shape;
+    let mut part = vec![0.0; channels * height * width];
+    separate(&run.slots[place.slot], place, &mut part);
+    let whole = planes.height * width;
+    for (from, to) in part.chunks_exact((height * width).max(1)).zip(planes.values.chunks_exact_mut(whole)) {
+        to[first * width..][..from.len()].copy_from_slice(from);
+    }
+}
+
+impl Tail<'_> {
+    /// Rows of a value that are there.
+    fn made(&self, value: Value) -> usize {
+        self.windows[value].as_ref().map_or(self.plan.places[value].shape.height, |window| window.made)
+    }
+
+    /// Takes a step as far as the rows that it reads are there, and to the share `end` of `whole`.
+    fn advance(
+        &mut self,
+        run: &mut Run,
+        at: usize,
+        [end, whole]: [usize; 2],
+        kernels: Option<&super::Kernels>,
+        scratches: &mut [Scratch],
+    ) {
+        let (graph, layers) = (self.graph, self.layers);
+        let step = &graph.steps[at];
+        let Reach { factor, below, .. } = Reach::of(step, layers);
+        let Some(output) = &self.windows[step.output] else { return };
+        let (all, first) = (output.frame.shape.height / factor, output.made / factor);
+        let input = step.inputs[0];
+        let there = match self.made(input) {
+            made if made == all => all,
+            made => made.saturating_sub(below),
+        };
+        let others = step.reads().skip(1).map(|value| self.made(value) / factor);
+        let share = (end as u64 * all as u64).div_ceil(whole as u64).min(all as u64) as usize;
+        let last = others.fold(there.min(share), usize::min);
+        let last = if last == all { all } else { last / TILE * TILE };
+        if last <= first {
+            return;
+        }
+        let rows = last - first;
+        let mut places: Vec<(Value, Place)> = vec![(input, self.band(input, first, rows))];
+        for value in step.reads().skip(1) {
+            places.push((value, self.band(value, first * factor, rows * factor)));
+        }
+        output.reserve(&mut run.slots, last * factor);
+        places.push((step.output, output.place(first * factor, rows * factor)));
+        let before: Vec<(Value, Place)> = places
+            .iter()
+            .map(|(value, place)| (*value, std::mem::replace(&mut self.plan.places[*value], *place)))
+            .collect();
+        match (step.operation.clone(), kernels) {
+            (Operation::Convolution { layer, shuffle }, Some(kernels)) => {
+                let work = Work {
+                    conv: &layers[layer].conv,
+                    shuffle,
+                    kernels,
+                    copy: None,
+                    output: self.plan.before_shuffle(step.output, shuffle),
+                    needs_summary: false,
+                };
+                let plan = (graph, &self.plan);
+                // Without a quantizer no channel is looked at.
+                let _ = run.convolve(plan, at, &work, (scratches, &mut Vec::new()), None);
+            }
+            _ => run.step(&self.plan, step),
+        }
+        // In the order that undoes it, should a value be there twice.
+        before.into_iter().rev().for_each(|(value, place)| self.plan.places[value] = place);
+        if let Some(window) = &mut self.windows[step.output] {
+            window.add(&mut run.slots, last * factor);
+        }
+    }
+
+    /// Where rows of a value lie.
+    fn band(&self, value: Value, row: usize, rows: usize) -> Place {
+        match &self.windows[value] {
+            Some(window) => window.place(row, rows),
+            None => {
+                let whole = self.plan.places[value];
+                let shape = Shape { height: rows, ..whole.shape };
+                Place { origin: whole.origin + row * whole.row, shape, ..whole }
+            }
+        }
+    }
+
+    /// Gives up the rows that nobody reads any more.
+    fn forget(&mut self, run: &mut Run) {
+        for value in 0..self.windows.len() {
+            let mut next = isize::MAX;
+            for step in &self.graph.steps[self.first..] {
+                let Reach { factor, above, .. } = Reach::of(step, self.layers);
+                let made = self.windows[step.output].as_ref().map_or(0, |window| window.made);
+                if step.inputs[0] == value {
+                    next = next.min((made / factor) as isize - above as isize);
+                }
+                if step.reads().skip(1).any(|read| read == value) {
+                    next = next.min(made as isize);
+                }
+            }
+            if let Some(window) = &mut self.windows[value] {
+                window.forget(&mut run.slots, next);
+            }
+        }
+    }
+}
