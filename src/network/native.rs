@@ -101,7 +101,12 @@ impl Engine for Native {
             areas: plan.areas(graph),
             output: [shape.channels, shape.height, shape.width],
             peak_bytes: plan.bytes(batch),
-            execution: Box::new(Planned { network: self.0.clone(), plan, whole: OnceLock::new() }),
+            execution: Box::new(Planned {
+                network: self.0.clone(),
+                plan,
+                flowing: OnceLock::new(),
+                whole: OnceLock::new(),
+            }),
         })
     }
 }
@@ -110,7 +115,8 @@ impl Engine for Native {
 struct Planned {
     network: Arc<Shared>,
     plan: plan::Plan,
-    /// Without a tail, where it is needed.
+    /// For full precision, and without a tail, where they are needed.
+    flowing: OnceLock<plan::Plan>,
     whole: OnceLock<plan::Plan>,
 }
 
@@ -121,12 +127,20 @@ impl Planned {
         self.whole.get_or_init(|| self.plan.whole(graph, layers.layers()))
     }
 
-    /// The plan for a run: one whose tail nobody looks into or quantizes.
+    /// The plan for a run, with a tail that nobody looks into or quantizes.
     fn plan_for(&self, layers: &[LayerQuantization], along: &Along<'_>) -> &plan::Plan {
-        let plain = |layer: usize| {
+        let Shared { graph, layers: known, .. } = &*self.network;
+        let flows = |layer: usize| {
             !along.observer.taps(layer) && layers.get(layer).is_none_or(|own| own.activation.is_none())
         };
-        if self.network.graph.layers_from(self.plan.tail).all(plain) { &self.plan } else { self.whole() }
+        if graph.layers_from(0).all(flows) {
+            let flowing = self.flowing.get_or_init(|| self.plan.flowing(graph, known.layers()));
+            // Bands cost a little time.
+            if flowing.bytes(1) < self.plan.bytes(1) / 2 {
+                return flowing;
+            }
+        }
+        if graph.layers_from(self.plan.tail).all(flows) { &self.plan } else { self.whole() }
     }
 
     fn advance<V: pass::Visitor<Error = Error>>(
@@ -224,6 +238,11 @@ impl pass::Visitor for Running<'_, '_> {
     fn begin(&mut self, layer: usize) -> Result<Wish> {
         self.along.begin(layer)?;
         Ok(if self.along.observer.taps(layer) { Wish::See } else { Wish::Nothing })
+    }
+
+    fn flows(&mut self, layer: Option<usize>, share: f32) -> Result<()> {
+        let before = layer.map_or(0.0, |layer| self.along.done[layer]);
+        self.along.progress.step(before + (1.0 - before) * share)
     }
 
     fn visit(&mut self, layer: usize, size: [usize; 2], values: &mut [f32]) -> Result<ControlFlow<()>> {

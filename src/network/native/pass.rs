@@ -51,7 +51,13 @@ pub trait Visitor {
         Ok(())
     }
 
-    /// The weights that the layer takes now. Called once, after the visit.
+    /// Rows flow through the end of the network, which begins with this layer: so many of them have come out, in 0..1.
+    fn flows(&mut self, layer: Option<usize>, share: f32) -> Result<(), Self::Error> {
+        let _ = (layer, share);
+        Ok(())
+    }
+
+    /// The weights that the layer takes now. Called after the visit.
     fn kernels(&mut self, layer: usize) -> Arc<Kernels>;
 }
 

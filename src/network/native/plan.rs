@@ -161,7 +161,7 @@ impl Place {
 }
 
 /// Places for all values of a graph, for one image size.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 pub struct Plan {
     /// Of what the tail makes, the shape alone.
     pub places: Vec<Place>,
@@ -205,17 +205,33 @@ impl Plan {
         channels: usize,
     ) -> Result<Self, String> {
         let shapes = shapes(graph, layers, Shape { channels, height, width })?;
-        let tail = tail::first_step(graph, layers, &shapes);
+        let tail = tail::first_step(graph, layers, &shapes, |layer| layer.quantized);
         Ok(Plan::of(graph, layers, &shapes, tail))
+    }
+
+    /// With places that may be changed for a band of rows.
+    pub fn of_bands(&self) -> Self {
+        let (places, copies) = (self.places.clone(), self.copies.clone());
+        Plan { places, copies, tail_rows: self.tail_rows, ..Plan::default() }
+    }
+
+    fn shapes(&self) -> Vec<Shape> {
+        self.places.iter().map(|place| place.shape).collect()
     }
 
     /// The same without a tail: every value is there as a whole.
     pub fn whole(&self, graph: &Graph, layers: &[Layer]) -> Self {
-        let shapes: Vec<Shape> = self.places.iter().map(|place| place.shape).collect();
-        Plan::of(graph, layers, &shapes, graph.steps.len())
+        Plan::of(graph, layers, &self.shapes(), graph.steps.len())
+    }
+
+    /// The same with the longest tail that there can be: no layer is quantized.
+    pub fn flowing(&self, graph: &Graph, layers: &[Layer]) -> Self {
+        let shapes = self.shapes();
+        Plan::of(graph, layers, &shapes, tail::first_step(graph, layers, &shapes, |_| false))
     }
 
     /// For values of these shapes.
+    #[inline(never)]
     fn of(graph: &Graph, layers: &[Layer], shapes: &[Shape], tail: usize) -> Self {
         let (root_of, channel) = side_by_side(graph, shapes);
         let mut roots: Vec<Root> = shapes

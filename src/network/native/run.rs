@@ -133,6 +133,8 @@ impl Run {
 
     /// One batch for each scratch memory at a time, which are then put in their places. If there is a quantizer, of the
     /// quantized input, which is made in `copy`; adds to the errors of its channels, unless there are none.
+    // Called in two places, and large.
+    #[inline(never)]
     pub fn convolve(
         &mut self,
         (graph, plan): (&Graph, &Plan),

@@ -6,6 +6,8 @@ use super::run::Run;
 
 impl Run {
     /// A step that is no convolution, pixel by pixel.
+    // Called in two places, and large.
+    #[inline(never)]
     pub fn step(&mut self, plan: &Plan, step: &Step) {
         let target = plan.places[step.output];
         if step.operation == Operation::Concat {

@@ -1,5 +1,6 @@
-//! The end of a network, band by band. Behind its last quantized layer nothing waits for a whole image, and images are large
-//! there: rows go through it as they come, and of what a step makes only those rows are held that are still to be read.
+//! The end of a network, band by band. Behind the last layer that is quantized nothing waits for a whole image, and images are
+//! large there: rows go through it as they come, and of what a step makes only those rows are held that are still to be read. In
+//! full precision the end may begin with the image.
 //!
 //! Every band begins at a multiple of four rows, so that Winograd's tiles are those of the whole image, and so are all sums.
 
@@ -16,17 +17,23 @@ use crate::parallel;
 /// Bytes that the rows of a band take, of all that is made of them.
 const BAND_BYTES: usize = if cfg!(target_arch = "wasm32") { 2 << 20 } else { 8 << 20 };
 
-/// The first step from which rows can go through, after the last quantized layer and all that needs more than some rows.
-pub fn first_step(graph: &Graph, layers: &[Layer], shapes: &[Shape]) -> usize {
+/// The first step from which rows can go through, after the last layer that `waits` for a whole image and all else that needs more
+/// than some rows.
+pub fn first_step(
+    graph: &Graph,
+    layers: &[Layer],
+    shapes: &[Shape],
+    waits: impl Fn(&Layer) -> bool,
+) -> usize {
     let needs_all = |step: &Step| {
         let (input, output) = (shapes[step.inputs[0]], shapes[step.output]);
         let others = step.reads().skip(1).any(|value| shapes[value].size() != output.size());
         others
             || match step.operation {
                 Operation::Convolution { layer, .. } => {
-                    let Layer { conv, quantized, .. } = &layers[layer];
+                    let conv = &layers[layer].conv;
                     let keeps = conv.output(input.size()) == Some(input.size());
-                    *quantized || conv.window().strides != [1, 1] || !keeps
+                    waits(&layers[layer]) || conv.window().strides != [1, 1] || !keeps
                 }
                 Operation::Copy | Operation::DepthToSpace(_) | Operation::Repeat(_) => false,
                 _ => true,
@@ -65,17 +72,30 @@ struct Window {
     slot: usize,
     /// The first row that is held; those above the image are zero.
     first: isize,
+    /// The first row that is still to be read.
+    next: isize,
     /// Rows that are made.
     made: usize,
 }
 
 impl Window {
-    /// Sees to room for rows up to this one, and for what is read beyond it.
-    fn reserve(&self, slots: &mut [Vec<f32>], end: usize) {
-        let rows = (end + self.frame.rows_after()) as isize - self.first;
-        let length = rows as usize * self.frame.row_values();
-        if slots[self.slot].len() < length {
-            slots[self.slot].resize(length, 0.0);
+    /// Sees to room for rows up to this one, and for what is read beyond it. Rows that nobody reads any more make room first.
+    fn reserve(&mut self, slots: &mut [Vec<f32>], end: usize) {
+        let (buffer, row) = (&mut slots[self.slot], self.frame.row_values());
+        let rows = |first: isize| ((end + self.frame.rows_after()) as isize - first) as usize;
+        if rows(self.first) * row <= buffer.len() {
+            return;
+        }
+        let next = self.next.min(self.made as isize);
+        let at = |line: isize| (line - self.first) as usize * row;
+        if next > self.first {
+            buffer.copy_within(at(next)..at(self.made as isize), 0);
+            self.first = next;
+        }
+        // Three times the room, so that rows move seldom.
+        let (least, most) = (rows(self.first) * row, self.frame.row_count() * row);
+        if least > buffer.len() {
+            buffer.resize((3 * least).min(most.max(least)), 0.0);
         }
     }
 
@@ -85,17 +105,6 @@ impl Window {
         if made == self.frame.shape.height {
             let start = (made as isize - self.first) as usize * self.frame.row_values();
             slots[self.slot][start..].fill(0.0);
-        }
-    }
-
-    /// Gives up the rows before this one.
-    fn forget(&mut self, slots: &mut [Vec<f32>], next: isize) {
-        let passed = next.min(self.made as isize) - self.first;
-        if passed > 0 {
-            let row = self.frame.row_values();
-            let held = (self.made as isize - self.first) as usize;
-            slots[self.slot].copy_within(passed as usize * row..held * row, 0);
-            self.first += passed;
         }
     }
 
@@ -117,6 +126,8 @@ struct Tail<'t> {
     graph: &'t Graph,
     layers: &'t [Layer],
     first: usize,
+    /// Rows of its input.
+    height: usize,
     /// By value; none of those that were made before.
     windows: Vec<Option<Window>>,
     /// With the places of the present band.
@@ -135,7 +146,7 @@ fn windows(graph: &Graph, layers: &[Layer], plan: &Plan) -> Vec<Option<Window>> 
             }
         }
         let (slot, first) = (plan.slots.len() + index, -(frame.rows_before() as isize));
-        windows[step.output] = Some(Window { frame, slot, first, made: 0 });
+        windows[step.output] = Some(Window { frame, slot, first, next: first, made: 0 });
     }
     windows
 }
@@ -160,7 +171,7 @@ pub fn values(graph: &Graph, layers: &[Layer], plan: &Plan) -> u64 {
         let scale = frame.shape.height.div_ceil(height.max(1));
         let most = (rows * scale + 2 * TILE * scale + frame.rows_before() + frame.rows_after())
             .min(frame.row_count());
-        most as u64 * frame.row_values() as u64
+        (3 * most).min(frame.row_count()) as u64 * frame.row_values() as u64
     };
     let output = plan.places[graph.output].shape;
     let planes = output.channels as u64 * output.height as u64 * output.width as u64;
@@ -182,35 +193,29 @@ impl Graph {
             graph: self,
             layers,
             first: plan.tail,
+            height: plan.places[self.steps[plan.tail].inputs[0]].shape.height,
             windows: windows(self, layers, plan),
-            plan: plan.clone(),
+            plan: plan.of_bands(),
         };
         let run = &mut pass.runs[0];
         run.slots.resize(plan.slots.len() + self.steps.len() - plan.tail, Vec::new());
         let mut scratches: Vec<Scratch> = (0..parallel::threads()).map(|_| Scratch::default()).collect();
-        let whole = plan.places[self.steps[plan.tail].inputs[0]].shape.height;
-        let rows = plan.tail_rows;
         let mut copied = 0;
-        for end in (rows..).step_by(rows) {
+        while copied < height {
+            visitor.flows(self.layers_from(plan.tail).next(), copied as f32 / height as f32)?;
             for at in plan.tail..self.steps.len() {
-                if let Operation::Convolution { layer, .. } = self.steps[at].operation {
-                    visitor.begin(layer)?;
-                }
                 let kernels = match self.steps[at].operation {
                     Operation::Convolution { layer, .. } => Some(visitor.kernels(layer)),
                     _ => None,
                 };
-                tail.advance(run, at, [end, whole], kernels.as_deref(), &mut scratches);
+                tail.advance(run, at, kernels.as_deref(), &mut scratches);
             }
             let made = tail.windows[self.output].as_ref().map_or(height, |window| window.made);
             if let Some(window) = &tail.windows[self.output] {
                 copy_rows(run, window.place(copied, made - copied), copied, &mut planes);
             }
             copied = made;
-            if copied == height {
-                break;
-            }
-            tail.forget(run);
+            tail.forget();
         }
         Ok(planes)
     }
@@ -233,12 +238,11 @@ impl Tail<'_> {
         self.windows[value].as_ref().map_or(self.plan.places[value].shape.height, |window| window.made)
     }
 
-    /// Takes a step as far as the rows that it reads are there, and to the share `end` of `whole`.
+    /// Takes a step on as far as the rows that it reads are there, by no more than a band.
     fn advance(
         &mut self,
         run: &mut Run,
         at: usize,
-        [end, whole]: [usize; 2],
         kernels: Option<&super::Kernels>,
         scratches: &mut [Scratch],
     ) {
@@ -253,8 +257,9 @@ impl Tail<'_> {
             made => made.saturating_sub(below),
         };
         let others = step.reads().skip(1).map(|value| self.made(value) / factor);
-        let share = (end as u64 * all as u64).div_ceil(whole as u64).min(all as u64) as usize;
-        let last = others.fold(there.min(share), usize::min);
+        // As many for each row of the tail's input as there are in all.
+        let most = self.plan.tail_rows * all.div_ceil(self.height).max(1);
+        let last = others.fold(there.min(first + most), usize::min);
         let last = if last == all { all } else { last / TILE * TILE };
         if last <= first {
             return;
@@ -264,8 +269,10 @@ impl Tail<'_> {
         for value in step.reads().skip(1) {
             places.push((value, self.band(value, first * factor, rows * factor)));
         }
-        output.reserve(&mut run.slots, last * factor);
-        places.push((step.output, output.place(first * factor, rows * factor)));
+        if let Some(output) = &mut self.windows[step.output] {
+            output.reserve(&mut run.slots, last * factor);
+        }
+        places.push((step.output, self.band(step.output, first * factor, rows * factor)));
         let before: Vec<(Value, Place)> = places
             .iter()
             .map(|(value, place)| (*value, std::mem::replace(&mut self.plan.places[*value], *place)))
@@ -306,7 +313,7 @@ impl Tail<'_> {
     }
 
     /// Gives up the rows that nobody reads any more.
-    fn forget(&mut self, run: &mut Run) {
+    fn forget(&mut self) {
         for value in 0..self.windows.len() {
             let mut next = isize::MAX;
             for step in &self.graph.steps[self.first..] {
@@ -320,7 +327,7 @@ impl Tail<'_> {
                 }
             }
             if let Some(window) = &mut self.windows[value] {
-                window.forget(&mut run.slots, next);
+                window.next = next;
             }
         }
     }
