@@ -135,8 +135,7 @@ pub fn error_map(picture: &JsPicture, reference: &JsPicture) -> Result<JsPicture
 
 /// How a network is to be read: what its file does not say, and what is so whatever it says.
 fn load_options(listed: &JsProperties, stated: &JsProperties, engine: Option<Engine>) -> Result<LoadOptions> {
-    let read =
-        |properties: &JsProperties| from_js::<Option<_>>(properties.clone()).map(Option::unwrap_or_default);
+    let read = |properties: &JsProperties| from_js::<Option<_>>(properties).map(Option::unwrap_or_default);
     Ok(LoadOptions { listed: read(listed)?, stated: read(stated)?, engine })
 }
 
