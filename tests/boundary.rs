@@ -128,7 +128,9 @@ fn upscaling_takes_options_with_defaults_and_reports_progress() {
     let costs = get(&result, "costs");
     assert!(number(&costs, "totalBytes") > 0.0 && number(&costs, "bitOpsPerPixel") > 0.0);
     assert!(number(&get(&costs, "product"), "shifts") > 0.0 && number(&result, "seconds") > 0.0);
-    assert_eq!(seen.length(), 6);
+    // At every layer up to the last that is quantized, and band by band from there on.
+    let seen: Vec<f64> = seen.iter().filter_map(|done| done.as_f64()).collect();
+    assert!(seen.len() > 3 && seen[0] == 0.0 && seen.is_sorted() && seen[seen.len() - 1] < 1.0, "{seen:?}");
     let mut refused = |options: &str| {
         kind(session.upscale(&picture(12, 10), &none(), json(options), silent()).err().unwrap())
     };

@@ -39,7 +39,9 @@ pub fn first_step(
                 _ => true,
             }
     };
-    graph.steps.iter().rposition(needs_all).map_or(0, |last| last + 1)
+    let first = graph.steps.iter().rposition(needs_all).map_or(0, |last| last + 1);
+    let gives = graph.steps[first..].iter().any(|step| step.output == graph.output);
+    if gives { first } else { graph.steps.len() }
 }
 
 /// How a step's rows follow from those of its input: so many for each, made from it and from rows above and below it.
