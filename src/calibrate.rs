@@ -7,12 +7,12 @@ pub use file::{Calibration, LayerCalibration, check_ranges};
 pub use statistics::Statistics;
 
 use crate::image_io::{self, Picture};
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::parallel::{self, Part, Progress};
 use crate::quant::{BitWidth, PointSettings};
 use crate::{Error, Result};
 use statistics::{Gathering, groups};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,7 +47,7 @@ impl Calibrator {
         if pictures.is_empty() {
             return Err(Error::Option("no picture to calibrate on".into()));
         }
-        let widths = &network.with_usual_bits(widths);
+        let widths = &with_usual(widths, network.layers());
         let of = image_io::digest(pictures);
         let groups = groups(network.layers(), &settings, MAX_BYTES);
         let mut layers = BTreeMap::new();
@@ -90,6 +90,13 @@ impl Calibrator {
             progress.step(done)
         })
     }
+}
+
+/// These widths, and those that single layers usually have.
+fn with_usual(widths: &[BitWidth], layers: &[Layer]) -> Vec<BitWidth> {
+    let usual = layers.iter().filter_map(|layer| layer.usual_bits);
+    let all: BTreeSet<BitWidth> = widths.iter().copied().chain(usual).collect();
+    all.into_iter().collect()
 }
 
 fn gather(

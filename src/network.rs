@@ -40,14 +40,11 @@ use crate::image_io::Picture;
 use crate::{Error, Result};
 use convention::Stated;
 use execution::non_finite;
-
-use crate::quant::BitWidth;
 use graph::Graph;
 use layers::Layers;
 use limits::MAX_BYTES_PER_PIXEL;
 use native::Native;
 use scope::Selected;
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A network that was read and understood.
@@ -367,13 +364,6 @@ impl Network {
     pub fn quantized_in_words(&self) -> String {
         let macs: f64 = self.layers.quantized().map(|layer| self.layer_macs(layer)).sum();
         self.selected.words(self.layers().len(), macs / self.macs_per_pixel().max(f64::MIN_POSITIVE))
-    }
-
-    /// These widths, and those that single layers usually have.
-    pub fn with_usual_bits(&self, widths: &[BitWidth]) -> Vec<BitWidth> {
-        let usual = self.layers().iter().filter_map(|layer| layer.usual_bits);
-        let all: BTreeSet<BitWidth> = widths.iter().copied().chain(usual).collect();
-        all.into_iter().collect()
     }
 
     /// The name that the file gives itself.

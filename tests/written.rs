@@ -16,11 +16,12 @@ use std::collections::BTreeSet;
 const RECIPE: [&str; 5] =
     ["--weights uniform", "--rounding nearest", "--damping 0.5", "--refits 0", "--channel-bits allocated"];
 /// What is said of the network.
-const NETWORK: [&str; 5] = [
+const NETWORK: [&str; 6] = [
     "--engine tract",
     "--input-range -1..1",
     "--output-range 0..255",
     "--property mean=0.2,0.3,0.4",
+    "--property colour=BGR",
     "--scope all",
 ];
 /// What is no way to make anything.

@@ -188,16 +188,14 @@ impl Execution for Planned {
     }
 
     fn begin(&self, input: Planes) -> Box<dyn Begun + '_> {
-        let plan = self.whole();
-        let pass = self.network.graph.enter(plan, &[input], false);
-        Box::new(Halfway { planned: self, plan, pass })
+        let pass = self.network.graph.enter(&self.plan, &[input], false);
+        Box::new(Halfway { planned: self, pass })
     }
 }
 
-/// An image in full precision, as far as a layer.
+/// An image in full precision, as far as a layer that can be quantized: none of these lies in the plan's tail.
 struct Halfway<'p> {
     planned: &'p Planned,
-    plan: &'p plan::Plan,
     pass: Pass,
 }
 
@@ -212,13 +210,14 @@ impl Begun for Halfway<'_> {
         let network = &self.planned.network;
         alone(network.layers.layers().len(), |along| {
             let mut running = Running { network, layers: &[], along };
-            self.planned.advance(self.plan, &mut self.pass, Some(layer), &mut running).map(|_| ())
+            self.planned.advance(&self.planned.plan, &mut self.pass, Some(layer), &mut running).map(|_| ())
         })
     }
 
     fn finish(&self, layers: &[LayerQuantization]) -> Result<Planes> {
         let count = self.planned.network.layers.layers().len();
-        match alone(count, |along| self.planned.finish(self.plan, self.pass.clone(), layers, along))? {
+        match alone(count, |along| self.planned.finish(&self.planned.plan, self.pass.clone(), layers, along))?
+        {
             ControlFlow::Continue(planes) => Ok(planes),
             ControlFlow::Break(()) => Err(Error::Cancelled),
         }

@@ -260,6 +260,8 @@ impl<'a> Wiring<'a> {
             };
             if self.is_pooling(index) {
                 pooled = true;
+            } else if self.is(index, "Shape") {
+                // A picture's size is none of its values.
             } else if seen.insert(index) {
                 waiting.extend(self.nodes[index].input.iter().map(String::as_str));
             }

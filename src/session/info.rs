@@ -233,11 +233,12 @@ impl Session {
         }
     }
 
-    /// SHA-256 of all that results depend on beside options and pictures: the network's file and value ranges, which of its layers are
-    /// quantized, and what runs it.
+    /// SHA-256 of all that results depend on beside options and pictures: the network's file, what it takes for an image, which of
+    /// its layers are quantized, and what runs it.
     pub fn identity(&self) -> String {
         let network = &self.network;
-        let mut of_all = format!("{} {}", self.hash, network.convention().ranges());
+        let convention = network.convention();
+        let mut of_all = format!("{} {} {:?}", self.hash, convention.ranges(), convention.colour);
         if *network.scope() != Scope::Paper {
             of_all += &format!(" {}", network.scope());
         }

@@ -78,7 +78,7 @@ impl Frame {
     }
 
     /// Number of values, also where it is more than memory can hold.
-    fn values(&self) -> u64 {
+    pub fn values(&self) -> u64 {
         let rows = self.before + self.shape.height + self.after;
         let sides = [self.columns(), self.shape.channels];
         sides.iter().fold(rows as u64, |product, side| product.saturating_mul(*side as u64))
@@ -212,7 +212,7 @@ impl Plan {
     /// With places that may be changed for a band of rows.
     pub fn of_bands(&self) -> Self {
         let (places, copies) = (self.places.clone(), self.copies.clone());
-        Plan { places, copies, tail_rows: self.tail_rows, ..Plan::default() }
+        Plan { places, copies, tail: self.tail, tail_rows: self.tail_rows, ..Plan::default() }
     }
 
     fn shapes(&self) -> Vec<Shape> {
@@ -357,7 +357,7 @@ impl Plan {
     /// Bytes of all buffers of so many images side by side, with the largest input of a quantized layer as planes and copied
     /// back. Several share what they do not need at the same time.
     pub fn bytes(&self, images: usize) -> u64 {
-        let ends = self.largest_copy.max(self.in_tail);
+        let ends = self.largest_copy.saturating_add(self.in_tail);
         let one = self.slots.iter().fold(ends, |sum, values| sum.saturating_add(*values));
         let (each, shared) = if images == 1 { (one, 0) } else { (self.live, one) };
         let planes = self.largest_copy;

@@ -127,7 +127,6 @@ impl Window {
 struct Tail<'t> {
     graph: &'t Graph,
     layers: &'t [Layer],
-    first: usize,
     /// Rows of its input.
     height: usize,
     /// By value; none of those that were made before.
@@ -157,12 +156,10 @@ fn windows(graph: &Graph, layers: &[Layer], plan: &Plan) -> Vec<Option<Window>> 
 pub fn rows_at_a_time(graph: &Graph, plan: &Plan) -> usize {
     let tail = &graph.steps[plan.tail..];
     let Some(height) = tail.first().map(|step| plan.places[step.inputs[0]].shape.height) else { return 0 };
-    let values = tail.iter().map(|step| {
-        let Shape { channels, height, width } = plan.places[step.output].shape;
-        channels * height * width
-    });
-    let row = values.fold(0usize, usize::saturating_add) / height.max(1) * size_of::<f32>();
-    (BAND_BYTES / row.max(1)).clamp(2 * TILE, height.max(2 * TILE)) / TILE * TILE
+    let values = tail.iter().map(|step| Frame::plain(plan.places[step.output].shape).values());
+    let row = values.fold(0, u64::saturating_add) / height.max(1) as u64;
+    let rows = BAND_BYTES as u64 / (row.max(1) * size_of::<f32>() as u64).max(1);
+    (rows as usize).clamp(2 * TILE, height.max(2 * TILE)) / TILE * TILE
 }
 
 /// Values that windows hold at most.
@@ -175,8 +172,7 @@ pub fn values(graph: &Graph, layers: &[Layer], plan: &Plan) -> u64 {
             .min(frame.row_count());
         (3 * most).min(frame.row_count()) as u64 * frame.row_values() as u64
     };
-    let output = plan.places[graph.output].shape;
-    let planes = output.channels as u64 * output.height as u64 * output.width as u64;
+    let planes = Frame::plain(plan.places[graph.output].shape).values();
     windows(graph, layers, plan).iter().flatten().map(held).fold(planes, u64::saturating_add)
 }
 
@@ -194,7 +190,6 @@ impl Graph {
         let mut tail = Tail {
             graph: self,
             layers,
-            first: plan.tail,
             height: plan.places[self.steps[plan.tail].inputs[0]].shape.height,
             windows: windows(self, layers, plan),
             plan: plan.of_bands(),
@@ -316,21 +311,19 @@ impl Tail<'_> {
 
     /// Gives up the rows that nobody reads any more.
     fn forget(&mut self) {
-        for value in 0..self.windows.len() {
-            let mut next = isize::MAX;
-            for step in &self.graph.steps[self.first..] {
-                let Reach { factor, above, .. } = Reach::of(step, self.layers);
-                let made = self.windows[step.output].as_ref().map_or(0, |window| window.made);
-                if step.inputs[0] == value {
-                    next = next.min((made / factor) as isize - above as isize);
-                }
-                if step.reads().skip(1).any(|read| read == value) {
-                    next = next.min(made as isize);
-                }
+        let mut next = vec![isize::MAX; self.windows.len()];
+        for step in &self.graph.steps[self.plan.tail..] {
+            let Reach { factor, above, .. } = Reach::of(step, self.layers);
+            let made = self.made(step.output);
+            let read = (made / factor) as isize - above as isize;
+            let input = step.inputs[0];
+            next[input] = next[input].min(read);
+            for value in step.reads().skip(1) {
+                next[value] = next[value].min(made as isize);
             }
-            if let Some(window) = &mut self.windows[value] {
-                window.next = next;
-            }
+        }
+        for (window, next) in self.windows.iter_mut().zip(next) {
+            window.iter_mut().for_each(|window| window.next = next);
         }
     }
 }

@@ -328,10 +328,13 @@ fn channels_are_known_from_the_convolutions_that_made_them() {
 }
 
 /// The end of a network as EDSR x4 and x3 have it: two shuffles that are joined to convolutions or not, a skip connection from what
-/// lies before, one within the tail, and kernels of several sizes.
+/// lies before, one within the tail, repeated pixels, and kernels of several sizes.
 fn tail(shuffle: usize) -> (Graph, Vec<Layer>) {
     let of = |(index, [outputs, inputs, side]): (usize, [usize; 3])| {
-        let window = Window { pads: Pads::Explicit([side / 2; 4]), ..Window::VALID };
+        // One of them takes every other row.
+        let apart = if index == 1 { 2 } else { 1 };
+        let window =
+            Window { pads: Pads::Explicit([side / 2 * apart; 4]), dilations: [apart; 2], ..Window::VALID };
         Layer { quantized: index == 0, ..layer(inputs, outputs, [side; 2], 1, window) }
     };
     let parts = shuffle * shuffle;
@@ -347,12 +350,13 @@ fn tail(shuffle: usize) -> (Graph, Vec<Layer>) {
         step(convolution(3, None), 3, vec![Post::Leaky(vec![0.1])], 4),
         step(Operation::DepthToSpace(whole), 4, vec![], 5),
         step(convolution(4, None), 5, vec![Post::Relu], 6),
-        step(convolution(5, None), 6, vec![Post::AddValue(6)], 7),
+        step(Operation::Repeat(2), 6, vec![Post::Clip(-1.0, 2.0)], 7),
+        step(convolution(5, None), 7, vec![Post::AddValue(7)], 8),
     ];
     let filter = |conv: &Conv, shuffle| Filter { shuffle, bias: noise(conv.outputs(), 7) };
     let filters =
         layers.iter().enumerate().map(|(at, layer)| filter(&layer.conv, (at == 2).then_some(whole)));
-    (Graph { steps, values: 8, output: 7, filters: filters.collect(), extents: vec![] }, layers)
+    (Graph { steps, values: 9, output: 8, filters: filters.collect(), extents: vec![] }, layers)
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -380,7 +384,7 @@ fn a_tail_band_by_band_is_bit_for_bit_what_it_is_as_a_whole() {
             flowing.tail_rows = 8;
             let whole = run(&plan.whole(&graph, &layers));
             for bands in [run(&plan), run(&flowing)] {
-                assert_eq!(bands.shape(), [3, shuffle * shuffle * height, shuffle * shuffle * width]);
+                assert_eq!(bands.shape(), [3, 2 * shuffle * shuffle * height, 2 * shuffle * shuffle * width]);
                 let pairs = || bands.values.iter().zip(&whole.values);
                 let other = pairs().position(|(a, b)| a.to_bits() != b.to_bits());
                 assert_eq!(other, None, "{shuffle}, {height} x {width}");
