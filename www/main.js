@@ -115,8 +115,9 @@ async function follow(link, { errors, opening, share }, useNetwork) {
 
 async function start() {
   const link = wanted();
-  const tract = new URLSearchParams(location.search).get("engine") === "tract";
-  const programs = Object.keys(PROGRAM_FILES).slice(tract ? -1 : 0).map((name) => program(name, tract));
+  // The program that has tract is the last: no other is fetched first where it is to run the network.
+  const tract = link.get("engine") === "tract";
+  const programs = Object.keys(PROGRAM_FILES).slice(tract ? -1 : 0).map(program);
   const engines = makeEngines(() => new Engine(programs));
   try {
     const lack = lacking();

@@ -51,6 +51,7 @@ test("all layers can be quantized, tract can be chosen, and both engines are com
   assert.equal(await score(page, "psnr-fp32"), full);
   const note = page.locator("#network-note");
   assert.match(await note.textContent(), /Quantized: 36 of 36 convolutions \(100 % of their multiply-accumulates\): all, 8 bits for the first and the last\./);
+  assert.match(await note.textContent(), /Its points are chosen on patches of the bundled samples\./);
   await byId(page, "layer-bits").locator("summary").click();
   const bits = await byId(page, "layer-bits").locator("tbody tr select").evaluateAll((all) => all.map(({ value }) => value));
   assert.deepEqual([bits.slice(0, 4), bits.slice(-2)], [["8", "8", "4", "4"], ["8", "8"]]);

@@ -318,7 +318,7 @@ test("other layers and another engine have the network read anew, and what came 
   await settle();
   assert.deepEqual(read().network.stated, { quantization_scope: "all" });
   assert.notEqual(read().calibration?.file.sha256, came.file.sha256);
-  assert.equal(bench.library.sourceFor(bench.settings.values.points), "image");
+  assert.equal(bench.library.sourceFor(bench.settings.values.points), "patches");
   // A choice that changes while the network is read: the last one counts.
   bench.settings.choose(["engine"], "tract");
   bench.settings.choose(["scope"], "paper");

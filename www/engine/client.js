@@ -8,7 +8,7 @@ import { once } from "./once.js";
  * @typedef {{file: Uint8Array}} MadeFile
  * @typedef {{network?: NetworkFile, calibration?: MadeFile, optimized?: MadeFile}} Assets what a worker must have for a call; told apart by identity
  * @typedef {{assets?: Assets, onProgress?: (done: number) => void}} CallOptions
- * @typedef {{script: Promise<string>, start?: Promise<[WebAssembly.Module, boolean]>}} Program the address of its worker's script, and what that starts with; nothing for a worker that only compiles
+ * @typedef {{script: Promise<string>, start?: Promise<[WebAssembly.Module]>}} Program the address of its worker's script, and what that starts with; nothing for a worker that only compiles
  * @typedef {{postMessage: (message: unknown) => void, terminate: () => void, onmessage: any, onerror: any}} WorkerLike
  */
 
@@ -194,9 +194,9 @@ export class Engine {
 
 /**
  * Fetches and compiles a program when it is first needed, once for all workers: they start again from what the page has in
- * memory, whatever has become of the server or of its version. @param {string} name @param {boolean} tract whether that is to run every network @returns {() => Program}
+ * memory, whatever has become of the server or of its version. @param {string} name @returns {() => Program}
  */
-export function program(name, tract) {
+export function program(name) {
   const script = once(async () => {
     const address = new URL(PROGRAM_FILES[name].worker, import.meta.url);
     const response = await fetched(address.href);
@@ -204,7 +204,7 @@ export function program(name, tract) {
     const text = (await response.text()).replace("sourceMappingURL=", `$&${new URL(".", address)}`);
     return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   });
-  const start = once(async () => /** @type {[WebAssembly.Module, boolean]} */ ([await compile(name, script), tract]));
+  const start = once(async () => /** @type {[WebAssembly.Module]} */ ([await compile(name, script)]));
   return () => {
     const started = start();
     // A worker that ends before it comes to this does not wait for it.

@@ -14,14 +14,10 @@ console.error = (/** @type {unknown[]} */ ...texts) => {
   print.apply(console, texts);
 };
 
-/** Whether tract is to run networks that the native engine could. */
-let onTract = false;
-
 /** @type {Record<string, Function>} */
 const verbs = {
   compile: (/** @type {string} */ url) => WebAssembly.compileStreaming(fetched(url)),
-  async start(/** @type {WebAssembly.Module} */ module, /** @type {boolean} */ tract) {
-    onTract = tract;
+  async start(/** @type {WebAssembly.Module} */ module) {
     await dfsq.default({ module_or_path: module });
   },
   download: (/** @type {string} */ url, /** @type {string} */ sha256, /** @type {(bytes: number) => void} */ progress) =>
@@ -30,7 +26,7 @@ const verbs = {
     // Two of them may be too much. The client has the file of the one before.
     session?.free();
     session = undefined;
-    session = new dfsq.Session(bytes, properties, onTract || tract, stated);
+    session = new dfsq.Session(bytes, properties, tract, stated);
   },
 };
 

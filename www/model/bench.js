@@ -115,9 +115,9 @@ export class Bench extends EventTarget {
     await this.hold(async () => {
       const before = this.library.info?.layers[this.focus.layer]?.name;
       const mixed = this.mixed.chosen;
-      const take = files === this.#inUse?.files ? "renew" : "use";
+      if (files === this.#inUse?.files) this.library.renew(network, info, calibration, optimized);
+      else this.library.use(network, info, Boolean(files.calibration), calibration, optimized);
       this.#inUse = { files, reading };
-      this.library[take](network, info, calibration, optimized);
       const known = info.layers.filter((/** @type {{quantized: boolean}} */ layer) => layer.quantized).map((/** @type {{name: string}} */ layer) => layer.name);
       const layerBits = Object.fromEntries(Object.entries(this.settings.values.layerBits).filter(([name]) => known.includes(name)));
       // What was made for the layers of one network is not for those of another.

@@ -22,10 +22,12 @@ export class Library {
   wanted = undefined;
   /** By the scope of the layers that they are for. @type {Map<string, {calibrations: Map<string, CalibrationFile>, optimized: Map<string, OptimizedFile>}>} */
   #made = new Map();
+  #came = false;
 
-  /** Another network, with the files that came with it, of which `info` tells. @param {NetworkFile} network @param {NetworkInfo} info @param {Uint8Array | undefined} calibration @param {Uint8Array | undefined} optimized */
-  use(network, info, calibration, optimized) {
+  /** Another network, with the files that came with it, of which `info` tells; `came` is whether a calibration did, be it for other layers. @param {NetworkFile} network @param {NetworkInfo} info @param {boolean} came @param {Uint8Array | undefined} calibration @param {Uint8Array | undefined} optimized */
+  use(network, info, came, calibration, optimized) {
     this.wanted = undefined;
+    this.#came = came;
     this.#made.clear();
     this.renew(network, info, calibration, optimized);
   }
@@ -71,8 +73,7 @@ export class Library {
     const isFile = this.wanted === "file" || this.wanted === "shipped";
     if (this.wanted && (!isFile || has(this.wanted))) return this.wanted;
     if (has("shipped")) return "shipped";
-    const cameWithNone = ![...this.#calibrations.values()].some(({ source }) => source === "shipped");
-    return cameWithNone ? "image" : "patches";
+    return this.#came ? "patches" : "image";
   }
 
   /** Keeps optimized layers, of which `info` tells, in the place of those that were made in the same way. @param {Uint8Array} file @param {NetworkInfo} info @returns {OptimizedFile} */

@@ -15,8 +15,8 @@ import { UNIVERSAL_SETS } from "../pkg/facts.js";
 /** What can be chosen beside bits and mode: name in a link, values with what they are called, and where the value is kept.
  * @type {{name: string, label: string, of: string, values: [string, string][], path: string[]}[]} */
 export const CHOICES = [
-  { name: "scope", of: "Network", label: "Quantized layers", values: [["paper", "those of the paper"], ["all", "all, the ends to 8 bits"]], path: ["scope"] },
-  { name: "engine", of: "Network", label: "Engine", values: [["native", "our own, where it can"], ["tract", "tract"]], path: ["engine"] },
+  { name: "scope", of: "Network", label: "Quantized layers", values: [["paper", "as in the paper"], ["all", "all, ends 8 bits"]], path: ["scope"] },
+  { name: "engine", of: "Network", label: "Engine", values: [["native", "native"], ["tract", "tract"]], path: ["engine"] },
   { name: "range", of: "Min-max", label: "Range", values: [["dynamic", "of each image"], ["static", "calibrated"]], path: ["minMaxRange"] },
   { name: "selection", of: "DFSQ", label: "Points", values: [["kmeans", "k-means, snapped"], ["exact", "exact"], ["exhaustive", "exhaustive search"]], path: ["points", "selection"] },
   { name: "preset", of: "DFSQ", label: "k-means of", values: [["reference", "the authors’ code"], ["paper", "the paper’s text"]], path: ["points", "preset"] },

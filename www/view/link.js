@@ -8,11 +8,13 @@ const VERSION = "1";
 /** Where it is kept. */
 const KEY = "dfsq";
 
-/** What the address asks for, or else what was kept. A link of another version says nothing. @returns {URLSearchParams} */
+/** What the address asks for, or else what was kept, on tract with `?engine=tract`. A link of another version says nothing. @returns {URLSearchParams} */
 export function wanted() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  const link = [...asked].length ? asked : new URLSearchParams(kept());
-  return (link.get("v") ?? VERSION) === VERSION ? link : new URLSearchParams({ v: link.get("v") ?? "" });
+  const all = [...asked].length ? asked : new URLSearchParams(kept());
+  const link = (all.get("v") ?? VERSION) === VERSION ? all : new URLSearchParams({ v: all.get("v") ?? "" });
+  if (new URLSearchParams(location.search).get("engine") === "tract") link.set("engine", "tract");
+  return link;
 }
 
 function kept() {
