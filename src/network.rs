@@ -114,6 +114,9 @@ impl LoadOptions {
     }
 }
 
+/// Height and width of a picture that memory may be short for.
+const LARGE: [usize; 2] = [768, 768];
+
 /// Plans kept at a time; a folder of images often has a few sizes.
 const PLANS: usize = 4;
 
@@ -214,7 +217,7 @@ impl Network {
         let plan = self.plan([height, width])?;
         let pixels = (height * width) as f64;
         self.positions = plan.areas().iter().map(|area| *area as f64 / pixels).collect();
-        self.bytes_per_pixel = plan.bytes() as f64 / pixels;
+        self.bytes_per_pixel = self.bytes_of_large().unwrap_or(plan.bytes() as f64 / pixels);
         if self.bytes_per_pixel > MAX_BYTES_PER_PIXEL {
             let kilobytes = (self.bytes_per_pixel / 1e3).ceil();
             return Err(Error::Network(format!("it takes {kilobytes} kB for each pixel of the image")));
@@ -233,6 +236,17 @@ impl Network {
         trial::find(&mut self.convention, ranges, size, |planes| {
             Ok(plan.run(planes, &full, &mut (), &())?.planes)
         })
+    }
+
+    /// Bytes for each pixel of a large picture, where that is quickly known. Bands of rows are a small part of it.
+    fn bytes_of_large(&self) -> Option<f64> {
+        let Convention { fit, .. } = &self.convention;
+        if self.engine() == Engine::Tract || fit.size.is_some() {
+            return None;
+        }
+        let [height, width] = fit.padded(LARGE);
+        let layout = self.engine.lay_out(1, [height, width]).ok()?;
+        Some(layout.peak_bytes as f64 / (height * width) as f64)
     }
 
     /// The plan for images of this height and width, built on first use.

@@ -31,6 +31,24 @@ mod threads {
         items.par_iter_mut().enumerate().for_each(|(index, item)| work(index, item));
     }
 
+    pub fn share_out<S: Send, T: Send>(
+        states: &mut [S],
+        items: &mut [T],
+        work: impl Fn(&mut S, &mut T) + Sync + Send,
+    ) {
+        if states.len() == 1 || items.len() == 1 {
+            states.iter_mut().take(1).for_each(|state| items.iter_mut().for_each(|item| work(state, item)));
+            return;
+        }
+        let left = std::sync::Mutex::new(items.iter_mut());
+        let next = || left.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+        states.par_iter_mut().with_max_len(1).for_each(|state| {
+            while let Some(item) = next() {
+                work(state, item);
+            }
+        });
+    }
+
     pub fn threads() -> usize {
         rayon::current_num_threads()
     }
@@ -54,13 +72,17 @@ mod threads {
         items.iter_mut().enumerate().for_each(|(index, item)| work(index, item));
     }
 
+    pub fn share_out<S, T>(states: &mut [S], items: &mut [T], work: impl Fn(&mut S, &mut T)) {
+        states.iter_mut().take(1).for_each(|state| items.iter_mut().for_each(|item| work(state, item)));
+    }
+
     pub fn threads() -> usize {
         1
     }
 }
 
 pub use threads::Shared;
-pub(crate) use threads::{for_each_mut, map, threads, try_map};
+pub(crate) use threads::{for_each_mut, map, share_out, threads, try_map};
 
 /// Told of the share of a longer work that is done, in 0..1, by whichever thread did it.
 pub trait Progress: Shared {

@@ -1,6 +1,7 @@
 //! The native engine: our own, for the graphs of super-resolution networks. Pixels lie one after another, each with all its
 //! channels (NHWC); a run walks through the steps of a [`Graph`] with the buffers of a [`Plan`](plan::Plan).
 
+mod bands;
 mod convolution;
 mod curve;
 mod graph;
@@ -111,6 +112,9 @@ impl Engine for Native {
     }
 }
 
+/// Bytes that a run takes without looking for a way to take less.
+const PLENTY: u64 = 512 << 20;
+
 /// The network, laid out for one size.
 struct Planned {
     network: Arc<Shared>,
@@ -135,8 +139,8 @@ impl Planned {
         };
         if graph.layers_from(0).all(flows) {
             let flowing = self.flowing.get_or_init(|| self.plan.flowing(graph, known.layers()));
-            // Bands cost a little time.
-            if flowing.bytes(1) < self.plan.bytes(1) / 2 {
+            // Bands cost some time: rows of all layers leave the cache before they are read.
+            if self.plan.bytes(1) > PLENTY && flowing.bytes(1) < self.plan.bytes(1) / 4 * 3 {
                 return flowing;
             }
         }

@@ -40,11 +40,11 @@ impl Kernels {
         let algorithm = Algorithm::of(conv);
         let panels = match algorithm {
             Algorithm::Winograd => {
-                let transformed: Vec<[f32; winograd::POINTS]> =
-                    kernels.as_chunks::<9>().0.iter().map(winograd::transform_kernel).collect();
-                let panel =
-                    |point| Panels::new(inputs, outputs, |i, o| transformed[order[o] * inputs + i][point]);
-                (0..winograd::POINTS).map(panel).collect()
+                let transformed = parallel::map(kernels.as_chunks::<9>().0, winograd::transform_kernel);
+                let panel = |point: &usize| {
+                    Panels::new(inputs, outputs, |i, o| transformed[order[o] * inputs + i][*point])
+                };
+                parallel::map(&std::array::from_fn::<_, { winograd::POINTS }, _>(|point| point), panel)
             }
             Algorithm::Depthwise => vec![],
             Algorithm::Direct => {
@@ -67,6 +67,7 @@ impl Kernels {
 }
 
 /// A convolution of one image.
+#[derive(Clone)]
 pub struct Convolution<'a> {
     pub conv: &'a Conv,
     pub kernels: &'a Kernels,
@@ -76,6 +77,8 @@ pub struct Convolution<'a> {
     pub first_row: usize,
     /// Before a shuffle.
     pub output: Shape,
+    /// Rows of the output to compute, from a multiple of a tile's side on.
+    pub rows: Range<usize>,
     /// What outputs are raised to where they are below it.
     pub lower: f32,
     /// Rows and columns of zeros that the upper left tap of the first output begins with.
@@ -112,6 +115,7 @@ pub fn full_convolution(
             input: (&image.values[..], place),
             first_row: 0,
             output,
+            rows: 0..output.height,
             lower: f32::NEG_INFINITY,
             before: [up, left],
         };
@@ -138,6 +142,8 @@ pub struct Scratch {
     pub lines: Vec<f32>,
     /// Row and column of each of them; those beyond the image are to be left.
     pub positions: Vec<[usize; 2]>,
+    /// Rows of a quantized input.
+    pub window: Vec<f32>,
 }
 
 impl Scratch {
@@ -147,14 +153,21 @@ impl Scratch {
         lines.filter(move |(_, position)| output.has(*position))
     }
 
-    /// Adds the batch's pixels of so many channels to what is known of them.
-    pub fn add_to(&self, summaries: &mut ChannelSummaries, output: Shape, channels: usize) {
+    /// Adds the batch's pixels of so many channels to what is known of them, by so many rows from this one on.
+    pub fn add_to(
+        &self,
+        summaries: &mut [ChannelSummaries],
+        (first, block): (usize, usize),
+        output: Shape,
+        channels: usize,
+    ) {
         let mut lines = &self.lines[..];
-        for run in self.positions.chunk_by(|a, b| output.has(*a) == output.has(*b)) {
+        let group = |at: &[usize; 2]| (output.has(*at), at[0] / block);
+        for run in self.positions.chunk_by(|a, b| group(a) == group(b)) {
             let (values, others) = lines.split_at(run.len() * output.channels);
             lines = others;
             if output.has(run[0]) {
-                summaries.add(Pixels { values, stride: channels });
+                summaries[(run[0][0] - first) / block].add(Pixels { values, stride: channels });
             }
         }
     }
@@ -168,31 +181,35 @@ impl Convolution<'_> {
     pub fn batches(&self) -> usize {
         match self.kernels.algorithm {
             Algorithm::Winograd => self.tiles().div_ceil(self.tiles_per_batch()),
-            _ => self.output.pixels().div_ceil(self.pixels_per_batch()),
+            _ => self.pixels().div_ceil(self.pixels_per_batch()),
         }
     }
 
     fn tiles(&self) -> usize {
-        self.output.height.div_ceil(winograd::TILE) * self.output.width.div_ceil(winograd::TILE)
+        self.rows.len().div_ceil(winograd::TILE) * self.output.width.div_ceil(winograd::TILE)
     }
 
-    /// Rows of the input's buffer that these batches read.
-    pub fn rows_read(&self, batches: Range<usize>) -> Range<usize> {
+    fn pixels(&self) -> usize {
+        self.rows.len() * self.output.width
+    }
+
+    /// Rows of the input's buffer that a batch reads.
+    pub fn rows_read(&self, batch: usize) -> Range<usize> {
         let width = self.output.width;
         let (first, last) = match self.kernels.algorithm {
             Algorithm::Winograd => {
                 let (across, count) = (width.div_ceil(winograd::TILE), self.tiles_per_batch());
-                let last = (batches.end * count).min(self.tiles()) - 1;
+                let last = ((batch + 1) * count).min(self.tiles()) - 1;
                 let row = |tile: usize| tile / across * winograd::TILE;
-                (row(batches.start * count), row(last) + winograd::TILE - 1)
+                (row(batch * count), row(last) + winograd::TILE - 1)
             }
             Algorithm::Direct | Algorithm::Depthwise => {
                 let count = self.pixels_per_batch();
-                let last = (batches.end * count).min(self.output.pixels()) - 1;
-                (batches.start * count / width, last / width)
+                let last = ((batch + 1) * count).min(self.pixels()) - 1;
+                (batch * count / width, last / width)
             }
         };
-        let row = |y: usize| self.first_row + self.start([y, 0]) / self.input.1.row;
+        let row = |y: usize| self.first_row + self.start([self.rows.start + y, 0]) / self.input.1.row;
         row(first)..row(last) + (self.conv.kernel()[0] - 1) * self.conv.window().dilations[0] + 1
     }
 
@@ -215,6 +232,7 @@ impl Convolution<'_> {
                 let last = self.tiles().min(first + self.tiles_per_batch());
                 for tile in first..last {
                     let (top, left) = (tile / across * winograd::TILE, tile % across * winograd::TILE);
+                    let top = self.rows.start + top;
                     let inside = (0..winograd::TILE * winograd::TILE)
                         .map(|i| [top + i / winograd::TILE, left + i % winograd::TILE]);
                     scratch.positions.extend(inside);
@@ -223,8 +241,9 @@ impl Convolution<'_> {
             }
             algorithm @ (Algorithm::Direct | Algorithm::Depthwise) => {
                 let first = batch * self.pixels_per_batch();
-                let last = self.output.pixels().min(first + self.pixels_per_batch());
-                scratch.positions.extend((first..last).map(|pixel| [pixel / columns, pixel % columns]));
+                let last = self.pixels().min(first + self.pixels_per_batch());
+                let position = |pixel: usize| [self.rows.start + pixel / columns, pixel % columns];
+                scratch.positions.extend((first..last).map(position));
                 match algorithm {
                     Algorithm::Depthwise => dispatch!(level, simd => self.depthwise(simd, scratch)),
                     _ => dispatch!(level, simd => self.direct(simd, scratch)),
@@ -245,7 +264,7 @@ impl Convolution<'_> {
 
     #[inline(always)]
     fn winograd<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
-        let Scratch { transformed, products, lines, positions } = scratch;
+        let Scratch { transformed, products, lines, positions, .. } = scratch;
         let (inputs, outputs) = (self.conv.inputs(), self.output.channels);
         let across = positions.len() / (winograd::TILE * winograd::TILE);
         let padded = self.kernels.panels[0].columns();

@@ -1,12 +1,11 @@
 //! Images on their way through a graph, step by step, and whoever has a say at each convolution.
 
-use super::convolution::{Kernels, Scratch};
+use super::convolution::Kernels;
 use super::graph::{Filter, Graph, Operation};
 use super::plan::{Plan, Shape};
-use super::run::{Run, Work, copy_input, separate};
+use super::run::{Run, Work, Workspace, copy_input, separate};
 use crate::network::layers::Layer;
 use crate::network::planes::Planes;
-use crate::parallel;
 use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -76,8 +75,6 @@ pub enum Wish {
 #[derive(Clone)]
 pub struct Pass {
     pub runs: Vec<Run>,
-    /// The changed input of the present convolution, of one image after another.
-    copy: Vec<f32>,
     /// Whether it ends at the last quantized layer. What is not read until then is given away.
     walks: bool,
     /// What an image has given away, for the next that needs a buffer.
@@ -101,7 +98,6 @@ impl Graph {
         Pass {
             walks,
             runs: images.iter().map(|image| Run::new(self, plan, image)).collect(),
-            copy: Vec::new(),
             spare: Vec::new(),
             at: 0,
         }
@@ -117,7 +113,7 @@ impl Graph {
         visitor: &mut V,
     ) -> Result<ControlFlow<()>, V::Error> {
         let runs = &mut pass.runs;
-        let mut scratches: Vec<Scratch> = (0..parallel::threads()).map(|_| Scratch::default()).collect();
+        let mut workspace = Workspace::new();
         let needs_summary = self.read_by(|layer| visitor.quantizer(layer).is_some());
         let mut planes = Vec::new();
         while let Some(step) = self.steps[..plan.tail].get(pass.at) {
@@ -168,10 +164,10 @@ impl Graph {
             let result = runs.iter_mut().enumerate().try_for_each(|(index, run)| {
                 let quantizer = quantizer.map(|quantizer| (quantizer, &mut errors[..]));
                 if wish == Wish::Change {
-                    copy_input(plan, at, &planes[index * each..][..each], &mut pass.copy);
+                    copy_input(plan, at, &planes[index * each..][..each], &mut workspace.copy);
                 }
                 run.make_room(plan, at, spare);
-                run.convolve((self, plan), at, &work, (&mut scratches, &mut pass.copy), quantizer)?;
+                run.convolve((self, plan), at, &work, &mut workspace, quantizer)?;
                 if pass.walks {
                     run.give_away(plan, at, spare);
                 }

@@ -6,6 +6,7 @@ use super::shapes::shapes;
 use super::tail;
 use crate::network::graph::Conv;
 use crate::network::layers::Layer;
+use std::ops::Range;
 
 /// Rows, columns and channels of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +155,27 @@ pub struct Place {
 }
 
 impl Place {
+    /// With nothing around or between the pixels, in a buffer of its own.
+    pub fn alone(shape: Shape) -> Self {
+        Place { slot: usize::MAX, ..Frame::plain(shape).whole() }
+    }
+
+    /// The parts of a buffer that hold these bands of rows, which follow each other.
+    pub fn bands_of<'b>(
+        &self,
+        buffer: &'b mut [f32],
+        bands: impl Iterator<Item = Range<usize>>,
+    ) -> Vec<(Range<usize>, &'b mut [f32])> {
+        let mut left = &mut buffer[self.origin - self.origin % self.row..];
+        bands
+            .map(|rows| {
+                let (band, rest) = std::mem::take(&mut left).split_at_mut(rows.len() * self.row);
+                left = rest;
+                (rows, band)
+            })
+            .collect()
+    }
+
     /// A row, from the first channel of its first pixel to the last of its last; pixels are `pixel` values apart.
     pub fn row_of<'b>(&self, buffer: &'b [f32], y: usize) -> &'b [f32] {
         &buffer[self.origin + y * self.row..][..(self.shape.width - 1) * self.pixel + self.shape.channels]
@@ -173,6 +195,10 @@ pub struct Plan {
     in_tail: u64,
     /// Number of values in each buffer.
     pub slots: Vec<u64>,
+    /// The buffers that the tail reads.
+    pub read_by_tail: Vec<usize>,
+    /// Number of values of the largest output that waits until its input, in the same buffer, is read.
+    waiting: u64,
     /// By step, the buffers whose borders must be cleared before it.
     pub clear: Vec<Vec<(usize, Frame)>>,
     /// By step, the buffers that nobody reads after it on the way to the last quantized layer.
@@ -245,7 +271,7 @@ impl Plan {
         }
         let is_quantized = |step: &Step| matches!(step.operation, Operation::Convolution { layer, .. } if layers[layer].quantized);
         let way = graph.steps.iter().rposition(is_quantized).unwrap_or(0);
-        let (mut copies, mut largest_copy) = (Vec::new(), 0);
+        let (mut copies, mut largest_copy, mut waiting) = (Vec::new(), 0, 0);
         for (at, step) in graph.steps.iter().enumerate() {
             if at < tail {
                 let root = &mut roots[root_of[step.output]];
@@ -264,6 +290,9 @@ impl Plan {
                     let shape = shapes[step.inputs[0]];
                     let frame = Frame::of_input(&layers[layer].conv, shape);
                     roots[root_of[step.inputs[0]]].frame.grow(frame);
+                    if root_of[step.inputs[0]] == root_of[step.output] && at < tail {
+                        waiting = Frame::plain(shapes[step.output]).values().max(waiting);
+                    }
                     if layers[layer].quantized {
                         largest_copy = frame.values().max(largest_copy);
                     }
@@ -280,6 +309,8 @@ impl Plan {
             tail_rows: 0,
             in_tail: 0,
             slots: vec![],
+            read_by_tail: vec![],
+            waiting,
             clear,
             free,
             live: 0,
@@ -293,6 +324,9 @@ impl Plan {
                 roots[root].frame.place(slot_of[root], channel[value], shapes[value].channels)
             })
             .collect();
+        let made_before = |value: &Value| !graph.steps[tail..].iter().any(|step| step.output == *value);
+        let read = graph.steps[tail..].iter().flat_map(Step::reads).filter(made_before);
+        plan.read_by_tail = read.map(|value| plan.places[value].slot).collect();
         plan.tail_rows = tail::rows_at_a_time(graph, &plan);
         plan.in_tail = tail::values(graph, layers, &plan);
         plan
@@ -354,14 +388,20 @@ impl Plan {
         slot_of
     }
 
-    /// Bytes of all buffers of so many images side by side, with the largest input of a quantized layer as planes and copied
-    /// back. Several share what they do not need at the same time.
+    /// Bytes of all buffers of so many images side by side, with the largest input of a quantized layer as planes, for who looks
+    /// at it. Several share what they do not need at the same time, and their inputs are copied back.
     pub fn bytes(&self, images: usize) -> u64 {
-        let ends = self.largest_copy.saturating_add(self.in_tail);
-        let one = self.slots.iter().fold(ends, |sum, values| sum.saturating_add(*values));
-        let (each, shared) = if images == 1 { (one, 0) } else { (self.live, one) };
+        let sum = |slots: &mut dyn Iterator<Item = &u64>| slots.fold(0u64, |sum, slot| sum.saturating_add(*slot));
         let planes = self.largest_copy;
-        let values = each.saturating_add(planes).saturating_mul(images as u64).saturating_add(shared);
+        let head = sum(&mut self.slots.iter()).saturating_add(self.waiting);
+        let values = if images == 1 {
+            let read = |slot: &usize| self.read_by_tail.contains(slot);
+            let kept = (0..self.slots.len()).filter(read).map(|slot| &self.slots[slot]);
+            head.saturating_add(planes).max(sum(&mut { kept }).saturating_add(self.in_tail))
+        } else {
+            let each = self.live.saturating_add(planes).saturating_mul(images as u64);
+            each.saturating_add(head).saturating_add(planes)
+        };
         values.saturating_mul(size_of::<f32>() as u64)
     }
 

@@ -1,7 +1,9 @@
 //! A convolution of images that lie plane by plane, as other engines have them.
 
+use super::bands;
 use super::convolution::{Convolution, Kernels, Scratch};
-use super::plan::{Frame, Shape};
+use super::plan::{Frame, Place, Shape};
+use super::winograd::TILE;
 use crate::network::graph::Conv;
 use crate::parallel;
 use fearless_simd::Level;
@@ -46,27 +48,27 @@ pub fn convolve(
     for (image, planes) in images.zip(planes.chunks_exact_mut(outside.len().max(1))) {
         interleave(image, frame, inside);
         let [top, left, ..] = conv.padding(size);
-        let convolution = Convolution {
-            conv,
-            kernels,
-            input: (&*inside, frame.whole()),
-            first_row: 0,
-            output,
-            lower: f32::NEG_INFINITY,
-            before: [top, left],
-        };
-        let batches = convolution.batches();
-        for first in (0..batches).step_by(scratches.len()) {
-            let count = scratches.len().min(batches - first);
-            parallel::for_each_mut(&mut scratches[..count], |index, scratch| {
-                convolution.compute(Level::new(), first + index, scratch);
-            });
-            for scratch in &scratches[..count] {
+        let bands = bands::split(height, width, TILE, scratches.len());
+        let mut bands = Place::alone(output).bands_of(outside, bands.into_iter());
+        parallel::share_out(scratches, &mut bands, |scratch, (rows, values)| {
+            let convolution = Convolution {
+                conv,
+                kernels,
+                input: (&*inside, frame.whole()),
+                first_row: 0,
+                output,
+                rows: rows.clone(),
+                lower: f32::NEG_INFINITY,
+                before: [top, left],
+            };
+            for batch in 0..convolution.batches() {
+                convolution.compute(Level::new(), batch, scratch);
                 for (line, [y, x]) in scratch.inside(output) {
-                    outside[(y * width + x) * output.channels..][..output.channels].copy_from_slice(line);
+                    let start = ((y - rows.start) * width + x) * output.channels;
+                    values[start..][..output.channels].copy_from_slice(line);
                 }
             }
-        }
+        });
         separate(outside, output, planes);
     }
     Some(planes)

@@ -1,35 +1,37 @@
 //! The quantized copy of a convolution's input, made row by row just before the rows are read, in a window that moves down
-//! the image: they are in the cache then.
+//! a band of the image: they are in the cache then.
 
+use super::bands::BLOCK;
 use super::plan::{Frame, Place};
-use crate::parallel;
 use crate::quant::{PixelMapping, Pixels, QuantizationError};
 use std::ops::Range;
 
 /// A copy on its way.
 pub struct QuantizedInput<'a> {
-    mapping: PixelMapping<'a>,
+    mapping: &'a PixelMapping<'a>,
     /// The copy as if it were there as a whole.
     frame: Frame,
-    /// Where the input lies.
-    place: Place,
+    /// Where the input lies, and the buffer that holds it.
+    source: (Place, &'a [f32]),
     /// Rows of the frame that the window holds.
     rows: Range<usize>,
-    /// By channel, what is added to; empty unless it is to be measured.
+    /// Rows of the input whose errors are measured here, from a multiple of [`BLOCK`] on; none unless they are to be.
+    measured: Range<usize>,
+    /// By block of these rows and channel, what is added to.
     errors: &'a mut [QuantizationError],
-    /// By row and channel, of the rows that are made at a time.
-    of_rows: Vec<QuantizationError>,
 }
 
 impl<'a> QuantizedInput<'a> {
-    /// Without rows yet.
+    /// Without rows yet; the first to come is this one of the frame.
     pub fn new(
-        mapping: PixelMapping<'a>,
+        mapping: &'a PixelMapping<'a>,
         frame: Frame,
-        place: Place,
-        errors: &'a mut [QuantizationError],
+        source: (Place, &'a [f32]),
+        first: usize,
+        (measured, errors): (Range<usize>, &'a mut [QuantizationError]),
     ) -> Self {
-        QuantizedInput { mapping, frame, place, rows: 0..0, errors, of_rows: Vec::new() }
+        let first = if measured.is_empty() { first } else { first.min(frame.rows_before() + measured.start) };
+        QuantizedInput { mapping, frame, source, rows: first..first, measured, errors }
     }
 
     /// Row of the frame that the window begins with.
@@ -37,9 +39,8 @@ impl<'a> QuantizedInput<'a> {
         self.rows.start
     }
 
-    /// Sees to it that the window holds these rows of the frame, from the buffer that holds the input. Those before them
-    /// may go, and do not come back.
-    pub fn make(&mut self, rows: Range<usize>, source: &[f32], window: &mut Vec<f32>) {
+    /// Sees to it that the window holds these rows of the frame. Those before them may go, and do not come back.
+    pub fn make(&mut self, rows: Range<usize>, window: &mut Vec<f32>) {
         let length = self.frame.row_values();
         if (rows.end - self.rows.start) * length > window.len() {
             let passed = rows.start.min(self.rows.end) - self.rows.start;
@@ -48,29 +49,25 @@ impl<'a> QuantizedInput<'a> {
             // Twice the room, so that rows move seldom.
             window.resize(window.len().max(2 * (rows.end - self.rows.start) * length), 0.0);
         }
-        let (first, count) = (self.rows.end, rows.end.saturating_sub(self.rows.end));
-        self.of_rows.clear();
-        self.of_rows.resize(count * self.errors.len(), QuantizationError::default());
-        let mut left = &mut self.of_rows[..];
-        let lines = window[self.rows.len() * length..].chunks_exact_mut(length).take(count);
-        let mut lines: Vec<_> =
-            lines.map(|line| (line, left.split_off_mut(..self.errors.len()).unwrap_or_default())).collect();
-        parallel::for_each_mut(&mut lines, |at, (line, errors)| {
-            let Some((y, pixels)) = self.frame.split_row(first + at, line) else { return };
-            let channels = self.place.shape.channels;
-            let from = Pixels { values: self.place.row_of(source, y), stride: self.place.pixel };
-            self.mapping.apply(from, pixels, channels, (!errors.is_empty()).then_some(&mut errors[..]));
-        });
-        for (_, of_row) in &lines {
-            self.errors.iter_mut().zip(&**of_row).for_each(|(error, of_row)| *error = error.with(of_row));
+        let (place, buffer) = self.source;
+        let channels = place.shape.channels;
+        while self.rows.end < rows.end {
+            let line = &mut window[self.rows.len() * length..][..length];
+            if let Some((y, pixels)) = self.frame.split_row(self.rows.end, line) {
+                let from = Pixels { values: place.row_of(buffer, y), stride: place.pixel };
+                let errors = self.measured.contains(&y).then(|| {
+                    &mut self.errors[(y - self.measured.start) / BLOCK * channels..][..channels]
+                });
+                self.mapping.apply(from, pixels, channels, errors);
+            }
+            self.rows.end += 1;
         }
-        self.rows.end += count;
     }
 
     /// Measures the rows that no convolution read.
-    pub fn finish(&mut self, source: &[f32], window: &mut Vec<f32>) {
-        while !self.errors.is_empty() && self.rows.end < self.frame.row_count() {
-            self.make(self.rows.end..self.rows.end + 1, source, window);
+    pub fn finish(&mut self, window: &mut Vec<f32>) {
+        while !self.measured.is_empty() && self.rows.end < self.frame.rows_before() + self.measured.end {
+            self.make(self.rows.end..self.rows.end + 1, window);
         }
     }
 }

@@ -1,17 +1,20 @@
 //! The buffers of one image, and what the steps of a graph do to them.
 
+use super::bands::{self, BLOCK, Rows};
 use super::convolution::{Convolution, Kernels, Scratch};
-use super::graph::{Graph, Operation, Post, Shuffle, Value};
+use super::graph::{Graph, Operation, Post, Shuffle};
 use super::plan::{Place, Plan, Shape};
 use super::quantized_input::QuantizedInput;
+use super::winograd::TILE;
 use crate::network::graph::Conv;
 use crate::network::planes::Planes;
 use crate::parallel;
 use crate::quant::{
-    ActivationQuantizer, ChannelSummaries, NonFiniteChannel, Pixels, QuantizationError, Summary,
+    ActivationQuantizer, ChannelSummaries, Mapping, NonFiniteChannel, Pixels, QuantizationError, Summary,
 };
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x4};
+use std::ops::Range;
 
 /// One convolution of a run.
 pub struct Work<'a> {
@@ -32,6 +35,30 @@ impl Work<'_> {
     fn pixel(&self, [y, x]: [usize; 2], part: usize) -> [usize; 2] {
         let side = self.shuffle.map_or(1, |shuffle| shuffle.side);
         [y * side + part / side, x * side + part % side]
+    }
+
+    /// Rows of the input, of so many, that belong to these of the output, where each belongs to some.
+    fn rows_of_input(&self, rows: &Range<usize>, height: usize) -> Range<usize> {
+        let first = |row: usize| (row * self.conv.window().strides[0]).min(height);
+        first(rows.start)..if rows.end == self.output.height { height } else { first(rows.end) }
+    }
+}
+
+/// Memory for one convolution after another, of whichever image.
+#[derive(Default)]
+pub struct Workspace {
+    /// One for each thread.
+    scratches: Vec<Scratch>,
+    /// The changed input.
+    pub copy: Vec<f32>,
+    /// An output until it can go where it belongs.
+    waiting: Vec<f32>,
+}
+
+impl Workspace {
+    pub fn new() -> Self {
+        let scratches = (0..parallel::threads()).map(|_| Scratch::default()).collect();
+        Workspace { scratches, ..Workspace::default() }
     }
 }
 
@@ -114,10 +141,7 @@ impl Run {
                         }
                         summaries.finish()
                     });
-                    let empty = vec![Summary::EMPTY; place.shape.channels];
-                    blocks
-                        .iter()
-                        .fold(empty, |sum, block| sum.iter().zip(block).map(|(a, b)| a.with(b)).collect())
+                    added_up(place.shape.channels, blocks.into_iter())
                 }
             };
         self.summaries[value] = Some(summaries.clone());
@@ -131,8 +155,8 @@ impl Run {
         Planes { channels, height, width, values }
     }
 
-    /// One batch for each scratch memory at a time, which are then put in their places. If there is a quantizer, of the
-    /// quantized input, which is made in `copy`; adds to the errors of its channels, unless there are none.
+    /// Each thread computes bands of rows, and puts them in their places. If there is a quantizer, of the quantized input;
+    /// adds to the errors of its channels, unless there are none.
     // Called in two places, and large.
     #[inline(never)]
     pub fn convolve(
@@ -140,161 +164,175 @@ impl Run {
         (graph, plan): (&Graph, &Plan),
         at: usize,
         work: &Work,
-        (scratches, copy): (&mut [Scratch], &mut Vec<f32>),
+        workspace: &mut Workspace,
         quantizer: Option<(&ActivationQuantizer, &mut [QuantizationError])>,
     ) -> Result<(), NonFiniteChannel> {
         let (level, step) = (Level::new(), &graph.steps[at]);
-        let (input, place) = (step.inputs[0], plan.places[step.inputs[0]]);
+        let (input, source) = (step.inputs[0], plan.places[step.inputs[0]]);
         let (lower, posts) = match step.posts.split_first() {
             Some((Post::Relu, posts)) => (0.0, posts),
             _ => (f32::NEG_INFINITY, &step.posts[..]),
         };
         let (mapping, errors) = match quantizer {
             Some((quantizer, errors)) => {
-                (Some(quantizer.fit(&self.summarize(graph, plan, input, place))?), errors)
+                (Some(quantizer.fit(&self.summarize(graph, plan, input, source))?), errors)
             }
             None => (None, &mut [][..]),
         };
-        let mut quantized = mapping
-            .as_ref()
-            .zip(plan.copy_place(at))
-            .map(|(mapping, (frame, _))| QuantizedInput::new(mapping.of_pixels(), frame, place, errors));
+        let mapping = mapping.as_ref().map(Mapping::of_pixels).zip(plan.copy_place(at));
+        let Workspace { scratches, copy, waiting } = workspace;
         let target = plan.places[step.output];
-        let mut summaries = work.needs_summary.then(|| ChannelSummaries::new(target.shape.channels));
-        let mut first_row = 0;
-        let batches = self.convolution(place, work, lower, (copy, first_row)).batches();
-        for first in (0..batches).step_by(scratches.len()) {
-            let count = scratches.len().min(batches - first);
-            if let Some(quantized) = &mut quantized {
-                let rows =
-                    self.convolution(place, work, lower, (copy, first_row)).rows_read(first..first + count);
-                quantized.make(rows, &self.slots[place.slot], copy);
-                first_row = quantized.first_row();
-            }
-            let (run, copy) = (&*self, &*copy);
-            parallel::for_each_mut(&mut scratches[..count], |index, scratch| {
-                run.convolution(place, work, lower, (copy, first_row)).compute(level, first + index, scratch);
-                if !posts.is_empty() {
-                    let value = (step.output, posts);
-                    dispatch!(level, simd => run.finish_batch(simd, plan, value, work, scratch));
+        // What lies beside its input waits in a buffer of its own until all of the input is read.
+        let waits = source.slot == target.slot;
+        let place = if waits { Place::alone(target.shape) } else { target };
+        let mut buffer = std::mem::take(if waits { waiting } else { &mut self.slots[target.slot] });
+        buffer.resize(buffer.len().max(place.row * place.shape.height), 0.0);
+        let measures = !errors.is_empty();
+        let block = if work.needs_summary || measures { BLOCK } else { TILE };
+        let side = work.shuffle.map_or(1, |shuffle| shuffle.side);
+        let bands = bands::split(work.output.height, work.output.width, block, scratches.len());
+        let scaled = bands.iter().map(|rows| rows.start * side..rows.end * side);
+        let mut bands: Vec<Band> = bands
+            .iter()
+            .zip(place.bands_of(&mut buffer, scaled))
+            .map(|(rows, (_, values))| {
+                let measured = if measures { work.rows_of_input(rows, source.shape.height) } else { 0..0 };
+                let sums = if work.needs_summary { rows.len().div_ceil(BLOCK) } else { 0 };
+                Band {
+                    rows: rows.clone(),
+                    values,
+                    summaries: (0..sums).map(|_| ChannelSummaries::new(target.shape.channels)).collect(),
+                    errors: vec![QuantizationError::default(); measured.len().div_ceil(BLOCK) * errors.len()],
+                    measured,
                 }
+            })
+            .collect();
+        let slots = &self.slots[..];
+        parallel::share_out(scratches, &mut bands, |scratch, band| {
+            let mut window = std::mem::take(&mut scratch.window);
+            let [top, left, ..] = work.conv.padding(source.shape.size());
+            let whole = Convolution {
+                conv: work.conv,
+                kernels: work.kernels,
+                input: match work.copy {
+                    Some(place) => (copy, place),
+                    None => (&slots[source.slot][..], source),
+                },
+                first_row: 0,
+                output: work.output,
+                rows: band.rows.clone(),
+                lower,
+                before: [top, left],
+            };
+            let mut quantized = mapping.as_ref().map(|(mapping, (frame, _))| {
+                let (first, source) = (whole.rows_read(0).start, (source, &slots[source.slot][..]));
+                let measured = (band.measured.clone(), &mut band.errors[..]);
+                QuantizedInput::new(mapping, *frame, source, first, measured)
             });
-            for scratch in &scratches[..count] {
-                dispatch!(level, simd => self.store(simd, target, work, scratch));
-                if let Some(summaries) = &mut summaries {
-                    scratch.add_to(summaries, work.output, target.shape.channels);
+            let values = &mut *band.values;
+            let mut rows = Rows { plan, slots, place, first: band.rows.start * side, values };
+            for batch in 0..whole.batches() {
+                match &mut quantized {
+                    Some(quantized) => {
+                        quantized.make(whole.rows_read(batch), &mut window);
+                        let (input, first_row) = ((&window[..], whole.input.1), quantized.first_row());
+                        Convolution { input, first_row, ..whole.clone() }.compute(level, batch, scratch);
+                    }
+                    None => whole.compute(level, batch, scratch),
+                }
+                dispatch!(level, simd => store(simd, &mut rows, posts, work, scratch));
+                if work.needs_summary {
+                    let channels = place.shape.channels;
+                    scratch.add_to(&mut band.summaries, (band.rows.start, BLOCK), work.output, channels);
                 }
             }
+            if let Some(quantized) = &mut quantized {
+                quantized.finish(&mut window);
+            }
+            scratch.window = window;
+        });
+        let channels = errors.len().max(1);
+        for of_block in bands.iter().flat_map(|band| band.errors.chunks(channels)) {
+            errors.iter_mut().zip(of_block).for_each(|(error, of_block)| *error = error.with(of_block));
         }
-        if let Some(quantized) = &mut quantized {
-            quantized.finish(&self.slots[place.slot], copy);
+        let sums = bands.iter().flat_map(|band| &band.summaries).map(ChannelSummaries::finish);
+        self.summaries[step.output] = work.needs_summary.then(|| added_up(target.shape.channels, sums));
+        if waits {
+            self.move_from(&buffer, place, target, scratches.len());
+            *waiting = buffer;
+        } else {
+            self.slots[target.slot] = buffer;
         }
-        self.summaries[step.output] = summaries.map(|summaries| summaries.finish());
         Ok(())
     }
 
-    fn convolution<'a>(
-        &'a self,
-        place: Place,
-        work: &'a Work,
-        lower: f32,
-        (copy, first_row): (&'a [f32], usize),
-    ) -> Convolution<'a> {
-        let input = match work.copy {
-            Some(place) => (copy, place),
-            None => (&self.slots[place.slot][..], place),
-        };
-        let [top, left, ..] = work.conv.padding(place.shape.size());
-        Convolution {
-            conv: work.conv,
-            kernels: work.kernels,
-            input,
-            first_row,
-            output: work.output,
-            lower,
-            before: [top, left],
-        }
+    /// Copies a value that waited into its place.
+    fn move_from(&mut self, buffer: &[f32], from: Place, to: Place, threads: usize) {
+        let (level, Shape { channels, height, width }) = (Level::new(), to.shape);
+        let bands = bands::split(height, width, TILE, threads);
+        let mut bands = to.bands_of(&mut self.slots[to.slot], bands.into_iter());
+        parallel::for_each_mut(&mut bands, |_, (rows, values)| {
+            for (y, row) in rows.clone().zip(values.chunks_exact_mut(to.row)) {
+                let row = &mut row[to.origin % to.row..];
+                let pixels = from.row_of(buffer, y).chunks(from.pixel).zip(row.chunks_mut(to.pixel));
+                dispatch!(level, simd => pixels.for_each(|(from, to)| put(simd, from, &mut to[..channels])));
+            }
+        });
     }
+}
 
-    /// Does what is done to every value of a batch.
-    #[inline(always)]
-    fn finish_batch<S: Simd>(
-        &self,
-        _: S,
-        plan: &Plan,
-        (value, posts): (Value, &[Post]),
-        work: &Work,
-        scratch: &mut Scratch,
-    ) {
-        let (channels, output) = (plan.places[value].shape.channels, work.output);
+/// Rows of a convolution's output that one thread computes.
+struct Band<'a> {
+    /// Before a shuffle.
+    rows: Range<usize>,
+    /// Those of the buffer.
+    values: &'a mut [f32],
+    /// By block of the rows.
+    summaries: Vec<ChannelSummaries>,
+    /// Rows of the input whose errors are measured here.
+    measured: Range<usize>,
+    /// By block of these and channel.
+    errors: Vec<QuantizationError>,
+}
+
+/// By channel, all blocks one after another.
+fn added_up(channels: usize, blocks: impl Iterator<Item = Vec<Summary>>) -> Vec<Summary> {
+    blocks.fold(vec![Summary::EMPTY; channels], |sum, block| {
+        sum.iter().zip(&block).map(|(a, b)| a.with(b)).collect()
+    })
+}
+
+/// Does what is done to every value of a batch, and puts them in their places.
+#[inline(always)]
+fn store<S: Simd>(simd: S, rows: &mut Rows, posts: &[Post], work: &Work, scratch: &mut Scratch) {
+    let (channels, output) = (rows.place.shape.channels, work.output);
+    if !posts.is_empty() {
         for (line, at) in scratch.lines.chunks_exact_mut(output.channels).zip(&scratch.positions) {
             if !output.has(*at) {
                 continue;
             }
             for (part, line) in line.chunks_exact_mut(channels).enumerate() {
-                self.finish(plan, posts, work.pixel(*at, part), line);
+                rows.finish(posts, work.pixel(*at, part), line);
             }
         }
     }
-
-    /// Puts a finished batch in its place.
-    #[inline(always)]
-    fn store<S: Simd>(&mut self, simd: S, place: Place, work: &Work, scratch: &Scratch) {
-        let output = work.output;
-        let (slot, channels) = (&mut self.slots[place.slot], place.shape.channels);
-        let mut lines = &scratch.lines[..];
-        for run in scratch.positions.chunk_by(|[y, x], next| *next == [*y, *x + 1]) {
-            let (these, others) = lines.split_at(run.len() * output.channels);
-            lines = others;
-            let ([y, x], inside) = (run[0], output.width.saturating_sub(run[0][1]).min(run.len()));
-            if y >= output.height || inside == 0 {
-                continue;
-            }
-            let start = place.origin + y * place.row + x * place.pixel;
-            if work.shuffle.is_none() && place.pixel == channels {
-                // Pixels that are neighbours here are neighbours there.
-                put(simd, &these[..inside * channels], &mut slot[start..][..inside * channels]);
-                continue;
-            }
-            for (line, at) in these.chunks_exact(output.channels).zip(&run[..inside]) {
-                for (part, line) in line.chunks_exact(channels).enumerate() {
-                    let [y, x] = work.pixel(*at, part);
-                    let start = place.origin + y * place.row + x * place.pixel;
-                    put(simd, line, &mut slot[start..][..channels]);
-                }
-            }
+    let together = work.shuffle.is_none() && rows.place.pixel == channels;
+    let mut lines = &scratch.lines[..];
+    for run in scratch.positions.chunk_by(|[y, x], next| *next == [*y, *x + 1]) {
+        let (these, others) = lines.split_at(run.len() * output.channels);
+        lines = others;
+        let ([y, x], inside) = (run[0], output.width.saturating_sub(run[0][1]).min(run.len()));
+        if y >= output.height || inside == 0 {
+            continue;
         }
-    }
-
-    /// What is done to one pixel of a step's output.
-    #[inline(always)]
-    pub(super) fn finish(&self, plan: &Plan, posts: &[Post], [y, x]: [usize; 2], line: &mut [f32]) {
-        let each = |line: &mut [f32], list: &[f32], change: fn(&mut f32, f32)| match list {
-            [one] => line.iter_mut().for_each(|value| change(value, *one)),
-            many => line.iter_mut().zip(many).for_each(|(value, own)| change(value, *own)),
-        };
-        let other = |value: usize| {
-            let place = plan.places[value];
-            let [y, x] = if place.shape.size() == [1, 1] { [0, 0] } else { [y, x] };
-            &self.slots[place.slot][place.origin + y * place.row + x * place.pixel..][..place.shape.channels]
-        };
-        for post in posts {
-            match post {
-                // NaN stays.
-                Post::Relu => line.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
-                Post::Leaky(list) => each(line, list, |v, slope| *v = if *v < 0.0 { *v * slope } else { *v }),
-                Post::Clip(low, high) => line.iter_mut().for_each(|v| {
-                    let lower = if *v < *low { *low } else { *v };
-                    *v = if lower > *high { *high } else { lower };
-                }),
-                Post::Curve(curve) => curve.apply(line),
-                Post::Add(list) => each(line, list, |v, other| *v += other),
-                Post::Multiply(list) => each(line, list, |v, other| *v *= other),
-                Post::Divide(list) => each(line, list, |v, other| *v /= other),
-                Post::AddValue(value) => each(line, other(*value), |v, other| *v += other),
-                Post::SubtractValue(value) => each(line, other(*value), |v, other| *v -= other),
-                Post::MultiplyValue(value) => each(line, other(*value), |v, other| *v *= other),
-                Post::DivideValue(value) => each(line, other(*value), |v, other| *v /= other),
+        if together {
+            // Pixels that are neighbours here are neighbours there.
+            put(simd, &these[..inside * channels], &mut rows.write([y, x])[..inside * channels]);
+            continue;
+        }
+        for (line, at) in these.chunks_exact(output.channels).zip(&run[..inside]) {
+            for (part, line) in line.chunks_exact(channels).enumerate() {
+                put(simd, line, &mut rows.write(work.pixel(*at, part))[..channels]);
             }
         }
     }
@@ -307,9 +345,6 @@ fn put<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
     from.iter().zip(to).for_each(|(from, to)| f32x4::load_array_ref(simd, from).store_array(to));
     from_rest.iter().zip(to_rest).for_each(|(from, to)| *to = *from);
 }
-
-/// Rows whose sums are made by themselves, on every machine.
-const BLOCK: usize = 16;
 
 /// Pixels that are turned at a time, so that both sides stay in the cache.
 const STRIP: usize = 64;

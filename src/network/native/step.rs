@@ -1,8 +1,11 @@
 //! Steps that are no convolution, on the buffers of one image.
 
+use super::bands::{self, Rows};
 use super::graph::{Operation, Step};
 use super::plan::{Place, Plan, Shape};
 use super::run::Run;
+use super::winograd::TILE;
+use crate::parallel;
 
 impl Run {
     /// A step that is no convolution, pixel by pixel.
@@ -27,11 +30,15 @@ impl Run {
             // It lies where it is.
             Operation::Part { .. } => {}
             Operation::Pool { greatest } => {
-                let mut line = self.pooled(source, greatest);
-                self.finish(plan, &step.posts, [0, 0], &mut line);
-                self.slots[target.slot][target.origin..][..line.len()].copy_from_slice(&line);
+                let pooled = self.pooled(source, greatest);
+                self.fill(plan, step, target, |_, _, line| line.copy_from_slice(&pooled));
             }
-            Operation::ChannelMean => self.mean_channels(plan, step, [source, target]),
+            // Summed up in f64.
+            Operation::ChannelMean => self.fill(plan, step, target, |band, at, line| {
+                let pixel = &band.read(&source, at)[..source.shape.channels];
+                let sum: f64 = pixel.iter().map(|value| f64::from(*value)).sum();
+                line.fill((sum / pixel.len() as f64) as f32);
+            }),
             Operation::Repeat(times) => {
                 self.move_pixels(plan, step, target, |y, x| (source, y / times, x / times, 0, 1))
             }
@@ -66,17 +73,28 @@ impl Run {
         sums.iter().map(|sum| (sum / place.shape.pixels() as f64) as f32).collect()
     }
 
-    /// The mean of a pixel's channels, summed up in f64, for each pixel.
-    fn mean_channels(&mut self, plan: &Plan, step: &Step, [source, target]: [Place; 2]) {
-        let Shape { channels, height, width } = source.shape;
-        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
-            let pixel =
-                &self.slots[source.slot][source.origin + y * source.row + x * source.pixel..][..channels];
-            let sum: f64 = pixel.iter().map(|value| f64::from(*value)).sum();
-            let mut line = [(sum / channels as f64) as f32];
-            self.finish(plan, &step.posts, [y, x], &mut line);
-            self.slots[target.slot][target.origin + y * target.row + x * target.pixel] = line[0];
-        }
+    /// Fills a place: `make` writes what a pixel is made of.
+    fn fill(
+        &mut self,
+        plan: &Plan,
+        step: &Step,
+        place: Place,
+        make: impl Fn(&Rows, [usize; 2], &mut [f32]) + Sync + Send,
+    ) {
+        let (threads, Shape { channels, height, width }) = (parallel::threads(), place.shape);
+        let mut buffer = std::mem::take(&mut self.slots[place.slot]);
+        let bands = bands::split(height, width, TILE, threads);
+        let mut bands = place.bands_of(&mut buffer, bands.into_iter());
+        let slots = &self.slots[..];
+        parallel::share_out(&mut vec![vec![0.0; channels]; threads], &mut bands, |line, (rows, values)| {
+            let (columns, mut band) = (0..width, Rows { plan, slots, place, first: rows.start, values });
+            for at in rows.clone().flat_map(|y| columns.clone().map(move |x| [y, x])) {
+                make(&band, at, line);
+                band.finish(&step.posts, at, line);
+                band.write(at)[..channels].copy_from_slice(line);
+            }
+        });
+        self.slots[place.slot] = buffer;
     }
 
     /// Fills a place from, for each pixel, `(place, row, column, first channel, distance of channels)`.
@@ -85,19 +103,12 @@ impl Run {
         plan: &Plan,
         step: &Step,
         target: Place,
-        from: impl Fn(usize, usize) -> (Place, usize, usize, usize, usize),
+        from: impl Fn(usize, usize) -> (Place, usize, usize, usize, usize) + Sync + Send,
     ) {
-        let mut line = vec![0.0; target.shape.channels];
-        for y in 0..target.shape.height {
-            for x in 0..target.shape.width {
-                let (source, row, column, first, stride) = from(y, x);
-                let start = source.origin + row * source.row + column * source.pixel + first;
-                let values = self.slots[source.slot][start..].iter().step_by(stride);
-                line.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
-                self.finish(plan, &step.posts, [y, x], &mut line);
-                let start = target.origin + y * target.row + x * target.pixel;
-                self.slots[target.slot][start..start + line.len()].copy_from_slice(&line);
-            }
-        }
+        self.fill(plan, step, target, |band, [y, x], line| {
+            let (source, row, column, first, stride) = from(y, x);
+            let values = band.read(&source, [row, column])[first..].iter().step_by(stride);
+            line.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
+        });
     }
 }

@@ -4,15 +4,13 @@
 //!
 //! Every band begins at a multiple of four rows, so that Winograd's tiles are those of the whole image, and so are all sums.
 
-use super::convolution::Scratch;
 use super::graph::{Graph, Operation, Step, Value};
 use super::pass::{Pass, Visitor};
 use super::plan::{Frame, Place, Plan, Shape};
-use super::run::{Run, Work, separate};
+use super::run::{Run, Work, Workspace, separate};
 use super::winograd::TILE;
 use crate::network::layers::Layer;
 use crate::network::planes::Planes;
-use crate::parallel;
 
 /// Bytes that the rows of a band take, of all that is made of them.
 const BAND_BYTES: usize = if cfg!(target_arch = "wasm32") { 2 << 20 } else { 8 << 20 };
@@ -195,8 +193,12 @@ impl Graph {
             plan: plan.of_bands(),
         };
         let run = &mut pass.runs[0];
+        // What nobody reads any more makes room.
+        for slot in (0..plan.slots.len()).filter(|slot| !plan.read_by_tail.contains(slot)) {
+            run.slots[slot] = Vec::new();
+        }
         run.slots.resize(plan.slots.len() + self.steps.len() - plan.tail, Vec::new());
-        let mut scratches: Vec<Scratch> = (0..parallel::threads()).map(|_| Scratch::default()).collect();
+        let mut workspace = Workspace::new();
         let mut copied = 0;
         while copied < height {
             visitor.flows(self.layers_from(plan.tail).next(), copied as f32 / height as f32)?;
@@ -205,7 +207,7 @@ impl Graph {
                     Operation::Convolution { layer, .. } => Some(visitor.kernels(layer)),
                     _ => None,
                 };
-                tail.advance(run, at, kernels.as_deref(), &mut scratches);
+                tail.advance(run, at, kernels.as_deref(), &mut workspace);
             }
             let made = tail.windows[self.output].as_ref().map_or(height, |window| window.made);
             if let Some(window) = &tail.windows[self.output] {
@@ -241,7 +243,7 @@ impl Tail<'_> {
         run: &mut Run,
         at: usize,
         kernels: Option<&super::Kernels>,
-        scratches: &mut [Scratch],
+        workspace: &mut Workspace,
     ) {
         let (graph, layers) = (self.graph, self.layers);
         let step = &graph.steps[at];
@@ -286,7 +288,7 @@ impl Tail<'_> {
                 };
                 let plan = (graph, &self.plan);
                 // Without a quantizer no channel is looked at.
-                let _ = run.convolve(plan, at, &work, (scratches, &mut Vec::new()), None);
+                let _ = run.convolve(plan, at, &work, workspace, None);
             }
             _ => run.step(&self.plan, step),
         }

@@ -1,0 +1,111 @@
+//! Rows of an image that one thread computes and writes by itself.
+
+use super::graph::Post;
+use super::plan::{Place, Plan};
+use super::winograd::TILE;
+use std::ops::Range;
+
+/// Rows whose sums are made by themselves and then added up in their order, so that they are the same with any number of threads.
+pub const BLOCK: usize = 16;
+
+/// Bands for each thread, so that none waits long for the last.
+const FOR_EACH: usize = 8;
+
+/// Fewest pixels that are worth a band: its last batch is no full one.
+const LEAST: usize = 3072;
+
+/// Bands of rows for so many threads, from multiples of `block` rows on, which is one of a tile's side.
+pub fn split(height: usize, width: usize, block: usize, threads: usize) -> Vec<Range<usize>> {
+    debug_assert!(block % TILE == 0);
+    let least = LEAST.div_ceil(width.max(1)).min(height.div_ceil(threads));
+    let many = if threads == 1 { 1 } else { FOR_EACH * threads };
+    let rows = height.div_ceil(many).max(least).next_multiple_of(block);
+    (0..height).step_by(rows).map(|first| first..height.min(first + rows)).collect()
+}
+
+/// Rows of a value while they are written, and what is read for them.
+pub struct Rows<'a> {
+    pub plan: &'a Plan,
+    /// All buffers but the one that is written.
+    pub slots: &'a [Vec<f32>],
+    /// Where the value lies.
+    pub place: Place,
+    /// The first of its rows that is here.
+    pub first: usize,
+    /// These rows of the buffer.
+    pub values: &'a mut [f32],
+}
+
+impl Rows<'_> {
+    /// Where a pixel begins. What lies in the same buffer lies beside it.
+    #[inline(always)]
+    fn index(&self, place: &Place, [y, x]: [usize; 2]) -> usize {
+        place.origin % place.row + (y - self.first) * place.row + x * place.pixel
+    }
+
+    /// From this pixel of a value on: of the same one, where the value lies in the buffer that is written.
+    #[inline(always)]
+    pub fn read(&self, place: &Place, [y, x]: [usize; 2]) -> &[f32] {
+        if place.slot == self.place.slot {
+            return &self.values[self.index(place, [y, x])..];
+        }
+        &self.slots[place.slot][place.origin + y * place.row + x * place.pixel..]
+    }
+
+    /// From this pixel on.
+    #[inline(always)]
+    pub fn write(&mut self, at: [usize; 2]) -> &mut [f32] {
+        let index = self.index(&self.place, at);
+        &mut self.values[index..]
+    }
+
+    /// What is done to one pixel of a step's output before it is written.
+    #[inline(always)]
+    pub fn finish(&self, posts: &[Post], [y, x]: [usize; 2], line: &mut [f32]) {
+        let each = |line: &mut [f32], list: &[f32], change: fn(&mut f32, f32)| match list {
+            [one] => line.iter_mut().for_each(|value| change(value, *one)),
+            many => line.iter_mut().zip(many).for_each(|(value, own)| change(value, *own)),
+        };
+        let other = |value: usize| {
+            let place = &self.plan.places[value];
+            let at = if place.shape.size() == [1, 1] { [0, 0] } else { [y, x] };
+            &self.read(place, at)[..place.shape.channels]
+        };
+        for post in posts {
+            match post {
+                // NaN stays.
+                Post::Relu => line.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
+                Post::Leaky(list) => each(line, list, |v, slope| *v = if *v < 0.0 { *v * slope } else { *v }),
+                Post::Clip(low, high) => line.iter_mut().for_each(|v| {
+                    let lower = if *v < *low { *low } else { *v };
+                    *v = if lower > *high { *high } else { lower };
+                }),
+                Post::Curve(curve) => curve.apply(line),
+                Post::Add(list) => each(line, list, |v, other| *v += other),
+                Post::Multiply(list) => each(line, list, |v, other| *v *= other),
+                Post::Divide(list) => each(line, list, |v, other| *v /= other),
+                Post::AddValue(value) => each(line, other(*value), |v, other| *v += other),
+                Post::SubtractValue(value) => each(line, other(*value), |v, other| *v -= other),
+                Post::MultiplyValue(value) => each(line, other(*value), |v, other| *v *= other),
+                Post::DivideValue(value) => each(line, other(*value), |v, other| *v /= other),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_are_all_rows_in_their_order() {
+        for (height, width, block, threads) in [(64, 64, 16, 2), (7, 9, 4, 3), (1, 1, 4, 7), (300, 500, 16, 8)] {
+            let bands = split(height, width, block, threads);
+            let rows: Vec<usize> = bands.iter().cloned().flatten().collect();
+            assert_eq!(rows, (0..height).collect::<Vec<_>>());
+            assert!(bands.iter().all(|band| band.start % block == 0));
+        }
+        assert_eq!(split(64, 64, 16, 2), [0..32, 32..64]);
+        assert_eq!(split(500, 9, 16, 1), [0..500]);
+    }
+}
