@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::calibrate::Calibration;
 use crate::network::{Layer, Network, Observer, Tap};
-use crate::quant::{Granularity, Histogram, Normalization, Normalizer, PointSettings};
+use crate::quant::{Granularity, Histogram, Normalization, Normalizer, PointSettings, Summary};
 use serde::Serialize;
 use std::ops::ControlFlow;
 
@@ -75,19 +75,26 @@ impl Observer for Analyzer<'_> {
     }
 
     fn tap(&mut self, tap: Tap<'_>) -> Result<ControlFlow<()>> {
-        let pixels = (tap.values.len() / tap.channels).max(1);
         let normalizer = self.normalizers[tap.layer];
         let common = match self.granularity {
             Granularity::Channel => None,
-            Granularity::Layer => normalizer.measure(tap.values),
+            Granularity::Layer => {
+                let mut all = Summary::EMPTY;
+                tap.each(|_, values| {
+                    all = all.with(&Summary::of(values));
+                    Ok(())
+                })?;
+                normalizer.normalization(&all)
+            }
         };
-        for (c, values) in tap.values.chunks_exact(pixels).enumerate() {
+        tap.each(|channel, values| {
             let summary = common
                 .or_else(|| normalizer.measure(values))
                 .and_then(|norm| summarize(values, norm))
-                .ok_or_else(|| self.network.non_finite(tap.layer, c))?;
+                .ok_or_else(|| self.network.non_finite(tap.layer, channel))?;
             self.sample.layers[tap.layer].push(summary);
-        }
+            Ok(())
+        })?;
         Ok(ControlFlow::Continue(()))
     }
 }

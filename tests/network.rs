@@ -178,7 +178,7 @@ impl Observer for Watcher {
     }
 
     fn tap(&mut self, tap: Tap<'_>) -> dfsq::Result<ControlFlow<()>> {
-        self.taps.push((tap.layer, tap.channels, tap.values[0]));
+        self.taps.push((tap.layer, tap.channels, tap.to_planes().values[0]));
         Ok(if self.last == Some(tap.layer) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }

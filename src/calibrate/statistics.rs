@@ -72,27 +72,31 @@ impl LayerStatistics {
         Ok(())
     }
 
-    /// Adds a layer's inputs, `[channels, pixels]`.
-    fn add(&mut self, values: &[f32], settings: &PointSettings) -> Result<()> {
-        let pixels = (values.len() / self.layer.conv.inputs().max(1)).max(1);
-        let name = &self.layer.name;
-        let bad = |channel| Error::NonFinite { layer: name.clone(), channel };
-        let summaries: Vec<Summary> = values.chunks_exact(pixels).map(Summary::of).collect();
-        if let Some(channel) = summaries.iter().position(|summary| summary.range().is_none()) {
-            return Err(bad(channel));
-        }
+    /// Adds a layer's inputs.
+    fn add(&mut self, tap: &Tap<'_>, settings: &PointSettings) -> Result<()> {
+        let mut summaries = Vec::with_capacity(tap.channels);
+        tap.each(|channel, values| {
+            let summary = Summary::of(values);
+            if summary.range().is_none() {
+                return Err(Error::NonFinite { layer: self.layer.name.clone(), channel });
+            }
+            summaries.push(summary);
+            Ok(())
+        })?;
         let whole = summaries.iter().fold(Summary::EMPTY, Summary::with);
         self.extend([whole.low, whole.high], settings)?;
         let normalizer = settings.normalizer(self.layer.after_relu, self.range);
-        let group = (values.len() / self.histograms.len().max(1)).max(1);
-        let groups = if self.histograms.len() == summaries.len() { &summaries } else { &vec![whole] };
-        for ((values, histogram), summary) in values.chunks_exact(group).zip(&mut self.histograms).zip(groups)
-        {
+        let by_channel = self.histograms.len() == summaries.len();
+        tap.each(|channel, values| {
+            let (index, summary) = if by_channel { (channel, &summaries[channel]) } else { (0, &whole) };
             // All values are finite, as seen above.
-            let Some(norm) = normalizer.normalization(summary) else { continue };
-            histogram.add(values.iter().map(|x| norm.normalize(*x)))?;
-        }
-        Ok(())
+            if let (Some(norm), Some(of)) =
+                (normalizer.normalization(summary), self.histograms.get_mut(index))
+            {
+                of.add(values.iter().map(|x| norm.normalize(*x)))?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -134,7 +138,7 @@ impl Statistics {
     pub fn add(&self, tap: &Tap<'_>) -> Result<()> {
         let layer = tap.layer.checked_sub(self.group.start).and_then(|index| self.layers.get(index));
         match layer.and_then(Option::as_ref) {
-            Some(layer) => lock(layer).add(tap.values, &self.settings),
+            Some(layer) => lock(layer).add(tap, &self.settings),
             None => Ok(()),
         }
     }
@@ -244,7 +248,7 @@ mod tests {
         let statistics = Statistics::new(&paper_rdn(), 0..18, PointSettings::default());
         assert!(statistics.bytes() < 8 << 20, "{}", statistics.bytes());
         let values: Vec<f32> = (0..64 * 100).map(|i| (i * 37 % 101) as f32).collect();
-        statistics.add(&Tap { layer: 0, channels: 64, size: [10, 10], values: &values }).unwrap();
+        statistics.add(&Tap::of_planes(0, 64, [10, 10], &values)).unwrap();
         assert!(statistics.bytes() < 16 << 20, "{}", statistics.bytes());
     }
 }

@@ -66,8 +66,7 @@ impl Observer for Taking {
     }
 
     fn tap(&mut self, tap: Tap<'_>) -> Result<ControlFlow<()>> {
-        let Tap { channels, size: [height, width], values, .. } = tap;
-        self.taken = Some(Planes { channels, height, width, values: values.to_vec() });
+        self.taken = Some(tap.to_planes());
         Ok(ControlFlow::Break(()))
     }
 }
@@ -76,13 +75,14 @@ impl Session {
     /// A quantized layer's input in full precision.
     ///
     /// # Errors
-    /// [`Error::Option`] for a layer that is not quantized; as [`Session::upscale`].
+    /// [`Error::Option`] for a layer that is not quantized, [`Error::Memory`]; as [`Session::upscale`].
     pub fn layer_input(&self, picture: &Picture, layer: usize, progress: &dyn Progress) -> Result<Planes> {
         if !Layer::quantized(self.network().layers()).any(|index| index == layer) {
             return Err(Error::Option("there is no such layer".into()));
         }
         let mut taking = Taking { layer, taken: None };
         let (plan, input) = self.network().enter(picture)?;
+        plan.check_input(layer)?;
         plan.observe(&input, &mut taking, progress)?;
         taking.taken.ok_or_else(|| Error::Option("the run does not come upon this layer".into()))
     }

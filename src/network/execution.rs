@@ -88,8 +88,72 @@ pub struct Tap<'a> {
     pub channels: usize,
     /// Rows and columns.
     pub size: [usize; 2],
-    /// The values, shape `[channels, height * width]`.
-    pub values: &'a [f32],
+    values: Values<'a>,
+}
+
+/// Where the values of a tap come from.
+enum Values<'a> {
+    /// `[channels, height * width]`.
+    Planes(&'a [f32]),
+    /// Whatever writes the planes of channels, from this one on.
+    Parts(&'a dyn Fn(usize, &mut [f32])),
+}
+
+/// Channels whose planes are made at a time: those of a cache line.
+const CHANNELS: usize = 16;
+
+impl<'a> Tap<'a> {
+    /// Of values `[channels, height * width]`.
+    pub fn of_planes(layer: usize, channels: usize, size: [usize; 2], values: &'a [f32]) -> Self {
+        Tap { layer, channels, size, values: Values::Planes(values) }
+    }
+
+    /// Of values that lie in another order: `write` writes the planes of channels, from this one on.
+    pub(super) fn in_parts(
+        layer: usize,
+        channels: usize,
+        size: [usize; 2],
+        write: &'a dyn Fn(usize, &mut [f32]),
+    ) -> Self {
+        Tap { layer, channels, size, values: Values::Parts(write) }
+    }
+
+    /// Visits the channels one after another, each `[height * width]`. There may never be more than a few of them at a time.
+    ///
+    /// # Errors
+    /// What `visit` returns.
+    pub fn each(&self, mut visit: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
+        let pixels = (self.size[0] * self.size[1]).max(1);
+        let mut visit_all = |first: usize, planes: &[f32]| {
+            let mut planes = planes.chunks_exact(pixels).enumerate();
+            planes.try_for_each(|(index, values)| visit(first + index, values))
+        };
+        match self.values {
+            Values::Planes(values) => visit_all(0, values),
+            Values::Parts(write) => {
+                let mut planes = vec![0.0; CHANNELS.min(self.channels) * pixels];
+                (0..self.channels).step_by(CHANNELS).try_for_each(|first| {
+                    let planes = &mut planes[..CHANNELS.min(self.channels - first) * pixels];
+                    write(first, planes);
+                    visit_all(first, planes)
+                })
+            }
+        }
+    }
+
+    /// All of it.
+    pub fn to_planes(&self) -> Planes {
+        let (channels, [height, width]) = (self.channels, self.size);
+        let values = match self.values {
+            Values::Planes(values) => values.to_vec(),
+            Values::Parts(write) => {
+                let mut values = vec![0.0; channels * height * width];
+                write(0, &mut values);
+                values
+            }
+        };
+        Planes { channels, height, width, values }
+    }
 }
 
 /// Looks on while a run passes.

@@ -248,9 +248,14 @@ impl pass::Visitor for Running<'_, '_> {
         self.along.progress.step(before + (1.0 - before) * share)
     }
 
-    fn visit(&mut self, layer: usize, size: [usize; 2], values: &mut [f32]) -> Result<ControlFlow<()>> {
+    fn see(
+        &mut self,
+        layer: usize,
+        size: [usize; 2],
+        write: &dyn Fn(usize, &mut [f32]),
+    ) -> Result<ControlFlow<()>> {
         let channels = self.network.layers.layers()[layer].conv.inputs();
-        self.along.observer.tap(Tap { layer, channels, size, values })
+        self.along.observer.tap(Tap::in_parts(layer, channels, size, write))
     }
 
     fn quantizer(&self, layer: usize) -> Option<&ActivationQuantizer> {

@@ -25,6 +25,14 @@ pub struct Plan {
     peak_bytes: u64,
 }
 
+/// Whether so much can be held for an image.
+fn check(bytes: u64, [_, height, width]: [usize; 3]) -> Result<()> {
+    if bytes > MAX_BYTES {
+        return Err(Error::Memory { width, height, megabytes: bytes >> 20 });
+    }
+    Ok(())
+}
+
 /// What a run gives.
 #[derive(Debug)]
 pub struct Output {
@@ -37,10 +45,7 @@ pub struct Output {
 impl Plan {
     pub(super) fn new(network: Arc<Layers>, batch: usize, input: [usize; 3], layout: Layout) -> Result<Self> {
         let Layout { execution, areas, output, peak_bytes } = layout;
-        if peak_bytes > MAX_BYTES {
-            let [_, height, width] = input;
-            return Err(Error::Memory { width, height, megabytes: peak_bytes >> 20 });
-        }
+        check(peak_bytes, input)?;
         let macs = |(layer, area): (&super::Layer, &usize)| layer.conv.weights() as f64 * *area as f64;
         let work: Vec<f64> = network.layers().iter().zip(&areas).map(macs).collect();
         let total: f64 = work.iter().sum();
@@ -52,6 +57,15 @@ impl Plan {
     /// Bytes of activations that a run holds at most.
     pub fn bytes(&self) -> u64 {
         self.peak_bytes
+    }
+
+    /// Whether a layer's input can be held beside what a run holds.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub fn check_input(&self, layer: usize) -> Result<()> {
+        let values = self.network.layers()[layer].conv.inputs() * self.areas[layer];
+        check(self.peak_bytes.saturating_add((values * size_of::<f32>()) as u64), self.input)
     }
 
     /// Output positions of each layer.

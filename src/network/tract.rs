@@ -320,7 +320,7 @@ impl Runnable {
         if along.observer.taps(layer) {
             let size = [input.shape()[2], input.shape()[3]];
             let values = input.try_as_plain_ram()?.as_slice::<f32>()?;
-            if along.observer.tap(Tap { layer, channels, size, values })?.is_break() {
+            if along.observer.tap(Tap::of_planes(layer, channels, size, values))?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::convolution::Kernels;
 use super::graph::{Filter, Graph, Operation};
-use super::plan::{Plan, Shape};
+use super::plan::{Place, Plan, Shape};
 use super::run::{Run, Work, Workspace, copy_input, separate};
 use crate::network::layers::Layer;
 use crate::network::planes::Planes;
@@ -18,7 +18,19 @@ pub trait Visitor {
     /// A convolution is about to run. What the visitor wants of its input.
     fn begin(&mut self, layer: usize) -> Result<Wish, Self::Error>;
 
-    /// The layer's input, `[images, channels, height * width]`, where it was wished for. `Break` stops the run here.
+    /// The layer's input, of a run of one image, where it was wished for: `write` writes the planes of channels, from this one on.
+    /// `Break` stops the run here.
+    fn see(
+        &mut self,
+        layer: usize,
+        size: [usize; 2],
+        write: &dyn Fn(usize, &mut [f32]),
+    ) -> Result<ControlFlow<()>, Self::Error> {
+        let _ = (layer, size, write);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The layer's input, `[images, channels, height * width]`, where it is to be changed. `Break` stops the run here.
     fn visit(
         &mut self,
         layer: usize,
@@ -136,8 +148,16 @@ impl Graph {
                 continue;
             };
             let wish = visitor.begin(layer)?;
-            if wish != Wish::Nothing {
-                let place = plan.places[step.inputs[0]];
+            let place = plan.places[step.inputs[0]];
+            if wish == Wish::See {
+                let buffer = &runs[0].slots[place.slot];
+                let from = |channel| Place { origin: place.origin + channel, ..place };
+                let write = |channel, planes: &mut [f32]| separate(buffer, from(channel), planes);
+                if visitor.see(layer, place.shape.size(), &write)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            if wish == Wish::Change {
                 let Shape { channels, height, width } = place.shape;
                 let size = channels * height * width;
                 planes.resize(runs.len() * size, 0.0);

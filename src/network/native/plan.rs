@@ -388,16 +388,17 @@ impl Plan {
         slot_of
     }
 
-    /// Bytes of all buffers of so many images side by side, with the largest input of a quantized layer as planes, for who looks
-    /// at it. Several share what they do not need at the same time, and their inputs are copied back.
+    /// Bytes of all buffers of so many images side by side. Several share what they do not need at the same time; they are walked
+    /// through, with the input of a quantized layer as planes and copied back.
     pub fn bytes(&self, images: usize) -> u64 {
-        let sum = |slots: &mut dyn Iterator<Item = &u64>| slots.fold(0u64, |sum, slot| sum.saturating_add(*slot));
+        let sum =
+            |slots: &mut dyn Iterator<Item = &u64>| slots.fold(0u64, |sum, slot| sum.saturating_add(*slot));
         let planes = self.largest_copy;
         let head = sum(&mut self.slots.iter()).saturating_add(self.waiting);
         let values = if images == 1 {
             let read = |slot: &usize| self.read_by_tail.contains(slot);
             let kept = (0..self.slots.len()).filter(read).map(|slot| &self.slots[slot]);
-            head.saturating_add(planes).max(sum(&mut { kept }).saturating_add(self.in_tail))
+            head.max(sum(&mut { kept }).saturating_add(self.in_tail))
         } else {
             let each = self.live.saturating_add(planes).saturating_mul(images as u64);
             each.saturating_add(head).saturating_add(planes)

@@ -55,9 +55,10 @@ impl<'a> QuantizedInput<'a> {
             let line = &mut window[self.rows.len() * length..][..length];
             if let Some((y, pixels)) = self.frame.split_row(self.rows.end, line) {
                 let from = Pixels { values: place.row_of(buffer, y), stride: place.pixel };
-                let errors = self.measured.contains(&y).then(|| {
-                    &mut self.errors[(y - self.measured.start) / BLOCK * channels..][..channels]
-                });
+                let errors = self
+                    .measured
+                    .contains(&y)
+                    .then(|| &mut self.errors[(y - self.measured.start) / BLOCK * channels..][..channels]);
                 self.mapping.apply(from, pixels, channels, errors);
             }
             self.rows.end += 1;

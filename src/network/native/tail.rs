@@ -11,6 +11,7 @@ use super::run::{Run, Work, Workspace, separate};
 use super::winograd::TILE;
 use crate::network::layers::Layer;
 use crate::network::planes::Planes;
+use crate::parallel;
 
 /// Bytes that the rows of a band take, of all that is made of them.
 const BAND_BYTES: usize = if cfg!(target_arch = "wasm32") { 2 << 20 } else { 8 << 20 };
@@ -157,7 +158,9 @@ pub fn rows_at_a_time(graph: &Graph, plan: &Plan) -> usize {
     let values = tail.iter().map(|step| Frame::plain(plan.places[step.output].shape).values());
     let row = values.fold(0, u64::saturating_add) / height.max(1) as u64;
     let rows = BAND_BYTES as u64 / (row.max(1) * size_of::<f32>() as u64).max(1);
-    (rows as usize).clamp(2 * TILE, height.max(2 * TILE)) / TILE * TILE
+    // At least a row of tiles for each thread.
+    let least = parallel::threads().max(2) * TILE;
+    (rows as usize).clamp(least, height.max(least)) / TILE * TILE
 }
 
 /// Values that windows hold at most.
