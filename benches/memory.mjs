@@ -26,9 +26,11 @@ async function one(network, height, width, method) {
   const load = (/** @type {string} */ ending) => new Uint8Array(readFileSync(new URL(`onnx/${network}.${ending}`, www)));
   const session = new dfsq.Session(load("onnx"), undefined);
   session.loadCalibration(load("calibration"));
-  const held = () => (memory.buffer.byteLength / 1e6).toFixed(0);
+  const held = () => memory.buffer.byteLength / 1e6;
   const [ready, start] = [held(), performance.now()];
   const picture = { width, height, rgba: new Uint8Array(4 * width * height).map((_, i) => (i * 7919) % 256) };
   session.upscale(picture, undefined, { ...dfsq.defaults().options, method }, () => true);
-  console.log(`${network} ${height}x${width} ${method}: ${ready}, ${held()} MB, ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  const [seconds, peak] = [(performance.now() - start) / 1000, held()];
+  const each = ((peak - ready) * 1e3) / (width * height);
+  console.log(`${network} ${height}x${width} ${method}: ${ready.toFixed(0)}, ${peak.toFixed(0)} MB (${each.toFixed(2)} kB for each input pixel), ${seconds.toFixed(1)} s`);
 }

@@ -18,7 +18,7 @@ from PIL import Image
 NETWORKS = pathlib.Path(__file__).parents[1] / "onnx"
 CASES = ["edsr_x2:256x256", "rdn_x2:256x256", "edsr_x4:256x256", "rdn_x4:256x256"]
 METHODS = ["fp32", "dfsq", "dfsq-opt", "min-max"]
-THREADS = [1, 2]
+THREADS = [threads for threads in [1, 2, 4] if threads <= (os.cpu_count() or 1)]
 RUNS = 9
 
 
@@ -67,6 +67,9 @@ def main():
             pairs = zip(seconds["fp32", threads], seconds["onnxruntime", threads])
             ratio = statistics.median(ours / theirs for ours, theirs in pairs)
             print(f"{case}, {threads} threads: {times}; fp32/onnxruntime {ratio:.2f}", flush=True)
+            if threads > 1:
+                speedups = {what: statistics.median(one / many for one, many in zip(seconds[what, 1], seconds[what, threads])) for what in median}
+                print(f"{case}, {threads} threads, times as fast as one: {', '.join(f'{what} {times:.2f}' for what, times in speedups.items())}", flush=True)
 
 
 main()

@@ -80,14 +80,14 @@ impl Observer for Analyzer<'_> {
             Granularity::Channel => None,
             Granularity::Layer => {
                 let mut all = Summary::EMPTY;
-                tap.each(|_, values| {
+                tap.each(&mut |_, values| {
                     all = all.with(&Summary::of(values));
                     Ok(())
                 })?;
                 normalizer.normalization(&all)
             }
         };
-        tap.each(|channel, values| {
+        tap.each(&mut |channel, values| {
             let summary = common
                 .or_else(|| normalizer.measure(values))
                 .and_then(|norm| summarize(values, norm))

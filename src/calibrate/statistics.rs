@@ -75,7 +75,7 @@ impl LayerStatistics {
     /// Adds a layer's inputs.
     fn add(&mut self, tap: &Tap<'_>, settings: &PointSettings) -> Result<()> {
         let mut summaries = Vec::with_capacity(tap.channels);
-        tap.each(|channel, values| {
+        tap.each(&mut |channel, values| {
             let summary = Summary::of(values);
             if summary.range().is_none() {
                 return Err(Error::NonFinite { layer: self.layer.name.clone(), channel });
@@ -87,7 +87,7 @@ impl LayerStatistics {
         self.extend([whole.low, whole.high], settings)?;
         let normalizer = settings.normalizer(self.layer.after_relu, self.range);
         let by_channel = self.histograms.len() == summaries.len();
-        tap.each(|channel, values| {
+        tap.each(&mut |channel, values| {
             let (index, summary) = if by_channel { (channel, &summaries[channel]) } else { (0, &whole) };
             // All values are finite, as seen above.
             if let (Some(norm), Some(of)) =

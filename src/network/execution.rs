@@ -122,7 +122,7 @@ impl<'a> Tap<'a> {
     ///
     /// # Errors
     /// What `visit` returns.
-    pub fn each(&self, mut visit: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
+    pub fn each(&self, visit: &mut dyn FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
         let pixels = (self.size[0] * self.size[1]).max(1);
         let mut visit_all = |first: usize, planes: &[f32]| {
             let mut planes = planes.chunks_exact(pixels).enumerate();

@@ -7,6 +7,9 @@ use super::run::Run;
 use super::winograd::TILE;
 use crate::parallel;
 
+/// Writes what a pixel is made of.
+type Make<'m> = &'m (dyn Fn(&Rows, [usize; 2], &mut [f32]) + Sync);
+
 impl Run {
     /// A step that is no convolution, pixel by pixel.
     // Called in two places, and large.
@@ -31,10 +34,10 @@ impl Run {
             Operation::Part { .. } => {}
             Operation::Pool { greatest } => {
                 let pooled = self.pooled(source, greatest);
-                self.fill(plan, step, target, |_, _, line| line.copy_from_slice(&pooled));
+                self.fill(plan, step, target, &|_, _, line| line.copy_from_slice(&pooled));
             }
             // Summed up in f64.
-            Operation::ChannelMean => self.fill(plan, step, target, |band, at, line| {
+            Operation::ChannelMean => self.fill(plan, step, target, &|band, at, line| {
                 let pixel = &band.read(&source, at)[..source.shape.channels];
                 let sum: f64 = pixel.iter().map(|value| f64::from(*value)).sum();
                 line.fill((sum / pixel.len() as f64) as f32);
@@ -73,14 +76,10 @@ impl Run {
         sums.iter().map(|sum| (sum / place.shape.pixels() as f64) as f32).collect()
     }
 
-    /// Fills a place: `make` writes what a pixel is made of.
-    fn fill(
-        &mut self,
-        plan: &Plan,
-        step: &Step,
-        place: Place,
-        make: impl Fn(&Rows, [usize; 2], &mut [f32]) + Sync + Send,
-    ) {
+    /// Fills a place, pixel by pixel.
+    // Once in the program is enough.
+    #[inline(never)]
+    fn fill(&mut self, plan: &Plan, step: &Step, place: Place, make: Make<'_>) {
         let (threads, Shape { channels, height, width }) = (parallel::threads(), place.shape);
         let mut buffer = std::mem::take(&mut self.slots[place.slot]);
         let bands = bands::split(height, width, TILE, threads);
@@ -105,7 +104,7 @@ impl Run {
         target: Place,
         from: impl Fn(usize, usize) -> (Place, usize, usize, usize, usize) + Sync + Send,
     ) {
-        self.fill(plan, step, target, |band, [y, x], line| {
+        self.fill(plan, step, target, &|band, [y, x], line| {
             let (source, row, column, first, stride) = from(y, x);
             let values = band.read(&source, [row, column])[first..].iter().step_by(stride);
             line.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
