@@ -5,6 +5,7 @@ mod assign;
 mod calibrate;
 mod crops;
 mod eval;
+mod export;
 mod files;
 mod idle;
 mod inspect;
@@ -56,6 +57,8 @@ enum Command {
     Merge(merge::Arguments),
     /// Write figures and tables of the distributions of every quantized layer
     Report(report::Arguments),
+    /// Write the quantized network as an ONNX file that other runtimes run as it is
+    Export(export::Arguments),
     /// Score the paper's choices one by one, and what goes beyond them
     Ablate(ablate::Arguments),
 }
@@ -95,5 +98,6 @@ fn run(Cli { command, fast }: &Cli) -> anyhow::Result<()> {
         Command::Merge(arguments) => merge::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Ablate(arguments) => ablate::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
     }
 }

@@ -79,6 +79,7 @@ pub mod bit_ops;
 pub mod calibrate;
 pub mod choice;
 pub mod error;
+pub mod export;
 #[cfg(feature = "figures")]
 pub mod figures;
 pub mod hash;

@@ -7,11 +7,11 @@
 mod convention;
 mod execution;
 mod fit;
-mod graph;
+pub(crate) mod graph;
 mod layers;
 mod limits;
 mod native;
-mod onnx;
+pub(crate) mod onnx;
 mod plan;
 mod planes;
 mod scope;
@@ -57,6 +57,8 @@ pub struct Network {
     scope: Scope,
     selected: Selected,
     convention: Convention,
+    /// What dfsq wrote of itself into the file, if it did.
+    exported: Option<String>,
     parameters: usize,
     /// Output positions of each layer for one pixel of the network's input.
     positions: Vec<f64>,
@@ -140,6 +142,16 @@ fn choose(graph: &Graph, layers: &Arc<Layers>, channels: usize, engine: Option<E
     Err(Error::Lacking(lacking))
 }
 
+/// In words, what [`crate::export`] wrote.
+fn exported(properties: &Properties) -> Option<String> {
+    let of = |name: &str| properties.get(&format!("{}.{name}", crate::export::DOMAIN));
+    let (method, version) = (of("method")?, of("version")?);
+    Some(format!(
+        "exported by dfsq {version} with {method}: its weights are as they were written, and its activations are quantized as is \
+         chosen here"
+    ))
+}
+
 impl Network {
     /// Reads an ONNX network and finds out what it takes for an image.
     ///
@@ -196,6 +208,7 @@ impl Network {
                 assumed: guessed.into_iter().collect(),
                 doubt: None,
             },
+            exported: exported(&properties),
             parameters,
             positions: vec![],
             bytes_per_pixel: 0.0,
@@ -352,6 +365,11 @@ impl Network {
     /// What runs the network.
     pub fn engine(&self) -> Engine {
         if self.lacking.is_none() { Engine::Native } else { Engine::Tract }
+    }
+
+    /// How the file was made, in words, if dfsq exported it.
+    pub fn exported(&self) -> Option<&str> {
+        self.exported.as_deref()
     }
 
     /// What the native engine lacks for this network, if tract runs it.

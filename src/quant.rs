@@ -5,6 +5,7 @@
 mod activation;
 pub mod bounded;
 pub mod channel_bits;
+pub mod codebook;
 mod error;
 pub mod exact;
 pub mod histogram;

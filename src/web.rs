@@ -15,7 +15,7 @@ use crate::mixed_precision::{self, LayerErrors};
 use crate::network::{self, Engine, LoadOptions, Planes};
 use crate::quant::{BitWidth, PointSettings, Recipe, UniversalSet, WordSets};
 use crate::session::{self, Method, Options, Prepared};
-use crate::{Error, Result, figures, hash, metrics, pairing};
+use crate::{Error, Result, export, figures, hash, metrics, pairing};
 use convert::*;
 use js_sys::Uint8Array;
 use std::collections::HashMap;
@@ -344,6 +344,13 @@ impl BrowserSession {
         let result = upscaled_to_js(&upscaled, score, prepared.weight_errors(), &costs, seconds);
         self.prepared = Some(prepared);
         result
+    }
+
+    /// The network as `options` quantize it, as an ONNX file that other runtimes run. `file` is what it was read from.
+    #[wasm_bindgen(js_name = exportOnnx)]
+    pub fn export_onnx(&self, file: &[u8], options: JsOptions) -> Result<Vec<u8>> {
+        let prepared = self.session.prepare(&from_js::<Options>(options)?)?;
+        Ok(self.session.export(file, &prepared, export::OPSET)?.bytes)
     }
 
     /// As [`BrowserSession::upscale`] in full precision. Keeps what is needed to draw distributions, under this key.

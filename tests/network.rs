@@ -334,10 +334,10 @@ fn what_does_not_fit_the_one_size_is_said_in_words() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn memory_is_that_of_the_values_that_live_at_the_same_time() {
-    // On a pixel of the input: at the shuffle 12 channels and, enlarged, 12 more, at least.
+    // On a pixel of the input: its 3 channels, and the 12 values of what comes out, at least; between them rows flow.
     let network = Network::load(&stated_edsr()).unwrap();
     let bytes = network.bytes_per_pixel();
-    assert!((96.0..400.0).contains(&bytes), "{bytes}");
+    assert!((60.0..400.0).contains(&bytes), "{bytes}");
     // Of a chain of wide layers two are alive at a time, however many there are.
     let wide = |layers: usize| {
         let mut net = Builder::new(3).conv("lr", "c0", 40, 3, &copying(40, 3, 1.0, |_| 0));

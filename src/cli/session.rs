@@ -36,7 +36,7 @@ pub fn open(file: &NetworkFile) -> Result<Session> {
 }
 
 /// A network's file, with the weights that lie in files beside it.
-fn read_whole(model: &Path) -> Result<Vec<u8>> {
+pub fn read_whole(model: &Path) -> Result<Vec<u8>> {
     let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let bytes = read(model)?;
     // What is no network is refused by whoever reads it.

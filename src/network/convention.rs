@@ -142,6 +142,25 @@ impl Convention {
         format!("{} in, {} out", self.input, self.output)
     }
 
+    /// As a file's properties say it; without ranges where these are in doubt.
+    pub fn properties(&self) -> Vec<(&'static str, String)> {
+        let mut properties =
+            vec![("scale", self.fit.scale.to_string()), ("colour", format!("{:?}", self.colour))];
+        if self.colour != Colour::Y {
+            properties[1].1 = properties[1].1.to_uppercase();
+        }
+        if self.doubt.is_some() {
+            return properties;
+        }
+        let list = |numbers: [f32; 3]| numbers.map(|number| number.to_string()).join(",");
+        for (at, range) in [self.input, self.output].into_iter().enumerate() {
+            properties.push((RANGES[at], format!("{}..{}", range.low, range.high)));
+            properties.push((MEANS[at], list(range.mean)));
+            properties.push((DEVIATIONS[at], list(range.deviation)));
+        }
+        properties
+    }
+
     /// The network's input for a picture, padded to what it takes by mirroring.
     pub fn to_planes(&self, picture: &Picture) -> Planes {
         let [height, width] = self.fit.padded([picture.height, picture.width]);

@@ -91,6 +91,11 @@ impl Graph {
         &self.model
     }
 
+    /// The file, as it was understood, to be changed.
+    pub fn into_model(self) -> Model {
+        self.model
+    }
+
     fn graph(&self) -> Option<&onnx::Graph> {
         self.model.graph.as_ref()
     }

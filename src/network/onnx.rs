@@ -4,10 +4,11 @@ use crate::{Error, Result};
 use prost::Message;
 
 use proto::Dimension;
-pub use proto::{Attribute, Graph, Model, Node, Tensor, ValueInfo};
+pub use proto::{Attribute, Entry, Function, Graph, Model, Node, OperatorSet, Tensor, ValueInfo};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
+mod exported;
 mod functions;
 mod order;
 mod precision;
@@ -35,6 +36,7 @@ pub fn parse(bytes: &[u8]) -> Result<Model> {
     }
     let mut model = Model::decode(bytes)
         .map_err(|_| Error::Network("the file is not an ONNX model, or is cut short".into()))?;
+    exported::leave_quantizers_out(&mut model);
     functions::inline(&mut model)?;
     let opset = opset(&model);
     let graph = model.graph.as_mut().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
@@ -243,7 +245,7 @@ pub fn node_name(node: &Node) -> String {
 
 /// An integer attribute.
 pub fn int_attribute(node: &Node, name: &str) -> Option<i64> {
-    node.attribute.iter().find(|a| a.name == name && a.r#type == Attribute::INT).map(|a| a.i)
+    node.attribute.iter().find(|a| a.name == name && a.r#type == Attribute::INT).map(|a| a.i())
 }
 
 /// An attribute of this name.

@@ -62,6 +62,11 @@ pub struct Quantized {
 }
 
 impl Quantized {
+    /// None in full precision, else one a layer.
+    pub fn layers(&self) -> &[LayerQuantization] {
+        &self.layers
+    }
+
     pub(super) fn new(network: Arc<Layers>, layers: Vec<LayerQuantization>) -> Result<Self> {
         let known = network.layers();
         if !layers.is_empty() && layers.len() != known.len() {

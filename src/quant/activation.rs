@@ -41,6 +41,21 @@ impl SubsetQuantizer {
         (!points.is_empty()).then_some(SubsetQuantizer { points, normalizer, denormalization_bits })
     }
 
+    /// By channel, or the single ones of all channels.
+    pub fn points(&self) -> &[Points] {
+        &self.points
+    }
+
+    /// What stands in front of the points.
+    pub fn normalizer(&self) -> Normalizer {
+        self.normalizer
+    }
+
+    /// Bits of the means and ranges that points are dequantized with.
+    pub fn denormalization_bits(&self) -> BitWidth {
+        self.denormalization_bits
+    }
+
     /// Gives a channel other points, or all of them where they have the same.
     pub fn replace(&mut self, channel: usize, points: Points) {
         let at = channel.min(self.points.len() - 1);

@@ -2,7 +2,7 @@
 
 use super::{Method, Options, Session};
 use crate::hash;
-use crate::network::{Colour, Convention, Engine, Layer, Rule, Scope, ValueRange};
+use crate::network::{Colour, Convention, Engine, Layer, Network, Rule, Scope, ValueRange};
 use crate::quant::{BitWidth, PointSettings, Recipe};
 use serde::Serialize;
 
@@ -184,15 +184,17 @@ pub struct VariantInfo {
 }
 
 /// Which weights were quantized before the network came here. None where none were.
-fn stored(layers: &[Layer]) -> Option<String> {
+fn stored(network: &Network) -> Option<String> {
+    let layers = network.layers();
     let of_all: Vec<u8> = layers.iter().filter_map(|layer| layer.stored_bits).collect();
     let (least, most) = (of_all.iter().min()?, of_all.iter().max()?);
     let bits = if least == most { most.to_string() } else { format!("{least} to {most}") };
-    Some(format!(
+    let words = format!(
         "quantized already: weights of {bits} bits in {} of {} convolutions",
         of_all.len(),
         layers.len()
-    ))
+    );
+    Some(network.exported().map_or(words.clone(), |exported| format!("{words}; {exported}")))
 }
 
 impl Session {
@@ -216,7 +218,7 @@ impl Session {
             identity: self.identity(),
             convention: network.convention().into(),
             lacking: network.lacking().map(str::to_owned),
-            stored: stored(network.layers()),
+            stored: stored(network),
             rule: network.rule(),
             scope: network.scope().to_string(),
             quantized_layers: network.quantized_in_words(),

@@ -36,6 +36,11 @@ impl Prepared {
         &self.options
     }
 
+    /// What a run puts into the network's layers.
+    pub fn quantized(&self) -> &Quantized {
+        &self.quantized
+    }
+
     /// By layer of the network, what quantization does to the weights; empty in full precision.
     pub fn weight_errors(&self) -> &[QuantizationError] {
         &self.weight_errors

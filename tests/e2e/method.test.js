@@ -197,3 +197,25 @@ test("costs and the ways of choosing points are shown", async () => {
   await byId(page, "study-table").waitFor({ state: "hidden" });
   assert.deepEqual(page.complaints, []);
 });
+
+test("a quantized network is exported as ONNX, and opens here again with its weights as they were written", async () => {
+  const page = await open("#weights=4&activations=32");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
+  const wanted = await score(page, "full-dfsq");
+  await byId(page, "export-method").selectOption("dfsq");
+  const { name, bytes } = await saved(page, "export-onnx");
+  assert.equal(name, "edsr_x2-dfsq-w4a32.onnx");
+  await setBits(page, "activation-bits", 4);
+  await state(page, "done");
+  const quantized = await saved(page, "export-onnx");
+  assert.ok(quantized.bytes.includes("SubsetQuantize16") && !bytes.includes("SubsetQuantize16"));
+  // Codes of four bits: less than a third of the file that it came from.
+  assert.ok(bytes.length < 2_000_000, `${bytes.length} bytes`);
+  const again = await open();
+  await drop(again, await png(again, 48, 48), { name, type: "", bytes });
+  await state(again, "done");
+  assert.match(await byId(again, "network-note").textContent(), /exported by dfsq .* with dfsq/);
+  assert.ok(wanted > 20);
+  assert.deepEqual([...page.complaints, ...again.complaints], []);
+});

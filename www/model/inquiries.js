@@ -79,6 +79,19 @@ export class Inquiries {
     return making.calibrationOf(widths) ?? tasks.run("dfsq", "whole calibration", "calibrating", (task) => making.calibrationFor("dfsq", task, widths));
   }
 
+  /** The network as a method quantizes it with the present settings, as an ONNX file that other runtimes run. @param {string} method */
+  exportOnnx(method) {
+    const { engines, library, scheduler, settings, tasks } = this.#bench;
+    return tasks.run(method, "export", "exporting", async (task) => {
+      const { network } = library;
+      if (!network) throw cancelled();
+      const options = settings.options(method);
+      const assets = await scheduler.assets(method, task);
+      task.check();
+      return engines[method].call("exportOnnx", [network.bytes, options], { assets });
+    });
+  }
+
   /** What a study of what is looked at depends on. */
   get studyKey() {
     const { focus, samples, scheduler, settings } = this.#bench;

@@ -251,17 +251,24 @@ export class Scheduler {
     return name === "fp32" ? this.#analyze(sample, task) : this.quantize(name, sample, task);
   }
 
+  /** What a quantized method needs, made where it is not there. @param {string} name @param {Task} task @param {number} [width] @returns {Promise<Assets>} */
+  async assets(name, task, width) {
+    const { library, making } = this.#bench;
+    /** @type {Assets} */
+    const assets = { network: library.network };
+    if (this.usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task, making.widths(width));
+    if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task, width);
+    return assets;
+  }
+
   /** Runs a quantized method with the bits that are chosen, or of one width. @param {string} name @param {Sample} sample @param {Task} task @param {number} [width] */
   async quantize(name, sample, task, width) {
     const check = this.#checking(name, sample, task, width);
     const pair = await this.#bench.pair(sample);
     check();
-    const { making, engines, library, settings } = this.#bench;
+    const { engines, settings } = this.#bench;
     const options = settings.options(name, width);
-    /** @type {Assets} */
-    const assets = { network: library.network };
-    if (this.usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task, making.widths(width));
-    if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task, width);
+    const assets = await this.assets(name, task, width);
     check();
     // Known before it runs: settings may change meanwhile.
     const key = this.#key(name, sample, width);

@@ -1,6 +1,6 @@
 // Files made of results.
 import { csvLine } from "../model/csv.js";
-import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
+import { METHOD_NAMES, NETWORK_METHODS, QUANTIZED_METHODS } from "../model/plan.js";
 import { pictureProvenance, provenance } from "../model/provenance.js";
 import { element } from "./dom.js";
 import { reportHtml } from "./report.js";
@@ -132,6 +132,14 @@ export class Exports {
     const save = (/** @type {string} */ kind, /** @type {{file: Uint8Array} | undefined} */ made) =>
       made && download(`${networks.id}.${kind}`, /** @type {BlobPart} */ (made.file), "application/octet-stream");
     element("save-calibration").onclick = () => bench.inquiries.wholeCalibration().then((made) => save("calibration", made), tell);
+    element("export-method").append(...QUANTIZED_METHODS.map((method) => new Option(METHOD_NAMES[method], method)));
+    element("export-onnx").onclick = () => {
+      const method = element("export-method").value;
+      const { weightBits, activationBits, layerBits } = bench.settings.values;
+      const bits = Object.keys(layerBits).length ? "mixed" : `w${weightBits}a${activationBits}`;
+      const name = `${networks.id}-${method}-${bits}.onnx`;
+      bench.inquiries.exportOnnx(method).then((file) => download(name, file, "application/octet-stream"), tell);
+    };
     element("save-optimized").onclick = () => save("optimized", bench.making.optimized);
   }
 
@@ -165,12 +173,14 @@ export class Exports {
   }
 
   draw() {
-    const { making, samples, scheduler, tasks } = this.#bench;
+    const { library, making, samples, scheduler, tasks } = this.#bench;
     const some = Boolean(samples.current && NETWORK_METHODS.some((method) => scheduler.result(method)));
     for (const id of ["export-png", "export-csv", "export-json", "export-report"]) element(id).disabled = !some;
     element("export-svg").disabled = !this.#texts.length;
     // Widths that have not been in use take its worker.
     element("save-calibration").disabled = !making.calibration || (tasks.size > 0 && !making.calibrationOf(making.savedWidths));
     element("save-optimized").disabled = !making.optimized;
+    // Exporting takes the method's worker.
+    element("export-onnx").disabled = !library.network || tasks.size > 0;
   }
 }

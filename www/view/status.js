@@ -68,6 +68,7 @@ export class Status {
     if (quality.filling) return "Running the other bit widths…";
     if (tasks.isAt("studying")) return "Comparing ways to choose points…";
     if (tasks.isAt("checking")) return "Running both engines…";
+    if (tasks.isAt("exporting")) return "Writing the ONNX file…";
     if (tasks.isAt("calibrating")) return "Choosing quantization points…";
     if (tasks.isAt("optimizing")) return `Optimizing the network for ${bitsText(settings.values, "dfsq-opt")} bits, and running ${sample?.name}`;
     if (state === "running" && !scheduler.incomplete) return "Analyzing the other images…";

@@ -204,7 +204,7 @@ impl Conv {
 
 /// The attribute `group` of a Conv or ConvTranspose.
 pub fn groups(node: &Node) -> Result<usize, String> {
-    let group = attribute(node, "group", Attribute::INT)?.map_or(1, |attribute| attribute.i);
+    let group = attribute(node, "group", Attribute::INT)?.map_or(1, |attribute| attribute.i());
     usize::try_from(group)
         .ok()
         .filter(|groups| (1..=MAX_GROUPS).contains(groups))

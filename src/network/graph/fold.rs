@@ -40,6 +40,19 @@ pub fn fold(graph: &mut Graph, opset: i64) -> Result<StoredBits> {
         if let Some(from) = node.input.first()
             && let Some(bits) = match node.op_type.as_str() {
                 "DequantizeLinear" => known.get(from).and_then(|tensor| whole_bits(tensor.data_type)),
+                // As many points are told apart by so many bits.
+                "GatherElements" => known.get(from).and_then(|points| points.dims.get(1)).map(|points| {
+                    (points.max(&1) - 1).checked_ilog2().map_or(1, |highest| highest as u8 + 1)
+                }),
+                // Narrow codes, of which not all bits may be in use.
+                "Cast" => known
+                    .get(from)
+                    .filter(|tensor| whole_bits(tensor.data_type).is_some_and(|bits| bits <= 8))
+                    .map(|_| {
+                        onnx::floats(&tensor).unwrap_or_default().into_iter().fold(1.0, f32::max).log2() as u8
+                            + 1
+                    }),
+                "Add" | "Mul" => stored.get(from).copied(),
                 "Identity" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze" => stored.get(from).copied(),
                 _ => None,
             }
@@ -89,6 +102,7 @@ impl Folding<'_> {
             "Add" | "Sub" | "Mul" | "Div" => self.arithmetic()?,
             "Sqrt" => self.each(f32::sqrt)?,
             "GatherND" => self.gathered()?,
+            "GatherElements" => self.looked_up()?,
             "Round" => self.each(f32::round_ties_even)?,
             "Clip" => match (self.floats(1)?, self.floats(2)?) {
                 (Some((_, low)), Some((_, high))) if low.len() == 1 && high.len() == 1 => {
@@ -152,20 +166,43 @@ impl Folding<'_> {
             ("value", Some(tensor)) => {
                 raw(tensor)?.ok_or_else(|| format!("it holds numbers of the type {}", tensor.data_type))?
             }
-            ("value_float", _) => Raw::of_floats(vec![], vec![attribute.f]),
+            ("value_float", _) => Raw::of_floats(vec![], vec![attribute.f()]),
             ("value_floats", _) => Raw::of_floats(vec![attribute.floats.len()], attribute.floats.clone()),
-            ("value_int", _) => of_whole(vec![], &[attribute.i]),
+            ("value_int", _) => of_whole(vec![], &[attribute.i()]),
             ("value_ints", _) => of_whole(vec![attribute.ints.len()], &attribute.ints),
             _ => return Err("it holds no numbers".into()),
         })
     }
 
     fn cast(&self) -> Result<Option<Raw>, String> {
-        let to = onnx::int_attribute(self.node, "to");
-        let Some((dims, values)) = self.numbers(0)?.filter(|_| to == Some(i64::from(Tensor::FLOAT))) else {
+        const FLOAT: i64 = Tensor::FLOAT as i64;
+        const INT32: i64 = Tensor::INT32 as i64;
+        let Some((dims, values)) = self.numbers(0)? else { return Ok(None) };
+        Ok(match onnx::int_attribute(self.node, "to") {
+            Some(FLOAT) => Some(Raw::of_floats(dims, values.into_iter().map(|value| value as f32).collect())),
+            Some(INT32) => {
+                let bytes = values.into_iter().flat_map(|value| (value as i32).to_le_bytes()).collect();
+                Some(Raw { dims, kind: Tensor::INT32, bytes })
+            }
+            _ => None,
+        })
+    }
+
+    /// Points by their codes, row by row.
+    fn looked_up(&self) -> Result<Option<Raw>, String> {
+        let (Some((points, values)), Some(codes)) = (self.floats(0)?, self.raw(1)?) else { return Ok(None) };
+        let (&[rows, each], &[count, size]) = (&points[..], &codes.dims[..]) else { return Ok(None) };
+        if codes.kind != Tensor::INT32 || onnx::int_attribute(self.node, "axis") != Some(1) || rows != count {
             return Ok(None);
+        }
+        let codes = codes.bytes.as_chunks().0.iter().map(|code| i32::from_le_bytes(*code)).enumerate();
+        let point = |(at, code): (usize, i32)| {
+            let code = usize::try_from(code).ok().filter(|code| *code < each);
+            code.map(|code| values[at / size * each + code])
+                .ok_or_else(|| format!("code {at} names none of {each} points"))
         };
-        Ok(Some(Raw::of_floats(dims, values.into_iter().map(|value| value as f32).collect())))
+        let found = codes.map(point).collect::<Result<_, _>>()?;
+        Ok(Some(Raw::of_floats(vec![rows, size], found)))
     }
 
     fn reshape(&self) -> Result<Option<Raw>, String> {

@@ -5,6 +5,7 @@ use crate::network::onnx::{self, Tensor};
 /// Bits of the numbers of a type, if these are whole.
 pub fn whole_bits(data_type: i32) -> Option<u8> {
     match data_type {
+        Tensor::UINT2 => Some(2),
         Tensor::UINT4 | Tensor::INT4 => Some(4),
         Tensor::UINT8 | Tensor::INT8 => Some(8),
         Tensor::UINT16 | Tensor::INT16 => Some(16),
@@ -63,7 +64,7 @@ pub fn raw(tensor: &Tensor) -> Result<Option<Raw>, String> {
         Tensor::INT32 => (4, packed(whole, |v| v.to_le_bytes())),
         Tensor::FLOAT16 => (2, packed(whole, |v| (*v as u16).to_le_bytes())),
         Tensor::INT16 | Tensor::UINT16 => (2, packed(whole, |v| (*v as u16).to_le_bytes())),
-        Tensor::INT8 | Tensor::UINT8 | Tensor::BOOL | Tensor::INT4 | Tensor::UINT4 => {
+        Tensor::INT8 | Tensor::UINT8 | Tensor::BOOL | Tensor::INT4 | Tensor::UINT4 | Tensor::UINT2 => {
             (1, packed(whole, |v| [*v as u8]))
         }
         _ => return Ok(None),
@@ -71,14 +72,17 @@ pub fn raw(tensor: &Tensor) -> Result<Option<Raw>, String> {
     let mut bytes = if plain.is_empty() { unpacked } else { plain.clone() };
     let kind = match tensor.data_type {
         Tensor::INT4 => Tensor::INT8,
-        Tensor::UINT4 => Tensor::UINT8,
+        Tensor::UINT4 | Tensor::UINT2 => Tensor::UINT8,
         kind => kind,
     };
     if kind != tensor.data_type {
-        // Two to a byte, the lower half first; the last half of an odd number means nothing.
-        let halves = bytes.iter().flat_map(|byte| [byte & 15, byte >> 4]);
-        let signed = |half: u8| if kind == Tensor::INT8 && half > 7 { half | 0xf0 } else { half };
-        bytes = halves.map(signed).take(onnx::length(tensor).unwrap_or(0)).collect();
+        // Two or four to a byte, the lowest bits first; what is left of the last byte means nothing.
+        let bits = if tensor.data_type == Tensor::UINT2 { 2 } else { 4 };
+        let parts = bytes
+            .iter()
+            .flat_map(|byte| (0..8 / bits).map(move |at| byte >> (at * bits) & ((1 << bits) - 1)));
+        let signed = |part: u8| if kind == Tensor::INT8 && part > 7 { part | 0xf0 } else { part };
+        bytes = parts.map(signed).take(onnx::length(tensor).unwrap_or(0)).collect();
     }
     if onnx::length(tensor).and_then(|length| length.checked_mul(size)) != Some(bytes.len()) {
         return Err(format!(

@@ -172,7 +172,7 @@ impl Reader {
         let input = |at: usize| node.input.get(at).map(String::as_str).filter(|name| !name.is_empty());
         let first = input(0).unwrap_or_default();
         let int = |name: &str, otherwise: i64| onnx::int_attribute(node, name).unwrap_or(otherwise);
-        let float = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| a.f);
+        let float = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| a.f());
         let text = |name: &str| node.attribute.iter().find(|a| a.name == name).map_or(&b""[..], |a| &a.s[..]);
         if node.op_type == "Split" && [1, -3].contains(&int("axis", 0)) {
             let channels = self.extents[self.value(first)?].channels;

@@ -19,8 +19,9 @@ pub fn to_f32(graph: &mut Graph) {
             t.iter_mut().for_each(tensor);
             let names_type =
                 name == "to" && node.op_type == "Cast" || name == "dtype" || name == "output_dtype";
-            if names_type && i32::try_from(*i).ok().and_then(width).is_some() {
-                *i = i64::from(Tensor::FLOAT);
+            let kind = i.and_then(|kind| i32::try_from(kind).ok());
+            if names_type && kind.and_then(width).is_some() {
+                *i = Some(i64::from(Tensor::FLOAT));
             }
         }
     }

@@ -6,6 +6,10 @@
 pub struct Model {
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
+    #[prost(string, tag = "2")]
+    pub producer_name: String,
+    #[prost(string, tag = "3")]
+    pub producer_version: String,
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSet>,
     #[prost(message, optional, tag = "7")]
@@ -27,6 +31,8 @@ pub struct Function {
     pub output: Vec<String>,
     #[prost(message, repeated, tag = "7")]
     pub node: Vec<Node>,
+    #[prost(string, tag = "8")]
+    pub doc_string: String,
     #[prost(message, repeated, tag = "9")]
     pub opset_import: Vec<OperatorSet>,
     #[prost(string, tag = "10")]
@@ -112,10 +118,11 @@ pub struct Attribute {
     /// Which of the fields it is: [`Attribute::INT`] and others.
     #[prost(int32, tag = "20")]
     pub r#type: i32,
-    #[prost(float, tag = "2")]
-    pub f: f32,
-    #[prost(int64, tag = "3")]
-    pub i: i64,
+    // Written even where they are 0.
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
+    #[prost(int64, optional, tag = "3")]
+    pub i: Option<i64>,
     #[prost(bytes = "vec", tag = "4")]
     pub s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
@@ -146,7 +153,7 @@ impl Attribute {
 
 impl Attribute {
     pub fn of_integer(name: &str, i: i64) -> Self {
-        Attribute { name: name.into(), r#type: Self::INT, i, ..Attribute::default() }
+        Attribute { name: name.into(), r#type: Self::INT, i: Some(i), ..Attribute::default() }
     }
 
     pub fn of_integers(name: &str, ints: Vec<i64>) -> Self {
@@ -154,7 +161,7 @@ impl Attribute {
     }
 
     pub fn of_float(name: &str, f: f32) -> Self {
-        Attribute { name: name.into(), r#type: Self::FLOAT, f, ..Attribute::default() }
+        Attribute { name: name.into(), r#type: Self::FLOAT, f: Some(f), ..Attribute::default() }
     }
 }
 
@@ -200,7 +207,7 @@ impl Tensor {
         Self::stored(name, &[values.len()], Self::INT64, raw_data)
     }
 
-    fn stored(name: &str, dims: &[usize], data_type: i32, raw_data: Vec<u8>) -> Self {
+    pub fn stored(name: &str, dims: &[usize], data_type: i32, raw_data: Vec<u8>) -> Self {
         let dims = dims.iter().map(|side| *side as i64).collect();
         Tensor { name: name.into(), dims, data_type, raw_data, ..Tensor::default() }
     }
@@ -217,6 +224,7 @@ impl Tensor {
     pub const BFLOAT16: i32 = 16;
     pub const UINT4: i32 = 21;
     pub const INT4: i32 = 22;
+    pub const UINT2: i32 = 25;
 }
 
 /// A graph's input or output.

@@ -87,7 +87,7 @@ impl<'a> Call<'a> {
     }
 
     pub fn int(&self, name: &str, otherwise: i64) -> Result<i64, String> {
-        Ok(self.attribute(name, Attribute::INT)?.map_or(otherwise, |attribute| attribute.i))
+        Ok(self.attribute(name, Attribute::INT)?.map_or(otherwise, |attribute| attribute.i()))
     }
 
     /// A whole number within bounds.

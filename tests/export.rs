@@ -1,0 +1,140 @@
+//! Quantized networks as ONNX files: what they hold, and that they are read again. That onnxruntime gives the same scores with them
+//! is measured by `benches/export.py`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::*;
+use dfsq::export::{Exported, OPSET, OPSET_OF_TWO_BITS};
+use dfsq::quant::{BitWidth, PointSettings, Recipe};
+use dfsq::session::{MinMaxRange, Options, Session};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+fn learned(file: &[u8]) -> Session {
+    let mut session = Session::load(file).unwrap();
+    let pictures = [gradient(24, 20, 255), gradient(20, 24, 120)];
+    let widths = [2, 3, 4, 8].map(|bits| BitWidth::new(bits).unwrap());
+    session.calibrate(&pictures, PointSettings::default(), &widths, &()).unwrap();
+    session
+}
+
+fn export(session: &Session, file: &[u8], options: &Options) -> Exported {
+    session.export(file, &session.prepare(options).unwrap(), OPSET).unwrap()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_file_has_a_function_for_every_quantizer_and_is_smaller() {
+    let file = random_edsr();
+    let session = learned(&file);
+    let exported = export(&session, &file, &Options::dfsq(4).unwrap());
+    let names: Vec<&str> = exported.layers.iter().map(|layer| layer.name.as_str()).collect();
+    assert_eq!(names, ["0.conv1", "0.conv2", "1.conv1", "1.conv2"]);
+    for layer in &exported.layers {
+        assert_eq!([layer.weight_bits, layer.activation_bits], [4, 4]);
+        assert_eq!(layer.weights, "UINT4 codes of uniform grids");
+        assert!(layer.activations.starts_with("dfsq.SubsetQuantize16"), "{layer:?}");
+        // Half a byte for each of 8 x 8 x 9 weights, two numbers for each of 8 kernels, and the shape.
+        assert_eq!(layer.weight_bytes, 288 + 64 + 32);
+        assert_eq!(layer.activation_bytes, 16 * 8 * 4);
+    }
+    // After a ReLU, no mean is subtracted.
+    assert!(
+        exported.layers[1].activations.ends_with("WithoutMean")
+            && !exported.layers[0].activations.ends_with("Mean")
+    );
+    for words in ["arXiv 2305.05888", "UniformWeights", "dfsq.options"] {
+        assert!(exported.bytes.windows(words.len()).any(|part| part == words.as_bytes()), "{words}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_exported_file_opens_again_with_the_weights_as_they_were_written() {
+    let file = random_edsr();
+    let mut session = learned(&file);
+    let pictures = [gradient(24, 20, 255)];
+    let four = Options::dfsq_opt(4).unwrap().bits(session.network().layers()).unwrap();
+    session.optimize(&pictures, &[four], PointSettings::EXACT, Recipe::default(), &()).unwrap();
+    let picture = gradient(20, 17, 255);
+    let static_range = Options { min_max_range: MinMaxRange::Static, ..Options::min_max(4).unwrap() };
+    for options in [
+        Options::dfsq(2).unwrap(),
+        Options::dfsq(3).unwrap(),
+        Options::dfsq(8).unwrap(),
+        Options::min_max(8).unwrap(),
+        static_range,
+        Options::dfsq_opt(4).unwrap(),
+    ] {
+        let exported = export(&session, &file, &options);
+        let again = Session::load(&exported.bytes).unwrap();
+        // Weights alone, by the other way.
+        let own = Options { activation_bits: BitWidth::FULL, ..options.clone() };
+        let info = again.info();
+        let bits = options.weight_bits.bits();
+        let words = info.stored.unwrap();
+        assert!(words.contains(&format!("weights of {bits} bits in 4 of 8")), "{words}");
+        assert!(
+            words.contains(&format!(
+                "exported by dfsq {} with {}",
+                env!("CARGO_PKG_VERSION"),
+                options.method
+            )),
+            "{words}"
+        );
+        let known = |session: &Session| {
+            let convention = session.network().convention();
+            (convention.fit, convention.colour, convention.ranges())
+        };
+        assert_eq!(known(&again), known(&session));
+        let upscale = |session: &Session, options: &Options| {
+            let prepared = session.prepare(options).unwrap();
+            session.upscale(&picture, &prepared, &mut (), &()).unwrap().picture
+        };
+        let full = upscale(&again, &Options::full_precision());
+        if options.method != dfsq::session::Method::DfsqOpt {
+            assert!(full == upscale(&session, &own), "{options:?}");
+        }
+        // And goes out again as it came, but for what is said of it.
+        let once_more = learned(&exported.bytes);
+        assert!(
+            once_more
+                .export(&exported.bytes, &once_more.prepare(&Options::dfsq(4).unwrap()).unwrap(), OPSET)
+                .is_ok()
+        );
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn codes_of_two_bits_take_a_quarter_of_a_byte_where_they_are_asked_for() {
+    let file = random_edsr();
+    let session = learned(&file);
+    let prepared = session.prepare(&Options::dfsq(2).unwrap()).unwrap();
+    let [four, two] =
+        [OPSET, OPSET_OF_TWO_BITS].map(|opset| session.export(&file, &prepared, opset).unwrap());
+    let codes = 8 * 8 * 9;
+    for (wide, narrow) in four.layers.iter().zip(&two.layers) {
+        assert_eq!(wide.weight_bytes - narrow.weight_bytes, codes / 2 - codes / 4);
+        assert!(narrow.weights.starts_with("UINT2 codes of uniform"), "{narrow:?}");
+    }
+    let full = |bytes: &[u8]| {
+        let session = Session::load(bytes).unwrap();
+        let prepared = session.prepare(&Options::full_precision()).unwrap();
+        session.upscale(&gradient(20, 17, 255), &prepared, &mut (), &()).unwrap().picture
+    };
+    assert!(full(&four.bytes) == full(&two.bytes));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_cannot_be_exported_is_refused() {
+    let file = random_edsr();
+    let session = learned(&file);
+    let prepared = session.prepare(&Options::dfsq(4).unwrap()).unwrap();
+    let refused =
+        |file: &[u8], prepared, opset| session.export(file, prepared, opset).unwrap_err().to_string();
+    assert!(refused(b"another", &prepared, OPSET).contains("not the file"));
+    assert!(refused(&file, &prepared, 13).contains("operator set 21 or 25"));
+    let full = session.prepare(&Options::full_precision()).unwrap();
+    assert!(refused(&file, &full, OPSET).contains("full precision"));
+}
