@@ -2,6 +2,7 @@
 //! functions of standard operators that the file defines for itself.
 
 mod codebook;
+mod formulas;
 pub(crate) mod functions;
 mod names;
 mod operators;

@@ -1,7 +1,8 @@
 //! What an exported file defines for itself, in standard operators, so that whoever reads it sees what the paper says.
 
 use super::DOMAIN;
-use crate::network::onnx::{Attribute, Function, Node, Tensor};
+use super::formulas::nodes;
+use crate::network::onnx::{Function, Node};
 use crate::quant::BitWidth;
 
 /// A function of an exported file.
@@ -14,6 +15,18 @@ pub struct Call {
 }
 
 impl Defined {
+    fn new(name: &str, inputs: &str, output: &str, formulas: &str, words: &str) -> Self {
+        Defined(Function {
+            name: name.into(),
+            domain: DOMAIN.into(),
+            input: inputs.split(", ").map(str::to_owned).collect(),
+            output: vec![output.into()],
+            node: nodes(formulas),
+            doc_string: words.into(),
+            ..Function::default()
+        })
+    }
+
     /// What gives the tensor `output`.
     pub fn call(self, output: &str, inputs: Vec<String>) -> Call {
         let node = Node {
@@ -28,109 +41,65 @@ impl Defined {
     }
 }
 
-/// A function while it is written.
-struct Body {
-    nodes: Vec<Node>,
-}
-
-impl Body {
-    fn new() -> Self {
-        Body { nodes: Vec::new() }
-    }
-
-    /// One of ONNX's own operators.
-    fn op<'o>(&mut self, op: &str, inputs: &[&str], output: &'o str) -> &'o str {
-        self.nodes.push(Node::of(op, output.into(), inputs, output));
-        output
-    }
-
-    fn with(&mut self, op: &str, inputs: &[&str], output: &str, attribute: Attribute) {
-        self.nodes.push(Node::of(op, output.into(), inputs, output).with(attribute));
-    }
-
-    fn float(&mut self, name: &str, value: f32) {
-        self.with("Constant", &[], name, Attribute::of_float("value_float", value));
-    }
-
-    fn integer(&mut self, name: &str, value: i64) {
-        self.with("Constant", &[], name, Attribute::of_integer("value_int", value));
-    }
-
-    fn integers(&mut self, name: &str, values: &[i64]) {
-        self.with("Constant", &[], name, Attribute::of_integers("value_ints", values.to_vec()));
-    }
-
-    fn cast(&mut self, input: &str, output: &str, to: i32) {
-        self.with("Cast", &[input], output, Attribute::of_integer("to", to.into()));
-    }
-
-    /// `output = round(clip((x - origin) / scale, 0, steps)) * scale + origin`; `x` itself where the scale is 0.
-    fn uniform(&mut self, x: &str, [origin, scale, steps]: [&str; 3], own: &str, output: &str) {
-        let name = |what: &str| format!("{own}{what}");
-        let [zero, from, code, held, whole, back, grid, wide] =
-            ["zero", "from", "code", "held", "whole", "back", "grid", "wide"].map(name);
-        self.float(&zero, 0.0);
-        self.op("Sub", &[x, origin], &from);
-        self.op("Div", &[&from, scale], &code);
-        self.op("Clip", &[&code, &zero, steps], &held);
-        self.op("Round", &[&held], &whole);
-        self.op("Mul", &[&whole, scale], &back);
-        self.op("Add", &[&back, origin], &grid);
-        self.op("Greater", &[scale, &zero], &wide);
-        self.op("Where", &[&wide, &grid, x], output);
-    }
-
-    /// The same with the extremes over these axes as the ends of the grid.
-    fn between_extremes(&mut self, x: &str, axes: &str, steps: &str, own: &str, output: &str) {
-        let name = |what: &str| format!("{own}{what}");
-        let [low, high, span, scale] = ["low", "high", "span", "scale"].map(name);
-        self.op("ReduceMin", &[x, axes], &low);
-        self.op("ReduceMax", &[x, axes], &high);
-        self.op("Sub", &[&high, &low], &span);
-        self.op("Div", &[&span, steps], &scale);
-        self.uniform(x, [&low, &scale, steps], own, output);
-    }
-
-    fn finish(self, name: &str, inputs: &[&str], output: &str, words: String) -> Defined {
-        let strings = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Defined(Function {
-            name: name.into(),
-            domain: DOMAIN.into(),
-            input: strings(inputs),
-            output: strings(&[output]),
-            node: self.nodes,
-            doc_string: words,
-            ..Function::default()
-        })
-    }
-}
-
-/// `(codes [kernels, weights], points [kernels, points], shape)`: kernels of that shape.
-pub fn codebook_weights() -> Defined {
-    let mut body = Body::new();
-    body.cast("codes", "indices", Tensor::INT32);
-    body.with("GatherElements", &["points", "indices"], "flat", Attribute::of_integer("axis", 1));
-    body.op("Reshape", &["flat", "shape"], "weights");
-    let words = "Each weight is the point of its kernel that its code names. Runtimes compute this once, when they load the file.";
-    body.finish(CODEBOOK_WEIGHTS, &["codes", "points", "shape"], "weights", words.into())
-}
-
-/// `(codes [kernels, weights], firsts [kernels, 1], scales [kernels, 1], shape)`: kernels of that shape.
-pub fn uniform_weights() -> Defined {
-    let mut body = Body::new();
-    body.cast("codes", "steps", Tensor::FLOAT);
-    body.op("Add", &["steps", "firsts"], "whole");
-    body.op("Mul", &["whole", "scales"], "flat");
-    body.op("Reshape", &["flat", "shape"], "weights");
-    let words = "Each weight is so many steps of its kernel's uniform grid: (code + first) * scale. Runtimes compute this once, when \
-                 they load the file.";
-    body.finish(UNIFORM_WEIGHTS, &["codes", "firsts", "scales", "shape"], "weights", words.into())
-}
-
 /// Names of the functions that make kernels.
 const CODEBOOK_WEIGHTS: &str = "CodebookWeights";
 const UNIFORM_WEIGHTS: &str = "UniformWeights";
 pub const OF_WEIGHTS: [&str; 2] = [CODEBOOK_WEIGHTS, UNIFORM_WEIGHTS];
+
+/// `(codes [kernels, weights], points [kernels, points], shape)`: kernels of that shape.
+pub fn codebook_weights() -> Defined {
+    const FORMULAS: &str = "
+        indices = Cast(codes) to=6
+        flat = GatherElements(points, indices) axis=1
+        weights = Reshape(flat, shape)";
+    let words = "Each weight is the point of its kernel that its code names. Runtimes compute this once, when they load the file.";
+    Defined::new(CODEBOOK_WEIGHTS, "codes, points, shape", "weights", FORMULAS, words)
+}
+
+/// `(codes [kernels, weights], firsts [kernels, 1], scales [kernels, 1], shape)`: kernels of that shape.
+pub fn uniform_weights() -> Defined {
+    const FORMULAS: &str = "
+        steps = Cast(codes) to=1
+        whole = Add(steps, firsts)
+        flat = Mul(whole, scales)
+        weights = Reshape(flat, shape)";
+    let words = "Each weight is so many steps of its kernel's uniform grid: (code + first) * scale. Runtimes compute this once, when \
+                 they load the file.";
+    Defined::new(UNIFORM_WEIGHTS, "codes, firsts, scales, shape", "weights", FORMULAS, words)
+}
+
+/// The values nearest to `$x` on the grid of `$origin`, `$scale` and `steps`; `$x` itself where the scale is 0. `$` is whose it is.
+const UNIFORM: &str = "
+    $zero = 0.0
+    $from = Sub($x, $origin)
+    $code = Div($from, $scale)
+    $held = Clip($code, $zero, steps)
+    $whole = Round($held)
+    $back = Mul($whole, $scale)
+    $grid = Add($back, $origin)
+    $wide = Greater($scale, $zero)
+    $quantized = Where($wide, $grid, $x)";
+
+/// The grid between the extremes over `axes`.
+const EXTREMES: &str = "
+    $origin = ReduceMin($x, $axes)
+    $high = ReduceMax($x, $axes)
+    $span = Sub($high, $origin)
+    $scale = Div($span, steps)";
+
+/// `(x, steps)`: a grid of so many steps between the extremes of each sample.
+pub fn dynamic_uniform() -> Defined {
+    let formulas = ["axes = [1, 2, 3]", EXTREMES, UNIFORM].join("\n").replace('$', "");
+    let words = "Min-max quantization: a uniform grid between the extremes of each sample.";
+    Defined::new("DynamicUniformQuantize", "x, steps", "quantized", &formulas, words)
+}
+
+/// `(x, origin, scale, steps)`: a given grid.
+pub fn uniform() -> Defined {
+    let words = "A uniform grid over a range that was calibrated: round(clip((x - origin) / scale, 0, steps)) * scale + origin.";
+    let formulas = UNIFORM.replace('$', "");
+    Defined::new("UniformQuantize", "x, origin, scale, steps", "quantized", &formulas, words)
+}
 
 /// How a layer's input is mapped to points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +118,66 @@ pub struct Subset {
 
 /// Most points that are compared with one after another; more are searched for.
 const COMPARED: usize = 16;
+
+/// Mean and range of the sample, for each channel of `axes`.
+const MEAN: &str = "
+    mean = ReduceMean(x, axes)
+    centred = Sub(x, mean)";
+const RANGE: &str = "
+    magnitude = Abs(centred)
+    largest = ReduceMax(magnitude, axes)
+    tiny = 1e-8
+    range = Add(largest, tiny)";
+
+/// From one point to the next, `@` to `#`, where the midpoint between them is passed.
+const NEXT: &str = "
+    sum# = Add(p@, p#)
+    middle# = Mul(sum#, half)
+    step# = Sub(p#, p@)
+    beyond# = Greater(y, middle#)
+    passed# = Cast(beyond#) to=1
+    gained# = Mul(passed#, step#)
+    q# = Add(q@, gained#)";
+
+/// All midpoints and points in a row each, and where a channel's own begin: they lie point by point, each of all channels.
+const SEARCHED: &str = "
+    minus_one = [-1]
+    one = [1]
+    none = [0]
+    most = [9223372036854775807]
+    half = 0.5
+    lower = Slice(points, none, minus_one, none)
+    upper = Slice(points, one, most, none)
+    sums = Add(lower, upper)
+    middles = Mul(sums, half)
+    flat_middles = Reshape(middles, minus_one)
+    flat_points = Reshape(points, minus_one)
+    shape = Shape(points)
+    second = integer 1
+    channels_64 = Gather(shape, second)
+    channels = Cast(channels_64) to=6
+    from_64 = integer 0
+    from = Cast(from_64) to=6
+    by_64 = integer 1
+    by = Cast(by_64) to=6
+    each = Range(from, channels, by)
+    as_channels = [1, -1, 1, 1]
+    at0 = Reshape(each, as_channels)";
+
+/// `#` points on, from `@`, where the midpoint before is passed; `%` is one less.
+const HALF: &str = "
+    less_64_# = integer %
+    less# = Cast(less_64_#) to=6
+    more_64_# = integer #
+    more# = Cast(more_64_#) to=6
+    ahead# = Mul(channels, less#)
+    jump# = Mul(channels, more#)
+    tried# = Add(at@, ahead#)
+    middle# = Gather(flat_middles, tried#)
+    beyond# = Greater(y, middle#)
+    passed# = Cast(beyond#) to=6
+    gained# = Mul(passed#, jump#)
+    at# = Add(at@, gained#)";
 
 impl Subset {
     /// So many points that there is one to compare with, and that a search comes out even.
@@ -179,43 +208,34 @@ impl Subset {
     /// `(x [samples, channels, height, width], points [points, channels or 1, 1, 1])`, points ascending, and the range where it is
     /// not measured.
     pub fn define(&self) -> Defined {
-        let mut body = Body::new();
-        let (mut mean, mut range) = (None, "range");
-        let mut centred = "x";
+        let mut formulas = String::new();
         if self.measured {
-            body.integers("axes", if self.together { &[1, 2, 3] } else { &[2, 3] });
-            if self.mean {
-                mean = Some(body.op("ReduceMean", &["x", "axes"], "mean"));
-                centred = body.op("Sub", &["x", "mean"], "centred");
-            }
-            body.op("Abs", &[centred], "magnitude");
-            body.op("ReduceMax", &["magnitude", "axes"], "largest");
-            body.float("tiny", 1e-8);
-            body.op("Add", &["largest", "tiny"], "range");
+            formulas += if self.together { "axes = [1, 2, 3]" } else { "axes = [2, 3]" };
+            formulas += &if self.mean { [MEAN, RANGE].concat() } else { RANGE.replace("centred", "x") };
         }
-        body.op("Div", &[centred, "range"], "y");
-        let point = if self.points <= COMPARED { self.compare(&mut body) } else { self.search(&mut body) };
+        formulas += &format!("\ny = Div({}, range)\n", if self.mean { "centred" } else { "x" });
+        formulas += &if self.points <= COMPARED { self.compare() } else { self.search() };
+        let rounded = |name: &str| {
+            let own = [EXTREMES, UNIFORM].concat().replace("$x", name).replace('$', &format!("{name}_"));
+            own.replace(&format!("{name}_axes"), "all")
+        };
+        let (mut mean, mut range) = ("mean", "range");
         if self.rounds() {
-            body.integers("all", &[1]);
-            body.float("steps", self.denormalization.levels().map_or(1.0, |levels| (levels - 1) as f32));
-            if mean.is_some() {
-                body.between_extremes("mean", "all", "steps", "mean_", "rounded_mean");
-                mean = Some("rounded_mean");
-            }
-            body.between_extremes("range", "all", "steps", "range_", "rounded_range");
-            range = "rounded_range";
-        }
-        match mean {
-            Some(mean) => {
-                body.op("Mul", &[&point, range], "scaled");
-                body.op("Add", &["scaled", mean], "quantized");
-            }
-            None => {
-                body.op("Mul", &[&point, range], "quantized");
+            let steps = self.denormalization.levels().map_or(1, |levels| levels - 1);
+            formulas += &format!("\nall = [1]\nsteps = {steps}.0\n{}", rounded("range"));
+            range = "range_quantized";
+            if self.mean {
+                formulas += &rounded("mean");
+                mean = "mean_quantized";
             }
         }
-        let inputs: &[&str] = if self.measured { &["x", "points"] } else { &["x", "points", "range"] };
-        body.finish(&self.name(), inputs, "quantized", self.words())
+        formulas += &if self.mean {
+            format!("\nscaled = Mul(point, {range})\nquantized = Add(scaled, {mean})")
+        } else {
+            format!("\nquantized = Mul(point, {range})")
+        };
+        let inputs = if self.measured { "x, points" } else { "x, points, range" };
+        Defined::new(&self.name(), inputs, "quantized", &formulas, &self.words())
     }
 
     fn words(&self) -> String {
@@ -232,106 +252,30 @@ impl Subset {
             String::new()
         };
         format!(
-            "Distribution-flexible subset quantization (arXiv 2305.05888, eq. 1 to 5). {each} {normalized}, mapped to the nearest of \
-             its points, and brought back{rounded}."
+            "Distribution-flexible subset quantization (arXiv 2305.05888, eq. 1 to 5). {each} {normalized}, mapped to the nearest \
+             of its points, and brought back{rounded}."
         )
     }
 
     /// One midpoint after another: the lowest point, and the step to the next for each midpoint that is passed.
-    fn compare(&self, body: &mut Body) -> String {
-        let names: Vec<String> = (0..self.points).map(|at| format!("p{at}")).collect();
-        body.nodes.push(Node {
-            op_type: "Split".into(),
-            name: "split".into(),
-            input: vec!["points".into()],
-            output: names.clone(),
-            attribute: vec![
-                Attribute::of_integer("axis", 0),
-                Attribute::of_integer("num_outputs", self.points as i64),
-            ],
-            ..Node::default()
-        });
-        body.float("half", 0.5);
-        let mut reached = names[0].clone();
-        for (at, pair) in names.windows(2).enumerate() {
-            let name = |what: &str| format!("{what}{}", at + 1);
-            let [sum, middle, step, beyond, passed, gained, next] =
-                ["sum", "middle", "step", "beyond", "passed", "gained", "q"].map(name);
-            body.op("Add", &[&pair[0], &pair[1]], &sum);
-            body.op("Mul", &[&sum, "half"], &middle);
-            body.op("Sub", &[&pair[1], &pair[0]], &step);
-            body.op("Greater", &["y", &middle], &beyond);
-            body.cast(&beyond, &passed, Tensor::FLOAT);
-            body.op("Mul", &[&passed, &step], &gained);
-            body.op("Add", &[&reached, &gained], &next);
-            reached = next;
-        }
-        reached
+    fn compare(&self) -> String {
+        let last = self.points - 1;
+        let names: Vec<String> = (0..=last).map(|at| format!("p{at}")).collect();
+        let next = |at: usize| NEXT.replace('#', &at.to_string()).replace('@', &(at - 1).to_string());
+        let steps: String = (1..=last).map(next).collect();
+        let split = format!("{} = Split(points) axis=0 num_outputs={}", names.join(", "), self.points);
+        format!("{split}\nhalf = 0.5\nq0 = Identity(p0){steps}\npoint = Identity(q{last})")
     }
 
     /// By halves: the number of midpoints below a value, bit by bit from the highest.
-    fn search(&self, body: &mut Body) -> String {
-        let integer = |body: &mut Body, name: &str, value: i64| {
-            body.integer(&format!("{name}_64"), value);
-            body.cast(&format!("{name}_64"), name, Tensor::INT32);
-        };
-        body.integers("minus_one", &[-1]);
-        body.integers("one", &[1]);
-        body.integers("none", &[0]);
-        body.integers("most", &[i64::MAX]);
-        body.float("half", 0.5);
-        body.op("Slice", &["points", "none", "minus_one", "none"], "lower");
-        body.op("Slice", &["points", "one", "most", "none"], "upper");
-        body.op("Add", &["lower", "upper"], "sums");
-        body.op("Mul", &["sums", "half"], "middles");
-        body.op("Reshape", &["middles", "minus_one"], "flat_middles");
-        body.op("Reshape", &["points", "minus_one"], "flat_points");
-        // Where a channel's own begin: they lie point by point, each of all channels.
-        body.op("Shape", &["points"], "shape");
-        body.integer("second", 1);
-        body.op("Gather", &["shape", "second"], "channels_64");
-        body.cast("channels_64", "channels", Tensor::INT32);
-        integer(body, "from", 0);
-        integer(body, "by", 1);
-        body.op("Range", &["from", "channels", "by"], "each");
-        body.integers("as_channels", &[1, -1, 1, 1]);
-        body.op("Reshape", &["each", "as_channels"], "at0");
-        let mut at = "at0".to_owned();
-        let bits = self.points.trailing_zeros();
-        for bit in (0..bits).rev() {
-            let name = |what: &str| format!("{what}{}", 1u32 << bit);
-            let [ahead, jump, tried, middle, beyond, passed, gained, next] =
-                ["ahead", "jump", "tried", "middle", "beyond", "passed", "gained", "at"].map(name);
-            integer(body, &name("less"), (1i64 << bit) - 1);
-            integer(body, &name("more"), 1i64 << bit);
-            body.op("Mul", &["channels", &name("less")], &ahead);
-            body.op("Mul", &["channels", &name("more")], &jump);
-            body.op("Add", &[&at, &ahead], &tried);
-            body.op("Gather", &["flat_middles", &tried], &middle);
-            body.op("Greater", &["y", &middle], &beyond);
-            body.cast(&beyond, &passed, Tensor::INT32);
-            body.op("Mul", &[&passed, &jump], &gained);
-            body.op("Add", &[&at, &gained], &next);
-            at = next;
+    fn search(&self) -> String {
+        let mut formulas = SEARCHED.to_owned();
+        let (mut before, mut jump) = (0, self.points / 2);
+        while jump > 0 {
+            let half = HALF.replace('#', &jump.to_string()).replace('@', &before.to_string());
+            formulas += &half.replace('%', &(jump - 1).to_string());
+            (before, jump) = (jump, jump / 2);
         }
-        body.op("Gather", &["flat_points", &at], "point");
-        "point".into()
+        formulas + &format!("\npoint = Gather(flat_points, at{before})")
     }
-}
-
-/// `(x, steps)`: a grid of so many steps between the extremes of each sample.
-pub fn dynamic_uniform() -> Defined {
-    let mut body = Body::new();
-    body.integers("axes", &[1, 2, 3]);
-    body.between_extremes("x", "axes", "steps", "", "quantized");
-    let words = "Min-max quantization: a uniform grid between the extremes of each sample.";
-    body.finish("DynamicUniformQuantize", &["x", "steps"], "quantized", words.into())
-}
-
-/// `(x, origin, scale, steps)`: a given grid.
-pub fn uniform() -> Defined {
-    let mut body = Body::new();
-    body.uniform("x", ["origin", "scale", "steps"], "", "quantized");
-    let words = "A uniform grid over a range that was calibrated: round(clip((x - origin) / scale, 0, steps)) * scale + origin.";
-    body.finish("UniformQuantize", &["x", "origin", "scale", "steps"], "quantized", words.into())
 }

@@ -108,6 +108,13 @@ impl ValueRange {
     }
 }
 
+// Once in the program is enough.
+#[inline(never)]
+fn joined(numbers: &[f32], between: &str) -> String {
+    let texts: Vec<String> = numbers.iter().map(f32::to_string).collect();
+    texts.join(between)
+}
+
 impl std::fmt::Display for ValueRange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}..{}", self.low, self.high)?;
@@ -152,11 +159,10 @@ impl Convention {
         if self.doubt.is_some() {
             return properties;
         }
-        let list = |numbers: [f32; 3]| numbers.map(|number| number.to_string()).join(",");
         for (at, range) in [self.input, self.output].into_iter().enumerate() {
-            properties.push((RANGES[at], format!("{}..{}", range.low, range.high)));
-            properties.push((MEANS[at], list(range.mean)));
-            properties.push((DEVIATIONS[at], list(range.deviation)));
+            properties.push((RANGES[at], joined(&[range.low, range.high], "..")));
+            properties.push((MEANS[at], joined(&range.mean, ",")));
+            properties.push((DEVIATIONS[at], joined(&range.deviation, ",")));
         }
         properties
     }

@@ -94,6 +94,7 @@ pub struct Node {
 
 impl Node {
     /// One of ONNX's own operators, with one output.
+    #[inline(never)]
     pub fn of(op: &str, name: String, inputs: &[&str], output: &str) -> Self {
         Node {
             op_type: op.into(),
