@@ -21,7 +21,7 @@ usage: ./build.sh [command]
   build    set up what is missing and build the page into dist/, which any web server can serve
   serve    serve dist/ on a free port of 127.0.0.1
   test     check, then every test: native, wasm in a browser, the page's model, the page in a browser, conversion of
-           checkpoints
+           checkpoints, exported networks in onnxruntime
   check    formatting, lints for host and wasm32, documentation, types of the page's scripts, the program's size,
            licences and sources of dependencies
   bench    measure the speed of parts (benches/speed.rs)
@@ -189,14 +189,14 @@ setup_page_tests() {
   fi
 }
 
-# What onnx/test_convert.py needs of onnx/requirements.txt.
+# What onnx/test_convert.py and tests/python_docs.py need of onnx/requirements.txt.
 setup_python() {
   python=$tools/python/bin/python
-  if "$python" -c "import numpy, onnx, onnxruntime" 2>/dev/null; then return; fi
+  if "$python" -c "import numpy, onnx, onnxruntime, PIL, safetensors" 2>/dev/null; then return; fi
   python3 -c "import ensurepip, venv" 2>/dev/null || apt_install python3 python3-venv
   say "installing onnx and onnxruntime for Python (about 20 seconds)"
   python3 -m venv --clear "$tools/python"
-  grep -E '^(numpy|onnx|onnxruntime)>' onnx/requirements.txt | "$python" -m pip install --quiet --disable-pip-version-check -r /dev/stdin
+  grep -E '^(numpy|onnx|onnxruntime|pillow|safetensors)>' onnx/requirements.txt | "$python" -m pip install --quiet --disable-pip-version-check -r /dev/stdin
 }
 
 build() {
@@ -274,7 +274,6 @@ bench_web() {
 bench_native() {
   setup_rust
   setup_python
-  "$python" -c "import PIL" 2>/dev/null || "$python" -m pip install --quiet --disable-pip-version-check pillow
   cargo build --quiet --release
   DFSQ=$(realpath "${CARGO_TARGET_DIR:-target}")/release/dfsq "$python" benches/native.py "$@"
 }
@@ -361,8 +360,9 @@ run_tests() {
   setup_parallel
   tests/parallel.sh "$DFSQ"
 
-  say "conversion of published checkpoints"
+  say "conversion of published checkpoints, and exported networks in onnxruntime"
   (cd onnx && "$python" -B test_convert.py) 2>&1 | tee "$log/converted"
+  "$python" -B tests/python_docs.py 2>&1 | tee -a "$log/converted"
 
   native=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/native")
   wasm=$(count '^test result: ok\. ([0-9]+) passed.*' "$log/wasm")

@@ -85,8 +85,16 @@ impl Session {
         let Some(graph) = model.graph.as_mut() else {
             return Err(Error::Network("the file holds no graph".into()));
         };
-        operators::update(graph, before)?;
-        let mut file = File { graph, opset, functions: Vec::new(), before: Vec::new(), layers: Vec::new() };
+        let prefix = names::prefix(graph);
+        operators::update(graph, &prefix, before)?;
+        let mut file = File {
+            graph,
+            prefix: &prefix,
+            opset,
+            functions: Vec::new(),
+            before: Vec::new(),
+            layers: Vec::new(),
+        };
         for (((index, node), layer), bits) in nodes.into_iter().enumerate().zip(layers).zip(bits) {
             if let Some(own) =
                 quantized.get(index).filter(|own| own.weights.is_some() || own.activation.is_some())
@@ -95,7 +103,7 @@ impl Session {
             }
         }
         let (functions, layers) = file.finish();
-        let own = OperatorSet { domain: String::new(), version: opset };
+        let own = OperatorSet { domain: String::new(), version: opset.max(before) };
         model.opset_import = vec![own.clone(), OperatorSet { domain: DOMAIN.into(), version: 1 }];
         let written_in = |function| Function { opset_import: vec![own.clone()], ..function };
         model.functions = functions.into_iter().map(written_in).collect();
@@ -134,6 +142,9 @@ impl Session {
 /// A file while it is made.
 struct File<'f> {
     graph: &'f mut Graph,
+    /// What names of ours begin with.
+    prefix: &'f str,
+    /// Which codes there may be.
     opset: i64,
     functions: Vec<Function>,
     /// Nodes that come before that of this index.
@@ -149,7 +160,7 @@ impl File<'_> {
         own: &LayerQuantization,
         bits: [BitWidth; 2],
     ) -> Result<()> {
-        let names = Names(&layer.name);
+        let names = Names { prefix: self.prefix, node: &layer.name };
         let before = self.graph.initializer.len();
         let weights = match &own.weights {
             Some(weights) => {
@@ -161,7 +172,12 @@ impl File<'_> {
                         self.input(node, 1, call);
                         words
                     }
-                    None => "full precision".to_owned(),
+                    None => {
+                        return Err(Error::Network(format!(
+                            "a kernel of {} has more than 256 different weights",
+                            layer.name
+                        )));
+                    }
                 }
             }
             None => "full precision".to_owned(),
@@ -204,7 +220,8 @@ impl File<'_> {
             None => vec![0.0; change.len()],
             Some(name) => {
                 let tensor = self.graph.initializer.iter().find(|tensor| tensor.name == *name);
-                let computed = || Error::Network(format!("the bias of {} is computed, not stored", names.0));
+                let computed =
+                    || Error::Network(format!("the bias of {} is computed, not stored", names.node));
                 tensor
                     .and_then(onnx::floats)
                     .filter(|bias| bias.len() == change.len())

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Network`] names the node that cannot be rewritten.
-pub fn update(graph: &mut Graph, opset: i64) -> Result<()> {
+pub fn update(graph: &mut Graph, prefix: &str, opset: i64) -> Result<()> {
     let mut added = Vec::new();
     for node in &mut graph.node {
         // Writers that leave zeros out would have these be nothing.
@@ -18,7 +18,7 @@ pub fn update(graph: &mut Graph, opset: i64) -> Result<()> {
                 _ => {}
             }
         }
-        Updating { node, opset, added: &mut added }.update()?;
+        Updating { node, prefix, opset, added: &mut added }.update()?;
     }
     graph.initializer.extend(added);
     Ok(())
@@ -26,6 +26,7 @@ pub fn update(graph: &mut Graph, opset: i64) -> Result<()> {
 
 struct Updating<'u> {
     node: &'u mut Node,
+    prefix: &'u str,
     opset: i64,
     added: &'u mut Vec<Tensor>,
 }
@@ -121,7 +122,7 @@ impl Updating<'_> {
     }
 
     fn name(&self, input: usize) -> String {
-        super::Names(&self.node.name).of(&format!("input{input}"))
+        super::Names { prefix: self.prefix, node: &self.node.name }.of(&format!("input{input}"))
     }
 
     fn take(&mut self, names: &[&str]) {

@@ -1,0 +1,75 @@
+"""Runs the code of docs/python.md, and compares what it gives with what dfsq exports and computes. DFSQ is the program."""
+
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from PIL import Image
+
+HERE = Path(__file__).resolve().parents[1]
+DFSQ = str(Path(os.environ["DFSQ"]).resolve())
+
+
+class Documented(unittest.TestCase):
+    def test_the_code_does_what_it_says(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            for ending in ("onnx", "calibration", "optimized"):
+                shutil.copy(HERE / "onnx" / f"edsr_x2.{ending}", folder)
+            noise = np.random.default_rng(5).integers(0, 256, (20, 24, 3), np.uint8)
+            Image.fromarray(noise).resize((48, 40), Image.BICUBIC).save(folder / "photo.png")
+
+            def dfsq(*arguments):
+                subprocess.run([DFSQ, *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+            def tensors(file):
+                return {t.name: numpy_helper.to_array(t) for t in onnx.load(folder / file).graph.initializer}
+
+            dfsq("export", "edsr_x2.onnx", "--method", "dfsq", "-o", "quantized.onnx")
+            dfsq("upscale", "edsr_x2.onnx", "photo.png", "--method", "dfsq", "-o", "wanted.png")
+            blocks = re.findall(r"```python\n(.*?)```", (HERE / "docs" / "python.md").read_text(), re.DOTALL)
+            self.assertEqual(len(blocks), 3)
+            names, before = {}, os.getcwd()
+            os.chdir(folder)
+            try:
+                for block in blocks:
+                    exec(block, names)
+            finally:
+                os.chdir(before)
+
+            self.assertEqual(len(names["universal"]), 377)
+            exported = tensors("quantized.onnx")["dfsq/body.0.conv1/points"][:, :, 0, 0].T
+            np.testing.assert_array_equal(np.stack(names["points"]), exported)
+
+            weight_bits, activation_bits = first_bits(folder / "edsr_x2.optimized")
+            options = ["--weight-bits", str(weight_bits), "--activation-bits", str(activation_bits)]
+            dfsq("export", "edsr_x2.onnx", "--method", "dfsq-opt", *options, "-o", "optimized.onnx")
+            file = tensors("optimized.onnx")
+            codes = file["dfsq/body.0.conv1/codes"].astype(np.int64)
+            wanted = np.take_along_axis(file["dfsq/body.0.conv1/weight_points"], codes, axis=1)
+            np.testing.assert_allclose(names["weights"], wanted, rtol=0, atol=1e-7)
+
+            wanted, found = (np.asarray(Image.open(folder / name).convert("RGB"), np.float64) for name in ("wanted.png", "enlarged.png"))
+            self.assertEqual(wanted.shape, (80, 96, 3))
+            self.assertGreater(10 * np.log10(255**2 / np.mean((wanted - found) ** 2)), 45)
+
+
+def first_bits(file):
+    """Bits of weights and of activations of the quantized layers in a file's first choice."""
+    data = gzip.decompress(file.read_bytes())
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    first = json.loads(header["__metadata__"]["dfsq-optimized-2"])["variants"][0]
+    return next(bits for bits in first if bits != [32, 32])
+
+
+if __name__ == "__main__":
+    unittest.main()
