@@ -3,22 +3,20 @@
 
 mod codebook;
 mod formulas;
-pub(crate) mod functions;
+mod functions;
 mod names;
 mod operators;
 
+use crate::network::graph::{Graph as Read, forget_unread};
+use crate::network::onnx::exported::{DOMAIN, METHOD, VERSION};
 use crate::network::onnx::{self, Entry, Function, Graph, Node, OperatorSet, Tensor};
-use crate::network::{Layer, LayerQuantization, graph::Graph as Read};
+use crate::network::{Layer, LayerQuantization};
 use crate::quant::{ActivationQuantizer, BitWidth, Normalizer, SubsetQuantizer, UniformGrid};
 use crate::session::{Prepared, Session};
 use crate::{Error, Result, hash};
 use functions::{Call, Subset};
 use names::Names;
 use serde::Serialize;
-use std::collections::HashSet;
-
-/// The domain of the functions that exported files define.
-pub const DOMAIN: &str = "dfsq";
 
 /// The operator set that exported files are written in: the first with 4-bit codes.
 pub const OPSET: i64 = 21;
@@ -85,6 +83,12 @@ impl Session {
         let Some(graph) = model.graph.as_mut() else {
             return Err(Error::Network("the file holds no graph".into()));
         };
+        // Whatever images were, they are f32 since the file was read.
+        let declared =
+            graph.input.iter_mut().chain(&mut graph.output).filter_map(|value| value.r#type.as_mut());
+        declared
+            .filter_map(|known| known.tensor_type.as_mut())
+            .for_each(|known| known.elem_type = Tensor::FLOAT);
         let prefix = names::prefix(graph);
         operators::update(graph, &prefix, before)?;
         let mut file = File {
@@ -120,9 +124,9 @@ impl Session {
         let options = prepared.options();
         let words = |error: serde_json::Error| Error::Option(error.to_string());
         let mut own = vec![
-            ("dfsq.version", env!("CARGO_PKG_VERSION").to_owned()),
+            (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
             ("dfsq.network", self.hash().to_owned()),
-            ("dfsq.method", options.method.to_string()),
+            (METHOD, options.method.to_string()),
             ("dfsq.options", serde_json::to_string(options).map_err(words)?),
             ("dfsq.scope", self.network().scope().to_string()),
         ];
@@ -299,14 +303,7 @@ impl File<'_> {
             }
             graph.node.push(node);
         }
-        let read: HashSet<&str> = graph
-            .node
-            .iter()
-            .flat_map(|node| &node.input)
-            .chain(graph.output.iter().map(|o| &o.name))
-            .map(String::as_str)
-            .collect();
-        graph.initializer.retain(|tensor| read.contains(tensor.name.as_str()));
+        forget_unread(graph);
         if graph.name.is_empty() {
             graph.name = DOMAIN.into();
         }

@@ -144,8 +144,8 @@ fn choose(graph: &Graph, layers: &Arc<Layers>, channels: usize, engine: Option<E
 
 /// In words, what [`crate::export`] wrote.
 fn exported(properties: &Properties) -> Option<String> {
-    let of = |name: &str| properties.get(&format!("{}.{name}", crate::export::DOMAIN));
-    let (method, version) = (of("method")?, of("version")?);
+    let (method, version) =
+        (properties.get(onnx::exported::METHOD)?, properties.get(onnx::exported::VERSION)?);
     Some(format!(
         "exported by dfsq {version} with {method}: its weights are as they were written, and its activations are quantized as is \
          chosen here"

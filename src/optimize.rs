@@ -79,7 +79,7 @@ impl Optimizer {
         let images: Vec<Planes> =
             pictures.iter().map(|picture| network.convention().to_planes(picture)).collect();
         let of = image_io::digest(pictures);
-        let bytes = network.batch_plan(images.len(), [images[0].height, images[0].width])?.bytes();
+        let bytes = network.batch_plan(images.len(), [images[0].height, images[0].width])?.walk_bytes();
         let side_by_side = (WALK_BYTES / bytes.max(1)).max(1) as usize;
         let limit = self.limit.min(MOST_BYTES.saturating_sub(bytes) as usize);
         let full_precision = |bits: &Vec<_>| Variant { bits: bits.clone(), layers: vec![None; bits.len()] };

@@ -139,3 +139,53 @@ fn what_cannot_be_exported_is_refused() {
     let full = session.prepare(&Options::full_precision()).unwrap();
     assert!(refused(&file, &full, OPSET).contains("full precision"));
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_older_operators_say_in_another_way_is_rewritten() {
+    type Middle = fn(Builder) -> Builder;
+    // From 8 channels `a` to 8 channels `m`.
+    let middles: [(i64, Middle); 5] = [
+        (9, |net| net.node("Clip", &["a"], "m", vec![float("min", -0.25), float("max", 0.5)])),
+        (13, |net| {
+            let axes = vec![integers("axes", &[2, 3]), integer("keepdims", 1)];
+            net.node("ReduceMean", &["a"], "mean", axes).node("Mul", &["a", "mean"], "m", vec![])
+        }),
+        (9, |net| {
+            let part = |from: i64| {
+                vec![integers("starts", &[from]), integers("ends", &[from + 4]), integers("axes", &[1])]
+            };
+            net.node("Slice", &["a"], "low", part(0)).node("Slice", &["a"], "high", part(4)).node(
+                "Concat",
+                &["high", "low"],
+                "m",
+                vec![integer("axis", 1)],
+            )
+        }),
+        (10, |net| {
+            net.tensor("scales", &[4], &[1.0, 1.0, 2.0, 2.0]).node(
+                "Resize",
+                &["a", "scales"],
+                "m",
+                vec![string("mode", "nearest")],
+            )
+        }),
+        (22, |net| net.node("Gelu", &["a"], "m", vec![])),
+    ];
+    for (opset, middle) in middles {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut kernels = |count: usize| (0..count * 9).map(|_| rng.f32() * 0.4 - 0.15).collect::<Vec<f32>>();
+        let net = Builder::new(3).versions(8, opset, "").metadata("quantization_scope", "all");
+        let net = net.metadata("input_range", "0..1").conv("lr", "a", 8, 3, &kernels(24));
+        let file = middle(net).conv("m", "sr", 3, 8, &kernels(24)).build();
+        let session = Session::load(&file).unwrap();
+        let options = Options { activation_bits: BitWidth::FULL, ..Options::min_max(4).unwrap() };
+        let exported = export(&session, &file, &options);
+        let upscale = |session: &Session, options: &Options| {
+            let prepared = session.prepare(options).unwrap();
+            session.upscale(&gradient(20, 17, 255), &prepared, &mut (), &()).unwrap().picture
+        };
+        let again = Session::load(&exported.bytes).unwrap();
+        assert!(upscale(&again, &Options::full_precision()) == upscale(&session, &options), "set {opset}");
+        assert_ne!(upscale(&session, &options), upscale(&session, &Options::full_precision()), "set {opset}");
+    }
+}

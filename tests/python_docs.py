@@ -1,4 +1,4 @@
-"""Runs the code of docs/python.md, and compares what it gives with what dfsq exports and computes. DFSQ is the program."""
+"""Runs the code of docs/python.md, and every function of exported files in onnxruntime, beside what dfsq computes. DFSQ is the program."""
 
 import gzip
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import numpy_helper
 from PIL import Image
 
@@ -61,6 +62,43 @@ class Documented(unittest.TestCase):
             wanted, found = (np.asarray(Image.open(folder / name).convert("RGB"), np.float64) for name in ("wanted.png", "enlarged.png"))
             self.assertEqual(wanted.shape, (80, 96, 3))
             self.assertGreater(10 * np.log10(255**2 / np.mean((wanted - found) ** 2)), 45)
+
+
+class Exported(unittest.TestCase):
+    def test_every_quantizer_runs_elsewhere(self):
+        made_anew = "--calibration photos --low-resolution --crops 2 --crop-size 24"
+        cases = {
+            "--method dfsq --weight-bits 6 --activation-bits 6": "SubsetQuantize64",
+            "--method dfsq --denormalization-bits 6": "SubsetQuantize16Denormalization6",
+            f"--method dfsq --granularity layer --weights subset {made_anew}": "SubsetQuantize16PerTensor",
+            f"--method dfsq --normalization none {made_anew}": "SubsetQuantize16Fixed",
+            f"--method dfsq --mean never --weight-bits 32 {made_anew}": "SubsetQuantize16WithoutMean",
+            "--method min-max --weight-bits 8 --activation-bits 8": "DynamicUniformQuantize",
+            "--method min-max --min-max-range static --weight-bits 8 --activation-bits 8": "UniformQuantize",
+            "--method dfsq-opt --weight-bits 2 --activation-bits 2 --opset 25": "SubsetQuantize4",
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            (folder / "photos").mkdir()
+            for ending in ("onnx", "calibration", "optimized"):
+                shutil.copy(HERE / "onnx" / f"edsr_x2.{ending}", folder)
+            photo = folder / "photos" / "photo.png"
+            noise = np.random.default_rng(5).integers(0, 256, (20, 24, 3), np.uint8)
+            Image.fromarray(noise).resize((49, 41), Image.BICUBIC).save(photo)
+            for options, function in cases.items():
+                with self.subTest(options):
+                    reference = ["--reference", "tensors", "--sample", photo]
+                    command = [DFSQ, "export", "edsr_x2.onnx", "-o", "made.onnx", "--force", *options.split(), *reference]
+                    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                    model = onnx.load(folder / "made.onnx")
+                    onnx.checker.check_model(model, full_check=True)
+                    self.assertIn(function, [defined.name for defined in model.functions])
+                    session = onnxruntime.InferenceSession(folder / "made.onnx")
+                    given, wanted = (np.load(folder / "tensors" / f"{name}.npy") for name in ("input", "output"))
+                    found = session.run(None, {session.get_inputs()[0].name: given})[0]
+                    self.assertEqual(found.shape, (1, 3, 82, 98))
+                    # Values next to a midpoint go to the other point where sums are made in another order.
+                    self.assertGreater(-10 * np.log10(np.mean((wanted - found) ** 2)), 40)
 
 
 def first_bits(file):

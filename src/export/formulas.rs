@@ -2,7 +2,7 @@
 
 use crate::network::onnx::{Attribute, Node};
 
-/// The nodes of formulas, which are our own: what is none of these makes a node that nobody knows.
+/// The nodes of formulas. They are our own; a test sees to it that each line is one.
 pub fn nodes(formulas: &str) -> Vec<Node> {
     formulas.lines().filter_map(|line| node(line.trim())).collect()
 }

@@ -1,7 +1,7 @@
 //! What an exported file defines for itself, in standard operators, so that whoever reads it sees what the paper says.
 
-use super::DOMAIN;
 use super::formulas::nodes;
+use crate::network::onnx::exported::{DOMAIN, QUANTIZE};
 use crate::network::onnx::{Function, Node};
 use crate::quant::BitWidth;
 
@@ -41,11 +41,6 @@ impl Defined {
     }
 }
 
-/// Names of the functions that make kernels.
-const CODEBOOK_WEIGHTS: &str = "CodebookWeights";
-const UNIFORM_WEIGHTS: &str = "UniformWeights";
-pub const OF_WEIGHTS: [&str; 2] = [CODEBOOK_WEIGHTS, UNIFORM_WEIGHTS];
-
 /// `(codes [kernels, weights], points [kernels, points], shape)`: kernels of that shape.
 pub fn codebook_weights() -> Defined {
     const FORMULAS: &str = "
@@ -53,7 +48,7 @@ pub fn codebook_weights() -> Defined {
         flat = GatherElements(points, indices) axis=1
         weights = Reshape(flat, shape)";
     let words = "Each weight is the point of its kernel that its code names. Runtimes compute this once, when they load the file.";
-    Defined::new(CODEBOOK_WEIGHTS, "codes, points, shape", "weights", FORMULAS, words)
+    Defined::new("CodebookWeights", "codes, points, shape", "weights", FORMULAS, words)
 }
 
 /// `(codes [kernels, weights], firsts [kernels, 1], scales [kernels, 1], shape)`: kernels of that shape.
@@ -65,7 +60,7 @@ pub fn uniform_weights() -> Defined {
         weights = Reshape(flat, shape)";
     let words = "Each weight is so many steps of its kernel's uniform grid: (code + first) * scale. Runtimes compute this once, when \
                  they load the file.";
-    Defined::new(UNIFORM_WEIGHTS, "codes, firsts, scales, shape", "weights", FORMULAS, words)
+    Defined::new("UniformWeights", "codes, firsts, scales, shape", "weights", FORMULAS, words)
 }
 
 /// The values nearest to `$x` on the grid of `$origin`, `$scale` and `steps`; `$x` itself where the scale is 0. `$` is whose it is.
@@ -91,14 +86,14 @@ const EXTREMES: &str = "
 pub fn dynamic_uniform() -> Defined {
     let formulas = ["axes = [1, 2, 3]", EXTREMES, UNIFORM].join("\n").replace('$', "");
     let words = "Min-max quantization: a uniform grid between the extremes of each sample.";
-    Defined::new("DynamicUniformQuantize", "x, steps", "quantized", &formulas, words)
+    Defined::new(&format!("DynamicUniform{QUANTIZE}"), "x, steps", "quantized", &formulas, words)
 }
 
 /// `(x, origin, scale, steps)`: a given grid.
 pub fn uniform() -> Defined {
     let words = "A uniform grid over a range that was calibrated: round(clip((x - origin) / scale, 0, steps)) * scale + origin.";
     let formulas = UNIFORM.replace('$', "");
-    Defined::new("UniformQuantize", "x, origin, scale, steps", "quantized", &formulas, words)
+    Defined::new(&format!("Uniform{QUANTIZE}"), "x, origin, scale, steps", "quantized", &formulas, words)
 }
 
 /// How a layer's input is mapped to points.
@@ -186,7 +181,7 @@ impl Subset {
     }
 
     fn name(&self) -> String {
-        let mut name = format!("SubsetQuantize{}", self.points);
+        let mut name = format!("Subset{QUANTIZE}{}", self.points);
         if self.together {
             name += "PerTensor";
         }
@@ -277,5 +272,50 @@ impl Subset {
             (before, jump) = (jump, jump / 2);
         }
         formulas + &format!("\npoint = Gather(flat_points, at{before})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every input is one of the function's or made before, and what comes out is made.
+    fn holds_together(Defined(function): Defined) {
+        let mut known = function.input.clone();
+        for node in &function.node {
+            for input in &node.input {
+                assert!(known.contains(input), "{}: {} reads {input}", function.name, node.name);
+            }
+            for output in &node.output {
+                assert!(!known.contains(output), "{}: {output} is made twice", function.name);
+            }
+            known.extend(node.output.clone());
+        }
+        assert!(known.contains(&function.output[0]), "{}", function.name);
+        assert!(
+            function.input.iter().all(|input| function.node.iter().any(|node| node.input.contains(input)))
+        );
+    }
+
+    #[test]
+    fn every_function_holds_together() {
+        [codebook_weights(), uniform_weights(), dynamic_uniform(), uniform()]
+            .into_iter()
+            .for_each(holds_together);
+        for points in [2, 3, 16, 32, 256] {
+            for (measured, mean) in [(true, true), (true, false), (false, false)] {
+                for together in [true, false] {
+                    for denormalization in [BitWidth::FULL, BitWidth::EIGHT] {
+                        holds_together(Subset { points, measured, mean, together, denormalization }.define());
+                    }
+                }
+            }
+        }
+        for formulas in [UNIFORM, EXTREMES, MEAN, RANGE, NEXT, SEARCHED, HALF] {
+            // With numbers for what stands for numbers.
+            let formulas = formulas.replace(['#', '%', '@'], "1");
+            let lines = formulas.lines().filter(|line| !line.trim().is_empty()).count();
+            assert_eq!(nodes(&formulas).len(), lines, "{formulas}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Names of what an export adds to a graph.
 
-use super::DOMAIN;
 use crate::network::onnx::Graph;
+use crate::network::onnx::exported::DOMAIN;
 
 /// A beginning that no name of a graph has: one that was exported before has names of ours.
 pub fn prefix(graph: &Graph) -> String {

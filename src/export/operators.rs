@@ -73,12 +73,7 @@ impl Updating<'_> {
                 self.list("axes", 3);
             }
             "Squeeze" | "Unsqueeze" | "ReduceSum" if before < 13 => self.list("axes", 1),
-            "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceL1" | "ReduceL2" | "ReduceProd"
-            | "ReduceSumSquare" | "ReduceLogSum" | "ReduceLogSumExp"
-                if before < 18 =>
-            {
-                self.list("axes", 1);
-            }
+            "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceL2" if before < 18 => self.list("axes", 1),
             "Split" if before < 18 => {
                 if before < 13 {
                     self.list("split", 1);
@@ -89,23 +84,10 @@ impl Updating<'_> {
                 }
             }
             // Over all axes from this one on, before: the same where it is the last.
-            "Softmax" | "LogSoftmax" if before < 13 && onnx::int_attribute(self.node, "axis") != Some(-1) => {
+            "Softmax" if before < 13 && onnx::int_attribute(self.node, "axis") != Some(-1) => {
                 return Err(self.refused());
             }
-            "Dropout" if before < 12 => self.take(&["ratio"]),
             "BatchNormalization" if before < 9 => self.take(&["spatial"]),
-            "GridSample" if before < 20 => {
-                for attribute in self.node.attribute.iter_mut().filter(|attribute| attribute.name == "mode") {
-                    attribute.s = match &attribute.s[..] {
-                        b"bilinear" => b"linear".to_vec(),
-                        b"bicubic" => b"cubic".to_vec(),
-                        other => other.to_vec(),
-                    };
-                }
-            }
-            "Upsample" | "Scatter" => return Err(self.refused()),
-            "TopK" if before < 10 => return Err(self.refused()),
-            "GroupNormalization" if before < 21 => return Err(self.refused()),
             _ => {}
         }
         Ok(())

@@ -26,6 +26,8 @@ pub struct Layout {
     pub output: [usize; 3],
     /// Of the values of all images that are alive at the same time.
     pub peak_bytes: u64,
+    /// The same while somebody walks through them and changes them.
+    pub walk_bytes: u64,
 }
 
 /// Images on their way through a network that was laid out for them.

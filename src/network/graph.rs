@@ -16,6 +16,7 @@ mod transposed;
 pub use conv::{Conv, Pads, Window};
 #[cfg(feature = "tract")]
 pub use conv::{groups, pool_kernel};
+pub use fold::forget_unread;
 
 use super::onnx::{self, Model, Node, Tensor};
 use crate::{Error, Result};

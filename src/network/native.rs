@@ -102,6 +102,7 @@ impl Engine for Native {
             areas: plan.areas(graph),
             output: [shape.channels, shape.height, shape.width],
             peak_bytes: plan.bytes(batch),
+            walk_bytes: plan.walk_bytes(batch),
             execution: Box::new(Planned {
                 network: self.0.clone(),
                 plan,

@@ -8,7 +8,7 @@ pub use proto::{Attribute, Entry, Function, Graph, Model, Node, OperatorSet, Ten
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-mod exported;
+pub mod exported;
 mod functions;
 mod order;
 mod precision;

@@ -23,6 +23,7 @@ pub struct Plan {
     done: Vec<f32>,
     output: [usize; 3],
     peak_bytes: u64,
+    walk_bytes: u64,
 }
 
 /// Whether so much can be held for an image.
@@ -44,14 +45,14 @@ pub struct Output {
 
 impl Plan {
     pub(super) fn new(network: Arc<Layers>, batch: usize, input: [usize; 3], layout: Layout) -> Result<Self> {
-        let Layout { execution, areas, output, peak_bytes } = layout;
+        let Layout { execution, areas, output, peak_bytes, walk_bytes } = layout;
         check(peak_bytes, input)?;
         let macs = |(layer, area): (&super::Layer, &usize)| layer.conv.weights() as f64 * *area as f64;
         let work: Vec<f64> = network.layers().iter().zip(&areas).map(macs).collect();
         let total: f64 = work.iter().sum();
         let done = work.iter().scan(0.0, |done, w| Some(std::mem::replace(done, *done + w) / total));
         let done = done.map(|share| share as f32).collect();
-        Ok(Plan { network, execution, batch, input, areas, done, output, peak_bytes })
+        Ok(Plan { network, execution, batch, input, areas, done, output, peak_bytes, walk_bytes })
     }
 
     /// Bytes of activations that a run holds at most.
@@ -59,12 +60,20 @@ impl Plan {
         self.peak_bytes
     }
 
+    /// The same while images are [walked](Plan::walk) through.
+    pub(crate) fn walk_bytes(&self) -> u64 {
+        self.walk_bytes
+    }
+
     /// Whether a layer's input can be held beside what a run holds.
     ///
     /// # Errors
     /// [`Error::Memory`].
     pub fn check_input(&self, layer: usize) -> Result<()> {
-        let values = self.network.layers()[layer].conv.inputs() * self.areas[layer];
+        let conv = &self.network.layers()[layer].conv;
+        // About as many positions of the input for each of the output.
+        let strides: usize = conv.window().strides.iter().product();
+        let values = conv.inputs() * self.areas[layer] * strides;
         check(self.peak_bytes.saturating_add((values * size_of::<f32>()) as u64), self.input)
     }
 

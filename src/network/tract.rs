@@ -205,6 +205,7 @@ impl Engine for Tract {
             areas,
             output,
             peak_bytes,
+            walk_bytes: peak_bytes,
         })
     }
 }

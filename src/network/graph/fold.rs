@@ -2,13 +2,10 @@
 //! are no Constant nodes afterwards, and a kernel behind Identity, Cast, Reshape, Transpose, Unsqueeze, DequantizeLinear or
 //! arithmetic is a stored tensor as any other.
 
-use super::numbers::{Raw, numbers, raw, whole_bits};
+use super::numbers::{MAX_FOLDED, Raw, numbers, raw, whole_bits};
 use crate::network::onnx::{self, Attribute, Graph, Node, Tensor};
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
-
-/// Most values that are made here.
-const MAX_FOLDED: u64 = 1 << 27;
 
 /// Bits of the whole numbers that tensors were stored in, by name.
 pub type StoredBits = HashMap<String, u8>;
@@ -44,14 +41,7 @@ pub fn fold(graph: &mut Graph, opset: i64) -> Result<StoredBits> {
                 "GatherElements" => known.get(from).and_then(|points| points.dims.get(1)).map(|points| {
                     (points.max(&1) - 1).checked_ilog2().map_or(1, |highest| highest as u8 + 1)
                 }),
-                // Narrow codes, of which not all bits may be in use.
-                "Cast" => known
-                    .get(from)
-                    .filter(|tensor| whole_bits(tensor.data_type).is_some_and(|bits| bits <= 8))
-                    .map(|_| {
-                        onnx::floats(&tensor).unwrap_or_default().into_iter().fold(1.0, f32::max).log2() as u8
-                            + 1
-                    }),
+                "Cast" => known.get(from).and_then(|codes| code_bits(codes.data_type, &tensor)),
                 "Add" | "Mul" => stored.get(from).copied(),
                 "Identity" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze" => stored.get(from).copied(),
                 _ => None,
@@ -67,6 +57,16 @@ pub fn fold(graph: &mut Graph, opset: i64) -> Result<StoredBits> {
     names.sort_unstable();
     graph.initializer = names.iter().filter_map(|name| known.remove(name)).collect();
     Ok(stored)
+}
+
+/// Bits of narrow codes that were cast: of those without a sign, as many as the greatest has.
+fn code_bits(kind: i32, cast: &Tensor) -> Option<u8> {
+    let bits = whole_bits(kind).filter(|bits| *bits <= 8)?;
+    if [Tensor::INT4, Tensor::INT8].contains(&kind) {
+        return Some(bits);
+    }
+    let most = onnx::floats(cast)?.into_iter().fold(1.0, f32::max);
+    Some(most.log2() as u8 + 1)
 }
 
 /// Forgets stored tensors that nothing reads.

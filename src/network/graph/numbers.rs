@@ -2,6 +2,9 @@
 
 use crate::network::onnx::{self, Tensor};
 
+/// Most values of one tensor that is computed from constants.
+pub const MAX_FOLDED: u64 = 1 << 27;
+
 /// Bits of the numbers of a type, if these are whole.
 pub fn whole_bits(data_type: i32) -> Option<u8> {
     match data_type {
@@ -54,6 +57,9 @@ impl Raw {
 pub fn raw(tensor: &Tensor) -> Result<Option<Raw>, String> {
     fn packed<T, const N: usize>(values: &[T], bytes: fn(&T) -> [u8; N]) -> Vec<u8> {
         values.iter().flat_map(bytes).collect()
+    }
+    if onnx::length(tensor).is_none_or(|length| length as u64 > MAX_FOLDED) {
+        return Err(format!("the tensor {} has shape {:?}, which is too large", tensor.name, tensor.dims));
     }
     let plain = &tensor.raw_data;
     let whole = &tensor.int32_data;

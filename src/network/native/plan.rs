@@ -388,8 +388,15 @@ impl Plan {
         slot_of
     }
 
+    /// As [`Plan::bytes`], where whoever walks through them has the input of a quantized layer as planes, and copied back.
+    pub fn walk_bytes(&self, images: usize) -> u64 {
+        // Several do nothing else.
+        let copies = if images == 1 { self.largest_copy.saturating_mul(2) } else { 0 };
+        self.bytes(images).saturating_add(copies.saturating_mul(size_of::<f32>() as u64))
+    }
+
     /// Bytes of all buffers of so many images side by side. Several share what they do not need at the same time; they are walked
-    /// through, with the input of a quantized layer as planes and copied back.
+    /// through.
     pub fn bytes(&self, images: usize) -> u64 {
         let sum =
             |slots: &mut dyn Iterator<Item = &u64>| slots.fold(0u64, |sum, slot| sum.saturating_add(*slot));

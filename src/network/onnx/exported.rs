@@ -1,19 +1,32 @@
-//! Files that dfsq exported, read again: their weights are as they were written; what quantizes their activations is left out, since
-//! that is chosen here.
+//! Files that dfsq exported ([`export`](crate::export)), read again: their weights are as they were written; what quantizes their
+//! activations is left out, since that is chosen here.
 
 use super::proto::{Model, Node};
-use crate::export::DOMAIN;
-use crate::export::functions::OF_WEIGHTS;
 use std::collections::HashMap;
+
+/// The domain of the functions that exported files define, and what its own metadata begin with.
+pub const DOMAIN: &str = "dfsq";
+
+/// What names of functions that quantize activations have in common.
+pub const QUANTIZE: &str = "Quantize";
+
+/// What exported files say of themselves.
+pub const METHOD: &str = "dfsq.method";
+pub const VERSION: &str = "dfsq.version";
+
+/// Quantizers one behind another, at most.
+const MAX_DEPTH: usize = 16;
 
 /// Has who reads a quantized activation read what was quantized.
 pub fn leave_quantizers_out(model: &mut Model) {
     let Some(graph) = model.graph.as_mut() else { return };
     let is_one = |node: &Node| {
+        let named = |name: Option<&String>| name.is_some_and(|name| !name.is_empty());
         node.domain == DOMAIN
-            && !OF_WEIGHTS.contains(&node.op_type.as_str())
-            && !node.input.is_empty()
+            && node.op_type.contains(QUANTIZE)
+            && named(node.input.first())
             && node.output.len() == 1
+            && named(node.output.first())
     };
     let quantized: HashMap<String, String> = graph
         .node
@@ -26,7 +39,8 @@ pub fn leave_quantizers_out(model: &mut Model) {
     }
     graph.node.retain(|node| !is_one(node));
     for input in graph.node.iter_mut().flat_map(|node| &mut node.input) {
-        if let Some(from) = quantized.get(input) {
+        for _ in 0..MAX_DEPTH {
+            let Some(from) = quantized.get(input) else { break };
             input.clone_from(from);
         }
     }
