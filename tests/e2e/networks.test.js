@@ -53,7 +53,9 @@ test("all layers can be quantized, tract can be chosen, and both engines are com
   assert.match(await note.textContent(), /Quantized: 36 of 36 convolutions \(100 % of their multiply-accumulates\): all, 8 bits for the first and the last\./);
   assert.match(await note.textContent(), /Its points are chosen on patches of the bundled samples\./);
   await byId(page, "layer-bits").locator("summary").click();
-  const bits = await byId(page, "layer-bits").locator("tbody tr select").evaluateAll((all) => all.map(({ value }) => value));
+  const selects = byId(page, "layer-bits").locator("tbody tr select");
+  await selects.first().waitFor(); // Drawn once the browser says that the list is open.
+  const bits = await selects.evaluateAll((all) => all.map(({ value }) => value));
   assert.deepEqual([bits.slice(0, 4), bits.slice(-2)], [["8", "8", "4", "4"], ["8", "8"]]);
   await byId(page, "choice-scope").selectOption("paper");
   assert.equal(await another(page, "psnr-dfsq", ofAll), dfsq);
