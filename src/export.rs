@@ -12,7 +12,7 @@ use crate::network::onnx::exported::{DOMAIN, METHOD, VERSION};
 use crate::network::onnx::{self, Entry, Function, Graph, Node, OperatorSet, Tensor};
 use crate::network::{Layer, LayerQuantization};
 use crate::quant::{ActivationQuantizer, BitWidth, Normalizer, SubsetQuantizer, UniformGrid};
-use crate::session::{Prepared, Session};
+use crate::session::{Method, MinMaxRange, Prepared, Session};
 use crate::{Error, Result, hash};
 use functions::{Call, Subset};
 use names::Names;
@@ -128,9 +128,15 @@ impl Session {
             ("dfsq.network", self.hash().to_owned()),
             (METHOD, options.method.to_string()),
             ("dfsq.options", serde_json::to_string(options).map_err(words)?),
-            ("dfsq.scope", self.network().scope().to_string()),
+            // So that the same layers are quantized where the file is read again.
+            ("quantization_scope", self.network().scope().to_string()),
         ];
-        if let Some(calibration) = self.calibration() {
+        let calibrated = match options.method {
+            Method::Dfsq => true,
+            Method::MinMax => options.min_max_range == MinMaxRange::Static,
+            _ => false,
+        };
+        if let Some(calibration) = self.calibration().filter(|_| calibrated) {
             own.push(("dfsq.calibration", calibration.digest().to_owned()));
         }
         // What was found out about the network by trying it need not be found out again.

@@ -6,6 +6,7 @@ mod common;
 
 use common::*;
 use dfsq::export::{Exported, OPSET, OPSET_OF_TWO_BITS};
+use dfsq::network::LoadOptions;
 use dfsq::quant::{BitWidth, PointSettings, Recipe};
 use dfsq::session::{MinMaxRange, Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -85,7 +86,7 @@ fn an_exported_file_opens_again_with_the_weights_as_they_were_written() {
         );
         let known = |session: &Session| {
             let convention = session.network().convention();
-            (convention.fit, convention.colour, convention.ranges())
+            (convention.fit, convention.colour, convention.ranges(), session.network().scope().clone())
         };
         assert_eq!(known(&again), known(&session));
         let upscale = |session: &Session, options: &Options| {
@@ -188,4 +189,16 @@ fn what_older_operators_say_in_another_way_is_rewritten() {
         assert!(upscale(&again, &Options::full_precision()) == upscale(&session, &options), "set {opset}");
         assert_ne!(upscale(&session, &options), upscale(&session, &Options::full_precision()), "set {opset}");
     }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_scope_that_was_chosen_goes_with_the_file() {
+    let file = random_edsr();
+    let stated = [("quantization_scope".to_owned(), "all".to_owned())].into();
+    let options = LoadOptions { stated, ..LoadOptions::default() };
+    let session = Session::load_with(&file, &options).unwrap();
+    let exported = export(&session, &file, &Options::min_max(4).unwrap());
+    assert_eq!(exported.layers.len(), session.network().layers().len());
+    let again = Session::load(&exported.bytes).unwrap();
+    assert_eq!(again.network().scope(), session.network().scope());
 }

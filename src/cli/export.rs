@@ -38,14 +38,13 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     arguments.overwriting.check(&arguments.output)?;
-    let options = session::options(&arguments.network, &arguments.quantization)?;
-    let runs = std::slice::from_ref(&options);
-    let session = session::session(&arguments.network, &arguments.quantization, runs, runs.into())?;
+    if let Some(folder) = &arguments.reference {
+        arguments.overwriting.check_folder(folder)?;
+    }
+    let (session, prepared) = session::prepared(&arguments.network, &arguments.quantization)?;
     let file = session::read_whole(&arguments.network.model)?;
-    let prepared = session.prepare(&options)?;
     let exported = session.export(&file, &prepared, arguments.opset)?;
     if let (Some(folder), Some(sample)) = (&arguments.reference, &arguments.sample) {
-        arguments.overwriting.check_folder(folder)?;
         write_reference(&session, &prepared, sample, folder)?;
     }
     files::write(&arguments.output, &exported.bytes)?;

@@ -10,7 +10,7 @@ use dfsq::hash::sha256;
 use dfsq::network::{Layer, LoadOptions, Properties, join, second_files};
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, PointSettings, Recipe};
-use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid};
+use dfsq::session::{Method, MinMaxRange, Options, Prepared, Session, WeightGrid};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -74,6 +74,15 @@ pub fn options(network: &NetworkFile, asked: &Quantization) -> Result<Options> {
         (None, None) => BTreeMap::new(),
     };
     Ok(asked.options(layer_bits))
+}
+
+/// The network as it is to be quantized, and the session that has what this needs.
+pub fn prepared(network: &NetworkFile, asked: &Quantization) -> Result<(Session, Prepared)> {
+    let options = options(network, asked)?;
+    let runs = std::slice::from_ref(&options);
+    let session = session(network, asked, runs, runs.into())?;
+    let prepared = session.prepare(&options)?;
+    Ok((session, prepared))
 }
 
 /// Reads bits of single layers.

@@ -28,10 +28,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     arguments.overwriting.check(&arguments.output)?;
-    let options = session::options(&arguments.network, &arguments.quantization)?;
-    let runs = std::slice::from_ref(&options);
-    let session = session::session(&arguments.network, &arguments.quantization, runs, runs.into())?;
-    let prepared = session.prepare(&options)?;
+    let (session, prepared) = session::prepared(&arguments.network, &arguments.quantization)?;
     let picture = files::read(&arguments.image)?;
     let bar = Bar::new("upscaling");
     let start = Instant::now();
@@ -40,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     drop(bar);
     let made = serde_json::json!({
         "network": session.hash(),
-        "options": options,
+        "options": prepared.options(),
         "calibration": session.calibration().map(Calibration::digest),
         "optimized": session.optimized().variants().map(|(_, sha256)| sha256).collect::<Vec<_>>(),
     });

@@ -1,5 +1,6 @@
 //! Kernels as what they are: codes, and the points of each kernel that the codes stand for.
 
+use super::OPSET_OF_TWO_BITS;
 use super::functions::{self, Call};
 use super::names::Names;
 use crate::network::Conv;
@@ -10,7 +11,7 @@ use crate::quant::codebook::{Codebook, UniformCodes};
 /// How codes are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
-    /// Four to a byte, from operator set 25 on.
+    /// Four to a byte, from [`OPSET_OF_TWO_BITS`] on.
     Two,
     /// Two to a byte.
     Four,
@@ -21,7 +22,7 @@ impl Width {
     /// The narrowest that tells so many points apart.
     pub fn of(points: usize, opset: i64) -> Self {
         match points {
-            0..=4 if opset >= 25 => Width::Two,
+            0..=4 if opset >= OPSET_OF_TWO_BITS => Width::Two,
             0..=16 => Width::Four,
             _ => Width::Eight,
         }

@@ -8,6 +8,7 @@ mod graph;
 pub mod matrix;
 pub mod padded;
 mod pass;
+mod place;
 mod plan;
 #[cfg(feature = "tract")]
 mod planes;
@@ -63,7 +64,7 @@ impl Native {
         let graph = reader::read(graph, layers.layers(), channels)?;
         let output = |size: [usize; 2]| {
             let plan = plan::Plan::new(&graph, layers.layers(), size, channels).map_err(Error::Network)?;
-            let plan::Shape { channels, height, width } = plan.places[graph.output].shape;
+            let place::Shape { channels, height, width } = plan.places[graph.output].shape;
             Ok([channels, height, width])
         };
         let fit = Fit::find(&output, channels, declared).map_err(|error| match error {

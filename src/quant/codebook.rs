@@ -79,16 +79,6 @@ impl Codebook {
         };
         Some(Codebook { points: rows.into_iter().flat_map(filled).collect(), each, codes })
     }
-
-    /// The weights again.
-    pub fn weights(&self) -> Vec<f32> {
-        let kernels = (self.points.len() / self.each.max(1)).max(1);
-        let rows = self
-            .points
-            .chunks_exact(self.each.max(1))
-            .zip(self.codes.chunks_exact(self.codes.len() / kernels));
-        rows.flat_map(|(points, codes)| codes.iter().map(|code| points[usize::from(*code)])).collect()
-    }
 }
 
 #[cfg(test)]
@@ -117,7 +107,8 @@ mod tests {
         let book = Codebook::of(&weights, 2).unwrap();
         assert_eq!((book.each, &book.codes[..]), (3, &[2, 0, 2, 1, 0, 0, 0, 0][..]));
         assert_eq!(book.points, [-1.0, 0.25, 0.5, 3.0, 3.0, 3.0]);
-        assert_eq!(book.weights(), weights);
+        let weight = |(at, code): (usize, &u8)| book.points[at / 4 * book.each + usize::from(*code)];
+        assert_eq!(book.codes.iter().enumerate().map(weight).collect::<Vec<_>>(), weights);
         let many: Vec<f32> = (0..257).map(|i| i as f32).collect();
         assert_eq!(Codebook::of(&many, 1), None);
     }

@@ -1,7 +1,8 @@
 //! Rows of an image that one thread computes and writes by itself.
 
 use super::graph::Post;
-use super::plan::{Place, Plan};
+use super::place::Place;
+use super::plan::Plan;
 use super::winograd::TILE;
 use std::ops::Range;
 

@@ -4,7 +4,7 @@
 use super::graph::{Algorithm, Shuffle};
 use super::matrix::{self, Panels};
 use super::padded::PaddedImage;
-use super::plan::{Place, Shape};
+use super::place::{Place, Shape};
 use super::winograd;
 use crate::network::graph::{Conv, Pads, Window};
 use crate::parallel;

@@ -2,7 +2,8 @@
 
 use super::convolution::Kernels;
 use super::graph::{Filter, Graph, Operation};
-use super::plan::{Place, Plan, Shape};
+use super::place::{Place, Shape};
+use super::plan::Plan;
 use super::run::{Run, Work, Workspace, copy_input, separate};
 use crate::network::layers::Layer;
 use crate::network::planes::Planes;

@@ -2,7 +2,7 @@
 
 use super::bands;
 use super::convolution::{Convolution, Kernels, Scratch};
-use super::plan::{Frame, Place, Shape};
+use super::place::{Frame, Place, Shape};
 use super::winograd::TILE;
 use crate::network::graph::Conv;
 use crate::parallel;

@@ -2,7 +2,7 @@
 //! a band of the image: they are in the cache then.
 
 use super::bands::BLOCK;
-use super::plan::{Frame, Place};
+use super::place::{Frame, Place};
 use crate::quant::{PixelMapping, Pixels, QuantizationError};
 use std::ops::Range;
 

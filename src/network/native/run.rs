@@ -3,7 +3,8 @@
 use super::bands::{self, BLOCK, Rows};
 use super::convolution::{Convolution, Kernels, Scratch};
 use super::graph::{Graph, Operation, Post, Shuffle};
-use super::plan::{Place, Plan, Shape};
+use super::place::{Place, Shape};
+use super::plan::Plan;
 use super::quantized_input::QuantizedInput;
 use super::winograd::TILE;
 use crate::network::graph::Conv;

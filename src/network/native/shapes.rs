@@ -1,7 +1,7 @@
 //! The shape of every value of a graph, for one image size, and that what is done to them fits.
 
 use super::graph::{Graph, Operation, Post, Step};
-use super::plan::Shape;
+use super::place::Shape;
 use crate::network::layers::Layer;
 use crate::network::limits::most_values;
 

@@ -2,7 +2,8 @@
 
 use super::bands::{self, Rows};
 use super::graph::{Operation, Step};
-use super::plan::{Place, Plan, Shape};
+use super::place::{Place, Shape};
+use super::plan::Plan;
 use super::run::Run;
 use super::winograd::TILE;
 use crate::parallel;

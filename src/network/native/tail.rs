@@ -6,7 +6,8 @@
 
 use super::graph::{Graph, Operation, Step, Value};
 use super::pass::{Pass, Visitor};
-use super::plan::{Frame, Place, Plan, Shape};
+use super::place::{Frame, Place, Shape};
+use super::plan::Plan;
 use super::run::{Run, Work, Workspace, separate};
 use super::winograd::TILE;
 use crate::network::layers::Layer;
