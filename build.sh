@@ -20,6 +20,8 @@ usage: ./build.sh [command]
   (none)   set up what is missing, build, serve the page and print its address
   build    set up what is missing and build the page into dist/, which any web server can serve
   serve    serve dist/ on a free port of 127.0.0.1
+  site     write site/ for a static host: dist/ with compressed copies; works under any path
+  package  write the npm package dfsq, and its tarball, to npm/
   test     check, then every test: native, wasm in a browser, the page's model, the page in a browser, conversion of
            checkpoints, exported networks in onnxruntime
   check    formatting, lints for host and wasm32, documentation, types of the page's scripts, the program's size,
@@ -221,6 +223,15 @@ program() {
     "${CARGO_TARGET_DIR:-target}/$wasm_target/release/dfsq.wasm"
 }
 
+write_site() { node www/site.mjs >&2; }
+
+write_package() {
+  setup_page_tests
+  node www/package.mjs "$PWD/tests/e2e/node_modules/.bin/tsc" >&2
+  (cd npm && npm pack --silent >/dev/null)
+  say "packed npm/$(cd npm && ls dfsq-*.tgz)"
+}
+
 compressed() { gzip -c "www/pkg/$1_bg.wasm" | wc -c; }
 
 serve() {
@@ -320,6 +331,7 @@ check() {
   say "types of the page's scripts"
   build
   tests/e2e/node_modules/.bin/tsc -p tests/e2e/jsconfig.json
+  tests/e2e/node_modules/.bin/tsc -p www/package/jsconfig.json
   size=$(compressed dfsq)
   [ "$size" -le "$wasm_limit" ] || die "the program has $size bytes when compressed, more than $wasm_limit"
   say "licences, bans and sources of dependencies"
@@ -351,7 +363,9 @@ run_tests() {
   grep -q 'test result: FAILED\|^error' "$log/wasm" && { cat "$log/wasm"; die "a test in the browser failed"; }
   # A file of tests without wasm_bindgen_test_configure! is passed over with a word of advice.
   grep -q 'wasm_bindgen_test_configure!' "$log/wasm" && { cat "$log/wasm"; die "a file of tests was not run in the browser"; }
-  say "the page in $BROWSER, $FIREFOX and WebKitGTK"
+  say "the page and the npm package in $BROWSER, $FIREFOX, WebKitGTK and Node (about 10 minutes)"
+  write_site
+  write_package
   DFSQ=$(realpath "${CARGO_TARGET_DIR:-target}")/release/dfsq
   export DFSQ
   (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=spec ./*.test.js) 2>&1 | tee "$log/page"
@@ -382,6 +396,8 @@ case ${1:-all} in
   all) build; serve ;;
   build) build ;;
   serve) serve ;;
+  site) build; write_site ;;
+  package) build; write_package ;;
   test) run_tests ;;
   check) check ;;
   bench)

@@ -1,5 +1,6 @@
 // The page: makes the bench and what shows it, and draws again after every change.
-import { Engine, program } from "./engine/client.js";
+import { Engine } from "./engine/client.js";
+import { program } from "./engine/programs.js";
 import { lacking } from "./engine/support.js";
 import { Bench, makeEngines } from "./model/bench.js";
 import { listNetworks } from "./model/networks.js";

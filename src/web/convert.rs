@@ -107,10 +107,11 @@ pub(super) fn score_to_js(score: &Score) -> Result<JsScore> {
     Ok(object(&[("psnrY", score.psnr_y.into()), ("ssimY", score.ssim_y.into())]))
 }
 
-/// Seconds on the worker's monotonic clock; 0 outside a worker.
+/// Seconds on a monotonic clock, which workers and Node have under the same name.
 pub(super) fn now() -> f64 {
-    let worker: Option<web_sys::WorkerGlobalScope> = js_sys::global().dyn_into().ok();
-    worker.and_then(|worker| worker.performance()).map_or(0.0, |clock| clock.now() / 1000.0)
+    let clock = Reflect::get(&js_sys::global(), &"performance".into()).ok();
+    let clock = clock.filter(|clock| clock.is_object()).map(JsCast::unchecked_into::<web_sys::Performance>);
+    clock.map_or(0.0, |clock| clock.now() / 1000.0)
 }
 
 /// Calls a JavaScript function with the share of work done; one that throws cancels.

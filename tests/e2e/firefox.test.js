@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import puppeteer from "puppeteer-core";
-import { METHODS, serve } from "./browser.js";
+import { METHODS } from "./browser.js";
+import { host } from "./host.js";
 
 let served;
 let browser;
 
 before(async () => {
-  served = await serve();
+  served = await host("site", { under: "/dfsq/" });
   browser = await puppeteer.launch({ browser: "firefox", executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr", headless: true, timeout: 60_000 });
 });
 
@@ -18,14 +19,15 @@ after(async () => {
   served?.stop();
 });
 
-async function open(hash = "") {
+/** The page in a new tab, with a hash or of another server. */
+async function open(address = "") {
   const page = await browser.newPage();
   const complaints = [];
   page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   await page.setViewport({ width: 1280, height: 900 });
-  await page.goto(served.address + hash);
+  await page.goto(String(new URL(address, served.address)));
   await state(page, "ready");
   return { page, complaints };
 }
@@ -96,4 +98,18 @@ test("a cell of the heat map opens its layer and channel, whose picture is shown
   await page.waitForFunction(() => /** @type {any} */ (document.querySelector('[data-testid="map-full"]')).width > 1);
   assert.deepEqual(complaints, []);
   await page.close();
+});
+
+test("a tab goes on after an update of the site", async () => {
+  const own = await host("site", { under: "/dfsq/" });
+  const { page, complaints } = await open(own.address);
+  await dropSample(page, "parrot");
+  await state(page, "done");
+  const before = await text(page, "psnr-dfsq");
+  own.update();
+  await page.$eval('[data-testid="weight-bits"] input[value="2"]', (input) => input.click());
+  await page.waitForFunction((known) => !["–", known].includes(document.querySelector('[data-testid="psnr-dfsq"]').textContent), {}, before);
+  await state(page, "done");
+  assert.deepEqual(complaints, []);
+  own.stop();
 });

@@ -1,52 +1,17 @@
 // A new version of the site while the page is open, with and without a service worker, online and offline.
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import { tmpdir } from "node:os";
+import { readFileSync, readdirSync } from "node:fs";
 import { extname, join } from "node:path";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { another, byId, open, score, setBits, start, state, stop } from "./browser.js";
+import { host } from "./host.js";
 
 before(start);
 after(stop);
 
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".json": "application/json", ".png": "image/png", ".svg": "image/svg+xml" };
-
-/** A server of a copy of the page, which can become another version. No cache lies between. */
-async function site() {
-  const folder = mkdtempSync(join(tmpdir(), "dfsq-site-"));
-  cpSync(fileURLToPath(new URL("../../dist", import.meta.url)), folder, { recursive: true });
-  const server = createServer(({ url = "/" }, answer) => {
-    const path = url.split("?")[0].replace(/\/$/, "/index.html");
-    try {
-      const body = readFileSync(join(folder, path));
-      answer.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream", "cache-control": "no-store" }).end(body);
-    } catch {
-      answer.writeHead(404).end();
-    }
-  });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  return {
-    address: `http://127.0.0.1:${server.address().port}/`,
-    /** Every script, style and program gets another name, and the old ones are gone. */
-    update() {
-      const renamed = readdirSync(join(folder, "assets")).map((name) => [name, name.replace(/-[0-9a-f]{10}\./, "-0123456789.")]);
-      const edit = (path) => writeFileSync(path, renamed.reduce((text, [old, name]) => text.replaceAll(old, name), readFileSync(path, "utf8").replace("<title>dfsq", "<title>new dfsq")));
-      for (const [old, name] of renamed) {
-        renameSync(join(folder, "assets", old), join(folder, "assets", name));
-        if (name.endsWith(".js")) edit(join(folder, "assets", name));
-      }
-      for (const name of ["index.html", "sw.js"]) edit(join(folder, name));
-    },
-    stop() {
-      server.close();
-      server.closeAllConnections();
-      rmSync(folder, { recursive: true });
-    },
-  };
-}
+/** What `./build.sh site` wrote, where a project's pages lie on a host of many. */
+const site = () => host("site", { under: "/dfsq/" });
 
 /** Changes bits while a run is under way, so that workers start again; then all is computed. */
 async function restart(page, before, ...widths) {
@@ -99,4 +64,30 @@ test("a new version waits until the user takes it, and no two are mixed", async 
   await state(page, "done");
   assert.match(await page.title(), /^new dfsq/);
   assert.deepEqual(page.complaints, []);
+});
+
+test("a host that knows neither WebAssembly nor the site's path serves it", async () => {
+  const own = await host("site", { under: "/some/path/", types: { ".wasm": "application/octet-stream" } });
+  const page = await open(own.address);
+  await byId(page, "sample-parrot").click();
+  await state(page, "done");
+  assert.ok((await score(page, "psnr-dfsq")) > 20);
+  assert.deepEqual(page.complaints, []);
+  own.stop();
+});
+
+test("what the site holds names nothing absolute, and its compressed copies are the files", async () => {
+  const own = await site();
+  const read = (path) => readFileSync(join(own.folder, path));
+  const files = readdirSync(own.folder, { recursive: true, encoding: "utf8" });
+  const decode = { ".br": brotliDecompressSync, ".gz": gunzipSync };
+  for (const [ending, decompress] of Object.entries(decode)) {
+    const copies = files.filter((path) => extname(path) === ending);
+    assert.ok(copies.some((path) => path.endsWith(`.wasm${ending}`)), ending);
+    for (const path of copies) assert.ok(decompress(read(path)).equals(read(path.slice(0, -3))), path);
+  }
+  // Of the page, what it loads; it may link to papers.
+  const loads = String(read("index.html")).match(/<(link|script|img)[^>]*>/g) ?? [];
+  for (const text of [...loads, String(read("manifest.json")), String(read("onnx/models.json"))]) assert.equal(text.match(/"(\/|https?:)[^"]*"/)?.[0], undefined);
+  own.stop();
 });

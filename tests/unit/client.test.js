@@ -7,12 +7,12 @@ import { FakeWorker, settle } from "./fakes.js";
 /** Of programs that start when they are there; without, of one that only compiles. */
 function makeEngine(...starts) {
   const workers = [];
-  const programs = starts.map((start) => () => ({ script: Promise.resolve("script"), start: start() }));
-  const engine = new Engine(starts.length ? programs : [() => ({ script: Promise.resolve("script") })], () => {
+  const make = () => {
     workers.push(new FakeWorker());
     return workers.at(-1);
-  });
-  return { engine, workers };
+  };
+  const programs = starts.map((start) => () => ({ make, start: start() }));
+  return { engine: new Engine(starts.length ? programs : [() => ({ make })]), workers };
 }
 
 const cancelled = { kind: "cancelled" };

@@ -1,6 +1,4 @@
-// Owns the workers. No DOM.
-import { fetched } from "./downloads.js";
-import { once } from "./once.js";
+// A worker with a program, as something to call. No DOM.
 
 /**
  * @typedef {import("../pkg/dfsq.js").NetworkInfo} NetworkInfo
@@ -8,8 +6,8 @@ import { once } from "./once.js";
  * @typedef {{file: Uint8Array}} MadeFile
  * @typedef {{network?: NetworkFile, calibration?: MadeFile, optimized?: MadeFile}} Assets what a worker must have for a call; told apart by identity
  * @typedef {{assets?: Assets, onProgress?: (done: number) => void}} CallOptions
- * @typedef {{script: Promise<string>, start?: Promise<[WebAssembly.Module]>}} Program the address of its worker's script, and what that starts with; nothing for a worker that only compiles
- * @typedef {{postMessage: (message: unknown) => void, terminate: () => void, onmessage: any, onerror: any}} WorkerLike
+ * @typedef {{postMessage: (message: unknown) => void, terminate: () => unknown, onmessage: any, onerror: any}} WorkerLike
+ * @typedef {{make: () => WorkerLike | Promise<WorkerLike>, start?: Promise<[WebAssembly.Module | undefined]>}} Program how to make its worker, and what that starts with: a module, or the one that lies beside it; nothing for a worker that only compiles
  */
 
 /** An error from a worker; `kind` is a stable word. */
@@ -47,19 +45,21 @@ class Line {
   #onForget;
   #ready;
 
-  /** @param {Program} program @param {(script: string) => WorkerLike} makeWorker @param {(line: Line) => void} onEnd @param {() => void} onForget */
-  constructor(program, makeWorker, onEnd, onForget) {
+  /** @param {Program} program @param {(line: Line) => void} onEnd @param {() => void} onForget */
+  constructor(program, onEnd, onForget) {
     this.#onEnd = onEnd;
     this.#onForget = onForget;
-    this.#ready = this.#start(program, makeWorker);
+    this.#ready = this.#start(program);
     this.#ready.catch((error) => this.end(error));
   }
 
-  /** @param {Program} program @param {(script: string) => WorkerLike} makeWorker */
-  async #start({ script, start }, makeWorker) {
-    const address = await script;
-    if (this.ended) throw this.ended;
-    const worker = makeWorker(address);
+  /** @param {Program} program */
+  async #start({ make, start }) {
+    const worker = await make();
+    if (this.ended) {
+      worker.terminate();
+      throw this.ended;
+    }
     this.#worker = worker;
     worker.onmessage = (/** @type {MessageEvent} */ { data }) => this.#receive(data);
     worker.onerror = (/** @type {ErrorEvent} */ event) => {
@@ -140,25 +140,18 @@ class Line {
   }
 }
 
-const startWorker = (/** @type {string} */ script) => new Worker(script);
-
 /** A worker that starts when it is first needed, and again after it was stopped. */
 export class Engine {
   /** @type {Line | undefined} */
   #line;
   #programs;
   #chosen = 0;
-  #makeWorker;
   /** Called whenever what the worker knew beside its assets is gone: it was stopped, or got another network. */
   onForget = () => {};
 
-  /**
-   * @param {(() => Program)[]} programs the first is used until a network needs the next
-   * @param {(script: string) => WorkerLike} [makeWorker]
-   */
-  constructor(programs, makeWorker = startWorker) {
+  /** @param {(() => Program)[]} programs the first is used until a network needs the next */
+  constructor(programs) {
     this.#programs = programs;
-    this.#makeWorker = makeWorker;
   }
 
   /**
@@ -172,7 +165,7 @@ export class Engine {
       if (this.#line === line) this.#line = undefined;
       this.onForget();
     };
-    this.#line ??= new Line(this.#programs[chosen](), this.#makeWorker, ended, () => this.onForget());
+    this.#line ??= new Line(this.#programs[chosen](), ended, () => this.onForget());
     try {
       return await this.#line.call(String(method), args, options);
     } catch (error) {
@@ -189,36 +182,5 @@ export class Engine {
 
   get busy() {
     return this.#line?.busy ?? false;
-  }
-}
-
-/**
- * Fetches and compiles a program when it is first needed, once for all workers: they start again from what the page has in
- * memory, whatever has become of the server or of its version. @param {string} name @returns {() => Program}
- */
-export function program(name) {
-  const script = once(async () => {
-    const address = new URL(PROGRAM_FILES[name].worker, import.meta.url);
-    const response = await fetched(address.href);
-    // So that its source map is found from wherever it runs.
-    const text = (await response.text()).replace("sourceMappingURL=", `$&${new URL(".", address)}`);
-    return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  });
-  const start = once(async () => /** @type {[WebAssembly.Module]} */ ([await compile(name, script)]));
-  return () => {
-    const started = start();
-    // A worker that ends before it comes to this does not wait for it.
-    started.catch(() => {});
-    return { script: script(), start: started };
-  };
-}
-
-/** In a worker of its own: on the page's thread, taking in the program was its longest task. @param {string} name @param {() => Promise<string>} script @returns {Promise<WebAssembly.Module>} */
-async function compile(name, script) {
-  const compiler = new Engine([() => ({ script: script() })]);
-  try {
-    return await compiler.call("compile", [new URL(PROGRAM_FILES[name].wasm, import.meta.url).href]);
-  } finally {
-    compiler.stop();
   }
 }

@@ -16,9 +16,14 @@ console.error = (/** @type {unknown[]} */ ...texts) => {
 
 /** @type {Record<string, Function>} */
 const verbs = {
-  compile: (/** @type {string} */ url) => WebAssembly.compileStreaming(fetched(url)),
-  async start(/** @type {WebAssembly.Module} */ module) {
-    await dfsq.default({ module_or_path: module });
+  async compile(/** @type {string} */ url) {
+    const response = await fetched(url);
+    const streams = response.headers.get("Content-Type") === "application/wasm";
+    return streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
+  },
+  /** Without a module, fetches the one that lies beside this script. */
+  async start(/** @type {WebAssembly.Module | undefined} */ module) {
+    await dfsq.default(module && { module_or_path: module });
   },
   download: (/** @type {string} */ url, /** @type {string} */ sha256, /** @type {(bytes: number) => void} */ progress) =>
     download(url, sha256, dfsq.sha256, progress),
