@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use safetensors::tensor::{Dtype, Metadata, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 /// Most bytes of names and shapes. Calibrations of the paper's own RDN have 100 kB of them.
@@ -91,7 +91,7 @@ impl TensorWriter {
         let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>().map_err(|e| fail(&e))?;
         // A single entry: the order of several would change from run to run.
         let header = serde_json::to_string(header).map_err(|e| fail(&e))?;
-        let metadata = HashMap::from([(format.name.to_owned(), header)]);
+        let metadata = std::iter::once((format.name.to_owned(), header)).collect();
         let plain = safetensors::serialize(views, Some(metadata)).map_err(|e| fail(&e))?;
         let mut file = GzEncoder::new(Vec::new(), Compression::new(EFFORT));
         file.write_all(&plain).and_then(|()| file.finish()).map_err(|e| fail(&e))
