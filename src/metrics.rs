@@ -1,8 +1,10 @@
 //! PSNR and SSIM on luma, as the paper computes them.
 
 mod local;
+mod places;
 
 pub use local::{error_map, local_psnr};
+pub use places::differing_places;
 
 use crate::image_io::{Picture, luma};
 use crate::{Error, Result};

@@ -133,6 +133,19 @@ pub fn error_map(picture: &JsPicture, reference: &JsPicture) -> Result<JsPicture
     Ok(picture_to_js(&metrics::error_map(&picture_from_js(picture)?, &picture_from_js(reference)?)?))
 }
 
+/// Where some of `pictures` is farthest from `full`: left and top of squares of `side` pixels, at most `count`, the worst first.
+#[wasm_bindgen(js_name = differingPlaces)]
+pub fn differing_places(
+    pictures: JsPictures,
+    full: &JsPicture,
+    side: usize,
+    count: usize,
+) -> Result<Vec<u32>> {
+    let corners =
+        metrics::differing_places(&pictures_from_js(pictures)?, &picture_from_js(full)?, side, count)?;
+    Ok(corners.into_iter().flatten().map(|at| at as u32).collect())
+}
+
 /// How a network is to be read: what its file does not say, and what is so whatever it says.
 fn load_options(listed: &JsProperties, stated: &JsProperties, engine: Option<Engine>) -> Result<LoadOptions> {
     let read = |properties: &JsProperties| from_js::<Option<_>>(properties).map(Option::unwrap_or_default);

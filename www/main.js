@@ -34,6 +34,7 @@ import { RegionPanel } from "./view/region.js";
 import { SampleList } from "./view/sample-list.js";
 import { drawScores } from "./view/score-table.js";
 import { Status } from "./view/status.js";
+import { makeSummary } from "./view/summary.js";
 import { StudyTable } from "./view/study.js";
 import { Tray } from "./view/tray.js";
 import { listenForUpdate } from "./view/update.js";
@@ -66,6 +67,7 @@ function show(bench, link) {
     benchmark,
     new Bits(bench),
     makeHints(bench),
+    makeSummary(bench),
     new Crops(bench, view, download, failed),
     new Details(element("details"), bench.settings),
     new EngineCheck(bench, errors),

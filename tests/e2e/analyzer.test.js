@@ -1,4 +1,4 @@
-// Where it hurts and why: layers, channels and points, in a real Chromium.
+// Noise by layer and channel, and a channel in detail: layers, channels and points, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { another, byId, drop, open, png, saved, score, start, state, stop } from "./browser.js";
@@ -65,7 +65,7 @@ test("a cell of the heat map is read out and opened by click and by arrow keys, 
 
 test("a channel is a picture whose values are read out where one clicks", async () => {
   const page = await analyzed();
-  await page.locator("compare-view .pane.shown").first().click();
+  await page.locator("compare-view .pane.shown .area").first().click();
   const reading = byId(page, "map-reading").filter({ hasText: "Column 12, row 12" });
   await reading.waitFor();
   const [full, quantized, more] = /: (\S+) in full precision, (\S+) with DFSQ, (\S+) more/.exec(await reading.textContent()).slice(1).map(Number);

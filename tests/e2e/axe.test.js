@@ -22,7 +22,7 @@ for (const colorScheme of ["light", "dark"]) {
     await drop(page, await png(page, 48, 48), await png(page, 64, 48));
     await state(page, "done");
     for (const figure of ["heatmap", "histogram", "weights", "quality"]) await byId(page, `figure-${figure}`).locator("svg").waitFor();
-    await page.locator("compare-view .pane.shown").first().click();
+    await page.locator("compare-view .pane.shown .area").first().click();
     await byId(page, "crops-canvas").waitFor();
     await page.locator("#network-properties summary").click();
     assert.deepEqual(await violations(page), []);
@@ -39,7 +39,7 @@ test("no width from 360 to 2560 pixels scrolls sideways, nor do the scores from 
   const page = await open();
   await drop(page, await png(page, 64, 48));
   await state(page, "done");
-  await page.locator("compare-view .pane.shown").first().click();
+  await page.locator("compare-view .pane.shown .area").first().click();
   await page.locator("details").evaluateAll((all) => all.forEach((details) => details.toggleAttribute("open", true)));
   const fits = (selector) => page.locator(selector).evaluate((element) => element.scrollWidth <= element.clientWidth);
   for (const width of [360, 390, 480, 768, 901, 1180, 1280, 1366, 1440, 2200, 2560]) {

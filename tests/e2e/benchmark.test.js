@@ -57,7 +57,7 @@ test("it is paused, goes on, and lets what is looked at go first", async () => {
     await byId(page, "benchmark-run").filter({ hasText: "Pause" }).click();
     await byId(page, "benchmark-status").filter({ hasText: "paused" }).waitFor();
     await state(page, "ready");
-    await byId(page, "benchmark-run").filter({ hasText: "Go on" }).click();
+    await byId(page, "benchmark-run").filter({ hasText: "Resume" }).click();
     await byId(page, "sample-parrot").click();
     await setBits(page, "weight-bits", 3);
     await byId(page, "benchmark-status").filter({ hasText: "3 of 3 images" }).waitFor();

@@ -48,6 +48,11 @@ export async function tab(context = {}) {
   const defaults = { viewport: { width: 1280, height: 900 }, acceptDownloads: true, serviceWorkers: "block" };
   const page = await (await browser.newContext({ ...defaults, ...context })).newPage();
   page.complaints = [];
+  // Not a first visit, unless a test says so by its own hash: bits are those that most tests speak of.
+  await page.addInitScript(() => {
+    const blank = location.protocol === "about:";
+    if (!blank && !localStorage.getItem("dfsq")) localStorage.setItem("dfsq", "weights=4&activations=4");
+  });
   // Generous, since machines that run tests are often busy with more than that.
   page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => page.complaints.push(error.message));

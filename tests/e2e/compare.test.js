@@ -232,7 +232,7 @@ test("a click on a picture shows that place of all of them, to be saved", async 
   const page = await open();
   await drop(page, await png(page, 64, 64));
   await state(page, "done");
-  await page.locator("compare-view .pane.shown").nth(1).click();
+  await page.locator("compare-view .pane.shown .area").nth(1).click();
   await byId(page, "crops-canvas").waitFor();
   await byId(page, "crop-side").selectOption("32");
   const label = await byId(page, "crops-canvas").getAttribute("aria-label");

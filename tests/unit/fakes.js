@@ -168,7 +168,7 @@ const usual = {
 /** A bench of fake engines. */
 export function makeBench(hash = "") {
   const engines = makeEngines(() => new FakeEngine());
-  const settings = new Settings(DEFAULTS, new URLSearchParams(hash));
+  const settings = new Settings(DEFAULTS, new URLSearchParams(hash || "weights=4&activations=4"));
   return new Bench(engines, settings, async () => ["sample file"], 0);
 }
 

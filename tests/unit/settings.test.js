@@ -12,14 +12,14 @@ test("a change is announced once, and none is not", () => {
   const one = settings();
   let changes = 0;
   one.addEventListener("change", () => changes++);
-  one.set({ weightBits: 3, activationBits: 3 });
-  one.set({ weightBits: 3 });
+  one.set({ weightBits: 2, activationBits: 2 });
+  one.set({ weightBits: 2 });
   one.choose(["points", "restarts"], "5");
   assert.equal(changes, 2);
   assert.strictEqual(one.values.points.restarts, 5);
   one.reset();
   assert.ok(CHOICES.every(({ path }) => one.isDefault(path)));
-  assert.equal(one.values.weightBits, 3, "bits are no ablation");
+  assert.equal(one.values.weightBits, 2, "bits are no ablation");
 });
 
 test("a link brings back what it was made of", () => {

@@ -11,6 +11,7 @@ import { Library } from "./library.js";
 import { Making } from "./making.js";
 import { Mixed } from "./mixed.js";
 import { Pairs } from "./pairs.js";
+import { Places } from "./places.js";
 import { NETWORK_METHODS, TYPICAL_SPEED } from "./plan.js";
 import { Quality } from "./quality.js";
 import { Results } from "./results.js";
@@ -58,6 +59,7 @@ export class Bench extends EventTarget {
     this.scheduler = new Scheduler(this, rest);
     this.focus = new Focus(this);
     this.closeUp = new CloseUp(this);
+    this.places = new Places(this);
     this.inquiries = new Inquiries(this);
     this.quality = new Quality(this);
     this.benchmark = new Benchmark(this);

@@ -22,7 +22,7 @@ export function csv(benchmark, { network, program }) {
 /** The table of means. @param {Benchmark} benchmark @param {{network?: {sha256: string}, program: string}} made */
 export function markdown(benchmark, { network, program }) {
   const rows = benchmark.rows.map(({ method, bits, psnrY, ssimY, toFull }) => `| ${METHOD_NAMES[method]} | ${bits ?? "–"} | ${number(psnrY, 2)} | ${number(ssimY, 4)} | ${number(toFull, 2) || "–"} |`);
-  return ["| Method | Bits | PSNR, dB | SSIM | To full, dB |", "|---|--:|--:|--:|--:|", ...rows, "", `${benchmark.measuredImages} images; network ${network?.sha256}; ${program}`, ""].join("\n");
+  return ["| Method | Bits | PSNR, dB | SSIM | To FP32, dB |", "|---|--:|--:|--:|--:|", ...rows, "", `${benchmark.measuredImages} images; network ${network?.sha256}; ${program}`, ""].join("\n");
 }
 
 /** The same with methods below each other and widths side by side, as in the paper. @param {Benchmark} benchmark @param {{network?: {sha256: string}, program: string}} made */

@@ -28,10 +28,13 @@ export const CHOICES = [
   { name: "channel-bits", of: "DFSQ-opt", label: "Activations’ bits", values: [["equal", "equal"], ["allocated", "divided by channel"]], path: ["recipe", "channelBits"] },
   { name: "sets", of: "Both", label: "Universal set", values: UNIVERSAL_SETS.map(([sets, size]) => [String(sets), `${sets} word sets, ${size} values`]), path: ["points", "wordSets"] },
   { name: "granularity", of: "Both", label: "Points for", values: [["channel", "each channel"], ["layer", "the whole layer"]], path: ["points", "granularity"] },
-  { name: "mean", of: "Both", label: "Mean", values: [["auto", "taken off unless after ReLU"], ["always", "always taken off"], ["never", "never taken off"]], path: ["points", "mean"] },
+  { name: "mean", of: "Both", label: "Mean", values: [["auto", "subtracted, except after ReLU"], ["always", "always subtracted"], ["never", "never subtracted"]], path: ["points", "mean"] },
   { name: "normalization", of: "Both", label: "Normalization", values: [["sample", "of each sample"], ["none", "none (DFSQ only)"]], path: ["points", "normalization"] },
-  { name: "denormalization", of: "Both", label: "Mean and range in", values: [["32", "full precision"], ["8", "8 bits"], ["6", "6 bits"], ["4", "4 bits"]], path: ["denormalizationBits"] },
+  { name: "denormalization", of: "Both", label: "Precision of mean and range", values: [["32", "full precision"], ["8", "8 bits"], ["6", "6 bits"], ["4", "4 bits"]], path: ["denormalizationBits"] },
 ];
+
+/** With which a first visit begins: min-max is plainly broken there, and the others are not. */
+const FIRST_BITS = 3;
 
 /** The same bits of weights and activations of all layers. @param {number} width @returns {Pick<Values, "weightBits" | "activationBits" | "layerBits">} */
 export const uniform = (width) => ({ weightBits: width, activationBits: width, layerBits: {} });
@@ -62,7 +65,7 @@ export class Settings extends EventTarget {
     super();
     this.defaults = defaults;
     const { method: _, ...options } = defaults.options;
-    this.#plain = /** @type {Values} */ ({ ...options, mode: "benchmark", points: defaults.points, optSelection: defaults.optimalPoints.selection, recipe: defaults.recipe, scope: "paper", engine: "native" });
+    this.#plain = /** @type {Values} */ ({ ...options, ...uniform(FIRST_BITS), mode: "benchmark", points: defaults.points, optSelection: defaults.optimalPoints.selection, recipe: defaults.recipe, scope: "paper", engine: "native" });
     this.#values = this.#read(link);
   }
 

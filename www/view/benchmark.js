@@ -63,7 +63,7 @@ export class BenchmarkPanel {
     const { images, rows, state } = benchmark;
     const run = element("benchmark-run");
     run.disabled = !benchmark.canRun || !library.network || (state === "done" && !benchmark.isStale);
-    say(run, state === "running" ? "Pause" : state === "paused" ? "Go on" : "Run");
+    say(run, state === "running" ? "Pause" : state === "paused" ? "Resume" : "Run");
     for (const [ending] of TEXTS) element(`benchmark-${ending}`).disabled = !rows.length;
     element("benchmark-progress").value = images.length ? benchmark.done / images.length : 0;
     say(element("benchmark-status"), this.#status());

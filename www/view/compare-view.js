@@ -1,6 +1,11 @@
 // <compare-view>: pictures of the same size under one zoom and pan, as panes, as a pair, or with a slider between two.
 import { METHOD_NAMES } from "../model/plan.js";
 
+/** What else is in sight beside the panes when the page is at its top, in CSS pixels. */
+const BESIDE = 250;
+/** Least height of a picture in a pane. */
+const LEAST = 200;
+
 const MIN_ZOOM = 0.5;
 const MAX_ZOOM = 64;
 /** A pointer that moved less than this, in CSS pixels, has clicked. */
@@ -9,7 +14,7 @@ const STILL = 4;
 const clamp = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
 export class CompareView extends HTMLElement {
-  /** @type {Map<string, {pane: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement}>} */
+  /** @type {Map<string, {pane: HTMLElement, area: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement}>} */
   #panes = new Map();
   #size = { width: 1, height: 1 };
   /** Zoom relative to fitting, and the point of the picture (0..1) in the middle of each pane. */
@@ -35,11 +40,11 @@ export class CompareView extends HTMLElement {
       const title = document.createElement("b");
       title.textContent = name;
       caption.append(title, " ", document.createElement("span"));
-      const share = document.createElement("div");
-      share.className = "share";
-      pane.append(canvas, caption, share);
+      const [area, frame, share] = ["area", "frame", "share"].map((className) => Object.assign(document.createElement("div"), { className }));
+      area.append(canvas, frame, share);
+      pane.append(caption, area);
       this.append(pane);
-      this.#panes.set(method, { pane, canvas, caption });
+      this.#panes.set(method, { pane, area, canvas, caption });
     }
     this.#divider.className = "divider";
     this.#divider.tabIndex = 0;
@@ -50,6 +55,7 @@ export class CompareView extends HTMLElement {
     this.append(this.#divider);
     this.#setSplit(50);
     new ResizeObserver(() => this.#place()).observe(this);
+    addEventListener("resize", () => this.#place());
     this.addEventListener("pointerdown", (event) => this.#pointerDown(event));
     this.addEventListener("pointermove", (event) => this.#pointerMove(event));
     for (const end of ["pointerup", "pointercancel"]) this.addEventListener(end, (event) => this.#pointerUp(/** @type {PointerEvent} */ (event)));
@@ -106,6 +112,12 @@ export class CompareView extends HTMLElement {
     if (note && note.textContent !== text) note.textContent = text;
   }
 
+  /** Frames a part of the pictures, in their pixels, or none. @param {{x: number, y: number, width: number, height: number} | undefined} part */
+  frame(part) {
+    this.classList.toggle("framed", Boolean(part));
+    if (part) for (const [name, value] of Object.entries(part)) this.style.setProperty(`--frame-${name}`, String(value));
+  }
+
   /** @param {string} method @param {number} done share in 0..1 */
   progress(method, done) {
     this.#panes.get(method)?.pane.style.setProperty("--done", String(done));
@@ -136,8 +148,25 @@ export class CompareView extends HTMLElement {
   }
 
   #paneSize() {
-    const pane = this.#panes.get(this.#shown[0])?.pane;
-    return { width: pane?.clientWidth || 1, height: pane?.clientHeight || 1 };
+    const area = this.#panes.get(this.#shown[0])?.area;
+    return { width: area?.clientWidth || 1, height: area?.clientHeight || 1 };
+  }
+
+  /** Gives panes the pictures' shape, side by side or two by two: whichever shows the pictures larger. */
+  #fill() {
+    const count = this.#shown.length;
+    if (this.dataset.view !== "panes" || !count) return;
+    const { width, height } = this.#size;
+    const words = Math.max(...this.#shown.map((method) => this.#panes.get(method)?.caption.offsetHeight ?? 0));
+    const layouts = [count, Math.ceil(count / 2)].map((columns) => {
+      const rows = Math.ceil(count / columns);
+      const room = Math.max((innerHeight - BESIDE) / rows - words, LEAST);
+      const across = this.clientWidth / columns;
+      return { columns, scale: Math.min(across / width, room / height) };
+    });
+    const { columns, scale } = layouts.reduce((best, layout) => (layout.scale > best.scale ? layout : best));
+    this.style.setProperty("--columns", String(columns));
+    this.style.setProperty("--area", `${Math.round(scale * height)}px`);
   }
 
   /** CSS pixels for one pixel of the picture. */
@@ -153,6 +182,7 @@ export class CompareView extends HTMLElement {
   }
 
   #place() {
+    this.#fill();
     const { width, height } = this.#paneSize();
     const scale = this.#scale();
     this.style.setProperty("--s", String(scale));
@@ -224,8 +254,8 @@ export class CompareView extends HTMLElement {
   #wheel(event) {
     if (!event.ctrlKey && !this.contains(document.activeElement)) return;
     event.preventDefault();
-    const pane = /** @type {HTMLElement} */ (event.target).closest(".pane") ?? this;
-    const box = pane.getBoundingClientRect();
+    const area = /** @type {HTMLElement} */ (event.target).closest(".area") ?? this;
+    const box = area.getBoundingClientRect();
     const at = { x: event.clientX - box.left - box.width / 2, y: event.clientY - box.top - box.height / 2 };
     this.zoom(Math.exp(-event.deltaY / (event.deltaMode ? 8 : 400)), at);
   }

@@ -180,7 +180,7 @@ export class Comparison {
     const line = (/** @type {(string | false | undefined)[]} */ parts) => parts.filter(Boolean).join(" · ");
     return [
       line([bits, costs && megabytes(costs.totalBytes), seconds !== undefined && `${seconds.toFixed(1)} s`]),
-      line([score && `${decimal(score.psnrY, 2)} dB`, score && `SSIM ${decimal(score.ssimY, 4)}`, distance !== undefined && distance !== score?.psnrY && `${decimal(distance, 1)} to full`]),
+      line([score && `${decimal(score.psnrY, 2)} dB`, score && `SSIM ${decimal(score.ssimY, 4)}`, distance !== undefined && distance !== score?.psnrY && `${decimal(distance, 1)} dB to FP32`]),
     ].filter(Boolean).join("\n");
   }
 }

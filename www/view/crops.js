@@ -3,7 +3,7 @@ import { METHOD_NAMES } from "../model/plan.js";
 import { cut } from "../model/picture.js";
 import { provenance } from "../model/provenance.js";
 import { paint } from "./comparison.js";
-import { element } from "./dom.js";
+import { element, say } from "./dom.js";
 import { pngAddress } from "./png.js";
 import { decimal } from "./score-table.js";
 
@@ -22,17 +22,20 @@ const FONT = "system-ui, sans-serif";
 
 export class Crops {
   #bench;
-  /** Where, in 0..1 of the pictures. @type {{x: number, y: number} | undefined} */
-  #place;
+  #view;
+  #places;
   /** @type {Crop[]} */
   #shown = [];
 
   /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {(name: string, content: BlobPart, type: string) => void} save @param {(error: unknown) => void} failed */
   constructor(bench, view, save, failed) {
     this.#bench = bench;
-    view.addEventListener("pick", (event) => this.#choose(/** @type {CustomEvent} */ (event).detail));
-    element("crop-side").addEventListener("change", () => this.draw());
-    element("close-crops").onclick = () => this.#choose(undefined);
+    this.#view = view;
+    const places = (this.#places = bench.places);
+    view.addEventListener("pick", (event) => places.choose(/** @type {CustomEvent} */ (event).detail));
+    element("crop-side").addEventListener("change", () => (places.side = Number(element("crop-side").value)));
+    element("next-place").onclick = () => places.next();
+    element("close-crops").onclick = () => places.close();
     const name = () => (bench.samples.current?.name ?? "dfsq").replace(/\.[^.]*$/, "");
     element("crops-svg").onclick = () => this.#svg().then((text) => save(`${name()}-crops.svg`, text, "image/svg+xml"), failed);
     element("crops-png").onclick = () => {
@@ -57,32 +60,33 @@ export class Crops {
     return { width, height, rgba };
   }
 
-  /** @param {{x: number, y: number} | undefined} place */
-  #choose(place) {
-    this.#place = place;
-    this.draw();
-  }
-
-  /** The part of a picture that is looked at; near an edge what is there. @param {Picture} picture */
-  #part(picture) {
-    const side = Math.min(Number(element("crop-side").value), picture.width, picture.height);
-    const { x, y } = this.#place ?? { x: 0.5, y: 0.5 };
-    const start = (/** @type {number} */ share, /** @type {number} */ length) => Math.max(0, Math.min(Math.round(share * length - side / 2), length - side));
-    return cut(picture, { x: start(x, picture.width), y: start(y, picture.height), width: side, height: side });
-  }
-
   #made() {
-    return { place: this.#place, side: this.#shown[0]?.picture.width, crops: this.#shown.map(({ name, score }) => ({ name, score })), ...provenance(this.#bench) };
+    const { x, y, width } = this.#part ?? {};
+    return { place: { x, y }, side: width, crops: this.#shown.map(({ name, score }) => ({ name, score })), ...provenance(this.#bench) };
+  }
+
+  /** What is looked at of the pictures, which are alike in size. */
+  get #part() {
+    const picture = Object.keys(METHOD_NAMES).map((method) => this.#bench.scheduler.result(method)?.picture).find(Boolean);
+    return picture && this.#places.part(picture);
   }
 
   draw() {
+    this.#places.update();
     const { samples, scheduler } = this.#bench;
-    element("crops").hidden = !this.#place || !samples.current;
-    if (element("crops").hidden) return;
+    const part = samples.current && this.#part;
+    element("crops").hidden = !part;
+    this.#view.frame(part);
+    if (!part) return;
+    const { rank } = this.#places;
+    say(element("crops-title"), rank ? "Where they differ most" : "One place, all methods");
+    say(element("crops-place"), `${part.width} × ${part.height} pixels at ${part.x}, ${part.y}, framed above${rank && rank.count > 1 ? `; place ${rank.index + 1} of ${rank.count}` : ""}. A click on a picture chooses another.`);
+    element("next-place").disabled = !this.#places.hasNext;
+    say(element("next-place"), rank ? "Next place" : "Where they differ most");
     this.#shown = Object.entries(METHOD_NAMES).flatMap(([method, name]) => {
       const picture = scheduler.result(method)?.picture;
       const score = scheduler.score(method);
-      return picture ? [{ name, picture: this.#part(picture), score: score ? `${decimal(score.psnrY, 2)} dB / ${decimal(score.ssimY, 4)}` : "PSNR / SSIM" }] : [];
+      return picture ? [{ name, picture: cut(picture, part), score: score ? `${decimal(score.psnrY, 2)} dB / ${decimal(score.ssimY, 4)}` : "PSNR / SSIM" }] : [];
     });
     this.#paint();
   }

@@ -1,4 +1,4 @@
-// Where it hurts: a line and a heat map of what quantization does to every layer and channel.
+// Noise by layer and channel: a line and a heat map of what quantization does to every layer and channel.
 import { METHOD_NAMES, QUANTIZED_METHODS } from "../model/plan.js";
 import { DataTable } from "./data-table.js";
 import { element, find, say } from "./dom.js";
@@ -12,7 +12,7 @@ import { decimal } from "./score-table.js";
 /** Steps of the ends of the colours, in dB. */
 const STEP = 5;
 
-const words = (/** @type {number | undefined} */ db) => (db === Infinity ? "exact" : db === -Infinity ? "zeros, not met" : db === undefined ? "not known" : `${decimal(db, 1)} dB`);
+const words = (/** @type {number | undefined} */ db) => (db === Infinity ? "exact" : db === -Infinity ? "all zero, not reproduced" : db === undefined ? "not known" : `${decimal(db, 1)} dB`);
 
 export class NoisePanel {
   #bench;
