@@ -194,7 +194,7 @@ impl File<'_> {
         };
         let middle = self.graph.initializer.len();
         let activations = match &own.activation {
-            Some(quantizer) => self.quantize(node, &names, quantizer),
+            Some(quantizer) => self.quantize(node, &names, quantizer)?,
             None => "full precision".to_owned(),
         };
         let bytes = |tensors: &[Tensor]| tensors.iter().map(|tensor| tensor.raw_data.len()).sum();
@@ -248,7 +248,7 @@ impl File<'_> {
     }
 
     /// Puts a quantizer in front of a convolution; says which.
-    fn quantize(&mut self, node: usize, names: &Names, quantizer: &ActivationQuantizer) -> String {
+    fn quantize(&mut self, node: usize, names: &Names, quantizer: &ActivationQuantizer) -> Result<String> {
         let from = self.graph.node[node].input[0].clone();
         let (defined, inputs) = match quantizer {
             ActivationQuantizer::Subset(subset) => self.subset(names, subset),
@@ -260,11 +260,17 @@ impl File<'_> {
                 let numbers = [("origin", *origin), ("scale", *scale), ("steps", *steps)];
                 (functions::uniform(), numbers.map(|(name, value)| self.number(names, name, value)).to_vec())
             }
+            ActivationQuantizer::Estimated(range) => {
+                return Err(Error::Option(format!(
+                    "ranges found by {} cannot be exported: only minimum and maximum of a layer can",
+                    range.estimator()
+                )));
+            }
         };
         let call = defined.call(&names.of("quantized"), [vec![from], inputs].concat());
         let words = format!("{DOMAIN}.{}", call.function.name);
         self.input(node, 0, call);
-        words
+        Ok(words)
     }
 
     fn number(&mut self, names: &Names, name: &str, value: f32) -> String {

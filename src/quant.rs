@@ -17,6 +17,7 @@ mod pixel_points;
 mod pixels;
 pub mod point_sets;
 pub mod points;
+pub mod ranges;
 pub mod recipe;
 pub mod settings;
 mod shortest_path;
@@ -36,6 +37,7 @@ pub use normalize::{Granularity, MeanMode, Normalization, NormalizationMode, Nor
 pub use pixels::Pixels;
 pub use point_sets::PointSets;
 pub use points::Points;
+pub use ranges::{EstimatedRange, RangeEstimator};
 pub use recipe::{Recipe, Rounding};
 pub use settings::PointSettings;
 pub use summary::{ChannelSummaries, Summary};

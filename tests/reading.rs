@@ -8,7 +8,7 @@ use common::*;
 use dfsq::Error;
 use dfsq::image_io::Picture;
 use dfsq::network::{Engine, LoadOptions, Network, Planes};
-use dfsq::quant::{BitWidth, PointSettings, Recipe};
+use dfsq::quant::{BitWidth, Granularity, PointSettings, RangeEstimator, Recipe};
 use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -196,10 +196,17 @@ fn every_method_runs_on_both_engines_alike() {
     let bytes = edsr(["a", "b"]);
     let [native, tract] = [Engine::Native, Engine::Tract].map(|engine| learned(&bytes, Some(engine)));
     let three = || Options::new(Method::MinMax, 3).unwrap();
+    let estimated =
+        |range_estimator, range_granularity| Options { range_estimator, range_granularity, ..three() };
     for options in [
         Options::full_precision(),
         three(),
         Options { min_max_range: MinMaxRange::Static, ..three() },
+        estimated(RangeEstimator::MinMax, Granularity::Channel),
+        estimated(RangeEstimator::Percentile999, Granularity::Layer),
+        estimated(RangeEstimator::Mse, Granularity::Channel),
+        estimated(RangeEstimator::Entropy, Granularity::Layer),
+        estimated(RangeEstimator::Deviation, Granularity::Channel),
         Options::dfsq(3).unwrap(),
         Options { weights: WeightGrid::Subset, ..Options::dfsq(3).unwrap() },
         Options { denormalization_bits: BitWidth::new(6).unwrap(), ..Options::dfsq(3).unwrap() },
@@ -233,6 +240,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         (&bundled, Options::full_precision()),
         (&bundled, Options::dfsq(3).unwrap()),
         (&bundled, Options::min_max(4).unwrap()),
+        (&bundled, Options { range_estimator: RangeEstimator::Mse, ..Options::min_max(3).unwrap() }),
         (&small, Options::dfsq_opt(3).unwrap()),
         (&grouped, Options::full_precision()),
     ] {

@@ -23,6 +23,8 @@ fn options_without_effect_are_refused() {
         "--layer-bits bits.json",
         "--denormalization-bits 8",
         "--min-max-range static",
+        "--range-estimator mse",
+        "--range-granularity channel",
         "--calibration hr",
         "--weights subset",
         "--rounding compensated",
@@ -49,7 +51,8 @@ fn options_without_effect_are_refused() {
         idle(&format!("eval net.onnx --hr hr --method {method}"), &[]);
     }
     let bits = ["--weight-bits", "--activation-bits", "--layer-bits"];
-    idle("eval net.onnx --hr hr --method min-max", &[&bits[..], &["--min-max-range", "--weights"]].concat());
+    let ranges = ["--min-max-range", "--range-estimator", "--range-granularity", "--weights"];
+    idle("eval net.onnx --hr hr --method min-max", &[&bits[..], &ranges].concat());
     let ranged = "eval net.onnx --hr hr --method min-max --min-max-range static";
     idle(ranged, &[&bits[..], &["--min-max-range", "--weights", "--calibration"]].concat());
     let on_file = [&bits[..], &["--denormalization-bits", "--weights", "--calibration"]].concat();

@@ -27,6 +27,9 @@ const NETWORK: [&str; 6] = [
 /// What is no way to make anything.
 const OTHERS: [&str; 4] = ["--help", "--fast", "--json", "--force"];
 
+/// What says of min-max where its ranges come from.
+const RANGES: [&str; 3] = ["--min-max-range", "--range-estimator", "--range-granularity"];
+
 /// A folder with a network of random weights, and bits of its layers.
 fn folder(name: &str) -> Folder {
     let folder = Folder::new(name);
@@ -173,6 +176,8 @@ fn assigned_bits_are_those_that_are_read() {
         "--method min-max",
         "--method dfsq-opt",
         "--method min-max --min-max-range static",
+        "--method min-max --range-estimator mse",
+        "--method min-max --range-granularity channel",
         "--denormalization-bits 4",
         "--weights subset",
     ];
@@ -212,7 +217,7 @@ fn results_are_gone_on_with_under_the_same_options_only() {
         &CROPS,
         &NETWORK,
     ]);
-    let elsewhere = ["--mixed", "--min-max-range", "--rounding", "--damping", "--refits", "--channel-bits"];
+    let elsewhere = all(&[&["--mixed"], &RANGES, &["--rounding", "--damping", "--refits", "--channel-bits"]]);
     let own = ["--hr", "--lr", "--calibration", "--shard", "--results", "--resume"];
     folder.has_options("eval", &all(&[&options[1..], &elsewhere, &own]));
     let command = |option: &str| {
@@ -266,7 +271,7 @@ fn pictures_and_tables_of_a_file_are_those_made_on_the_way() {
         &NETWORK,
     ]);
     let elsewhere =
-        ["--method", "--mixed", "--min-max-range", "--rounding", "--damping", "--refits", "--channel-bits"];
+        all(&[&["--method", "--mixed"], &RANGES, &["--rounding", "--damping", "--refits", "--channel-bits"]]);
     folder.has_options("upscale", &all(&[&options[1..], &elsewhere, &["--calibration", "--output"]]));
     folder.has_options(
         "report",

@@ -7,15 +7,17 @@ use super::results::ImageScore;
 use super::session;
 use super::{eval, out, passed_over};
 use anyhow::{Result, ensure};
+use dfsq::choice::Choice;
 use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{
-    BitWidth, ChannelBits, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, Restarts,
-    WordSets,
+    BitWidth, ChannelBits, Granularity, MeanMode, NormalizationMode, PointSettings, RangeEstimator, Recipe,
+    Restarts, WordSets,
 };
 use dfsq::session::{Method, MinMaxRange, Options};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -43,7 +45,7 @@ pub struct Arguments {
 
 /// One line of the table: what differs from the options given.
 struct Variant {
-    name: &'static str,
+    name: Cow<'static, str>,
     options: Options,
     settings: PointSettings,
     recipe: Recipe,
@@ -51,7 +53,7 @@ struct Variant {
 
 #[derive(Serialize)]
 struct Row {
-    variant: &'static str,
+    variant: Cow<'static, str>,
     /// Mean PSNR on Y in dB, for each bit width asked for.
     psnr_y: Vec<f64>,
 }
@@ -66,11 +68,27 @@ struct Report {
 /// The paper's choices one by one, then ours. Those that gather the same statistics stand together, since only one
 /// set of them is kept.
 fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
-    let plain = |name, settings| Variant { name, options: Options::default(), settings, recipe };
-    let with = |name, options| Variant { name, options, settings: given, recipe };
+    let plain = |name: &'static str, settings| Variant {
+        name: name.into(),
+        options: Options::default(),
+        settings,
+        recipe,
+    };
+    let with = |name: &'static str, options| Variant { options, ..plain(name, given) };
     let min_max = |name, min_max_range| {
         with(name, Options { method: Method::MinMax, min_max_range, ..Options::default() })
     };
+    let ranges = RangeEstimator::ALL
+        .iter()
+        .flat_map(|estimator| Granularity::ALL.iter().map(move |of| (*estimator, *of)));
+    // That of both defaults is "min-max, dynamic".
+    let others = ranges.filter(|range| *range != (RangeEstimator::MinMax, Granularity::Layer));
+    let uniform = others.map(|(range_estimator, range_granularity)| {
+        let name = format!("{}, by {range_granularity}", range_estimator.title());
+        let options =
+            Options { method: Method::MinMax, range_estimator, range_granularity, ..Options::default() };
+        Variant { name: name.into(), ..with("", options) }
+    });
     let denormalized = |name, bits| {
         let bits = BitWidth::new(bits).unwrap_or(BitWidth::FULL);
         with(name, Options { denormalization_bits: bits, ..Options::default() })
@@ -78,16 +96,19 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
     let sets = |count| PointSettings { word_sets: WordSets::new(count).unwrap_or_default(), ..given };
     let starts = |count| Restarts::new(count).unwrap_or_default();
     let exact = PointSettings { selection: Selection::Exact, ..given };
-    let ours = |name, settings, weights, rounding| Variant {
-        name,
+    let ours = |name: &'static str, settings, weights, rounding| Variant {
+        name: name.into(),
         options: Options { method: Method::DfsqOpt, ..Options::default() },
         settings,
         recipe: Recipe { weights, rounding, ..recipe },
     };
     use {Rounding::*, WeightGrid::*};
-    vec![
+    let mut all = vec![
         min_max("min-max, dynamic", MinMaxRange::Dynamic),
         min_max("min-max, static", MinMaxRange::Static),
+    ];
+    all.extend(uniform);
+    all.extend([
         plain("dfsq", given),
         plain("k-means as in the paper's text", PointSettings { preset: Preset::Paper, ..given }),
         plain("k-means started once", PointSettings { restarts: starts(1), ..given }),
@@ -122,7 +143,8 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
             recipe: Recipe { channel_bits: ChannelBits::Allocated, ..recipe },
             ..ours("dfsq-opt, bits by channel", exact, recipe.weights, recipe.rounding)
         },
-    ]
+    ]);
+    all
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {

@@ -84,9 +84,18 @@ impl Work<'_> {
             "calibration" if !chooses_points && !ranges => with_method(),
             "calibration" if !has_points && !subset_weights && !ranges => in_full("activations"),
             "calibration" => None,
-            "min-max-range" if *method != Method::MinMax => with_method(),
-            "min-max-range" | "denormalization-bits" if !rounds_activations => in_full("activations"),
-            "min-max-range" => None,
+            "min-max-range" | "range-estimator" | "range-granularity" if *method != Method::MinMax => {
+                with_method()
+            }
+            "min-max-range" | "range-estimator" | "range-granularity" | "denormalization-bits"
+                if !rounds_activations =>
+            {
+                in_full("activations")
+            }
+            "range-estimator" | "range-granularity" if ranges => {
+                Some("with --min-max-range static, which is minimum and maximum of a layer".into())
+            }
+            "min-max-range" | "range-estimator" | "range-granularity" => None,
             "denormalization-bits" if !chooses_points => with_method(),
             "denormalization-bits" | "granularity" | "normalization" | "mean"
                 if !has_points && chooses_points =>

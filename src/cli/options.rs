@@ -10,8 +10,8 @@ use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{
-    BitWidth, ChannelBits, Damping, Granularity, MeanMode, NormalizationMode, PointSettings, Recipe, Refits,
-    Restarts, WordSets,
+    BitWidth, ChannelBits, Damping, Granularity, MeanMode, NormalizationMode, PointSettings, RangeEstimator,
+    Recipe, Refits, Restarts, WordSets,
 };
 use dfsq::session::{Method, MinMaxRange, Options};
 use std::collections::BTreeMap;
@@ -92,6 +92,12 @@ pub struct Quantization {
     /// Where min-max takes its ranges from [default: dynamic]
     #[arg(long, value_parser = choice::<MinMaxRange>())]
     min_max_range: Option<MinMaxRange>,
+    /// How the ends of min-max's dynamic ranges are found [default: min-max]
+    #[arg(long, value_parser = choice::<RangeEstimator>())]
+    range_estimator: Option<RangeEstimator>,
+    /// What has a dynamic range of its own with min-max [default: layer]
+    #[arg(long, value_parser = choice::<Granularity>())]
+    range_granularity: Option<Granularity>,
     /// A calibration file (for dfsq-opt a file of `dfsq optimize`), or a folder of images to make it from first
     /// [default: MODEL with the ending .calibration or .optimized]
     #[arg(long, value_name = "FILE|DIR")]
@@ -114,6 +120,8 @@ impl Quantization {
             activation_bits: self.activation_bits.unwrap_or(default.activation_bits),
             layer_bits,
             min_max_range: self.min_max_range.unwrap_or_default(),
+            range_estimator: self.range_estimator.unwrap_or_default(),
+            range_granularity: self.range_granularity.unwrap_or(default.range_granularity),
             weights: self.recipe.weights.unwrap_or_default(),
             denormalization_bits: self.denormalization_bits.unwrap_or(BitWidth::FULL),
         }
@@ -128,6 +136,8 @@ impl Quantization {
             ("mixed", self.mixed.is_some()),
             ("denormalization-bits", self.denormalization_bits.is_some()),
             ("min-max-range", self.min_max_range.is_some()),
+            ("range-estimator", self.range_estimator.is_some()),
+            ("range-granularity", self.range_granularity.is_some()),
             ("calibration", self.calibration.is_some()),
         ];
         let parts = [self.recipe.given(), self.points.given(), self.crops.given()];

@@ -2,7 +2,9 @@
 
 use crate::analysis::{HISTOGRAM_BINS, layer_normalizer};
 use crate::network::Planes;
-use crate::quant::{ActivationQuantizer, Granularity, Normalization, Points, QuantizationError, Summary};
+use crate::quant::{
+    ActivationQuantizer, Granularity, Normalization, Pixels, Points, QuantizationError, Summary,
+};
 use crate::session::{Method, Options, Session};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -117,7 +119,12 @@ impl Session {
             {
                 points = Some(self.replace_points(&mut quantizer, channel, wanted, method)?);
             }
-            let mapping = quantizer.fit(&summaries).map_err(|_| non_finite())?;
+            let planes = |take: &mut dyn FnMut(usize, usize, Pixels<'_>)| {
+                for (channel, values) in input.values.chunks_exact(pixels).enumerate() {
+                    take(channel, 1, Pixels { values, stride: 1 });
+                }
+            };
+            let mapping = quantizer.fit(&summaries, &planes).map_err(|_| non_finite())?;
             let mut mapped = values.clone();
             mapping.apply(channel, &mut mapped);
             let universal = self.point_settings(method).universal();

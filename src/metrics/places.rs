@@ -7,6 +7,9 @@ use crate::image_io::{Picture, luma};
 /// Windows begin at every so many-th part of their side.
 const STEPS: usize = 8;
 
+/// Less than the square of what one level of blue makes of luma, and more than sums are rounded by.
+const LEAST: f64 = 1e-3;
+
 /// Where some of `pictures` is farthest from `full`: squares of `side` pixels (less where the picture is smaller), none over
 /// another, at most `count`, by their top left corners `[x, y]`. The first has the largest sum, over its pixels, of the largest
 /// squared error on luma that any of the pictures has there. A picture that is equal everywhere has no place.
@@ -31,7 +34,7 @@ pub fn differing_places(
     let sides = [width, height].map(|length| side.clamp(1, length));
     let mut chosen: Vec<[usize; 2]> = Vec::new();
     while chosen.len() < count {
-        let mut worst = ([0, 0], 0.0);
+        let mut worst = ([0, 0], LEAST);
         for y in starts(height, sides[1]) {
             for x in starts(width, sides[0]) {
                 let over =
@@ -42,7 +45,7 @@ pub fn differing_places(
                 }
             }
         }
-        if worst.1 <= 0.0 {
+        if worst.1 <= LEAST {
             break;
         }
         chosen.push(worst.0);

@@ -4,6 +4,7 @@ use super::error::{QuantizationError, add_pixels};
 use super::pixel_points::PixelPoints;
 use super::pixels::Pixels;
 use super::points::{Points, Scaled};
+use super::ranges::{EstimatedRange, Visit};
 use super::{BitWidth, NonFiniteChannel, Normalization, Normalizer, Quantizer, Summary, UniformGrid};
 
 /// Pixels that are mapped together: what belongs to them stays in the nearest cache.
@@ -21,6 +22,8 @@ pub enum ActivationQuantizer {
     DynamicMinMax(BitWidth),
     /// One uniform grid over a calibrated range.
     StaticMinMax(UniformGrid),
+    /// A uniform grid for each channel or for all, over a range that is found on this very input.
+    Estimated(EstimatedRange),
 }
 
 /// Points that normalized channels are mapped to.
@@ -68,7 +71,7 @@ impl ActivationQuantizer {
     pub fn fits(&self, channels: usize) -> bool {
         match self {
             ActivationQuantizer::Subset(subset) => [1, channels].contains(&subset.points.len()),
-            ActivationQuantizer::DynamicMinMax(_) | ActivationQuantizer::StaticMinMax(_) => true,
+            _ => true,
         }
     }
 
@@ -82,18 +85,23 @@ impl ActivationQuantizer {
             return Ok(());
         }
         let summaries: Vec<Summary> = values.chunks_exact(pixels).map(Summary::of).collect();
-        let mapping = self.fit(&summaries)?;
+        let planes = &*values;
+        let mapping = self.fit(&summaries, &|take| {
+            for (channel, values) in planes.chunks_exact(pixels).enumerate() {
+                take(channel, 1, Pixels { values, stride: 1 });
+            }
+        })?;
         for (channel, values) in values.chunks_exact_mut(pixels).enumerate() {
             mapping.apply(channel, values);
         }
         Ok(())
     }
 
-    /// What this quantizer does to an input with these channels.
+    /// What this quantizer does to an input with these channels, whose `values` are asked for where summaries do not do.
     ///
     /// # Errors
     /// [`NonFiniteChannel`] where a channel holds NaN, infinity, or values so large that its range or a point may be infinite.
-    pub fn fit(&self, channels: &[Summary]) -> Result<Mapping<'_>, NonFiniteChannel> {
+    pub fn fit(&self, channels: &[Summary], values: &Visit<'_>) -> Result<Mapping<'_>, NonFiniteChannel> {
         let mut whole = Summary::EMPTY;
         for (channel, summary) in channels.iter().enumerate() {
             let held = |(low, high): &(f32, f32)| -low <= LARGEST && *high <= LARGEST;
@@ -120,6 +128,14 @@ impl ActivationQuantizer {
                 Mapping::Grid(UniformGrid::spanning(whole.low, whole.high, *bits))
             }
             ActivationQuantizer::StaticMinMax(grid) => Mapping::Grid(*grid),
+            ActivationQuantizer::Estimated(range) => {
+                let ranges = range.ranges(channels, values);
+                let groups = if ranges.len() == channels.len() { channels } else { &[whole] };
+                let scaled = ranges.into_iter().zip(groups);
+                Mapping::Points(
+                    scaled.map(|(range_of, of)| Scaled::new(&range.points, range_of, range_of, of)).collect(),
+                )
+            }
         })
     }
 }

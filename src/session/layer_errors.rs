@@ -1,6 +1,6 @@
 //! What quantization does to the network's output, layer by layer or as a whole, to assign bits to layers.
 
-use super::{Method, Options, Prepared, Session};
+use super::{Method, MinMaxRange, Options, Prepared, Session};
 use crate::Result;
 use crate::bit_ops::{AverageBits, LayerSize, Rescaling};
 use crate::image_io::Picture;
@@ -74,10 +74,13 @@ impl Session {
         let macs = self.network.layer_macs(layer);
         let positions = macs / shape.conv.weights().max(1) as f64;
         let conv = &shape.conv;
-        // Min-max has one range for all channels, and so has DFSQ layer-wise.
+        // Where a whole layer has a range, that is one for all channels.
         let ranges = match options.method {
             Method::Dfsq | Method::DfsqOpt => {
                 self.point_settings(options.method).granularity.groups(conv.inputs() / conv.groups())
+            }
+            Method::MinMax if options.min_max_range == MinMaxRange::Dynamic => {
+                options.range_granularity.groups(conv.inputs() / conv.groups())
             }
             Method::MinMax | Method::Fp32 | Method::Bicubic => 1,
         };

@@ -2,8 +2,8 @@
 
 use crate::choice::choices;
 use crate::network::Layer;
-use crate::quant::BitWidth;
 pub use crate::quant::kernels::WeightGrid;
+use crate::quant::{BitWidth, Granularity, RangeEstimator};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ choices! {
         Bicubic = "bicubic",
         /// The network in full precision.
         Fp32 = "fp32",
-        /// Uniform weights, one uniform grid a layer for activations.
+        /// Uniform weights, and a uniform grid for activations: by default one a layer, from minimum to maximum.
         MinMax = "min-max",
         /// Distribution-flexible subset quantization of activations, uniform weights (the paper).
         Dfsq = "dfsq",
@@ -71,6 +71,10 @@ pub struct Options {
     pub layer_bits: BTreeMap<String, [BitWidth; 2]>,
     /// For [`Method::MinMax`].
     pub min_max_range: MinMaxRange,
+    /// For [`Method::MinMax`] with a dynamic range: how its ends are found.
+    pub range_estimator: RangeEstimator,
+    /// For [`Method::MinMax`] with a dynamic range: what has a range of its own.
+    pub range_granularity: Granularity,
     /// For [`Method::Dfsq`] and [`Method::MinMax`], which round each weight to the nearest value.
     pub weights: WeightGrid,
     /// For [`Method::Dfsq`] and [`Method::DfsqOpt`]: bits of the means and ranges that points are dequantized with.
@@ -86,6 +90,8 @@ impl Default for Options {
             activation_bits: four,
             layer_bits: BTreeMap::new(),
             min_max_range: MinMaxRange::Dynamic,
+            range_estimator: RangeEstimator::MinMax,
+            range_granularity: Granularity::Layer,
             weights: WeightGrid::Uniform,
             denormalization_bits: BitWidth::FULL,
         }

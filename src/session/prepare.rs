@@ -7,10 +7,13 @@ use crate::network::{LayerQuantization, Quantized};
 use crate::optimize::OptimizedLayer;
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{
-    ActivationQuantizer, BitWidth, NonFiniteChannel, Normalizer, PointSettings, QuantizationError,
-    SubsetQuantizer, UniformGrid, uniform,
+    ActivationQuantizer, BitWidth, EstimatedRange, Granularity, NonFiniteChannel, Normalizer, PointSettings,
+    QuantizationError, RangeEstimator, SubsetQuantizer, UniformGrid, uniform,
 };
 use crate::{Error, Result};
+
+/// What is said of static ranges that cannot be had.
+const STATIC: &str = "calibrated ranges are minimum and maximum of a whole layer: take ranges of each image";
 
 /// The quantized network for one set of options; made by [`Session::prepare`], valid until the calibration changes.
 pub struct Prepared {
@@ -196,8 +199,18 @@ impl Session {
         bits: BitWidth,
         options: &Options,
     ) -> Result<(ActivationQuantizer, Option<Terms>)> {
-        if (options.method, options.min_max_range) == (Method::MinMax, MinMaxRange::Dynamic) {
-            return Ok((ActivationQuantizer::DynamicMinMax(bits), None));
+        if options.method == Method::MinMax {
+            let found = (options.range_estimator, options.range_granularity);
+            let plain = found == (RangeEstimator::MinMax, Granularity::Layer);
+            match options.min_max_range {
+                MinMaxRange::Dynamic if plain => return Ok((ActivationQuantizer::DynamicMinMax(bits), None)),
+                MinMaxRange::Dynamic => {
+                    let range = EstimatedRange::new(found.0, found.1, bits)?;
+                    return Ok((ActivationQuantizer::Estimated(range), None));
+                }
+                MinMaxRange::Static if plain => {}
+                MinMaxRange::Static => return Err(Error::Option(STATIC.into())),
+            }
         }
         let layer = &self.network.layers()[index];
         let calibration = self.calibration.as_ref().ok_or(Error::NotCalibrated(options.method.id()))?;

@@ -43,16 +43,17 @@ export async function open(address = "", context = {}) {
 }
 
 /** A fresh tab, still empty. */
-export async function tab(context = {}) {
+export async function tab({ firstVisit = false, ...context } = {}) {
   // Tests that stand between the page and its server would not see what a service worker asks for.
   const defaults = { viewport: { width: 1280, height: 900 }, acceptDownloads: true, serviceWorkers: "block" };
   const page = await (await browser.newContext({ ...defaults, ...context })).newPage();
   page.complaints = [];
-  // Not a first visit, unless a test says so by its own hash: bits are those that most tests speak of.
-  await page.addInitScript(() => {
-    const blank = location.protocol === "about:";
-    if (!blank && !localStorage.getItem("dfsq")) localStorage.setItem("dfsq", "weights=4&activations=4");
-  });
+  // At another visit, bits are those that most tests speak of.
+  if (!firstVisit) {
+    await page.addInitScript(() => {
+      if (location.protocol !== "about:" && !localStorage.getItem("dfsq")) localStorage.setItem("dfsq", "weights=4&activations=4");
+    });
+  }
   // Generous, since machines that run tests are often busy with more than that.
   page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => page.complaints.push(error.message));

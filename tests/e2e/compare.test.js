@@ -30,6 +30,35 @@ test("a sample fills four panes and the figures, with the command line's scores"
   assert.deepEqual(page.complaints, []);
 });
 
+test("a first visit sees at 3 bits what is lost, where, and why", async () => {
+  const page = await open("", { firstVisit: true });
+  await byId(page, "sample-parrot").click();
+  await state(page, "done");
+  const [full, opt, dfsq, minMax] = await Promise.all(METHODS.map((method) => score(page, `psnr-${method}`)));
+  const losses = [minMax, dfsq, opt].map((psnr) => (full - psnr).toFixed(1));
+  const summary = byId(page, "summary");
+  assert.match(await summary.textContent(), new RegExp(`^At 3 bits min-max loses ${losses[0]} dB, DFSQ ${losses[1]} and DFSQ-opt ${losses[2]} on this picture\\. The noise of min-max is strongest in the input of body\\.\\d+\\.conv\\d, above all in channel \\d+\\.$`));
+  // The place is framed in all pictures and shown below; the next one is another.
+  const place = page.locator("#crops-place");
+  await place.filter({ hasText: /^48 × 48 pixels at \d+, \d+, framed above; place 1 of \d+\./ }).waitFor();
+  const [x, y] = (await place.textContent()).match(/at (\d+), (\d+)/).slice(1).map(Number);
+  const frames = await page.locator(".pane.shown").evaluateAll((panes) =>
+    panes.map((pane) => {
+      const [frame, canvas] = ["frame", "canvas"].map((name) => pane.querySelector(name === "frame" ? ".frame" : name).getBoundingClientRect());
+      return [frame.left - canvas.left, frame.top - canvas.top, frame.width].map((length) => Math.round((length / canvas.width) * 256));
+    }),
+  );
+  assert.deepEqual(frames, Array(4).fill([x, y, 48]));
+  await byId(page, "next-place").click();
+  await place.filter({ hasText: /place 2 of/ }).waitFor();
+  // Its parts lead to where they are shown.
+  const channel = (await summary.textContent()).match(/channel (\d+)\.$/)[1];
+  await summary.getByRole("button", { name: `channel ${channel}` }).click();
+  await page.waitForFunction((wanted) => document.querySelector('[data-testid="channel-select"]').value === wanted, channel);
+  assert.ok(await byId(page, "heat-method").locator('input[value="min-max"]').isChecked());
+  assert.deepEqual(page.complaints, []);
+});
+
 test("bits are switched live, and a setting seen before comes back from the cache", async () => {
   const page = await open();
   await drop(page, await png(page, 64, 64));
@@ -140,7 +169,7 @@ test("results are exported", async () => {
   assert.deepEqual([picture.bytes.readUInt32BE(16), picture.bytes.readUInt32BE(20)], [64, 48]);
   const lines = String((await save("export-csv")).bytes).trim().split("\r\n");
   assert.equal(lines.length, 6);
-  assert.ok(lines.some((line) => line.includes("dfsq,4,4,")));
+  assert.ok(lines.some((line) => line.includes("dfsq,3,3,")));
   const report = JSON.parse(String((await save("export-json")).bytes));
   assert.equal(report.channels.length, 64);
   assert.equal(report.results.length, 5);

@@ -131,7 +131,7 @@ test("where the first network cannot be had the page says so, offers what is kep
   await error.filter({ hasText: "EDSR ×2: edsr_x2.onnx could not be fetched: is there a network?" }).waitFor();
   assert.equal(await byId(page, "status").textContent(), "No network is in use: choose one, or drop an ONNX file.");
   assert.equal(await byId(page, "model-select").inputValue(), "");
-  assert.equal(await page.evaluate(() => localStorage.getItem("dfsq")), null, "nothing is kept before a network is in use");
+  assert.equal(await page.evaluate(() => localStorage.getItem("dfsq")), "weights=4&activations=4", "nothing else is kept before a network is in use");
   await byId(page, "model-select").selectOption("edsr_x4");
   await state(page, "ready");
   await byId(page, "model-select").selectOption("edsr_x2");

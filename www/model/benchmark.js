@@ -55,9 +55,11 @@ export class Benchmark {
   /** What results depend on. */
   #wanted() {
     const { library, making, settings } = this.#bench;
-    const { points, optSelection, recipe, minMaxRange, weights, denormalizationBits } = settings.values;
+    const { points, optSelection, recipe } = settings.values;
     const { source, pictures } = making.ground();
-    return canonicalText([library.info?.identity, points, optSelection, recipe, minMaxRange, weights, denormalizationBits, source, pictures]);
+    // At whatever bits.
+    const options = QUANTIZED_METHODS.map((method) => settings.options(method, 0));
+    return canonicalText([library.info?.identity, points, optSelection, recipe, options, source, pictures]);
   }
 
   /** Whether the results are of another network or method than is chosen now. */

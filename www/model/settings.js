@@ -1,5 +1,5 @@
 // What the user can choose, and how it travels in a link. No DOM. The defaults are told by Rust.
-import { UNIVERSAL_SETS } from "../pkg/facts.js";
+import { RANGE_ESTIMATORS, UNIVERSAL_SETS } from "../pkg/facts.js";
 
 /**
  * @typedef {Required<import("../pkg/dfsq.js").Options>} Options
@@ -18,6 +18,8 @@ export const CHOICES = [
   { name: "scope", of: "Network", label: "Quantized layers", values: [["paper", "as in the paper"], ["all", "all, ends 8 bits"]], path: ["scope"] },
   { name: "engine", of: "Network", label: "Engine", values: [["native", "native"], ["tract", "tract"]], path: ["engine"] },
   { name: "range", of: "Min-max", label: "Range", values: [["dynamic", "of each image"], ["static", "calibrated"]], path: ["minMaxRange"] },
+  { name: "range-ends", of: "Min-max", label: "Ends of the range", values: RANGE_ESTIMATORS, path: ["rangeEstimator"] },
+  { name: "range-of", of: "Min-max", label: "Range for", values: [["layer", "the whole layer"], ["channel", "each channel"]], path: ["rangeGranularity"] },
   { name: "selection", of: "DFSQ", label: "Points", values: [["kmeans", "k-means, snapped"], ["exact", "exact"], ["exhaustive", "exhaustive search"]], path: ["points", "selection"] },
   { name: "preset", of: "DFSQ", label: "k-means of", values: [["reference", "the authors’ code"], ["paper", "the paper’s text"]], path: ["points", "preset"] },
   { name: "restarts", of: "DFSQ", label: "k-means starts", values: [["0", "3 or 5, as published"], ["1", "1"], ["3", "3"], ["5", "5"], ["10", "10"], ["20", "20"]], path: ["points", "restarts"] },
@@ -46,6 +48,13 @@ export const uniform = (width) => ({ weightBits: width, activationBits: width, l
 export function bitsOf({ name, usualBits }, { weightBits, activationBits, layerBits }) {
   const of = (/** @type {number} */ width) => (width === 32 ? 32 : (usualBits ?? width));
   return /** @type {BitPair} */ (layerBits[name] ?? [of(weightBits), of(activationBits)]);
+}
+
+/** Where the range of the uniform grid is not minimum and maximum of a layer, what it is. @param {Values} values @returns {string | undefined} */
+export function rangeInWords({ rangeEstimator, rangeGranularity }) {
+  if (rangeEstimator === "min-max" && rangeGranularity === "layer") return undefined;
+  const title = RANGE_ESTIMATORS.find(([id]) => id === rangeEstimator)?.[1];
+  return rangeGranularity === "channel" ? `${title} of each channel` : title;
 }
 
 /** The value of a choice, as a select has it. @param {Values} values @param {string[]} path */
@@ -109,10 +118,10 @@ export class Settings extends EventTarget {
 
   /** What a run of a method depends on, and nothing else; `width` is for all layers in the place of the chosen bits. @param {string} method @param {number} [width] @returns {Partial<Options>} */
   options(method, width) {
-    const { minMaxRange, weights, denormalizationBits } = this.#values;
+    const { minMaxRange, rangeEstimator, rangeGranularity, weights, denormalizationBits } = this.#values;
     const { weightBits, activationBits, layerBits } = width === undefined ? this.#values : uniform(width);
     const common = { method: /** @type {Options["method"]} */ (method), weightBits, activationBits, layerBits };
-    if (method === "min-max") return { ...common, minMaxRange };
+    if (method === "min-max") return { ...common, minMaxRange, rangeEstimator, rangeGranularity };
     if (method === "dfsq") return { ...common, weights, denormalizationBits };
     return method === "dfsq-opt" ? { ...common, denormalizationBits } : { method: common.method };
   }

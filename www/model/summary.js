@@ -1,5 +1,6 @@
 // What is to be seen at the present bits, in a sentence or two. No DOM.
 import { METHOD_NAMES, QUANTIZED_METHODS } from "./plan.js";
+import { rangeInWords } from "./settings.js";
 
 /**
  * @typedef {import("./bench.js").Bench} Bench
@@ -39,22 +40,27 @@ export function summary(bench) {
   const unit = upscales ? " dB from full precision" : " dB";
   const listed = scored.flatMap(({ method, psnr }, i) => [
     { text: i === 0 ? `${bits} ` : i < scored.length - 1 ? ", " : " and " },
-    { text: inSentence(method), method },
+    { text: inSentence(method, settings.values), method },
     { text: ` ${verbs[i] === verbs[i - 1] ? "" : verbs[i]}${decibels(upscales ? psnr : Math.abs(losses[i]))}${i ? "" : unit}` },
   ]);
   return [...listed, { text: " on this picture." }, ...whereItComesFrom(scored[0].method, bench, library.info?.layers ?? [])];
 }
 
-const inSentence = (/** @type {string} */ method) => (method === "min-max" ? "min-max" : METHOD_NAMES[method]);
+/** @param {string} method @param {import("./settings.js").Values} values */
+function inSentence(method, values) {
+  const range = rangeInWords(values);
+  if (method !== "min-max") return METHOD_NAMES[method];
+  return range ? `uniform (${range})` : "min-max";
+}
 
 const decibels = (/** @type {number} */ db) => (db === Infinity ? "∞" : db.toFixed(1));
 
 /** The layer and channel whose values a method changes most. @param {string} method @param {Bench} bench @param {{name: string}[]} layers @returns {Part[]} */
-function whereItComesFrom(method, { scheduler }, layers) {
+function whereItComesFrom(method, { scheduler, settings }, layers) {
   const result = scheduler.result(method);
   const layer = least(result?.layerDb ?? []);
   if (!result || layer < 0 || !layers[layer]) return [];
   const channel = least(result.channelDb?.[layer] ?? []);
   const more = channel < 0 ? [] : [{ text: ", above all in " }, { text: `channel ${channel}`, method, layer, channel }];
-  return [{ text: ` The noise of ${inSentence(method)} is strongest in the input of ` }, { text: layers[layer].name, method, layer }, ...more, { text: "." }];
+  return [{ text: ` The noise of ${inSentence(method, settings.values)} is strongest in the input of ` }, { text: layers[layer].name, method, layer }, ...more, { text: "." }];
 }

@@ -158,6 +158,12 @@ export class CompareView extends HTMLElement {
     if (this.dataset.view !== "panes" || !count) return;
     const { width, height } = this.#size;
     const words = Math.max(...this.#shown.map((method) => this.#panes.get(method)?.caption.offsetHeight ?? 0));
+    // One after another, to be swiped.
+    if (getComputedStyle(this).gridAutoFlow.startsWith("column")) {
+      const across = this.#panes.get(this.#shown[0])?.pane.clientWidth ?? this.clientWidth;
+      this.style.setProperty("--area", `${Math.round((across / width) * height)}px`);
+      return;
+    }
     const layouts = [count, Math.ceil(count / 2)].map((columns) => {
       const rows = Math.ceil(count / columns);
       const room = Math.max((innerHeight - BESIDE) / rows - words, LEAST);

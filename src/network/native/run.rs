@@ -176,7 +176,15 @@ impl Run {
         };
         let (mapping, errors) = match quantizer {
             Some((quantizer, errors)) => {
-                (Some(quantizer.fit(&self.summarize(graph, plan, input, source))?), errors)
+                let summaries = self.summarize(graph, plan, input, source);
+                let buffer = &self.slots[source.slot];
+                let mapping = quantizer.fit(&summaries, &|take| {
+                    for y in 0..source.shape.height {
+                        let pixels = Pixels { values: source.row_of(buffer, y), stride: source.pixel };
+                        take(0, source.shape.channels, pixels);
+                    }
+                })?;
+                (Some(mapping), errors)
             }
             None => (None, &mut [][..]),
         };
