@@ -1,10 +1,11 @@
-// Makes the README's pictures anew: the page in Chromium, with the networks that lie beside it. ./build.sh pictures
-import { byId, open, setBits, start, state, stop } from "../tests/e2e/browser.js";
+// Makes the README's pictures anew, and the one that the empty page shows: the page in Chromium, with the networks that lie beside
+// it. ./build.sh pictures
+import { writeFileSync } from "node:fs";
+import { byId, open, start, state, stop } from "../tests/e2e/browser.js";
 
 /** The parrot at 3 bits, with the quality over all bits. @param {"light" | "dark"} colorScheme @param {number} height */
 async function shown(colorScheme, height) {
-  const page = await open("", { colorScheme, viewport: { width: 1280, height } });
-  await setBits(page, "weight-bits", 3);
+  const page = await open("", { firstVisit: true, colorScheme, viewport: { width: 1280, height } });
   await byId(page, "sample-parrot").click();
   await state(page, "done");
   await byId(page, "close-hints").click();
@@ -13,8 +14,20 @@ async function shown(colorScheme, height) {
   return page;
 }
 
+/** The four pictures side by side, as a JPEG. */
+const still = (page) =>
+  page.evaluate(() => {
+    const panes = [...document.querySelectorAll(".pane.shown")].sort((a, b) => a.style.order - b.style.order);
+    const pictures = panes.map((pane) => pane.querySelector("canvas"));
+    const [{ width, height }] = pictures;
+    const canvas = Object.assign(document.createElement("canvas"), { width: pictures.length * width, height });
+    for (const [i, picture] of pictures.entries()) canvas.getContext("2d").drawImage(picture, i * width, 0);
+    return canvas.toDataURL("image/jpeg", 0.85).split(",")[1];
+  });
+
 await start();
 const compare = await shown("light", 760);
+writeFileSync(new URL("../www/still.jpg", import.meta.url), Buffer.from(await still(compare), "base64"));
 const why = await shown("dark", 1050);
 await byId(why, "layer-list").selectOption("body.7.conv2");
 await byId(why, "figure-histogram").locator("svg").waitFor();

@@ -8,6 +8,7 @@ pub mod channel_bits;
 pub mod codebook;
 mod error;
 pub mod exact;
+pub mod fixed_points;
 pub mod histogram;
 pub mod kernels;
 pub mod kmeans;
@@ -32,6 +33,7 @@ pub use activation::{ActivationQuantizer, Mapping, PixelMapping, SubsetQuantizer
 pub use bounded::{Damping, Refits, Restarts};
 pub use channel_bits::ChannelBits;
 pub use error::QuantizationError;
+pub use fixed_points::PointSource;
 pub use histogram::Histogram;
 pub use normalize::{Granularity, MeanMode, Normalization, NormalizationMode, Normalizer};
 pub use pixels::Pixels;

@@ -19,7 +19,7 @@ use crate::network::{LoadOptions, Network, Observer, Output};
 use crate::optimize::{Optimized, Optimizer};
 use crate::parallel::Progress;
 use crate::quant::QuantizationError;
-use crate::quant::{BitWidth, PointSets, PointSettings, Recipe};
+use crate::quant::{BitWidth, PointSets, PointSettings, PointSource, Recipe};
 use crate::{Error, Result, hash};
 
 /// A network and what was learned about it.
@@ -119,7 +119,7 @@ impl Session {
         let calibrated = || self.calibration.as_ref()?.layers.get(&shape.name)?.points.get(width);
         let optimized = || self.optimized.find(&bits)?[layer].as_ref().map(|layer| &layer.points);
         Ok(match options.method {
-            Method::Dfsq => calibrated(),
+            Method::Dfsq if options.point_source == PointSource::Calibrated => calibrated(),
             Method::DfsqOpt => optimized().filter(|points| !points.is_empty()),
             _ => None,
         })

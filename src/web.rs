@@ -13,7 +13,7 @@ use crate::image_io::{self, Decoded, Picture};
 use crate::inspect::{self, ChannelRequest, FigureRequest, HeldInputs};
 use crate::mixed_precision::{self, LayerErrors};
 use crate::network::{self, Engine, LoadOptions, Planes};
-use crate::quant::{BitWidth, PointSettings, RangeEstimator, Recipe, UniversalSet, WordSets};
+use crate::quant::{BitWidth, PointSettings, PointSource, RangeEstimator, Recipe, UniversalSet, WordSets};
 use crate::session::{self, Method, Options, Prepared};
 use crate::{Error, Result, export, figures, hash, metrics, pairing};
 use convert::*;
@@ -46,7 +46,7 @@ pub fn defaults() -> Result<JsDefaults> {
 
 /// What does not change while the page runs, and is written into it when it is built (`www/facts.mjs`): methods with the
 /// colours that they have on light and on dark ground, those that quantize, how many values how many word sets make, and what
-/// estimators of ranges are called.
+/// estimators of ranges and sources of points are called.
 #[wasm_bindgen]
 pub fn facts() -> Result<JsValue> {
     let methods: Vec<_> = Method::ALL
@@ -57,7 +57,8 @@ pub fn facts() -> Result<JsValue> {
         WordSets::all().map(|sets| (sets.count(), UniversalSet::of(sets).values().len())).collect();
     let estimators: Vec<_> =
         RangeEstimator::ALL.iter().map(|estimator| (*estimator, estimator.title())).collect();
-    to_js(&(methods, Method::QUANTIZED, sets, estimators))
+    let sources: Vec<_> = PointSource::ALL.iter().map(|source| (*source, source.title())).collect();
+    to_js(&(methods, Method::QUANTIZED, sets, estimators, sources))
 }
 
 /// SHA-256 in hexadecimal.

@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use dfsq::export::{Exported, OPSET, OPSET_OF_TWO_BITS};
 use dfsq::network::LoadOptions;
-use dfsq::quant::{BitWidth, PointSettings, Recipe};
+use dfsq::quant::{BitWidth, PointSettings, PointSource, RangeEstimator, Recipe};
 use dfsq::session::{MinMaxRange, Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -65,6 +65,7 @@ fn an_exported_file_opens_again_with_the_weights_as_they_were_written() {
         Options::dfsq(3).unwrap(),
         Options::dfsq(8).unwrap(),
         Options::min_max(8).unwrap(),
+        Options { point_source: PointSource::Apot, ..Options::dfsq(3).unwrap() },
         static_range,
         Options::dfsq_opt(4).unwrap(),
     ] {
@@ -139,6 +140,9 @@ fn what_cannot_be_exported_is_refused() {
     assert!(refused(&file, &prepared, 13).contains("operator set 21 or 25"));
     let full = session.prepare(&Options::full_precision()).unwrap();
     assert!(refused(&file, &full, OPSET).contains("full precision"));
+    let estimated = Options { range_estimator: RangeEstimator::Mse, ..Options::min_max(4).unwrap() };
+    let estimated = session.prepare(&estimated).unwrap();
+    assert!(refused(&file, &estimated, OPSET).contains("ranges found by mse cannot be exported"));
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -8,7 +8,7 @@ use common::*;
 use dfsq::Error;
 use dfsq::image_io::Picture;
 use dfsq::network::{Engine, LoadOptions, Network, Planes};
-use dfsq::quant::{BitWidth, Granularity, PointSettings, RangeEstimator, Recipe};
+use dfsq::quant::{BitWidth, Granularity, PointSettings, PointSource, RangeEstimator, Recipe};
 use dfsq::session::{Method, MinMaxRange, Options, Session, WeightGrid};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -209,6 +209,8 @@ fn every_method_runs_on_both_engines_alike() {
         estimated(RangeEstimator::Deviation, Granularity::Channel),
         Options::dfsq(3).unwrap(),
         Options { weights: WeightGrid::Subset, ..Options::dfsq(3).unwrap() },
+        Options { point_source: PointSource::Apot, ..Options::dfsq(3).unwrap() },
+        Options { point_source: PointSource::Nf4, ..Options::dfsq(4).unwrap() },
         Options { denormalization_bits: BitWidth::new(6).unwrap(), ..Options::dfsq(3).unwrap() },
         Options::dfsq_opt(3).unwrap(),
     ] {

@@ -23,6 +23,7 @@ fn options_without_effect_are_refused() {
         "--layer-bits bits.json",
         "--denormalization-bits 8",
         "--min-max-range static",
+        "--point-source apot",
         "--range-estimator mse",
         "--range-granularity channel",
         "--calibration hr",
@@ -55,7 +56,9 @@ fn options_without_effect_are_refused() {
     idle("eval net.onnx --hr hr --method min-max", &[&bits[..], &ranges].concat());
     let ranged = "eval net.onnx --hr hr --method min-max --min-max-range static";
     idle(ranged, &[&bits[..], &["--min-max-range", "--weights", "--calibration"]].concat());
-    let on_file = [&bits[..], &["--denormalization-bits", "--weights", "--calibration"]].concat();
+    let fixed = [&bits[..], &["--denormalization-bits", "--weights", "--point-source"]].concat();
+    idle("eval net.onnx --hr hr --method dfsq --point-source powers-of-two", &fixed);
+    let on_file = [&fixed[..], &["--calibration"]].concat();
     idle("eval net.onnx --hr hr --method dfsq", &on_file);
     let optimized = [&bits[..], &["--denormalization-bits", "--calibration"]].concat();
     idle(

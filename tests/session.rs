@@ -5,8 +5,9 @@ mod common;
 
 use common::*;
 use dfsq::Error;
+use dfsq::choice::Choice;
 use dfsq::image_io::Picture;
-use dfsq::inspect::{ChannelRequest, ChannelView, PointView};
+use dfsq::inspect::{ChannelRequest, ChannelView, PointView, Study};
 use dfsq::parallel::Progress;
 use dfsq::quant::subset::Selection;
 use dfsq::quant::{BitWidth, Granularity, NormalizationMode, PointSettings, Recipe, WordSets};
@@ -402,6 +403,11 @@ fn a_study_compares_selections_of_one_channel() {
     );
     let large = study(PointSettings::default(), 1, 4).unwrap();
     assert_eq!(large.choices[2].db, None, "too many to try");
+    // FP4 and NF4 have 4 bits; no format is better than any points can be.
+    let formats = |study: &Study| study.formats.iter().map(|f| f.source.id()).collect::<Vec<_>>();
+    assert_eq!(formats(&result), ["powers-of-two", "apot"]);
+    assert_eq!(formats(&large), ["powers-of-two", "apot", "fp4", "nf4"]);
+    assert!(large.formats.iter().all(|format| format.db <= large.bound_db && format.db > 3.0));
     assert!(matches!(study(small, 3, 2), Err(Error::Option(_))));
     assert!(matches!(study(small, 0, 32), Err(Error::Option(_))));
 }

@@ -27,8 +27,8 @@ const NETWORK: [&str; 6] = [
 /// What is no way to make anything.
 const OTHERS: [&str; 4] = ["--help", "--fast", "--json", "--force"];
 
-/// What says of min-max where its ranges come from.
-const RANGES: [&str; 3] = ["--min-max-range", "--range-estimator", "--range-granularity"];
+/// What says what activations are rounded to, where it is not as by default.
+const GRIDS: [&str; 4] = ["--min-max-range", "--range-estimator", "--range-granularity", "--point-source"];
 
 /// A folder with a network of random weights, and bits of its layers.
 fn folder(name: &str) -> Folder {
@@ -184,7 +184,7 @@ fn assigned_bits_are_those_that_are_read() {
     let recipe: Vec<String> = RECIPE.iter().map(|option| format!("--method dfsq-opt {option}")).collect();
     let recipe: Vec<&str> = recipe.iter().map(String::as_str).collect();
     let options = all(&[&[""], &own, &of_method, &POINTS, &CROPS, &NETWORK, &recipe]);
-    let refused = ["--weight-bits", "--activation-bits", "--layer-bits", "--mixed"];
+    let refused = ["--weight-bits", "--activation-bits", "--layer-bits", "--mixed", "--point-source"];
     let named: Vec<&str> =
         options.iter().flat_map(|option| option.split(' ')).filter(|word| word.starts_with("--")).collect();
     folder.has_options("assign", &all(&[&named, &refused, &["--images", "--output", "--calibration"]]));
@@ -217,7 +217,7 @@ fn results_are_gone_on_with_under_the_same_options_only() {
         &CROPS,
         &NETWORK,
     ]);
-    let elsewhere = all(&[&["--mixed"], &RANGES, &["--rounding", "--damping", "--refits", "--channel-bits"]]);
+    let elsewhere = all(&[&["--mixed"], &GRIDS, &["--rounding", "--damping", "--refits", "--channel-bits"]]);
     let own = ["--hr", "--lr", "--calibration", "--shard", "--results", "--resume"];
     folder.has_options("eval", &all(&[&options[1..], &elsewhere, &own]));
     let command = |option: &str| {
@@ -271,7 +271,7 @@ fn pictures_and_tables_of_a_file_are_those_made_on_the_way() {
         &NETWORK,
     ]);
     let elsewhere =
-        all(&[&["--method", "--mixed"], &RANGES, &["--rounding", "--damping", "--refits", "--channel-bits"]]);
+        all(&[&["--method", "--mixed"], &GRIDS, &["--rounding", "--damping", "--refits", "--channel-bits"]]);
     folder.has_options("upscale", &all(&[&options[1..], &elsewhere, &["--calibration", "--output"]]));
     folder.has_options(
         "report",

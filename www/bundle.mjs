@@ -64,7 +64,7 @@ const page = readFileSync(www("index.html"), "utf8")
   .replace('src="main.js"', `src="assets/${main}"`)
   .replace("</title>", `</title>\n    <link rel="preload" href="assets/${programs[PROGRAMS[0]].worker}" as="fetch" crossorigin>`);
 writeFileSync(dist("index.html"), page);
-for (const path of ["icon.svg", "manifest.json"]) cpSync(www(path), dist(path));
+for (const path of ["icon.svg", "manifest.json", "still.jpg"]) cpSync(www(path), dist(path));
 for (const path of ["samples", "onnx"]) cpSync(www(path), dist(path), { recursive: true });
 
 // What every visit needs. Networks are kept by engine/downloads.js, and what few need when it is needed.

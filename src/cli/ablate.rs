@@ -12,8 +12,8 @@ use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{
-    BitWidth, ChannelBits, Granularity, MeanMode, NormalizationMode, PointSettings, RangeEstimator, Recipe,
-    Restarts, WordSets,
+    BitWidth, ChannelBits, Granularity, MeanMode, NormalizationMode, PointSettings, PointSource,
+    RangeEstimator, Recipe, Restarts, WordSets,
 };
 use dfsq::session::{Method, MinMaxRange, Options};
 use serde::Serialize;
@@ -89,6 +89,7 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
             Options { method: Method::MinMax, range_estimator, range_granularity, ..Options::default() };
         Variant { name: name.into(), ..with("", options) }
     });
+    let fixed = |name, point_source| with(name, Options { point_source, ..Options::default() });
     let denormalized = |name, bits| {
         let bits = BitWidth::new(bits).unwrap_or(BitWidth::FULL);
         with(name, Options { denormalization_bits: bits, ..Options::default() })
@@ -110,6 +111,8 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
     all.extend(uniform);
     all.extend([
         plain("dfsq", given),
+        fixed("powers of two", PointSource::PowersOfTwo),
+        fixed("APoT", PointSource::Apot),
         plain("k-means as in the paper's text", PointSettings { preset: Preset::Paper, ..given }),
         plain("k-means started once", PointSettings { restarts: starts(1), ..given }),
         plain("k-means started 20 times", PointSettings { restarts: starts(20), ..given }),

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::Selection;
-use dfsq::quant::{BitWidth, Granularity, NormalizationMode, PointSettings, Recipe};
+use dfsq::quant::{BitWidth, Granularity, NormalizationMode, PointSettings, PointSource, Recipe};
 use dfsq::session::{Method, MinMaxRange, Options};
 
 /// Names of options that were given.
@@ -72,17 +72,24 @@ impl Work<'_> {
         let with_method = || Some(format!("with --method {method}"));
         let in_full = |what: &str| Some(format!("where {what} stay in full precision"));
         let optimizes = self.optimizes || *method == Method::DfsqOpt;
-        let chooses_points = matches!(method, Method::Dfsq | Method::DfsqOpt);
+        let fixed = *method == Method::Dfsq && run.point_source != PointSource::Calibrated;
+        let normalizes = matches!(method, Method::Dfsq | Method::DfsqOpt);
+        let chooses_points = normalizes && !fixed;
         let ranges = *method == Method::MinMax && run.min_max_range == MinMaxRange::Static;
         if !method.quantizes() {
             return with_method();
         }
+        let with_source = || Some(format!("with --point-source {}", run.point_source));
         let has_points = chooses_points && rounds_activations;
         let subset_weights = rounds_weights && (optimizes || run.weights == WeightGrid::Subset);
         match option {
             "weight-bits" | "activation-bits" | "layer-bits" | "mixed" => None,
-            "calibration" if !chooses_points && !ranges => with_method(),
-            "calibration" if !has_points && !subset_weights && !ranges => in_full("activations"),
+            "point-source" if *method != Method::Dfsq => with_method(),
+            "point-source" if !rounds_activations => in_full("activations"),
+            "point-source" => None,
+            "calibration" if fixed && !subset_weights => with_source(),
+            "calibration" if !normalizes && !ranges => with_method(),
+            "calibration" if !fixed && !has_points && !subset_weights && !ranges => in_full("activations"),
             "calibration" => None,
             "min-max-range" | "range-estimator" | "range-granularity" if *method != Method::MinMax => {
                 with_method()
@@ -96,7 +103,8 @@ impl Work<'_> {
                 Some("with --min-max-range static, which is minimum and maximum of a layer".into())
             }
             "min-max-range" | "range-estimator" | "range-granularity" => None,
-            "denormalization-bits" if !chooses_points => with_method(),
+            "denormalization-bits" if !normalizes => with_method(),
+            "denormalization-bits" if fixed && rounds_activations => None,
             "denormalization-bits" | "granularity" | "normalization" | "mean"
                 if !has_points && chooses_points =>
             {
@@ -121,7 +129,12 @@ impl Work<'_> {
             }
             "channel-bits" if !rounds_activations => in_full("activations"),
             "rounding" | "damping" | "refits" | "channel-bits" => None,
-            "word-sets" if !chooses_points => with_method(),
+            "word-sets" | "selection" | "granularity" | "normalization" | "mean" | "preset" | "restarts"
+                if fixed && !(option == "word-sets" && subset_weights) =>
+            {
+                with_source()
+            }
+            "word-sets" if !normalizes => with_method(),
             "word-sets" if !has_points && !subset_weights => in_full("activations"),
             "word-sets" => None,
             "crops" | "crop-size" | "low-resolution" | "seed" => {

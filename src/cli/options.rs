@@ -10,8 +10,8 @@ use dfsq::quant::Rounding;
 use dfsq::quant::kernels::WeightGrid;
 use dfsq::quant::subset::{Preset, Selection};
 use dfsq::quant::{
-    BitWidth, ChannelBits, Damping, Granularity, MeanMode, NormalizationMode, PointSettings, RangeEstimator,
-    Recipe, Refits, Restarts, WordSets,
+    BitWidth, ChannelBits, Damping, Granularity, MeanMode, NormalizationMode, PointSettings, PointSource,
+    RangeEstimator, Recipe, Refits, Restarts, WordSets,
 };
 use dfsq::session::{Method, MinMaxRange, Options};
 use std::collections::BTreeMap;
@@ -92,6 +92,9 @@ pub struct Quantization {
     /// Where min-max takes its ranges from [default: dynamic]
     #[arg(long, value_parser = choice::<MinMaxRange>())]
     min_max_range: Option<MinMaxRange>,
+    /// Where dfsq's points are from [default: calibrated]
+    #[arg(long, value_parser = choice::<PointSource>())]
+    point_source: Option<PointSource>,
     /// How the ends of min-max's dynamic ranges are found [default: min-max]
     #[arg(long, value_parser = choice::<RangeEstimator>())]
     range_estimator: Option<RangeEstimator>,
@@ -122,6 +125,7 @@ impl Quantization {
             min_max_range: self.min_max_range.unwrap_or_default(),
             range_estimator: self.range_estimator.unwrap_or_default(),
             range_granularity: self.range_granularity.unwrap_or(default.range_granularity),
+            point_source: self.point_source.unwrap_or_default(),
             weights: self.recipe.weights.unwrap_or_default(),
             denormalization_bits: self.denormalization_bits.unwrap_or(BitWidth::FULL),
         }
@@ -136,6 +140,7 @@ impl Quantization {
             ("mixed", self.mixed.is_some()),
             ("denormalization-bits", self.denormalization_bits.is_some()),
             ("min-max-range", self.min_max_range.is_some()),
+            ("point-source", self.point_source.is_some()),
             ("range-estimator", self.range_estimator.is_some()),
             ("range-granularity", self.range_granularity.is_some()),
             ("calibration", self.calibration.is_some()),

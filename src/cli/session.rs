@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use dfsq::hash::sha256;
 use dfsq::network::{Layer, LoadOptions, Properties, join, second_files};
 use dfsq::quant::subset::Selection;
-use dfsq::quant::{BitWidth, PointSettings, Recipe};
+use dfsq::quant::{BitWidth, PointSettings, PointSource, Recipe};
 use dfsq::session::{Method, MinMaxRange, Options, Prepared, Session, WeightGrid};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -171,7 +171,10 @@ fn prepared_session(network: &NetworkFile, asked: &Quantization, all: &[Options]
     let needed = match options.method {
         Method::DfsqOpt => weights || activations,
         // The universal set of subset weights is that of the points.
-        Method::Dfsq => activations || (weights && options.weights == WeightGrid::Subset),
+        Method::Dfsq => {
+            let calibrated = options.point_source == PointSource::Calibrated;
+            (activations && calibrated) || (weights && options.weights == WeightGrid::Subset)
+        }
         Method::MinMax => activations && options.min_max_range == MinMaxRange::Static,
         Method::Fp32 | Method::Bicubic => false,
     };

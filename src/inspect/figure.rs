@@ -5,7 +5,7 @@ use crate::Result;
 use crate::analysis::{self, ChannelSummary, SampleAnalysis};
 use crate::figures::{self, ChannelHistogram, Chosen, Rug, Style};
 use crate::network::Planes;
-use crate::quant::UniformGrid;
+use crate::quant::{Granularity, RangeEstimator, UniformGrid};
 use crate::session::{Method, Options, Session};
 use serde::Deserialize;
 
@@ -148,7 +148,10 @@ impl Session {
         let normalize = |value: f32| f64::from((value - own.mean) / own.range);
         let mut rugs: [Rug; 3] = Default::default();
         for options in &request.methods {
-            let points = if options.method == Method::MinMax {
+            let found = (options.range_estimator, options.range_granularity);
+            let points = if options.method == Method::MinMax
+                && found == (RangeEstimator::MinMax, Granularity::Layer)
+            {
                 let bits = options.bits(self.network().layers())?[request.layer][1];
                 UniformGrid::spanning(low, high, bits).values().into_iter().map(normalize).collect()
             } else {

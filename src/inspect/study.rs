@@ -1,10 +1,11 @@
 //! One channel in depth: what every way of choosing its points gives, and takes.
 
 use crate::analysis::layer_normalizer;
+use crate::choice::Choice as _;
 use crate::network::Planes;
 use crate::quant::histogram::Cumulative;
 use crate::quant::subset::Selection;
-use crate::quant::{BitWidth, Histogram, PointSettings, exact};
+use crate::quant::{BitWidth, Histogram, PointSettings, PointSource, exact};
 use crate::session::Session;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -24,6 +25,8 @@ pub struct Study {
     pub centres: Vec<f64>,
     /// The ways of choosing.
     pub choices: Vec<Choice>,
+    /// Number formats that have these bits.
+    pub formats: Vec<Format>,
     /// Signal-to-noise ratio in dB of the best points that need not be universal: no choice is above it.
     pub bound_db: f64,
 }
@@ -41,6 +44,19 @@ pub struct Choice {
     pub db: Option<f64>,
     /// Seconds it took.
     pub seconds: Option<f64>,
+}
+
+/// A number format, whose points are what they are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
+pub struct Format {
+    /// Which.
+    pub source: PointSource,
+    /// Its points.
+    pub points: Vec<f64>,
+    /// Signal-to-noise ratio of the normalized values in dB.
+    pub db: f64,
 }
 
 /// Fast choices are repeated until they have taken this long, in seconds.
@@ -68,19 +84,28 @@ impl Session {
         let group = (input.values.len() / groups).max(1);
         let values = input.values.chunks_exact(group).nth(channel.min(groups - 1)).unwrap_or_default();
         let mut histogram = Histogram::new(universal);
+        let mut signed = true;
         if let Some(norm) = layer_normalizer(&settings, self.calibration(), shape).measure(values) {
             histogram.add(values.iter().map(|x| norm.normalize(*x)))?;
+            signed = values.iter().any(|x| norm.normalize(*x) < 0.0);
         }
         let data = histogram.cumulative();
         let db = |error: f64| 10.0 * (data.squares() / error).log10();
         let choices = [Selection::Kmeans, Selection::Exact, Selection::Exhaustive]
             .map(|selection| choose(selection, &data, levels, &settings, clock));
+        // Those that have other widths are passed over.
+        let points = |source: &PointSource| Some((*source, source.points(bits, signed).ok()??));
+        let formats = PointSource::ALL.iter().filter_map(points).map(|(source, points)| {
+            let points: Vec<f64> = points.values().iter().map(|point| f64::from(*point)).collect();
+            Format { source, db: db(data.squared_error(&points)), points }
+        });
         Ok(Study {
             universal: universal.values().len(),
             levels,
             subsets: exact::subsets(universal.values().len(), levels),
             centres: settings.kmeans(&data, levels, 0).centres,
             choices: choices.into(),
+            formats: formats.collect(),
             bound_db: db(exact::lower_bound(&data, levels)),
         })
     }

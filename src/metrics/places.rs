@@ -131,7 +131,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn equal_small_and_unequal_pictures() {
         let grey = picture(&[]);
-        assert!(differing_places(&[grey.clone()], &grey, 8, 3).unwrap().is_empty());
+        assert!(differing_places(std::slice::from_ref(&grey), &grey, 8, 3).unwrap().is_empty());
         let some = picture(&[([9, 9], 1)]);
         assert_eq!(differing_places(&[some], &grey, 100, 3).unwrap(), [[0, 0]]);
         assert!(differing_places(&[Picture::from_rgb(1, 1, &[0; 3])], &grey, 8, 3).is_err());

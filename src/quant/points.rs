@@ -91,7 +91,7 @@ impl Points {
     fn cells(values: &[f32], midpoints: &[f32]) -> Search {
         let nearest = midpoints.windows(2).map(|pair| pair[1] - pair[0]).fold(f32::INFINITY, f32::min);
         let wanted = if nearest > 0.0 { (2.0 / nearest).ceil() as usize } else { MAX_CELLS };
-        let cells = wanted.next_power_of_two().clamp(MIN_CELLS, MAX_CELLS);
+        let cells = wanted.clamp(MIN_CELLS, MAX_CELLS).next_power_of_two();
         let mut first = vec![0; cells];
         let (mut low, mut comparisons) = (0, 0);
         for (cell, slot) in first.iter_mut().enumerate() {

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::bit_ops::AverageBits;
 use crate::network::Layer;
 use crate::quant::kernels::CodedKernels;
-use crate::quant::{BitWidth, PointSets};
+use crate::quant::{BitWidth, PointSets, PointSource};
 use serde::Serialize;
 
 /// Storage and arithmetic of a network under some options.
@@ -215,6 +215,8 @@ impl Session {
             (Method::DfsqOpt, _) => {
                 bytes.points += set_bytes * self.optimized.settings.granularity.groups(layer.conv.inputs());
             }
+            // Those of a number format need not be stored.
+            (Method::Dfsq, _) if options.point_source != PointSource::Calibrated => {}
             (Method::Dfsq, calibration) => {
                 let granularity = calibration.as_ref().map(|c| c.settings.granularity).unwrap_or_default();
                 bytes.points += set_bytes * granularity.groups(layer.conv.inputs());

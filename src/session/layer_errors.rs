@@ -9,7 +9,7 @@ use crate::network::{Layer, LayerQuantization, Plan, Planes, Prefix, Quantized};
 use crate::optimize;
 use crate::optimize::OptimizedLayer;
 use crate::parallel::{self, Part, Progress};
-use crate::quant::{BitWidth, PointSettings, Recipe};
+use crate::quant::{BitWidth, PointSettings, PointSource, Recipe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -76,6 +76,7 @@ impl Session {
         let conv = &shape.conv;
         // Where a whole layer has a range, that is one for all channels.
         let ranges = match options.method {
+            Method::Dfsq if options.point_source != PointSource::Calibrated => conv.inputs() / conv.groups(),
             Method::Dfsq | Method::DfsqOpt => {
                 self.point_settings(options.method).granularity.groups(conv.inputs() / conv.groups())
             }

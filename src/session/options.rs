@@ -3,7 +3,7 @@
 use crate::choice::choices;
 use crate::network::Layer;
 pub use crate::quant::kernels::WeightGrid;
-use crate::quant::{BitWidth, Granularity, RangeEstimator};
+use crate::quant::{BitWidth, Granularity, PointSource, RangeEstimator};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -75,6 +75,9 @@ pub struct Options {
     pub range_estimator: RangeEstimator,
     /// For [`Method::MinMax`] with a dynamic range: what has a range of its own.
     pub range_granularity: Granularity,
+    /// For [`Method::Dfsq`]: where points are from. Those that are not calibrated stand behind the normalization of each channel of
+    /// each sample.
+    pub point_source: PointSource,
     /// For [`Method::Dfsq`] and [`Method::MinMax`], which round each weight to the nearest value.
     pub weights: WeightGrid,
     /// For [`Method::Dfsq`] and [`Method::DfsqOpt`]: bits of the means and ranges that points are dequantized with.
@@ -92,6 +95,7 @@ impl Default for Options {
             min_max_range: MinMaxRange::Dynamic,
             range_estimator: RangeEstimator::MinMax,
             range_granularity: Granularity::Layer,
+            point_source: PointSource::Calibrated,
             weights: WeightGrid::Uniform,
             denormalization_bits: BitWidth::FULL,
         }

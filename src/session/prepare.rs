@@ -7,8 +7,8 @@ use crate::network::{LayerQuantization, Quantized};
 use crate::optimize::OptimizedLayer;
 use crate::quant::kernels::CodedKernels;
 use crate::quant::{
-    ActivationQuantizer, BitWidth, EstimatedRange, Granularity, NonFiniteChannel, Normalizer, PointSettings,
-    QuantizationError, RangeEstimator, SubsetQuantizer, UniformGrid, uniform,
+    ActivationQuantizer, BitWidth, EstimatedRange, Granularity, MeanMode, NonFiniteChannel, Normalizer,
+    PointSettings, QuantizationError, RangeEstimator, SubsetQuantizer, UniformGrid, uniform,
 };
 use crate::{Error, Result};
 
@@ -213,6 +213,17 @@ impl Session {
             }
         }
         let layer = &self.network.layers()[index];
+        if options.method == Method::Dfsq {
+            let subtract_mean = MeanMode::Auto.subtracts(layer.after_relu);
+            // What comes from a ReLU is not below 0.
+            if let Some(points) = options.point_source.points(bits, subtract_mean)? {
+                let points = vec![points; layer.conv.inputs()];
+                let normalizer = Normalizer::Sample { subtract_mean };
+                let quantizer = SubsetQuantizer::new(points, normalizer, options.denormalization_bits);
+                let quantizer = quantizer.map(ActivationQuantizer::Subset);
+                return Ok((quantizer.ok_or_else(|| Error::Option("there is no channel".into()))?, None));
+            }
+        }
         let calibration = self.calibration.as_ref().ok_or(Error::NotCalibrated(options.method.id()))?;
         let missing =
             || Error::Calibration(format!("it has nothing for {} bits in layer {}", bits.bits(), layer.name));

@@ -189,7 +189,7 @@ test("results are exported", async () => {
   assert.deepEqual(seen, { pictures: Array(6).fill(64), figures: 7, scores: 5, foreign: 0 });
   await other.close();
   await byId(page, "share-link").click();
-  assert.match(page.url(), /#network=edsr_x2&weights=4&activations=4.*view=pair&left=bicubic&right=min-max/);
+  assert.match(page.url(), /#network=edsr_x2&weights=3&activations=3.*view=pair&left=bicubic&right=min-max/);
 });
 
 test("one method that fails says so in its pane, and the others are there", async () => {

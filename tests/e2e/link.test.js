@@ -43,10 +43,10 @@ test("a bad link gives defaults and a word", async () => {
   const page = await open("#weights=5&view=spiral&layer=nowhere&activations=3");
   await byId(page, "error").filter({ hasText: "weights, view, layer" }).waitFor();
   await state(page, "ready");
-  assert.deepEqual([(await chosen(page)).bits, (await chosen(page)).view], ["4", "panes"]);
+  assert.deepEqual([(await chosen(page)).bits, (await chosen(page)).view], ["3", "panes"]);
   const newer = await open("#v=9&weights=2");
   await byId(newer, "error").filter({ hasText: ": v." }).waitFor();
-  assert.equal((await chosen(newer)).bits, "4");
+  assert.equal((await chosen(newer)).bits, "3");
 });
 
 test("a link that is pasted into an open tab is followed, with its region, and what is chosen later wins at a reload", async () => {

@@ -48,7 +48,7 @@ const RECIPE = { weights: "subset", rounding: "compensated", damping: 0.01, refi
 
 /** What Rust tells. */
 export const DEFAULTS = {
-  options: { method: "dfsq", weightBits: 4, activationBits: 4, layerBits: {}, minMaxRange: "dynamic", rangeEstimator: "min-max", rangeGranularity: "layer", weights: "uniform", denormalizationBits: 32 },
+  options: { method: "dfsq", weightBits: 4, activationBits: 4, layerBits: {}, minMaxRange: "dynamic", rangeEstimator: "min-max", rangeGranularity: "layer", pointSource: "calibrated", weights: "uniform", denormalizationBits: 32 },
   points: POINTS,
   optimalPoints: { ...POINTS, selection: "exact" },
   recipe: RECIPE,

@@ -166,7 +166,10 @@ export class Scheduler {
 
   /** Whether what a method computes depends on the calibration. @param {string} method */
   usesCalibration(method) {
-    return method === "dfsq" || (method === "min-max" && this.#bench.settings.values.minMaxRange === "static");
+    const { minMaxRange, pointSource, weights } = this.#bench.settings.values;
+    // The universal set of subset weights is that of the points.
+    if (method === "dfsq") return pointSource === "calibrated" || weights === "subset";
+    return method === "min-max" && minMaxRange === "static";
   }
 
   /** Why the present setting cannot be had from a method. @param {string} name */

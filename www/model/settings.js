@@ -1,5 +1,5 @@
 // What the user can choose, and how it travels in a link. No DOM. The defaults are told by Rust.
-import { RANGE_ESTIMATORS, UNIVERSAL_SETS } from "../pkg/facts.js";
+import { POINT_SOURCES, RANGE_ESTIMATORS, UNIVERSAL_SETS } from "../pkg/facts.js";
 
 /**
  * @typedef {Required<import("../pkg/dfsq.js").Options>} Options
@@ -20,6 +20,7 @@ export const CHOICES = [
   { name: "range", of: "Min-max", label: "Range", values: [["dynamic", "of each image"], ["static", "calibrated"]], path: ["minMaxRange"] },
   { name: "range-ends", of: "Min-max", label: "Ends of the range", values: RANGE_ESTIMATORS, path: ["rangeEstimator"] },
   { name: "range-of", of: "Min-max", label: "Range for", values: [["layer", "the whole layer"], ["channel", "each channel"]], path: ["rangeGranularity"] },
+  { name: "point-source", of: "DFSQ", label: "Set of points", values: POINT_SOURCES, path: ["pointSource"] },
   { name: "selection", of: "DFSQ", label: "Points", values: [["kmeans", "k-means, snapped"], ["exact", "exact"], ["exhaustive", "exhaustive search"]], path: ["points", "selection"] },
   { name: "preset", of: "DFSQ", label: "k-means of", values: [["reference", "the authors’ code"], ["paper", "the paper’s text"]], path: ["points", "preset"] },
   { name: "restarts", of: "DFSQ", label: "k-means starts", values: [["0", "3 or 5, as published"], ["1", "1"], ["3", "3"], ["5", "5"], ["10", "10"], ["20", "20"]], path: ["points", "restarts"] },
@@ -50,8 +51,10 @@ export function bitsOf({ name, usualBits }, { weightBits, activationBits, layerB
   return /** @type {BitPair} */ (layerBits[name] ?? [of(weightBits), of(activationBits)]);
 }
 
-/** Where the range of the uniform grid is not minimum and maximum of a layer, what it is. @param {Values} values @returns {string | undefined} */
-export function rangeInWords({ rangeEstimator, rangeGranularity }) {
+/** Where a method is not as it is by default in what it rounds activations to, how it is. @param {Values} values @param {string} method @returns {string | undefined} */
+export function variantInWords({ pointSource, rangeEstimator, rangeGranularity }, method) {
+  if (method === "dfsq" && pointSource !== "calibrated") return POINT_SOURCES.find(([id]) => id === pointSource)?.[1];
+  if (method !== "min-max") return undefined;
   if (rangeEstimator === "min-max" && rangeGranularity === "layer") return undefined;
   const title = RANGE_ESTIMATORS.find(([id]) => id === rangeEstimator)?.[1];
   return rangeGranularity === "channel" ? `${title} of each channel` : title;
@@ -118,11 +121,11 @@ export class Settings extends EventTarget {
 
   /** What a run of a method depends on, and nothing else; `width` is for all layers in the place of the chosen bits. @param {string} method @param {number} [width] @returns {Partial<Options>} */
   options(method, width) {
-    const { minMaxRange, rangeEstimator, rangeGranularity, weights, denormalizationBits } = this.#values;
+    const { minMaxRange, rangeEstimator, rangeGranularity, pointSource, weights, denormalizationBits } = this.#values;
     const { weightBits, activationBits, layerBits } = width === undefined ? this.#values : uniform(width);
     const common = { method: /** @type {Options["method"]} */ (method), weightBits, activationBits, layerBits };
     if (method === "min-max") return { ...common, minMaxRange, rangeEstimator, rangeGranularity };
-    if (method === "dfsq") return { ...common, weights, denormalizationBits };
+    if (method === "dfsq") return { ...common, pointSource, weights, denormalizationBits };
     return method === "dfsq-opt" ? { ...common, denormalizationBits } : { method: common.method };
   }
 

@@ -1,6 +1,6 @@
 // What is to be seen at the present bits, in a sentence or two. No DOM.
 import { METHOD_NAMES, QUANTIZED_METHODS } from "./plan.js";
-import { rangeInWords } from "./settings.js";
+import { variantInWords } from "./settings.js";
 
 /**
  * @typedef {import("./bench.js").Bench} Bench
@@ -48,9 +48,9 @@ export function summary(bench) {
 
 /** @param {string} method @param {import("./settings.js").Values} values */
 function inSentence(method, values) {
-  const range = rangeInWords(values);
-  if (method !== "min-max") return METHOD_NAMES[method];
-  return range ? `uniform (${range})` : "min-max";
+  const variant = variantInWords(values, method);
+  if (method === "min-max") return variant ? `uniform (${variant})` : "min-max";
+  return variant ? `${METHOD_NAMES[method]} (${variant})` : METHOD_NAMES[method];
 }
 
 const decibels = (/** @type {number} */ db) => (db === Infinity ? "∞" : db.toFixed(1));

@@ -1,9 +1,13 @@
 // One channel in depth: what every way of choosing its points gives and takes.
 import { CHOICES } from "../model/settings.js";
+import { POINT_SOURCES } from "../pkg/facts.js";
 import { element } from "./dom.js";
 import { setRows, tableRow } from "./table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
+
+/** What sources of points are called. */
+const titles = new Map(POINT_SOURCES);
 
 const names = Object.fromEntries(CHOICES.find(({ name }) => name === "selection")?.values ?? []);
 
@@ -38,7 +42,7 @@ export class StudyTable {
     this.#table.hidden = !studied;
     if (!studied || studied === this.#shown) return;
     this.#shown = studied;
-    const { universal, levels, subsets, choices, boundDb } = studied;
+    const { universal, levels, subsets, choices, formats, boundDb } = studied;
     const of = `${library.info?.layers[focus.layer].name}, channel ${focus.channel}, chosen for ${samples.current?.name} alone`;
     if (this.#table.caption) this.#table.caption.textContent = `${of}: ${levels} of ${universal} values, ${large(subsets)} subsets`;
     /** @type {[string, string, string, string][]} */
@@ -48,6 +52,7 @@ export class StudyTable {
       db == null ? "too many to try" : db.toFixed(3),
       seconds == null ? "–" : time(seconds),
     ]);
+    for (const { source, points, db } of formats) rows.push([String(titles.get(source)), String(points.length), db == null ? "∞" : db.toFixed(3), "–"]);
     rows.push(["any real points (bound)", String(levels), boundDb.toFixed(3), "–"]);
     setRows(this.#table.tBodies[0], rows.map(([name, ...cells]) => tableRow(name, cells)));
   }
