@@ -26,14 +26,14 @@ const still = (page) =>
   });
 
 await start();
-const compare = await shown("light", 760);
+const compare = await shown("light", 960);
 writeFileSync(new URL("../www/still.jpg", import.meta.url), Buffer.from(await still(compare), "base64"));
 const why = await shown("dark", 1050);
 await byId(why, "layer-list").selectOption("body.7.conv2");
 await byId(why, "figure-histogram").locator("svg").waitFor();
-await why.locator(".noise").evaluate((panel) => scrollTo(0, panel.getBoundingClientRect().top - 64));
 for (const [name, page] of Object.entries({ compare, why })) {
   const path = new URL(`page-${name}.jpg`, import.meta.url).pathname;
+  await page.evaluate((why) => scrollTo(0, why ? scrollY + document.querySelector(".noise").getBoundingClientRect().top - 64 : 0), page === why);
   await page.waitForTimeout(1000); // Until what moves stands still.
   await page.screenshot({ path, type: "jpeg", quality: 90 });
   console.log(path);

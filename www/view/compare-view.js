@@ -5,6 +5,8 @@ import { METHOD_NAMES } from "../model/plan.js";
 const BESIDE = 250;
 /** Least height of a picture in a pane. */
 const LEAST = 200;
+/** So much larger pictures must be for a second row, beside which there is empty room. */
+const WORTH = 1.3;
 
 const MIN_ZOOM = 0.5;
 const MAX_ZOOM = 64;
@@ -170,7 +172,7 @@ export class CompareView extends HTMLElement {
       const across = this.clientWidth / columns;
       return { columns, scale: Math.min(across / width, room / height) };
     });
-    const { columns, scale } = layouts.reduce((best, layout) => (layout.scale > best.scale ? layout : best));
+    const { columns, scale } = layouts.reduce((best, layout) => (layout.scale > WORTH * best.scale ? layout : best));
     this.style.setProperty("--columns", String(columns));
     this.style.setProperty("--area", `${Math.round(scale * height)}px`);
   }
