@@ -175,8 +175,14 @@ setup_webkit() {
 
 setup_parallel() { have parallel || apt_install parallel; }
 
-setup_esbuild() {
+setup_node() {
   have npm || apt_install nodejs npm
+  node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)' ||
+    die "Node.js 20.19 or later is needed, and $(node --version) is here: install a newer one, from nodejs.org or the distribution"
+}
+
+setup_esbuild() {
+  setup_node
   if ! cmp -s www/package-lock.json www/node_modules/.installed; then
     say "installing esbuild and idb-keyval (about 5 seconds)"
     (cd www && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)
@@ -184,7 +190,7 @@ setup_esbuild() {
 }
 
 setup_page_tests() {
-  have npm || apt_install nodejs npm
+  setup_node
   if ! cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed; then
     say "installing playwright-core, puppeteer-core, axe-core and typescript (about 10 seconds)"
     (cd tests/e2e && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)

@@ -261,9 +261,9 @@ impl File<'_> {
                 (functions::uniform(), numbers.map(|(name, value)| self.number(names, name, value)).to_vec())
             }
             ActivationQuantizer::Estimated(range) => {
+                let (estimator, granularity) = range.found();
                 return Err(Error::Option(format!(
-                    "ranges found by {} cannot be exported: only minimum and maximum of a layer can",
-                    range.estimator()
+                    "ranges of a {granularity}, found by {estimator}, cannot be exported: only minimum and maximum of a layer can",
                 )));
             }
         };

@@ -57,7 +57,8 @@ pub fn facts() -> Result<JsValue> {
         WordSets::all().map(|sets| (sets.count(), UniversalSet::of(sets).values().len())).collect();
     let estimators: Vec<_> =
         RangeEstimator::ALL.iter().map(|estimator| (*estimator, estimator.title())).collect();
-    let sources: Vec<_> = PointSource::ALL.iter().map(|source| (*source, source.title())).collect();
+    let sources: Vec<_> =
+        PointSource::ALL.iter().map(|source| (*source, source.title(), source.only_bits())).collect();
     to_js(&(methods, Method::QUANTIZED, sets, estimators, sources))
 }
 

@@ -142,7 +142,9 @@ fn what_cannot_be_exported_is_refused() {
     assert!(refused(&file, &full, OPSET).contains("full precision"));
     let estimated = Options { range_estimator: RangeEstimator::Mse, ..Options::min_max(4).unwrap() };
     let estimated = session.prepare(&estimated).unwrap();
-    assert!(refused(&file, &estimated, OPSET).contains("ranges found by mse cannot be exported"));
+    assert!(
+        refused(&file, &estimated, OPSET).contains("ranges of a layer, found by mse, cannot be exported")
+    );
 }
 
 #[wasm_bindgen_test(unsupported = test)]

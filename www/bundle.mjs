@@ -70,7 +70,7 @@ for (const path of ["samples", "onnx"]) cpSync(www(path), dist(path), { recursiv
 // What every visit needs. Networks are kept by engine/downloads.js, and what few need when it is needed.
 const first = [main, style, ...Object.values(programs[PROGRAMS[0]])].map((file) => `assets/${file}`);
 const samples = readdirSync(www("samples")).filter((name) => name.endsWith(".png")).map((name) => `samples/${name}`);
-const files = ["./", ...first, "icon.svg", "manifest.json", "onnx/models.json", ...samples];
+const files = ["./", ...first, "icon.svg", "manifest.json", "still.jpg", "onnx/models.json", ...samples];
 const version = hashed(files.map((file) => hashed(readFileSync(dist(file === "./" ? "index.html" : file)))).join());
 const { outputFiles } = await build({
   entryPoints: [www("sw.js")],

@@ -15,7 +15,7 @@ writeFileSync(pkg("facts.js"), [
   constant("Methods that quantize, in the order of the figures. @type {string[]}", "QUANTIZED_METHODS", quantized),
   constant("Of so many word sets: the number of values of the universal set. @type {[number, number][]}", "UNIVERSAL_SETS", sets),
   constant("What estimators of ranges are called, by id. @type {[string, string][]}", "RANGE_ESTIMATORS", estimators),
-  constant("What sources of points are called, by id. @type {[string, string][]}", "POINT_SOURCES", sources),
+  constant("What sources of points are called, by id, and the only bits of those that have no others. @type {[string, string, number | null][]}", "POINT_SOURCES", sources),
 ].join(""));
 const hex = (colour) => `#${colour.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
 const colours = methods.map(([id, , [light, dark]]) => `  --${id}: light-dark(${hex(light)}, ${hex(dark)});`);

@@ -114,9 +114,9 @@ impl Session {
             let looked_at = method == request.looked_at;
             let Some(mut quantizer) = self.quantizer(layer, options)? else { continue };
             let mut points = self.points(options, layer)?.map(|sets| sets.subset(channel).to_vec());
-            if let (true, Some(wanted), ActivationQuantizer::Subset(_)) =
-                (looked_at, &request.points, &quantizer)
-            {
+            // Those of a number format are what they are.
+            let from_universal = looked_at && points.is_some();
+            if let (true, Some(wanted)) = (from_universal, &request.points) {
                 points = Some(self.replace_points(&mut quantizer, channel, wanted, method)?);
             }
             let planes = |take: &mut dyn FnMut(usize, usize, Pixels<'_>)| {
@@ -146,11 +146,10 @@ impl Session {
         }
         let extremes = [summaries[channel].low, summaries[channel].high];
         let Normalization { mean, range } = norm;
-        let universal = match request.looked_at {
-            Method::Dfsq | Method::DfsqOpt => {
-                self.point_settings(request.looked_at).universal().values().to_vec()
-            }
-            _ => Vec::new(),
+        let own = request.methods.iter().find(|options| options.method == request.looked_at);
+        let universal = match own.map(|options| self.points(options, layer)).transpose()?.flatten() {
+            Some(points) => points.universal().values().to_vec(),
+            None => Vec::new(),
         };
         Ok(ChannelView { mean, range, extremes, counts, methods, universal, values, quantized })
     }

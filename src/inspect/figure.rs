@@ -6,7 +6,7 @@ use crate::analysis::{self, ChannelSummary, SampleAnalysis};
 use crate::figures::{self, ChannelHistogram, Chosen, Rug, Style};
 use crate::network::Planes;
 use crate::quant::{Granularity, RangeEstimator, UniformGrid};
-use crate::session::{Method, Options, Session};
+use crate::session::{Method, MinMaxRange, Options, Session};
 use serde::Deserialize;
 
 /// What a figure shows.
@@ -148,10 +148,10 @@ impl Session {
         let normalize = |value: f32| f64::from((value - own.mean) / own.range);
         let mut rugs: [Rug; 3] = Default::default();
         for options in &request.methods {
-            let found = (options.range_estimator, options.range_granularity);
-            let points = if options.method == Method::MinMax
-                && found == (RangeEstimator::MinMax, Granularity::Layer)
-            {
+            // Of ranges that this distribution does not tell, the values of the layer must be looked at.
+            let found = (options.min_max_range, options.range_estimator, options.range_granularity);
+            let told = found == (MinMaxRange::Dynamic, RangeEstimator::MinMax, Granularity::Layer);
+            let points = if options.method == Method::MinMax && told {
                 let bits = options.bits(self.network().layers())?[request.layer][1];
                 UniformGrid::spanning(low, high, bits).values().into_iter().map(normalize).collect()
             } else {

@@ -54,6 +54,11 @@ impl PointSource {
         }
     }
 
+    /// The only bits that it has, where it has no others.
+    pub fn only_bits(self) -> Option<u8> {
+        matches!(self, PointSource::Fp4 | PointSource::Nf4).then_some(4)
+    }
+
     /// The points of so many bits in -1..1, or in 0..1 where no value is below 0 and the format has such points; those with a sign
     /// spend a bit on it. None where they are chosen by calibration.
     ///
@@ -64,19 +69,18 @@ impl PointSource {
         let of_magnitudes = |magnitudes: fn(usize) -> Vec<f32>| {
             if signed { with_signs(&magnitudes(width - 1)) } else { magnitudes(width) }
         };
-        let only_4 = |values: Vec<f32>| match width {
-            4 => Ok(values),
-            _ => Err(Error::Option(format!("{} has 4 bits, not {width}", self.title()))),
-        };
-        if self == PointSource::Calibrated {
-            return Ok(None);
+        if let Some(only) = self.only_bits().filter(|only| *only != bits.bits()) {
+            return Err(Error::Option(format!("{} has {only} bits, not {width}", self.title())));
+        }
+        if bits == BitWidth::FULL {
+            return Err(Error::Option("32 bits have no points".into()));
         }
         let values = match self {
-            _ if bits == BitWidth::FULL => return Err(Error::Option("32 bits have no points".into())),
-            PointSource::Fp4 => only_4(with_signs(&E2M1.map(|value| value / 6.0)))?,
-            PointSource::Nf4 => only_4(NF4.to_vec())?,
+            PointSource::Calibrated => return Ok(None),
+            PointSource::Fp4 => with_signs(&E2M1.map(|value| value / 6.0)),
+            PointSource::Nf4 => NF4.to_vec(),
             PointSource::Apot => of_magnitudes(additive),
-            PointSource::PowersOfTwo | PointSource::Calibrated => of_magnitudes(powers),
+            PointSource::PowersOfTwo => of_magnitudes(powers),
         };
         Points::new(values).map(Some)
     }

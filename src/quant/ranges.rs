@@ -77,9 +77,9 @@ impl EstimatedRange {
         Ok(EstimatedRange { estimator, granularity, bits, points: Points::new(points)? })
     }
 
-    /// How the ends are found.
-    pub fn estimator(&self) -> RangeEstimator {
-        self.estimator
+    /// How the ends are found, and of what.
+    pub fn found(&self) -> (RangeEstimator, Granularity) {
+        (self.estimator, self.granularity)
     }
 
     /// Ranges of the channels, or a single one of all, of values with these summaries: as what maps them to -1..1.

@@ -80,7 +80,7 @@ async function withScores(scores, hash) {
 
 test("a sentence says what is lost, from the worst on, and where", async () => {
   const bench = await withScores({ fp32: 36.22, "dfsq-opt": 36.04, dfsq: 36.3, "min-max": 26.13 }, "weights=3&activations=3");
-  assert.equal(words(bench), "At 3 bits min-max loses 10.1 dB, DFSQ gains 0.1 and DFSQ-opt loses 0.2 on this picture. The noise of min-max is strongest in the input of second, above all in channel 1.");
+  assert.equal(words(bench), "At 3 bits min-max loses 10.1 dB, DFSQ-opt 0.2 and DFSQ gains 0.1 on this picture. The noise of min-max is strongest in the input of second, above all in channel 1.");
   assert.deepEqual(summary(bench).filter(({ channel }) => channel !== undefined), [{ text: "channel 1", method: "min-max", layer: 1, channel: 1 }]);
   bench.settings.set({ activationBits: 8 });
   await settle();
@@ -95,5 +95,14 @@ test("where nothing is lost, that is said; without a reference, how far each is 
   assert.equal(words(bench), "At 8 bits no method is more than 0.05 dB from full precision on this picture.");
   bench.settings.set({ mode: "upscale" });
   await settle();
-  assert.match(words(bench), /^At 8 bits min-max is 40\.0 dB from full precision, DFSQ 40\.0 and DFSQ-opt 40\.0 on this picture\. The noise/);
+  assert.match(words(bench), /^At 8 bits DFSQ-opt is 40\.0 dB from full precision, DFSQ 40\.0 and min-max 40\.0 on this picture\. The noise of DFSQ-opt/);
+});
+
+test("a method that loses nothing to speak of is said to, and one that is not there is not waited for", async () => {
+  const bench = await withScores({ fp32: 36.22, "dfsq-opt": 36.21, dfsq: 36.1, "min-max": 35 }, "weights=4&activations=4&point-source=nf4");
+  assert.match(words(bench), /^At 4 bits min-max loses 1\.2 dB, DFSQ \(NF4\) 0\.1 and DFSQ-opt nothing on this picture\./);
+  assert.deepEqual([bench.offers("dfsq"), bench.offers("dfsq", 3), bench.offers("min-max", 3)], [true, false, true]);
+  assert.ok(!bench.benchmark.settings.some(({ method, bits }) => method === "dfsq" && bits !== 4));
+  bench.settings.set({ minMaxRange: "static", rangeEstimator: "mse" });
+  assert.ok(!bench.offers("min-max"), "calibrated ranges are minima and maxima");
 });

@@ -176,8 +176,8 @@ export class Engine {
   }
 
   /** Ends the worker; what it was doing is rejected. */
-  stop() {
-    this.#line?.end(cancelled());
+  stop(reason = cancelled()) {
+    this.#line?.end(reason);
   }
 
   get busy() {

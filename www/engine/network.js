@@ -40,10 +40,15 @@ export class Network {
     this.info = info;
   }
 
+  /** Fetches an address. @param {URL | string} address @param {AbortSignal} [signal] @returns {Promise<Response>} */
+  static fetch(address, signal) {
+    return fetch(address, { signal });
+  }
+
   /** Reads an ONNX network in a worker of its own. @param {FileSource} onnx @param {LoadOptions} [options] @returns {Promise<Network>} */
   static async load(onnx, { calibration, optimized, properties, stated, signal } = {}) {
-    const read = async (/** @type {FileSource | undefined} */ source) => (source === undefined ? undefined : { file: await bytesOf(source, signal) });
-    const [bytes, ...learned] = await Promise.all([bytesOf(onnx, signal), read(calibration), read(optimized)]);
+    const read = async (/** @type {FileSource | undefined} */ source) => (source === undefined ? undefined : { file: await this.#bytes(source, signal) });
+    const [bytes, ...learned] = await Promise.all([this.#bytes(onnx, signal), read(calibration), read(optimized)]);
     const assets = { network: { bytes, properties, stated }, calibration: learned[0], optimized: learned[1] };
     const engine = new Engine(this.programs);
     try {
@@ -54,12 +59,28 @@ export class Network {
     }
   }
 
+  /** @param {FileSource} source @param {AbortSignal} [signal] @returns {Promise<Uint8Array>} */
+  static async #bytes(source, signal) {
+    if (source instanceof Uint8Array) return source;
+    if (source instanceof ArrayBuffer) return new Uint8Array(source);
+    if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+    try {
+      const response = await this.fetch(source, signal);
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      return new Uint8Array(await response.arrayBuffer());
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw new EngineError("fetch", `${source} could not be fetched: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
   /** Enlarges an image. @param {ImageSource} image @param {UpscaleOptions} [options] @returns {Promise<Upscaled>} */
   async upscale(image, { reference, signal, onProgress, ...options } = {}) {
-    const watching = { signal, onProgress };
-    const [low, high] = await Promise.all([this.#picture(image, signal), reference && this.#picture(reference, signal)]);
-    const { picture, ...rest } = await this.#call("upscale", [low, high, options], watching);
-    return { ...rest, image: imageOf(picture) };
+    return this.#turn(signal, async () => {
+      const low = await this.#picture(image, signal);
+      const high = reference && (await this.#picture(reference, signal));
+      return shown(await this.#call("upscale", [low, high, options], { signal, onProgress }));
+    });
   }
 
   /**
@@ -68,17 +89,17 @@ export class Network {
    * @returns {AsyncGenerator<Upscaled & {options: Partial<Options>}, void, void>}
    */
   async *compare(image, ways, { reference, signal, onProgress } = {}) {
-    const given = { image: await this.#picture(image, signal), reference: reference && (await this.#picture(reference, signal)) };
+    const [low, high] = await this.#turn(signal, async () => [await this.#picture(image, signal), reference && (await this.#picture(reference, signal))]);
     for (const [i, options] of ways.entries()) {
       const progress = (/** @type {number} */ done) => onProgress?.((i + done) / ways.length);
-      const { picture, ...rest } = await this.#call("upscale", [given.image, given.reference, options], { signal, onProgress: progress });
-      yield { ...rest, options, image: imageOf(picture) };
+      const run = () => this.#call("upscale", [/** @type {Picture} */ (low), high, options], { signal, onProgress: progress });
+      yield { ...shown(await this.#turn(signal, run)), options };
     }
   }
 
   /** The network as these options quantize it, as an ONNX file that other runtimes run. @param {Partial<Options> & Watching} [options] */
   async export({ signal, onProgress, ...options } = {}) {
-    return this.#call("exportOnnx", [this.#assets.network.bytes, options], { signal, onProgress });
+    return this.#turn(signal, () => this.#call("exportOnnx", [this.#assets.network.bytes, options], { signal, onProgress }));
   }
 
   /**
@@ -86,8 +107,10 @@ export class Network {
    * @param {ImageSource[]} images @param {{widths: number[], points?: Partial<import("../pkg/dfsq.js").PointSettings>} & Watching} options
    */
   async calibrate(images, { widths, points = {}, signal, onProgress }) {
-    const made = await this.#call("calibrate", [await this.#pictures(images, signal), points, widths], { signal, onProgress });
-    return this.#learned("calibration", made);
+    return this.#turn(signal, async () => {
+      const pictures = await this.#pictures(images, signal);
+      return this.#learned("calibration", await this.#call("calibrate", [pictures, points, widths], { signal, onProgress }));
+    });
   }
 
   /**
@@ -96,20 +119,24 @@ export class Network {
    * @param {Partial<Options> & {points?: Partial<import("../pkg/dfsq.js").PointSettings>, recipe?: Partial<import("../pkg/dfsq.js").Recipe>} & Watching} options
    */
   async optimize(images, { points, recipe = {}, signal, onProgress, ...options }) {
-    const { optimalPoints } = await this.#call("defaults", [], { signal });
-    const made = await this.#call("optimize", [await this.#pictures(images, signal), options, { ...optimalPoints, ...points }, recipe], { signal, onProgress });
-    return this.#learned("optimized", made);
+    return this.#turn(signal, async () => {
+      const pictures = await this.#pictures(images, signal);
+      const { optimalPoints } = await this.#call("defaults", [], { signal });
+      const settings = { ...optimalPoints, ...points };
+      return this.#learned("optimized", await this.#call("optimize", [pictures, options, settings, recipe], { signal, onProgress }));
+    });
   }
 
   /** An image as a PNG file. @param {Image} image @param {{comment?: string} & Watching} [options] */
   async png(image, { comment = "", signal } = {}) {
-    return new Blob([await this.#call("encodePng", [pictureOf(image), comment], { signal })], { type: "image/png" });
+    const bytes = await this.#turn(signal, () => this.#call("encodePng", [pictureOf(image), comment], { signal }));
+    return new Blob([bytes], { type: "image/png" });
   }
 
   /** Ends the worker, and whatever it does. */
   dispose() {
     this.#disposed = true;
-    this.#engine.stop();
+    this.#engine.stop(disposed());
   }
 
   /** @param {"calibration" | "optimized"} kind @param {import("../pkg/dfsq.js").Made} made */
@@ -130,19 +157,27 @@ export class Network {
     return Promise.all(sources.map((source) => this.#picture(source, signal)));
   }
 
+  /** Does all of something once what was asked before is done. @template T @param {AbortSignal | undefined} signal @param {() => Promise<T>} work @returns {Promise<T>} */
+  #turn(signal, work) {
+    const turn = this.#last.then(() => {
+      if (this.#disposed) throw disposed();
+      signal?.throwIfAborted();
+      return work();
+    });
+    this.#last = turn.catch(() => {});
+    return orAborted(turn, signal);
+  }
+
   /**
    * @template {keyof import("./verbs.d.ts").Verbs} M
    * @param {M} method @param {import("./verbs.d.ts").Taken<M>} args @param {Watching} watching @returns {Promise<import("./verbs.d.ts").Given<M>>}
    */
   #call(method, args, { signal, onProgress }) {
-    const turn = this.#last.then(() => {
-      if (this.#disposed) throw new EngineError("disposed", "the network was disposed of");
-      return stoppable(this.#engine, signal, () => this.#engine.call(method, args, { assets: this.#assets, onProgress }));
-    });
-    this.#last = turn.catch(() => {});
-    return orAborted(turn, signal);
+    return stoppable(this.#engine, signal, () => this.#engine.call(method, args, { assets: this.#assets, onProgress }));
   }
 }
+
+const disposed = () => new EngineError("disposed", "the network was disposed of");
 
 /** What a call gives, which ends the worker where it is to be stopped: nothing else runs there. @template T @param {Engine} engine @param {AbortSignal | undefined} signal @param {() => Promise<T>} call */
 async function stoppable(engine, signal, call) {
@@ -167,16 +202,6 @@ function orAborted(promise, signal) {
   });
 }
 
-/** @param {FileSource} source @param {AbortSignal} [signal] @returns {Promise<Uint8Array>} */
-async function bytesOf(source, signal) {
-  if (source instanceof Uint8Array) return source;
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
-  const response = await fetch(source, { signal });
-  if (!response.ok) throw new EngineError("fetch", `${source} could not be loaded (${response.status})`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
 /** @param {Image} image @returns {Picture} */
 function pictureOf({ width, height, data }) {
   return { width, height, rgba: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
@@ -186,4 +211,9 @@ function pictureOf({ width, height, data }) {
 function imageOf({ width, height, rgba }) {
   const data = new Uint8ClampedArray(/** @type {ArrayBuffer} */ (rgba.buffer), rgba.byteOffset, rgba.byteLength);
   return globalThis.ImageData ? new ImageData(data, width, height) : /** @type {ImageData} */ ({ width, height, data });
+}
+
+/** @param {import("../pkg/dfsq.js").Upscaled} result @returns {Upscaled} */
+function shown({ picture, ...rest }) {
+  return { ...rest, image: imageOf(picture) };
 }

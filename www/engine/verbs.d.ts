@@ -11,7 +11,7 @@ type Arguments<A extends unknown[]> = A extends [...infer First, Progress] ? Fir
 
 interface Own {
   compile(url: string): Promise<WebAssembly.Module>;
-  start(module: WebAssembly.Module): Promise<void>;
+  start(module: WebAssembly.Module | undefined): Promise<void>;
   download(url: string, sha256: string, progress: Progress): Promise<Uint8Array>;
   load(network: NetworkFile): void;
 }

@@ -1,5 +1,6 @@
 // The bench: settings, network, samples and results, and the workers that compute them. No DOM; the page listens to
 // "change", "progress" and "failed".
+import { POINT_SOURCES } from "../pkg/facts.js";
 import { EngineError, cancelled, isCancelled } from "../engine/client.js";
 import { workerMemory } from "../engine/support.js";
 import { Benchmark } from "./benchmark.js";
@@ -17,7 +18,7 @@ import { Quality } from "./quality.js";
 import { Results } from "./results.js";
 import { Samples } from "./samples.js";
 import { Scheduler } from "./scheduler.js";
-import { bitsOf, same, uniform } from "./settings.js";
+import { bitsOf, same, uniform, variantInWords } from "./settings.js";
 import { Tasks } from "./tasks.js";
 
 /**
@@ -267,6 +268,15 @@ export class Bench extends EventTarget {
   layerBits(width) {
     const chosen = width === undefined ? this.settings.values : uniform(width);
     return (this.library.info?.layers ?? []).map((layer) => (layer.quantized ? bitsOf(layer, chosen) : [32, 32]));
+  }
+
+  /** Whether a method can be had as it is chosen, with the bits that are chosen or of one width. @param {string} method @param {number} [width] */
+  offers(method, width) {
+    const { minMaxRange, pointSource } = this.settings.values;
+    // Calibrated ranges are minimum and maximum of a layer.
+    if (method === "min-max") return minMaxRange === "dynamic" || !variantInWords(this.settings.values, method);
+    const only = method === "dfsq" && POINT_SOURCES.find(([id]) => id === pointSource)?.[2];
+    return !only || this.layerBits(width).every(([, activations]) => activations === 32 || activations === only);
   }
 
   /** @param {Sample} sample */

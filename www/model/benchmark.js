@@ -48,8 +48,13 @@ export class Benchmark {
 
   /** @returns {Setting[]} */
   get settings() {
-    const quantized = QUANTIZED_METHODS.flatMap((method) => this.widths.map((bits) => ({ method, bits })));
+    const quantized = QUANTIZED_METHODS.flatMap((method) => this.#widthsOf(method).map((bits) => ({ method, bits })));
     return [{ method: "bicubic", bits: undefined }, { method: "fp32", bits: undefined }, ...quantized];
+  }
+
+  /** Of those that are ticked, what a method has. @param {string} method */
+  #widthsOf(method) {
+    return this.widths.filter((width) => this.#bench.offers(method, width));
   }
 
   /** What results depend on. */
@@ -192,7 +197,7 @@ export class Benchmark {
           if (goesOn()) await this.#runOne(setting, pair, pictures);
         };
         const quantized = QUANTIZED_METHODS.map(async (method) => {
-          for (const bits of this.widths) await run({ method, bits });
+          for (const bits of this.#widthsOf(method)) await run({ method, bits });
         });
         const ended = await Promise.allSettled([run({ method: "fp32", bits: undefined }), this.#enlarge(pair, pictures), ...quantized]);
         const failed = ended.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));

@@ -34,7 +34,7 @@ export class CloseUp {
   get methods() {
     const { making, scheduler, settings } = this.#bench;
     const known = (/** @type {string} */ method) => (method === "dfsq-opt" ? making.optimizedIsKnown : !scheduler.usesCalibration(method) || making.calibration);
-    return QUANTIZED_METHODS.filter(known).map((method) => settings.options(method));
+    return QUANTIZED_METHODS.filter((method) => known(method) && this.#bench.offers(method)).map((method) => settings.options(method));
   }
 
   /** What the worker must have for them. */

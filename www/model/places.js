@@ -50,12 +50,13 @@ export class Places {
       this.#found = { of: [], corners: [] };
     }
     this.#input = input;
-    if (!sample || scheduler.incomplete) return;
+    if (!sample || scheduler.incomplete || this.#closed) return;
     const full = scheduler.result("fp32")?.picture;
     const others = QUANTIZED_METHODS.flatMap((method) => scheduler.result(method)?.picture ?? []);
     const of = [full, ...others, this.#side];
     if (!full || (of.length === this.#found.of.length && of.every((part, i) => part === this.#found.of[i]))) return;
-    const found = (this.#found = /** @type {{of: unknown[], corners: number[][]}} */ ({ of, corners: [] }));
+    // Those before stay until others come.
+    const found = (this.#found = { of, corners: this.#found.corners });
     engines.images.call("differingPlaces", [others, full, this.#side, MOST]).then(
       (corners) => {
         if (this.#found !== found) return;
@@ -64,8 +65,9 @@ export class Places {
         this.#bench.changed();
       },
       (error) => {
-        // Where the worker was stopped, it is asked again with the next change.
-        if (this.#found === found) this.#found = { of: [], corners: [] };
+        if (this.#found !== found) return;
+        // Where the worker was stopped, it is asked again with the next change; what fails is not.
+        this.#found = { of: isCancelled(error) ? [] : of, corners: [] };
         if (!isCancelled(error)) throw error;
       },
     );
@@ -86,8 +88,10 @@ export class Places {
   part({ width, height }) {
     const side = Math.min(this.#side, width, height);
     const start = (/** @type {number} */ middle, /** @type {number} */ length) => Math.max(0, Math.min(Math.round(middle * length - side / 2), length - side));
-    const corner = this.#chosen ? [start(this.#chosen.x, width), start(this.#chosen.y, height)] : this.#found.corners[this.#index];
-    return this.#closed || !corner ? undefined : { x: corner[0], y: corner[1], width: side, height: side };
+    const [left, top] = this.#chosen ? [start(this.#chosen.x, width), start(this.#chosen.y, height)] : (this.#found.corners[this.#index] ?? []);
+    if (this.#closed || left === undefined || top === undefined) return undefined;
+    // Those that were found for another side may not have room.
+    return { x: Math.min(left, width - side), y: Math.min(top, height - side), width: side, height: side };
   }
 
   /** Looks at the next place where they differ, after the last at the first again. */

@@ -35,7 +35,14 @@ export class Quality {
   /** Whether something can be filled in now: the present setting comes first. */
   get canFill() {
     const { samples, scheduler, tasks } = this.#bench;
-    return Boolean(samples.current) && !tasks.size && !scheduler.incomplete && this.decibels.flat().some(Number.isNaN);
+    return Boolean(samples.current) && !tasks.size && !scheduler.incomplete && this.#missing.length > 0;
+  }
+
+  /** Methods and widths that are not known and can be. */
+  get #missing() {
+    const known = this.decibels;
+    const all = QUANTIZED_METHODS.flatMap((method, row) => this.widths.map((width, i) => ({ method, width, decibels: known[row][i] })));
+    return all.filter(({ method, width, decibels }) => Number.isNaN(decibels) && this.#bench.offers(method, width));
   }
 
   /** Whether it is being filled in. */
@@ -56,7 +63,7 @@ export class Quality {
   /** @param {string} method @param {import("./samples.js").Sample} sample @param {import("./tasks.js").Task} task */
   async #fill(method, sample, task) {
     const { scheduler } = this.#bench;
-    for (const width of this.widths) {
+    for (const width of this.widths.filter((width) => this.#bench.offers(method, width))) {
       if (!scheduler.isScored(method, sample, width)) await scheduler.quantize(method, sample, task, width);
       task.check();
       // Without a reference, that is the score.

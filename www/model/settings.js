@@ -20,7 +20,7 @@ export const CHOICES = [
   { name: "range", of: "Min-max", label: "Range", values: [["dynamic", "of each image"], ["static", "calibrated"]], path: ["minMaxRange"] },
   { name: "range-ends", of: "Min-max", label: "Ends of the range", values: RANGE_ESTIMATORS, path: ["rangeEstimator"] },
   { name: "range-of", of: "Min-max", label: "Range for", values: [["layer", "the whole layer"], ["channel", "each channel"]], path: ["rangeGranularity"] },
-  { name: "point-source", of: "DFSQ", label: "Set of points", values: POINT_SOURCES, path: ["pointSource"] },
+  { name: "point-source", of: "DFSQ", label: "Set of points", values: POINT_SOURCES.map(([id, title]) => [id, title]), path: ["pointSource"] },
   { name: "selection", of: "DFSQ", label: "Points", values: [["kmeans", "k-means, snapped"], ["exact", "exact"], ["exhaustive", "exhaustive search"]], path: ["points", "selection"] },
   { name: "preset", of: "DFSQ", label: "k-means of", values: [["reference", "the authors’ code"], ["paper", "the paper’s text"]], path: ["points", "preset"] },
   { name: "restarts", of: "DFSQ", label: "k-means starts", values: [["0", "3 or 5, as published"], ["1", "1"], ["3", "3"], ["5", "5"], ["10", "10"], ["20", "20"]], path: ["points", "restarts"] },

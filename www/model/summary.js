@@ -26,22 +26,22 @@ export function summary(bench) {
   if (!samples.current || scheduler.incomplete) return [];
   const upscales = settings.values.mode === "upscale";
   const full = scheduler.score("fp32")?.psnrY;
-  // The worst first.
-  const scored = QUANTIZED_METHODS.toReversed().flatMap((method) => {
+  const known = QUANTIZED_METHODS.flatMap((method) => {
     const psnr = scheduler.score(method)?.psnrY;
     return psnr === undefined ? [] : [{ method, psnr }];
   });
+  const scored = known.sort((a, b) => a.psnr - b.psnr);
   if (!scored.length || (!upscales && full === undefined)) return [];
   const bits = bitsInWords(settings.values);
   const losses = scored.map(({ psnr }) => (full ?? 0) - psnr);
   if (!upscales && losses.every((loss) => Math.abs(loss) < NOTICED)) return [{ text: `${bits} no method is more than ${NOTICED} dB from full precision on this picture.` }];
   // Without a reference, scores are distances.
-  const verbs = losses.map((loss) => (upscales ? "is " : loss < 0 ? "gains " : "loses "));
+  const verbs = losses.map((loss) => (upscales ? "is " : loss <= -NOTICED ? "gains " : "loses "));
   const unit = upscales ? " dB from full precision" : " dB";
   const listed = scored.flatMap(({ method, psnr }, i) => [
     { text: i === 0 ? `${bits} ` : i < scored.length - 1 ? ", " : " and " },
     { text: inSentence(method, settings.values), method },
-    { text: ` ${verbs[i] === verbs[i - 1] ? "" : verbs[i]}${decibels(upscales ? psnr : Math.abs(losses[i]))}${i ? "" : unit}` },
+    { text: ` ${verbs[i] === verbs[i - 1] ? "" : verbs[i]}${amount(upscales ? psnr : losses[i], upscales, i ? "" : unit)}` },
   ]);
   return [...listed, { text: " on this picture." }, ...whereItComesFrom(scored[0].method, bench, library.info?.layers ?? [])];
 }
@@ -53,7 +53,11 @@ function inSentence(method, values) {
   return variant ? `${METHOD_NAMES[method]} (${variant})` : METHOD_NAMES[method];
 }
 
-const decibels = (/** @type {number} */ db) => (db === Infinity ? "∞" : db.toFixed(1));
+/** @param {number} db @param {boolean} isDistance @param {string} unit */
+function amount(db, isDistance, unit) {
+  if (!isDistance && Math.abs(db) < NOTICED) return "nothing";
+  return `${db === Infinity ? "∞" : Math.abs(db).toFixed(1)}${unit}`;
+}
 
 /** The layer and channel whose values a method changes most. @param {string} method @param {Bench} bench @param {{name: string}[]} layers @returns {Part[]} */
 function whereItComesFrom(method, { scheduler, settings }, layers) {

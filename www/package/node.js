@@ -19,10 +19,21 @@ function makeWorker(script) {
 /** A program, read and compiled once. @param {string} script @param {string} wasm @returns {() => import("../engine/client.js").Program} */
 function program(script, wasm) {
   const start = once(async () => /** @type {[WebAssembly.Module]} */ ([await WebAssembly.compile(await readFile(new URL(wasm, import.meta.url)))]));
-  return () => ({ make: () => makeWorker(script), start: start() });
+  return () => {
+    const started = start();
+    // A worker that ends before it comes to this does not wait for it.
+    started.catch(() => {});
+    return { make: () => makeWorker(script), start: started };
+  };
 }
 
 /** With the small program; the one that has tract is read when a network has operators that the native engine lacks. */
 export class Network extends AnyNetwork {
+  /** Of a file, too. @param {URL | string} address @param {AbortSignal} [signal] */
+  static async fetch(address, signal) {
+    const isFile = String(address).startsWith("file:");
+    return isFile ? new Response(new Uint8Array(await readFile(new URL(address), { signal }))) : super.fetch(address, signal);
+  }
+
   static programs = [program("./worker.js", "./dfsq_bg.wasm"), program("./tract-worker.js", "./dfsq-tract_bg.wasm")];
 }

@@ -251,7 +251,7 @@ export class CompareView extends HTMLElement {
   #pick({ clientX, clientY }) {
     const panes = [...this.#panes.values()].filter(({ pane }) => pane.classList.contains("shown"));
     const inside = ({ left, right, top, bottom } = new DOMRect()) => clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
-    const canvas = panes.find(({ pane }) => inside(pane.getBoundingClientRect()))?.canvas;
+    const canvas = panes.find(({ area }) => inside(area.getBoundingClientRect()))?.canvas;
     const box = canvas?.getBoundingClientRect();
     if (!box || !inside(box)) return;
     const detail = { x: (clientX - box.left) / box.width, y: (clientY - box.top) / box.height };
@@ -262,7 +262,7 @@ export class CompareView extends HTMLElement {
   #wheel(event) {
     if (!event.ctrlKey && !this.contains(document.activeElement)) return;
     event.preventDefault();
-    const area = /** @type {HTMLElement} */ (event.target).closest(".area") ?? this;
+    const area = /** @type {HTMLElement} */ (event.target).closest(".pane")?.querySelector(".area") ?? this;
     const box = area.getBoundingClientRect();
     const at = { x: event.clientX - box.left - box.width / 2, y: event.clientY - box.top - box.height / 2 };
     this.zoom(Math.exp(-event.deltaY / (event.deltaMode ? 8 : 400)), at);

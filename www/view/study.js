@@ -7,7 +7,7 @@ import { setRows, tableRow } from "./table.js";
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
 /** What sources of points are called. */
-const titles = new Map(POINT_SOURCES);
+const titles = new Map(POINT_SOURCES.map(([id, title]) => [id, title]));
 
 const names = Object.fromEntries(CHOICES.find(({ name }) => name === "selection")?.values ?? []);
 
