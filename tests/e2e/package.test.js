@@ -59,6 +59,7 @@ const pixelsOf = (page, file) =>
 async function use(root, under = "/") {
   const served = await host(root, { under });
   const page = await tab();
+  page.setDefaultTimeout(30_000);
   const status = page.locator("[role=status]");
   await page.goto(served.address);
   await page.locator("#network").setInputFiles(NETWORK);
@@ -110,6 +111,7 @@ test("in Node, and for TypeScript", async () => {
   writeFileSync(join(own, "ways.mjs"), `
     import assert from "node:assert/strict";
     import { openAsBlob, readFileSync } from "node:fs";
+    import { pathToFileURL } from "node:url";
     import { Network } from "dfsq";
     const [squashed, onnx, picture] = ${JSON.stringify([join(folder, "squashed.onnx"), NETWORK[0], picture])};
     const photo = await openAsBlob(picture);
@@ -143,7 +145,15 @@ test("in Node, and for TypeScript", async () => {
     assert.ok(done[2].score.psnrY > done[1].score.psnrY && done[1].score.psnrY > 30);
     const again = await Network.load(await network.export(ways[1]));
     assert.deepEqual(again.info.layers.length, network.info.layers.length);
-    const known = await Network.load(readFileSync(onnx), { calibration, optimized });
+    await assert.rejects(Network.load("file:///nowhere.onnx"), { kind: "fetch" });
+    const known = await Network.load(pathToFileURL(onnx), { calibration, optimized });
+    // What was asked first is done first, whatever it needs.
+    const fresh = await Network.load(readFileSync(onnx));
+    const [, later] = await Promise.all([fresh.calibrate([photo], { widths: [4] }), fresh.upscale(reference, { method: "dfsq", weightBits: 4, activationBits: 4 })]);
+    assert.equal(later.image.width, 208);
+    const gone = fresh.upscale(photo, { method: "fp32" });
+    fresh.dispose();
+    await assert.rejects(gone, { kind: "disposed" });
     assert.deepEqual((await known.upscale(photo, ways[2])).image.data, done[2].image.data);
     assert.equal((await network.png(reference)).type, "image/png");
     for (const each of [network, again, known]) each.dispose();

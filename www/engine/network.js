@@ -47,8 +47,8 @@ export class Network {
 
   /** Reads an ONNX network in a worker of its own. @param {FileSource} onnx @param {LoadOptions} [options] @returns {Promise<Network>} */
   static async load(onnx, { calibration, optimized, properties, stated, signal } = {}) {
-    const read = async (/** @type {FileSource | undefined} */ source) => (source === undefined ? undefined : { file: await this.#bytes(source, signal) });
-    const [bytes, ...learned] = await Promise.all([this.#bytes(onnx, signal), read(calibration), read(optimized)]);
+    const read = async (/** @type {FileSource | undefined} */ source) => (source === undefined ? undefined : { file: await bytesOf(source, this.fetch, signal) });
+    const [bytes, ...learned] = await Promise.all([bytesOf(onnx, this.fetch, signal), read(calibration), read(optimized)]);
     const assets = { network: { bytes, properties, stated }, calibration: learned[0], optimized: learned[1] };
     const engine = new Engine(this.programs);
     try {
@@ -56,21 +56,6 @@ export class Network {
     } catch (error) {
       engine.stop();
       throw error;
-    }
-  }
-
-  /** @param {FileSource} source @param {AbortSignal} [signal] @returns {Promise<Uint8Array>} */
-  static async #bytes(source, signal) {
-    if (source instanceof Uint8Array) return source;
-    if (source instanceof ArrayBuffer) return new Uint8Array(source);
-    if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
-    try {
-      const response = await this.fetch(source, signal);
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      return new Uint8Array(await response.arrayBuffer());
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw new EngineError("fetch", `${source} could not be fetched: ${error instanceof Error ? error.message : error}`);
     }
   }
 
@@ -200,6 +185,21 @@ function orAborted(promise, signal) {
     signal.addEventListener("abort", abort);
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
+}
+
+/** @param {FileSource} source @param {typeof Network.fetch} fetch @param {AbortSignal} [signal] @returns {Promise<Uint8Array>} */
+async function bytesOf(source, fetch, signal) {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  try {
+    const response = await fetch(source, signal);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new EngineError("fetch", `${source} could not be fetched: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /** @param {Image} image @returns {Picture} */

@@ -27,13 +27,16 @@ function program(script, wasm) {
   };
 }
 
+/** Of the network, or of a file. @param {URL | string} address @param {AbortSignal} [signal] */
+async function fetchAnything(address, signal) {
+  const isFile = String(address).startsWith("file:");
+  return isFile ? new Response(new Uint8Array(await readFile(new URL(address), { signal }))) : AnyNetwork.fetch(address, signal);
+}
+
 /** With the small program; the one that has tract is read when a network has operators that the native engine lacks. */
 export class Network extends AnyNetwork {
-  /** Of a file, too. @param {URL | string} address @param {AbortSignal} [signal] */
-  static async fetch(address, signal) {
-    const isFile = String(address).startsWith("file:");
-    return isFile ? new Response(new Uint8Array(await readFile(new URL(address), { signal }))) : super.fetch(address, signal);
-  }
+  /** @type {typeof AnyNetwork.fetch} */
+  static fetch = fetchAnything;
 
   static programs = [program("./worker.js", "./dfsq_bg.wasm"), program("./tract-worker.js", "./dfsq-tract_bg.wasm")];
 }
