@@ -89,7 +89,12 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
             Options { method: Method::MinMax, range_estimator, range_granularity, ..Options::default() };
         Variant { name: name.into(), ..with("", options) }
     });
-    let fixed = |name, point_source| with(name, Options { point_source, ..Options::default() });
+    // Those that have the bits that are asked for, whichever they are.
+    let fixed = PointSource::ALL
+        .iter()
+        .filter(|source| **source != PointSource::Calibrated && source.only_bits().is_none());
+    let formats =
+        fixed.map(|source| with(source.title(), Options { point_source: *source, ..Options::default() }));
     let denormalized = |name, bits| {
         let bits = BitWidth::new(bits).unwrap_or(BitWidth::FULL);
         with(name, Options { denormalization_bits: bits, ..Options::default() })
@@ -109,10 +114,9 @@ fn variants(given: PointSettings, recipe: Recipe) -> Vec<Variant> {
         min_max("min-max, static", MinMaxRange::Static),
     ];
     all.extend(uniform);
+    all.extend(formats);
     all.extend([
         plain("dfsq", given),
-        fixed("powers of two", PointSource::PowersOfTwo),
-        fixed("APoT", PointSource::Apot),
         plain("k-means as in the paper's text", PointSettings { preset: Preset::Paper, ..given }),
         plain("k-means started once", PointSettings { restarts: starts(1), ..given }),
         plain("k-means started 20 times", PointSettings { restarts: starts(20), ..given }),

@@ -89,7 +89,7 @@ impl Work<'_> {
             "point-source" => None,
             "calibration" if fixed && !subset_weights => with_source(),
             "calibration" if !normalizes && !ranges => with_method(),
-            "calibration" if !fixed && !has_points && !subset_weights && !ranges => in_full("activations"),
+            "calibration" if !has_points && !subset_weights && !ranges => in_full("activations"),
             "calibration" => None,
             "min-max-range" | "range-estimator" | "range-granularity" if *method != Method::MinMax => {
                 with_method()

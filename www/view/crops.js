@@ -33,6 +33,7 @@ export class Crops {
     this.#view = view;
     const places = (this.#places = bench.places);
     view.addEventListener("pick", (event) => places.choose(/** @type {CustomEvent} */ (event).detail));
+    element("crop-side").value = String(places.side);
     element("crop-side").addEventListener("change", () => (places.side = Number(element("crop-side").value)));
     element("next-place").onclick = () => places.next();
     element("close-crops").onclick = () => places.close();
