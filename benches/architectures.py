@@ -108,13 +108,138 @@ class Imdn(nn.Module):
         return self.up(self.fuse(torch.cat(made, 1)) + first)
 
 
+def conv(inputs, outputs, side=3, **options):
+    return nn.Conv2d(inputs, outputs, side, padding=side // 2, **options)
+
+
+class Attention(nn.Module):
+    """Enhanced spatial attention: a map made of far fewer pixels, enlarged to the size of what it weighs."""
+
+    def __init__(self, features, inner=16, make=conv):
+        super().__init__()
+        self.enter, self.skip, self.leave = conv(features, inner, 1), conv(inner, inner, 1), conv(inner, features, 1)
+        self.fewer, self.few = nn.Conv2d(inner, inner, 3, stride=2), make(inner, inner)
+
+    def forward(self, x):
+        entered = self.enter(x)
+        few = self.few(nn.functional.max_pool2d(self.fewer(entered), 7, 3))
+        large = nn.functional.interpolate(few, (x.size(2), x.size(3)), mode="bilinear", align_corners=False)
+        return x * torch.sigmoid(self.leave(large + self.skip(entered)))
+
+
+def separable(inputs, outputs, side=3):
+    """Blueprint separable: a pixel's channels first, then each channel's pixels."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), conv(outputs, outputs, side, groups=outputs))
+
+
+class Distilling(nn.Module):
+    """RFDN's block, and BSRN's with separable convolutions and a weight for each channel by its contrast."""
+
+    def __init__(self, features, make=conv, contrast=False):
+        super().__init__()
+        kept = features // 2
+        self.kept = nn.ModuleList(conv(features, kept, 1) for _ in range(3))
+        self.rest = nn.ModuleList(make(features, features) for _ in range(3))
+        self.last, self.fuse = make(features, kept), conv(4 * kept, features, 1)
+        self.attention, self.contrast = Attention(features, make=make), contrast
+        self.act = nn.GELU() if contrast else nn.LeakyReLU(0.05)
+        if contrast:
+            self.weigh = nn.Sequential(conv(features, features // 4, 1), nn.ReLU(), conv(features // 4, features, 1), nn.Sigmoid())
+
+    def forward(self, x):
+        made, y = [], x
+        for kept, rest in zip(self.kept, self.rest):
+            made.append(self.act(kept(y)))
+            y = self.act(rest(y) + y)
+        y = self.attention(self.fuse(torch.cat([*made, self.act(self.last(y))], 1)))
+        if self.contrast:
+            mean = y.mean((2, 3), keepdim=True)
+            y = y * self.weigh((y - mean).pow(2).mean((2, 3), keepdim=True).sqrt() + mean)
+        return y + x
+
+
+class Residual(nn.Module):
+    """RLFN's block: three convolutions, and the attention."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.convs, self.act = nn.ModuleList(conv(features, features) for _ in range(3)), nn.LeakyReLU(0.05)
+        self.fuse, self.attention = conv(features, features, 1), Attention(features)
+
+    def forward(self, x):
+        y = x
+        for one in self.convs:
+            y = self.act(one(y))
+        return self.attention(self.fuse(y + x))
+
+
+class Blocks(nn.Module):
+    """Blocks between a first and a last convolution, whose results may be joined before the last."""
+
+    def __init__(self, block, joined=True, features=32, count=3):
+        super().__init__()
+        self.head, self.blocks = conv(3, features), nn.ModuleList(block(features) for _ in range(count))
+        self.joined, self.fuse = joined, nn.Sequential(conv(features * count if joined else features, features, 1), nn.LeakyReLU(0.05))
+        self.body, self.up = conv(features, features), nn.Sequential(conv(features, 12), nn.PixelShuffle(2))
+
+    def forward(self, x):
+        first = y = self.head(x)
+        made = []
+        for block in self.blocks:
+            y = block(y)
+            made.append(y)
+        return self.up(self.body(self.fuse(torch.cat(made, 1) if self.joined else y)) + first)
+
+
+class Cascade(nn.Module):
+    """CARN-M's block: grouped convolutions, each result joined with those before."""
+
+    def __init__(self, features, groups=4):
+        super().__init__()
+        self.units = nn.ModuleList(
+            nn.ModuleList((conv(features, features, groups=groups), conv(features, features, groups=groups), conv(features, features, 1)))
+            for _ in range(3)
+        )
+        self.joins = nn.ModuleList(conv(features * (at + 2), features, 1) for at in range(3))
+
+    def forward(self, x):
+        y, made = x, [x]
+        for (first, second, third), join in zip(self.units, self.joins):
+            made.append(torch.relu(third(torch.relu(second(torch.relu(first(y))))) + y))
+            y = torch.relu(join(torch.cat(made, 1)))
+        return y
+
+
+class Ecbsr(nn.Module):
+    """As it is deployed: plain convolutions, and the picture repeated below what they make."""
+
+    def __init__(self):
+        super().__init__()
+        self.convs = nn.ModuleList([conv(3, 16), *(conv(16, 16) for _ in range(4))])
+        self.acts, self.last = nn.ModuleList(nn.PReLU(16) for _ in range(5)), conv(16, 12)
+
+    def forward(self, x):
+        y = x
+        for one, act in zip(self.convs, self.acts):
+            y = act(one(y))
+        y = self.last(y) + torch.cat([x[:, at // 4 : at // 4 + 1] for at in range(12)], 1)
+        rows, columns = y.shape[2], y.shape[3]
+        return y.view(-1, 3, 2, 2, rows, columns).permute(0, 1, 4, 2, 5, 3).reshape(-1, 3, rows * 2, columns * 2)
+
+
 ARCHITECTURES = {
     "ESPCN": Espcn,
     "FSRCNN": Fsrcnn,
     "SRResNet": SrResNet,
     "IMDN": Imdn,
+    "RFDN": lambda: Blocks(Distilling),
+    "RLFN": lambda: Blocks(Residual, joined=False),
+    "BSRN": lambda: Blocks(lambda features: Distilling(features, separable, contrast=True)),
+    "CARN-M": lambda: Blocks(Cascade),
+    "ECBSR": Ecbsr,
     "SRVGG": spandrel("Compact", "SRVGGNetCompact", num_feat=32, num_conv=6, upscale=2),
     "RRDB": spandrel("ESRGAN", "RRDBNet", num_filters=32, num_blocks=2, scale=4),
+    "Real-ESRGAN x2": spandrel("ESRGAN", "RRDBNet", num_filters=32, num_blocks=2, in_nc=12, scale=4, shuffle_factor=2),
     "RealCUGAN": spandrel("RealCUGAN", "UpCunet2x"),
     "RealCUGAN fast": spandrel("RealCUGAN", "UpCunet2x_fast"),
     "SwiftSRGAN": spandrel("SwiftSRGAN", "Generator"),

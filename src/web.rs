@@ -59,7 +59,7 @@ pub fn facts() -> Result<JsValue> {
         RangeEstimator::ALL.iter().map(|estimator| (*estimator, estimator.title())).collect();
     let sources: Vec<_> =
         PointSource::ALL.iter().map(|source| (*source, source.title(), source.only_bits())).collect();
-    to_js(&(methods, Method::QUANTIZED, sets, estimators, sources))
+    to_js(&(methods, Method::QUANTIZED, sets, estimators, sources, PointSettings::OF_KMEANS))
 }
 
 /// SHA-256 in hexadecimal.

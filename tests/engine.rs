@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Builder, integer, integers, string};
+use common::{AttributeProto, Builder, integer, integers, string};
 use dfsq::network::{Engine, LoadOptions, Network, Planes};
 use dfsq::session::{Method, MinMaxRange, Options, Session};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -144,6 +144,220 @@ fn strides_and_repeated_pixels_run_as_on_tract() {
         );
     net = conv(net, "large", "sr", [1, 9, 3, 3], PLAIN);
     runs_as_on_tract(&net.metadata("input_range", "0..1").build(), &[[8, 8], [6, 14]]);
+}
+
+/// A network that keeps the size, with nodes between two convolutions, from `a` to `b`.
+fn between(nodes: impl FnOnce(Builder) -> Builder) -> Vec<u8> {
+    let net = nodes(conv(Builder::new(3), "lr", "a", [6, 3, 3, 3], PLAIN));
+    conv(net, "b", "sr", [3, 6, 3, 3], PLAIN).metadata("input_range", "0..1").build()
+}
+
+/// Nodes after one another, from `a` to `b`.
+fn chain(net: Builder, nodes: Vec<(&str, Vec<&str>, Vec<AttributeProto>)>) -> Builder {
+    let last = nodes.len() - 1;
+    let mut from = "a".to_owned();
+    nodes.into_iter().enumerate().fold(net, |net, (at, (op_type, others, attributes))| {
+        let to = if at == last { "b".to_owned() } else { format!("between {at}") };
+        let inputs: Vec<&str> = std::iter::once(from.as_str()).chain(others).collect();
+        let net = net.node(op_type, &inputs, &to, attributes);
+        from = to;
+        net
+    })
+}
+
+const SIZES: [[usize; 2]; 4] = [[12, 12], [13, 31], [16, 40], [9, 25]];
+
+#[wasm_bindgen_test(unsupported = test)]
+fn windows_run_as_on_tract() {
+    for (op_type, own) in [
+        ("MaxPool", vec![integers("kernel_shape", &[3, 3]), integers("pads", &[1; 4])]),
+        ("MaxPool", vec![integers("kernel_shape", &[2, 3]), integers("pads", &[0, 1, 1, 1])]),
+        ("MaxPool", vec![integers("kernel_shape", &[3, 5]), string("auto_pad", "SAME_LOWER")]),
+        ("AveragePool", vec![integers("kernel_shape", &[3, 3]), integers("pads", &[1; 4])]),
+        (
+            "AveragePool",
+            vec![
+                integers("kernel_shape", &[5, 1]),
+                integers("pads", &[2, 0, 2, 0]),
+                integer("count_include_pad", 1),
+            ],
+        ),
+    ] {
+        let net = between(|net| chain(net, vec![(op_type, vec![], own.clone())]));
+        runs_as_on_tract(&net, &SIZES);
+        // Beside what it is made of.
+        let beside = between(|net| {
+            let net = net.node(op_type, &["a"], "pooled", own).node(
+                "Concat",
+                &["a", "pooled"],
+                "both",
+                vec![integer("axis", 1)],
+            );
+            conv(net, "both", "b", [6, 12, 1, 1], PLAIN)
+        });
+        runs_as_on_tract(&beside, &SIZES);
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn borders_and_crops_run_as_on_tract() {
+    for mode in ["constant", "edge", "reflect"] {
+        let net = between(|net| {
+            let net = net
+                .shape("pads", &[0, 0, 3, 1, 0, 0, 2, 4])
+                .shape("starts", &[1, -99])
+                .shape("ends", &[-4, -5])
+                .shape("axes", &[2, -1]);
+            chain(
+                net,
+                vec![
+                    ("Pad", vec!["pads"], vec![string("mode", mode)]),
+                    ("Slice", vec!["starts", "ends", "axes"], vec![]),
+                ],
+            )
+        });
+        runs_as_on_tract(&net, &SIZES);
+    }
+}
+
+/// The attention of RFDN, RLFN and BSRN: fewer pixels by a stride and a window, enlarged to the size that the image has.
+#[wasm_bindgen_test(unsupported = test)]
+fn sizes_that_the_network_computes_run_as_on_tract() {
+    let net = between(|net| {
+        let window = vec![integers("kernel_shape", &[7, 7]), integers("strides", &[3, 3])];
+        conv(net, "a", "half", [6, 6, 3, 3], [1, 2, 1])
+            .node("MaxPool", &["half"], "few", window)
+            .node("Shape", &["a"], "shape", vec![])
+            .shape("from", &[2])
+            .shape("to", &[4])
+            .shape("first", &[0])
+            .node("Slice", &["shape", "from", "to", "first"], "sides", vec![])
+            .node("Shape", &["few"], "small", vec![])
+            .node("Slice", &["small", "first", "from", "first"], "others", vec![])
+            .node("Concat", &["others", "sides"], "sizes", vec![integer("axis", 0)])
+            .node("Resize", &["few", "", "", "sizes"], "large", vec![string("mode", "linear")])
+            .node("Sigmoid", &["large"], "gate", vec![])
+            .node("Mul", &["a", "gate"], "b", vec![])
+    });
+    runs_as_on_tract(&net, &[[20, 20], [31, 17], [18, 40]]);
+    // Padded to a multiple of four, mirrored, and cut again: what exporters make of `x.shape[2] % 4`.
+    let net = between(|net| {
+        let net = net
+            .node("Shape", &["a"], "shape", vec![])
+            .shape("two", &[2])
+            .shape("three", &[3])
+            .shape("four", &[4])
+            .shape("none", &[0, 0])
+            .shape("axes", &[2, 3])
+            .shape("zero", &[0]);
+        let net = ["two", "three"].into_iter().fold(net, |net, axis| {
+            let name = |what: &str| format!("{axis} {what}");
+            net.node("Gather", &["shape", axis], &name("side"), vec![integer("axis", 0)])
+                .node("Mod", &[&name("side"), "four"], &name("rest"), vec![])
+                .node("Sub", &["four", &name("rest")], &name("left"), vec![])
+                .node("Mod", &[&name("left"), "four"], &name("pad"), vec![])
+        });
+        net.node(
+            "Concat",
+            &["none", "none", "none", "two pad", "three pad"],
+            "pads",
+            vec![integer("axis", 0)],
+        )
+        .node("Pad", &["a", "pads"], "padded", vec![string("mode", "reflect")])
+        .node("Concat", &["two side", "three side"], "ends", vec![integer("axis", 0)])
+        .node("Slice", &["padded", "none", "ends", "axes"], "b", vec![])
+    });
+    runs_as_on_tract(&net, &SIZES);
+}
+
+/// As TorchScript's exporter writes PixelUnshuffle.
+#[wasm_bindgen_test(unsupported = test)]
+fn exported_pixel_unshuffle_runs_as_on_tract() {
+    let net = between(|net| {
+        let lists: [(&str, &[i64]); 4] = [
+            ("rows", &[0, 0, -1, 2, 0]),
+            ("columns", &[0, 0, 0, 0, -1, 2]),
+            ("joined", &[0, -1, 1, 1, 0, 0]),
+            ("three", &[3]),
+        ];
+        let net = lists.into_iter().fold(net, |net, (name, list)| net.shape(name, list));
+        let net = net
+            .node("Unsqueeze", &["a", "three"], "five", vec![])
+            .node("Reshape", &["five", "rows"], "in rows", vec![])
+            .node("Reshape", &["in rows", "columns"], "in blocks", vec![])
+            .node("Transpose", &["in blocks"], "turned", vec![integers("perm", &[0, 1, 3, 5, 2, 4])])
+            .node("Reshape", &["turned", "joined"], "six", vec![])
+            .shape("between", &[2, 3])
+            .node("Squeeze", &["six", "between"], "deep", vec![]);
+        conv(net, "deep", "seen", [24, 24, 3, 3], PLAIN).node(
+            "DepthToSpace",
+            &["seen"],
+            "b",
+            vec![integer("blocksize", 2), string("mode", "CRD")],
+        )
+    });
+    runs_as_on_tract(&net, &[[12, 14], [16, 40]]);
+}
+
+/// Transposed convolutions that give less than their stride times the image, as in Real-CUGAN.
+#[wasm_bindgen_test(unsupported = test)]
+fn transposed_convolutions_that_are_cut_run_as_on_tract() {
+    for [side, pad] in [[4, 1], [4, 3], [2, 0], [6, 3]] {
+        let net = kernels(conv(Builder::new(3), "lr", "a", [6, 3, 3, 3], PLAIN), "up", [6, 3, side, side], 5)
+            .shape("few", &[3])
+            .tensor("offset", &[3], &[0.1, 0.2, 0.3]);
+        let attributes = vec![integers("strides", &[2; 2]), integers("pads", &[pad; 4])];
+        let net = net.node("ConvTranspose", &["a", "up.weight", "offset"], "sr", attributes);
+        runs_as_on_tract(&net.metadata("input_range", "0..1").build(), &[[24, 28], [31, 27]]);
+    }
+}
+
+/// `view`, `permute` and `reshape`, as in code before PixelShuffle and PixelUnshuffle had operators: blocks to channels, a
+/// convolution, and back.
+#[wasm_bindgen_test(unsupported = test)]
+fn shuffles_that_are_written_out_run_as_on_tract() {
+    for [there, back] in [[[0, 1, 3, 5, 2, 4], [0, 1, 4, 2, 5, 3]], [[0, 3, 5, 1, 2, 4], [0, 3, 4, 1, 5, 2]]]
+    {
+        let net = between(|net| {
+            let lists = [("two", 2), ("six", 6), ("many", 24), ("one", 1), ("rest", -1)];
+            let net = lists.into_iter().fold(net, |net, (name, value)| net.shape(name, &[value]));
+            let net = net
+                .node("Shape", &["a"], "shape", vec![])
+                .shape("first", &[2])
+                .shape("second", &[3])
+                .node("Gather", &["shape", "first"], "height", vec![integer("axis", 0)])
+                .node("Gather", &["shape", "second"], "width", vec![integer("axis", 0)])
+                .node("Div", &["height", "two"], "rows", vec![])
+                .node("Div", &["width", "two"], "columns", vec![]);
+            let list = |net: Builder, parts: &[&str], name: &str| {
+                net.node("Concat", parts, name, vec![integer("axis", 0)])
+            };
+            let net = list(net, &["one", "six", "rows", "two", "columns", "two"], "apart")
+                .node("Reshape", &["a", "apart"], "six axes", vec![])
+                .node("Transpose", &["six axes"], "turned", vec![integers("perm", &there)]);
+            let net = list(net, &["one", "many", "rows", "columns"], "deep shape").node(
+                "Reshape",
+                &["turned", "deep shape"],
+                "deep",
+                vec![],
+            );
+            let net = conv(net, "deep", "seen", [24, 24, 3, 3], PLAIN);
+            let blocks = match back[1] {
+                1 => ["rest", "six", "two", "two", "rows", "columns"],
+                _ => ["rest", "two", "two", "six", "rows", "columns"],
+            };
+            let net = list(net, &blocks, "blocks")
+                .node("Reshape", &["seen", "blocks"], "again", vec![])
+                .node("Transpose", &["again"], "placed", vec![integers("perm", &back)]);
+            list(net, &["one", "six", "height", "rest"], "whole").node(
+                "Reshape",
+                &["placed", "whole"],
+                "b",
+                vec![],
+            )
+        });
+        runs_as_on_tract(&net, &[[12, 14], [16, 40]]);
+    }
 }
 
 /// Not against tract 0.23.9, which computes a constant minus an image wrongly (onnxruntime agrees with us).

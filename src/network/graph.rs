@@ -13,9 +13,10 @@ mod quantized;
 mod scattered;
 mod transposed;
 
-pub use conv::{Conv, Pads, Window};
 #[cfg(feature = "tract")]
-pub use conv::{groups, pool_kernel};
+pub use conv::groups;
+pub use conv::pool_kernel;
+pub use conv::{Conv, Pads, Window};
 pub use fold::forget_unread;
 
 use super::onnx::{self, Model, Node, Tensor};
@@ -52,7 +53,7 @@ impl Graph {
         quantized::to_arithmetic(graph, opset)?;
         fold::fold(graph, opset)?;
         planes_first::put_channels_first(graph);
-        transposed::to_convolutions(graph);
+        transposed::to_convolutions(graph, opset);
         crops::without_idle_pads(graph, opset);
         // The native engine has nothing of this, but for what channels are put in the place of others by.
         #[cfg(feature = "tract")]

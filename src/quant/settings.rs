@@ -46,6 +46,9 @@ impl PointSettings {
         seed: 0,
     };
 
+    /// Fields, as they are in JSON, that count with [`Selection::Kmeans`] alone.
+    pub const OF_KMEANS: [&str; 3] = ["preset", "restarts", "seed"];
+
     /// The universal set that points are from.
     pub fn universal(&self) -> &'static UniversalSet {
         UniversalSet::of(self.word_sets)
@@ -124,5 +127,10 @@ mod tests {
         assert_eq!(exact.canonical(), PointSettings::EXACT);
         let kmeans = PointSettings { selection: Selection::Kmeans, ..exact };
         assert_eq!(kmeans.canonical(), kmeans);
+        let other = PointSettings { preset: Preset::Paper, ..exact };
+        let fields = |settings: PointSettings| serde_json::to_value(settings).unwrap();
+        let (given, counted) = (fields(other), fields(other.canonical()));
+        let dropped = given.as_object().unwrap().keys().filter(|name| given[name] != counted[name]);
+        assert!(dropped.eq(PointSettings::OF_KMEANS));
     }
 }

@@ -63,7 +63,7 @@ test("the recipe of a file is taken over whole, and what is optimized next is ad
   const { args, assets } = bench.engines["dfsq-opt"].last("optimize");
   assert.deepEqual(args[3], recipe);
   assert.deepEqual(assets.optimized.file.variants, [variant(4, "mine")], "the worker has the file before it adds to it");
-  assert.deepEqual(bench.making.optimized.variants.map(({ bits }) => bits), [bitsOf(4, 4), bitsOf(3, 3)]);
+  assert.deepEqual(bench.making.optimized().variants.map(({ bits }) => bits), [bitsOf(4, 4), bitsOf(3, 3)]);
   // A new image at the old bits.
   bench.settings.set({ weightBits: 4, activationBits: 4 });
   await bench.addImage("two", "two");

@@ -178,3 +178,21 @@ test("what is run with other settings for a while is not taken for the benchmark
   assert.ok(used.length >= 3 && used.every((bits) => bits === 32), used.join());
   assert.equal(bench.benchmark.state, "done");
 });
+
+test("an earlier visit's folder goes on where its files are, and else is there to be read", async () => {
+  const bench = await opened("a.png", "b.png");
+  await bench.benchmark.run();
+  const { results, files } = structuredClone({ results: bench.benchmark.results, files: [] });
+  const rows = bench.benchmark.rows;
+  const later = makeBench();
+  await later.setNetwork(network("A"));
+  later.benchmark.restore(results, files);
+  assert.deepEqual([later.benchmark.state, later.benchmark.canRun], ["done", false]);
+  assert.deepEqual(later.benchmark.rows, rows);
+  later.benchmark.restore(results, bench.benchmark.files);
+  assert.deepEqual([later.benchmark.state, later.benchmark.canRun, later.benchmark.rows], ["done", true, rows]);
+  later.benchmark.restore(undefined, bench.benchmark.files);
+  assert.deepEqual([later.benchmark.state, later.benchmark.done], ["paused", 0], "closed before anything was done");
+  later.benchmark.restore(results, bench.benchmark.files.slice(1));
+  assert.deepEqual([later.benchmark.canRun, later.benchmark.rows], [false, rows], "files of another folder are not taken for these");
+});

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { analysisKey, inputKey, resultKey } from "../../www/model/keys.js";
 import { fits, region, sizes } from "../../www/model/plan.js";
-import { CHOICES, Settings, same } from "../../www/model/settings.js";
+import { CHOICES } from "../../www/model/choices.js";
+import { same } from "../../www/model/same.js";
+import { Settings } from "../../www/model/settings.js";
 import { DEFAULTS } from "./fakes.js";
 
 const settings = (link = "") => new Settings(DEFAULTS, new URLSearchParams(link));
@@ -34,21 +36,21 @@ test("a link brings back what it was made of", () => {
 
 test("a run depends on what its method uses, and on nothing else", () => {
   const one = settings();
-  const before = one.options("min-max");
+  const before = one.chosen.options("min-max");
   one.choose(["weights"], "subset");
   one.choose(["denormalizationBits"], "4");
-  assert.ok(same(one.options("min-max"), before));
-  assert.deepEqual(one.options("fp32"), { method: "fp32" });
+  assert.ok(same(one.chosen.options("min-max"), before));
+  assert.deepEqual(one.chosen.options("fp32"), { method: "fp32" });
 });
 
 test("what is of k-means makes a difference only there", () => {
   const one = settings();
   assert.ok(!one.arePoints({ ...DEFAULTS.points, restarts: 9 }));
-  const optimal = one.optimalPoints;
+  const optimal = one.chosen.optimalPoints;
   one.choose(["points", "restarts"], "9");
-  assert.ok(same(one.optimalPoints, optimal));
+  assert.ok(same(one.chosen.optimalPoints, optimal));
   one.choose(["optSelection"], "kmeans");
-  assert.equal(one.optimalPoints.restarts, 9);
+  assert.equal(one.chosen.optimalPoints.restarts, 9);
 });
 
 test("keys differ with everything that a result is computed from", () => {

@@ -139,7 +139,7 @@ test("pictures that are shown are never forgotten, and scores of none are", () =
 });
 
 /** Of optimized layers a file holds those for other bits too. */
-const madeWith = ([points, variants = []] = [], bench) => [points, variants.filter((sha256) => sha256 === variantOf(bench.making.optimized, bench.layerBits())?.sha256)];
+const madeWith = ([points, variants = []] = [], bench) => [points, variants.filter((sha256) => sha256 === variantOf(bench.making.optimized(), bench.layerBits())?.sha256)];
 
 /** What a page shows: of each method its failure, or what its picture was made with and the scores. */
 const shown = (bench) =>

@@ -1,10 +1,10 @@
 // The bench: settings, network, samples and results, and the workers that compute them. No DOM; the page listens to
 // "change", "progress" and "failed".
-import { POINT_SOURCES } from "../pkg/facts.js";
 import { EngineError, cancelled, isCancelled } from "../engine/client.js";
 import { workerMemory } from "../engine/support.js";
 import { Benchmark } from "./benchmark.js";
 import { CloseUp } from "./close-up.js";
+import { Contenders } from "./contenders.js";
 import { Focus } from "./focus.js";
 import { Inquiries } from "./inquiries.js";
 import { inputKey } from "./keys.js";
@@ -18,7 +18,7 @@ import { Quality } from "./quality.js";
 import { Results } from "./results.js";
 import { Samples } from "./samples.js";
 import { Scheduler } from "./scheduler.js";
-import { bitsOf, same, uniform, variantInWords } from "./settings.js";
+import { same } from "./same.js";
 import { Tasks } from "./tasks.js";
 
 /**
@@ -40,7 +40,7 @@ export class Bench extends EventTarget {
   speed = TYPICAL_SPEED;
   /** The methods whose pictures are shown, which run first. @type {string[]} */
   shown = [];
-  /** What the network in use was made of, and how it was read. @type {{files: NetworkFiles, reading: import("./settings.js").Reading} | undefined} */
+  /** What the network in use was made of, and how it was read. @type {{files: NetworkFiles, reading: import("./choices.js").Reading} | undefined} */
   #inUse;
   #isReading = false;
 
@@ -57,6 +57,7 @@ export class Bench extends EventTarget {
     this.tasks = new Tasks(() => this.changed(), () => this.dispatchEvent(new Event("progress")));
     this.making = new Making(this);
     this.mixed = new Mixed(this);
+    this.contenders = new Contenders(this);
     this.scheduler = new Scheduler(this, rest);
     this.focus = new Focus(this);
     this.closeUp = new CloseUp(this);
@@ -78,6 +79,11 @@ export class Bench extends EventTarget {
   /** Something is other than it was. */
   changed() {
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Others are kept than before. */
+  contendersChanged() {
+    this.#wantAgain();
   }
 
   #wantAgain() {
@@ -125,6 +131,7 @@ export class Bench extends EventTarget {
       const layerBits = Object.fromEntries(Object.entries(this.settings.values.layerBits).filter(([name]) => known.includes(name)));
       // What was made for the layers of one network is not for those of another.
       this.settings.set({ layerBits: this.mixed.layerBits(mixed) ?? (mixed ? {} : layerBits) });
+      this.contenders.fit(known);
       this.focus.enter(before);
       this.samples.fit(this.cost());
     });
@@ -142,7 +149,7 @@ export class Bench extends EventTarget {
     }
   }
 
-  /** @param {{files: NetworkFiles, reading: import("./settings.js").Reading}} used */
+  /** @param {{files: NetworkFiles, reading: import("./choices.js").Reading}} used */
   async #readAgain(used) {
     const isCurrent = () => used === this.#inUse;
     try {
@@ -264,19 +271,14 @@ export class Bench extends EventTarget {
     this.speed = pixels * (this.library.info?.macsPerPixel ?? 0) || this.speed;
   }
 
-  /** Bits of weights and activations of every layer, as chosen or of one width. @param {number} [width] @returns {[number, number][]} */
-  layerBits(width) {
-    const chosen = width === undefined ? this.settings.values : uniform(width);
-    return (this.library.info?.layers ?? []).map((layer) => (layer.quantized ? bitsOf(layer, chosen) : [32, 32]));
+  /** Bits of weights and activations of every layer. @param {import("./chosen.js").Chosen} [chosen] @returns {[number, number][]} */
+  layerBits(chosen = this.settings.chosen) {
+    return (this.library.info?.layers ?? []).map((layer) => (layer.quantized ? chosen.bitsOf(layer) : [32, 32]));
   }
 
-  /** Whether a method can be had as it is chosen, with the bits that are chosen or of one width. @param {string} method @param {number} [width] */
-  offers(method, width) {
-    const { minMaxRange, pointSource } = this.settings.values;
-    // Calibrated ranges are minimum and maximum of a layer.
-    if (method === "min-max") return minMaxRange === "dynamic" || !variantInWords(this.settings.values, method);
-    const only = method === "dfsq" && POINT_SOURCES.find(([id]) => id === pointSource)?.[2];
-    return !only || this.layerBits(width).every(([, activations]) => activations === 32 || activations === only);
+  /** Whether a method can be had as it is chosen. @param {string} method @param {import("./chosen.js").Chosen} [chosen] */
+  offers(method, chosen = this.settings.chosen) {
+    return chosen.offers(method, this.layerBits(chosen));
   }
 
   /** @param {Sample} sample */
@@ -300,7 +302,7 @@ export class Bench extends EventTarget {
 /** @param {Uint8Array | undefined} file */
 const asset = (file) => file && { file };
 
-/** What came with a network is for the layers that the paper quantizes, and for what its file says. @param {NetworkFiles} files @param {import("./settings.js").Reading} reading @returns {NetworkFiles} */
+/** What came with a network is for the layers that the paper quantizes, and for what its file says. @param {NetworkFiles} files @param {import("./choices.js").Reading} reading @returns {NetworkFiles} */
 function asRead({ network, ...made }, { scope, engine }) {
   const stated = { ...network.stated, ...(scope === "paper" ? {} : { quantization_scope: scope }) };
   return { network: { ...network, stated, tract: engine === "tract" }, ...(Object.keys(stated).length ? {} : made) };

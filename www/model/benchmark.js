@@ -2,7 +2,7 @@
 import { cancelled, isCancelled } from "../engine/client.js";
 import { fits, QUANTIZED_METHODS, wholeOf } from "./plan.js";
 import { provenance } from "./provenance.js";
-import { canonicalText } from "./settings.js";
+import { canonicalText } from "./same.js";
 
 /**
  * @typedef {import("./bench.js").Bench} Bench
@@ -54,7 +54,7 @@ export class Benchmark {
 
   /** Of those that are ticked, what a method has. @param {string} method */
   #widthsOf(method) {
-    return this.widths.filter((width) => this.#bench.offers(method, width));
+    return this.widths.filter((width) => this.#bench.offers(method, this.#bench.settings.chosen.at(width)));
   }
 
   /** What results depend on. */
@@ -63,7 +63,7 @@ export class Benchmark {
     const { points, optSelection, recipe } = settings.values;
     const { source, pictures } = making.ground();
     // At whatever bits.
-    const options = QUANTIZED_METHODS.map((method) => settings.options(method, 0));
+    const options = QUANTIZED_METHODS.map((method) => settings.chosen.at(0).options(method));
     return canonicalText([library.info?.identity, points, optSelection, recipe, options, source, pictures]);
   }
 
@@ -84,16 +84,24 @@ export class Benchmark {
 
   /** To be kept for the next visit; nothing where there are none. @returns {Results | undefined} */
   get results() {
-    const images = this.images.filter(({ measured, error }) => measured.size || error).map(({ name, measured, error }) => ({ name, measured, error }));
+    const images = this.images.map(({ name, measured, error }) => ({ name, measured, error }));
     return this.#of && images.length ? { images, widths: this.widths, of: this.#of } : undefined;
   }
 
-  /** Shows results of an earlier visit. @param {Results} results */
-  restore({ images, widths, of }) {
-    this.images = images;
+  /** The files of the images, to be kept apart from the results. @returns {Listed[]} */
+  get files() {
+    return this.images.flatMap(({ name, high, low }) => (high ? [{ name, high, low }] : []));
+  }
+
+  /** Takes over an earlier visit: its files, with what came out where that is of them; else what came out, to be read. @param {Results | undefined} results @param {Listed[]} [files] */
+  restore(results, files = []) {
+    const { images = [], widths = this.widths, of } = results ?? {};
+    const ofThese = images.length === files.length && images.every(({ name }, index) => name === files[index].name);
+    if (ofThese) this.images = images.map((image, index) => ({ ...image, ...files[index] }));
+    else this.images = results ? images : files.map((file) => ({ ...file, measured: new Map() }));
     this.widths = widths;
     this.#of = of;
-    this.state = "done";
+    this.state = this.done < this.images.length ? "paused" : "done";
     this.#bench.changed();
   }
 
@@ -227,7 +235,8 @@ export class Benchmark {
   async #runOne({ method, bits }, { low, reference }, pictures) {
     const key = keyOf({ method, bits });
     if (pictures.has(key)) return;
-    const { engines, library, making, scheduler, settings, tasks } = this.#bench;
+    const { engines, library, making, settings, tasks } = this.#bench;
+    const chosen = settings.chosen.at(bits);
     const result = await tasks.run(method, `${TASK}${key}`, "benchmarking", async (task) => {
       // Settings may change while something is waited for, and change back.
       const check = () => {
@@ -237,11 +246,11 @@ export class Benchmark {
       check();
       /** @type {import("../engine/client.js").Assets} */
       const assets = { network: library.network };
-      if (scheduler.usesCalibration(method)) assets.calibration = await making.calibrationFor(method, task, making.widths(bits));
+      if (chosen.usesCalibration(method)) assets.calibration = await making.calibrationFor(method, task, chosen);
       check();
-      if (method === "dfsq-opt") assets.optimized = await making.optimizedFor(task, bits);
+      if (method === "dfsq-opt") assets.optimized = await making.optimizedFor(task, chosen);
       check();
-      return engines[method].call("upscale", [low, reference, settings.options(method, bits)], { assets, onProgress: (done) => task.progress(done) });
+      return engines[method].call("upscale", [low, reference, chosen.options(method)], { assets, onProgress: (done) => task.progress(done) });
     });
     pictures.set(key, result);
   }

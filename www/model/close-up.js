@@ -33,22 +33,21 @@ export class CloseUp {
   /** The methods that have all they need, each with the options of a run. @returns {Partial<Options>[]} */
   get methods() {
     const { making, scheduler, settings } = this.#bench;
-    const known = (/** @type {string} */ method) => (method === "dfsq-opt" ? making.optimizedIsKnown : !scheduler.usesCalibration(method) || making.calibration);
-    return QUANTIZED_METHODS.filter((method) => known(method) && this.#bench.offers(method)).map((method) => settings.options(method));
+    const known = (/** @type {string} */ method) => (method === "dfsq-opt" ? making.optimizedIsKnown : !settings.chosen.usesCalibration(method) || making.calibration);
+    return QUANTIZED_METHODS.filter((method) => known(method) && this.#bench.offers(method)).map((method) => settings.chosen.options(method));
   }
 
   /** What the worker must have for them. */
   get assets() {
     const { library, making } = this.#bench;
-    const { calibration, optimized } = making;
-    return { network: library.network, calibration, optimized };
+    return { network: library.network, calibration: making.calibration, optimized: making.optimized() };
   }
 
   /** All that the worker's answers about a layer depend on; nothing where there is no sample, or no layer that is quantized. @returns {string} */
   get ofLayer() {
     const { focus, library, making, samples, scheduler } = this.#bench;
     const key = samples.current && scheduler.analysisKey(samples.current);
-    return key && focus.layers.length ? JSON.stringify([key, focus.layer, library.info?.identity, this.methods, making.calibration?.sha256, making.optimized?.variants.map(({ sha256 }) => sha256)]) : "";
+    return key && focus.layers.length ? JSON.stringify([key, focus.layer, library.info?.identity, this.methods, making.calibration?.sha256, making.optimized()?.variants.map(({ sha256 }) => sha256)]) : "";
   }
 
   /** What is wished for now. */

@@ -32,16 +32,16 @@ export class Inquiries {
 
   /** What each layer costs at each of `widths`, where that has been measured. @returns {LayerErrors[] | undefined} */
   get layerErrors() {
-    const { making, scheduler } = this.#bench;
-    const calibration = scheduler.usesCalibration(this.method) ? making.calibrationOf(this.widths) : undefined;
+    const { making, settings } = this.#bench;
+    const calibration = settings.chosen.usesCalibration(this.method) ? making.calibrationOf(settings.chosen, this.widths) : undefined;
     return this.#measured?.of === this.#of(this.method, calibration) ? this.#measured.errors : undefined;
   }
 
   /** What a measurement is of. @param {string} method @param {{sha256: string} | undefined} calibration */
   #of(method, calibration) {
     const { library, settings } = this.#bench;
-    const made = method === "dfsq-opt" ? [settings.optimalPoints, settings.values.recipe] : calibration?.sha256;
-    return JSON.stringify([library.info?.identity, settings.options(method, 4), made]);
+    const made = method === "dfsq-opt" ? [settings.chosen.optimalPoints, settings.values.recipe] : calibration?.sha256;
+    return JSON.stringify([library.info?.identity, settings.chosen.at(4).options(method), made]);
   }
 
   /** Measures what each layer costs at each width when it alone is quantized. */
@@ -50,11 +50,11 @@ export class Inquiries {
     const { method } = this;
     this.#bench.stop();
     await tasks.run(method, "measurement", "measuring", async (task) => {
-      const calibration = scheduler.usesCalibration(method) ? await making.calibrationFor(method, task, this.widths) : undefined;
+      const calibration = settings.chosen.usesCalibration(method) ? await making.calibrationFor(method, task, settings.chosen, this.widths) : undefined;
       const patches = await making.measuredPatches();
       task.check();
       const of = this.#of(method, calibration);
-      const [options, { optimalPoints }, { recipe }] = [settings.options(method, 4), settings, settings.values];
+      const [options, { optimalPoints }, { recipe }] = [settings.chosen.at(4).options(method), settings.chosen, settings.values];
       const assets = { network: library.network, calibration };
       const errors = await engines[method].call("layerErrors", [patches, options, optimalPoints, recipe, this.widths], { assets, onProgress: (done) => task.progress(done) });
       this.#measured = { of, errors };
@@ -74,9 +74,9 @@ export class Inquiries {
 
   /** The calibration for the present settings, with points for all widths that are offered. @returns {Promise<CalibrationFile>} */
   async wholeCalibration() {
-    const { making, tasks } = this.#bench;
+    const { making, settings, tasks } = this.#bench;
     const widths = making.savedWidths;
-    return making.calibrationOf(widths) ?? tasks.run("dfsq", "whole calibration", "calibrating", (task) => making.calibrationFor("dfsq", task, widths));
+    return making.calibrationOf(settings.chosen, widths) ?? tasks.run("dfsq", "whole calibration", "calibrating", (task) => making.calibrationFor("dfsq", task, settings.chosen, widths));
   }
 
   /** The network as a method quantizes it with the present settings, as an ONNX file that other runtimes run. @param {string} method */
@@ -85,7 +85,7 @@ export class Inquiries {
     return tasks.run(method, "export", "exporting", async (task) => {
       const { network } = library;
       if (!network) throw cancelled();
-      const options = settings.options(method);
+      const options = settings.chosen.options(method);
       const assets = await scheduler.assets(method, task);
       task.check();
       return engines[method].call("exportOnnx", [network.bytes, options], { assets });

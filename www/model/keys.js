@@ -1,6 +1,6 @@
 // Names of results, made of what they were computed from and nothing else: contents by their SHA-256, choices in full.
 // Pure functions, no DOM.
-import { canonicalText } from "./settings.js";
+import { canonicalText } from "./same.js";
 
 /**
  * @typedef {{sha256: string}} Content
@@ -24,7 +24,7 @@ export function resultKey(input, network, options, made) {
 
 /**
  * The distributions of a sample. How they are normalized is chosen; without normalization the ranges are the calibration's.
- * @param {string} input @param {Network} network @param {import("./settings.js").PointSettings} points @param {Content | undefined} calibration
+ * @param {string} input @param {Network} network @param {import("./choices.js").PointSettings} points @param {Content | undefined} calibration
  */
 export function analysisKey(input, network, { granularity, mean, normalization }, calibration) {
   const ranges = normalization === "none" ? (calibration?.sha256 ?? null) : null;

@@ -1,10 +1,11 @@
 // The network in use, and the files that were made for it: calibrations and optimized layers. No DOM, no workers.
-import { canonicalText, same } from "./settings.js";
+import { counted } from "./chosen.js";
+import { canonicalText, same } from "./same.js";
 
 /**
  * @typedef {import("../pkg/dfsq.js").NetworkInfo} NetworkInfo
- * @typedef {import("./settings.js").PointSettings} PointSettings
- * @typedef {import("./settings.js").Recipe} Recipe
+ * @typedef {import("./choices.js").PointSettings} PointSettings
+ * @typedef {import("./choices.js").Recipe} Recipe
  * @typedef {import("../engine/client.js").NetworkFile} NetworkFile
  * @typedef {"shipped" | "image" | "images" | "patches" | "file"} Source what a calibration was made on
  * @typedef {{source: Source, pictures: string, widths?: number[]}} Ground what a calibration was made on: a source, which pictures these are, and for which widths; a file has what it has
@@ -100,8 +101,8 @@ export function variantOf(optimized, bits) {
 }
 
 /** @param {PointSettings} settings @param {Ground} ground */
-function groundKey({ preset, restarts, seed, ...settings }, ground) {
-  // The seed is not chosen here, and what is of k-means counts only there.
-  const kmeans = settings.selection === "kmeans" ? { preset, restarts } : {};
-  return canonicalText([{ ...settings, ...kmeans }, ground]);
+function groundKey(settings, ground) {
+  // The seed is not chosen here.
+  const { seed: _, ...chosen } = counted(settings);
+  return canonicalText([chosen, ground]);
 }

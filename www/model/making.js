@@ -8,6 +8,7 @@ import { variantOf } from "./library.js";
  * @typedef {import("./library.js").OptimizedFile} OptimizedFile
  * @typedef {import("./tasks.js").Task} Task
  * @typedef {import("./bench.js").Bench} Bench
+ * @typedef {import("./chosen.js").Chosen} Chosen
  */
 
 /** Sides of patches, in pixels of the network's input, and how many of each sample. To calibrate on, as in the paper; more of them change scores by less than other ones do. */
@@ -27,9 +28,9 @@ export class Making {
     this.#bench = bench;
   }
 
-  /** The widths of activations as they are chosen, or of this one in all layers. @param {number} [width] */
-  widths(width) {
-    const used = this.#bench.layerBits(width).map(([, activations]) => activations);
+  /** The widths of activations. @param {Chosen} [chosen] */
+  widths(chosen) {
+    const used = this.#bench.layerBits(chosen).map(([, activations]) => activations);
     return [...new Set(used)].filter((width) => width !== 32).sort((a, b) => a - b);
   }
 
@@ -40,10 +41,10 @@ export class Making {
     return [...new Set([...offered, ...this.widths()])].sort((a, b) => a - b);
   }
 
-  /** What the calibration for the present settings is made on. Points are chosen for the widths in use only; what was gathered for them serves others too. @param {number[]} [widths] @returns {Ground} */
-  ground(widths = this.widths()) {
-    const { library, settings, samples } = this.#bench;
-    const source = library.sourceFor(settings.values.points);
+  /** What the calibration for these settings is made on. Points are chosen for the widths in use only; what was gathered for them serves others too. @param {Chosen} [chosen] @param {number[]} [widths] @returns {Ground} */
+  ground(chosen = this.#bench.settings.chosen, widths = this.widths(chosen)) {
+    const { library, samples } = this.#bench;
+    const source = library.sourceFor(chosen.values.points);
     const of = source === "image" ? [samples.current] : source === "images" ? samples.list : [];
     // In whatever order they lie.
     const pictures = of.flatMap((sample) => (sample ? [this.#bench.inputKey(sample)] : [])).sort().join(" ");
@@ -53,46 +54,45 @@ export class Making {
 
   /** The calibration for the present settings, where it is there. */
   get calibration() {
-    return this.calibrationOf(this.widths());
+    return this.calibrationOf();
   }
 
-  /** The calibration with points for these widths, where it is there. @param {number[]} widths */
-  calibrationOf(widths) {
-    return this.#bench.library.calibration(this.#bench.settings.values.points, this.ground(widths));
+  /** The calibration for these settings, with points for these widths, where it is there. @param {Chosen} [chosen] @param {number[]} [widths] */
+  calibrationOf(chosen = this.#bench.settings.chosen, widths = this.widths(chosen)) {
+    return this.#bench.library.calibration(chosen.values.points, this.ground(chosen, widths));
   }
 
-  /** The optimized layers for the present settings, where there are some. */
-  get optimized() {
-    const { library, settings } = this.#bench;
-    return library.optimized(settings.optimalPoints, settings.values.recipe);
+  /** The optimized layers for these settings, where there are some. @param {Chosen} [chosen] */
+  optimized(chosen = this.#bench.settings.chosen) {
+    return this.#bench.library.optimized(chosen.optimalPoints, chosen.values.recipe);
   }
 
   /** Whether there are optimized layers for the present bits. */
   get optimizedIsKnown() {
     const bits = this.#bench.layerBits();
-    return bits.flat().every((width) => width === 32) || Boolean(variantOf(this.optimized, bits));
+    return bits.flat().every((width) => width === 32) || Boolean(variantOf(this.optimized(), bits));
   }
 
-  /** The calibration for the present settings, with points for these widths; made by this method's worker where it is not there nor under way. @param {string} method @param {Task} task @param {number[]} [widths] @returns {Promise<CalibrationFile>} */
-  async calibrationFor(method, task, widths = this.widths()) {
-    const known = this.calibrationOf(widths);
+  /** The calibration for these settings, with points for these widths; made by this method's worker where it is not there nor under way. @param {string} method @param {Task} task @param {Chosen} [chosen] @param {number[]} [widths] @returns {Promise<CalibrationFile>} */
+  async calibrationFor(method, task, chosen = this.#bench.settings.chosen, widths = this.widths(chosen)) {
+    const known = this.calibrationOf(chosen, widths);
     if (known) return known;
-    const key = JSON.stringify([this.#bench.settings.values.points, this.ground(widths)]);
+    const key = JSON.stringify([chosen.values.points, this.ground(chosen, widths)]);
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
-    const made = this.#calibrate(method, task, widths);
+    const made = this.#calibrate(method, task, chosen, widths);
     this.#underWay.set(key, made);
     const over = () => this.#underWay.delete(key);
     made.then(over, over);
     return made;
   }
 
-  /** @param {string} method @param {Task} task @param {number[]} widths @returns {Promise<CalibrationFile>} */
-  async #calibrate(method, task, widths) {
-    const { engines, library, settings } = this.#bench;
+  /** @param {string} method @param {Task} task @param {Chosen} chosen @param {number[]} widths @returns {Promise<CalibrationFile>} */
+  async #calibrate(method, task, chosen, widths) {
+    const { engines, library } = this.#bench;
     // These may change while it is at it.
-    const ground = this.ground(widths);
-    const { points } = settings.values;
+    const ground = this.ground(chosen, widths);
+    const { points } = chosen.values;
     const { network } = library;
     const { phase } = task;
     this.#enter(task, "calibrating");
@@ -118,15 +118,15 @@ export class Making {
     return Promise.all(list.map(async (sample) => (await this.#bench.pair(sample)).low));
   }
 
-  /** Optimized layers that have the present bits, or this width, made where they are not there. @param {Task} task @param {number} [width] @returns {Promise<OptimizedFile | undefined>} */
-  async optimizedFor(task, width) {
-    const { engines, library, settings } = this.#bench;
-    const bits = this.#bench.layerBits(width);
+  /** Optimized layers that have the bits of these settings, made where they are not there. @param {Task} task @param {Chosen} [chosen] @returns {Promise<OptimizedFile | undefined>} */
+  async optimizedFor(task, chosen = this.#bench.settings.chosen) {
+    const { engines, library } = this.#bench;
+    const bits = this.#bench.layerBits(chosen);
     const { phase } = task;
-    const known = this.optimized;
+    const known = this.optimized(chosen);
     const full = bits.flat().every((width) => width === 32);
     if (full || variantOf(known, bits)) return known;
-    const [options, points, { recipe }] = [settings.options("dfsq-opt", width), settings.optimalPoints, settings.values];
+    const [options, points, { recipe }] = [chosen.options("dfsq-opt"), chosen.optimalPoints, chosen.values];
     const { network } = library;
     this.#enter(task, "optimizing");
     const pictures = await this.patches(OPTIMIZED);

@@ -1,5 +1,5 @@
 // Ready-made bits of single layers, under a budget: those that optimized layers came with or were made for. No DOM.
-import { same } from "./settings.js";
+import { same } from "./same.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
 

@@ -9,14 +9,15 @@ export function provenance({ library, making, settings, samples }) {
     program: settings.defaults.program,
     network: library.info && { name: library.info.name, sha256: library.info.sha256 },
     calibration: making.calibration?.sha256,
-    optimized: making.optimized?.variants.map(({ sha256 }) => sha256),
+    optimized: making.optimized()?.variants.map(({ sha256 }) => sha256),
     image: current && { name: current.name, sha256: current.picture.sha256, region: current.region },
     settings: settings.values,
   };
 }
 
-/** The same with a method's picture. @param {Bench} bench @param {string} method */
-export function pictureProvenance(bench, method) {
-  const { scheduler, settings } = bench;
-  return { ...provenance(bench), method, options: settings.options(method), score: scheduler.score(method), toFull: scheduler.distance(method)?.score };
+/** The same with a contender's picture. @param {Bench} bench @param {string} id */
+export function pictureProvenance(bench, id) {
+  const { contenders, scheduler } = bench;
+  const { method, chosen } = contenders.get(id);
+  return { ...provenance(bench), settings: chosen.values, method, options: chosen.options(method), score: scheduler.score(id), toFull: scheduler.distance(id)?.score };
 }

@@ -27,8 +27,8 @@ export class Quality {
 
   /** PSNR in dB by method and width; NaN where it is not known. @returns {[number[], number[], number[]]} */
   get decibels() {
-    const { scheduler } = this.#bench;
-    const of = (/** @type {string} */ method) => this.widths.map((width) => scheduler.score(method, undefined, width)?.psnrY ?? NaN);
+    const { scheduler, settings } = this.#bench;
+    const of = (/** @type {string} */ method) => this.widths.map((width) => scheduler.score(method, undefined, settings.chosen.at(width))?.psnrY ?? NaN);
     return /** @type {[number[], number[], number[]]} */ (QUANTIZED_METHODS.map(of));
   }
 
@@ -40,9 +40,10 @@ export class Quality {
 
   /** Methods and widths that are not known and can be. */
   get #missing() {
+    const { settings } = this.#bench;
     const known = this.decibels;
     const all = QUANTIZED_METHODS.flatMap((method, row) => this.widths.map((width, i) => ({ method, width, decibels: known[row][i] })));
-    return all.filter(({ method, width, decibels }) => Number.isNaN(decibels) && this.#bench.offers(method, width));
+    return all.filter(({ method, width, decibels }) => Number.isNaN(decibels) && this.#bench.offers(method, settings.chosen.at(width)));
   }
 
   /** Whether it is being filled in. */
@@ -62,12 +63,13 @@ export class Quality {
 
   /** @param {string} method @param {import("./samples.js").Sample} sample @param {import("./tasks.js").Task} task */
   async #fill(method, sample, task) {
-    const { scheduler } = this.#bench;
-    for (const width of this.widths.filter((width) => this.#bench.offers(method, width))) {
-      if (!scheduler.isScored(method, sample, width)) await scheduler.quantize(method, sample, task, width);
+    const { scheduler, settings } = this.#bench;
+    const each = this.widths.map((width) => settings.chosen.at(width));
+    for (const chosen of each.filter((chosen) => this.#bench.offers(method, chosen))) {
+      if (!scheduler.isScored(method, sample, chosen)) await scheduler.quantize(method, sample, task, chosen);
       task.check();
       // Without a reference, that is the score.
-      await scheduler.compareWithFull(sample, width);
+      await scheduler.compareWithFull(sample, chosen);
       this.#bench.changed();
     }
   }

@@ -7,7 +7,7 @@ import { decide } from "./decide.js";
 import { analysisKey, resultKey } from "./keys.js";
 import { variantOf } from "./library.js";
 import { NETWORK_METHODS } from "./plan.js";
-import { canonicalText } from "./settings.js";
+import { canonicalText } from "./same.js";
 
 /**
  * @typedef {import("./bench.js").Bench} Bench
@@ -15,6 +15,9 @@ import { canonicalText } from "./settings.js";
  * @typedef {import("./results.js").Result} Result
  * @typedef {import("./tasks.js").Task} Task
  * @typedef {import("../engine/client.js").Assets} Assets
+ * @typedef {import("./chosen.js").Chosen} Chosen
+ * @typedef {import("./contenders.js").Contender} Contender
+ * @typedef {{sample: Sample, chosen?: Chosen, phase: string}} Job
  */
 
 export class Scheduler {
@@ -95,23 +98,29 @@ export class Scheduler {
   }
 
   #pass() {
-    const { samples, library, loading } = this.#bench;
+    const { contenders, samples, library, loading } = this.#bench;
     const sample = samples.current;
     if (!sample || !library.network || loading || this.#halted || this.#resting) return;
     const first = this.#firstOnes(sample);
-    const others = new Map(samples.list.filter((other) => other !== sample && !this.isAnalyzed(other)).map((other) => [this.#wish("fp32", other), other]));
-    const next = [...others.keys()].find((what) => !this.#failures.has(what));
+    const others = samples.list.filter((other) => other !== sample && !this.isAnalyzed(other));
+    /** By worker, what it may do when what is looked at is there. @type {Map<string, Map<string, Job>>} */
+    const jobs = new Map([["fp32", new Map(others.map((other) => [this.#wish("fp32", other), { sample: other, phase: "analyzing" }]))]]);
+    for (const { method, chosen } of contenders.kept) {
+      if (this.#result(method, sample, chosen)) continue;
+      jobs.set(method, (jobs.get(method) ?? new Map()).set(this.#wish(method, sample, chosen), { sample, chosen, phase: "keeping" }));
+    }
+    const next = (/** @type {string} */ name) => [...(jobs.get(name)?.keys() ?? [])].find((what) => !this.#failures.has(what));
     const posts = [...NETWORK_METHODS, "images"].map((name) => ({
       name,
       wish: this.#wish(name, sample),
       standing: this.#standing(name, sample),
       turn: name === "images" || first.includes(name),
       task: this.#bench.tasks.get(name),
-      next: name === "fp32" ? next : undefined,
+      next: next(name),
     }));
     for (const action of decide(posts)) {
       if (action.act === "end") this.end(action.name);
-      else this.#start(action.name, action.what, others.get(action.what) ?? sample, action.act === "start in background");
+      else this.#start(action.name, action.what, jobs.get(action.name)?.get(action.what) ?? { sample, phase: "running" });
     }
     this.compareWithFull(sample);
   }
@@ -129,10 +138,10 @@ export class Scheduler {
     return this.result(name, sample) && (name !== "fp32" || this.isAnalyzed(sample)) ? "known" : "missing";
   }
 
-  /** @param {string} name @param {string} what @param {Sample} sample @param {boolean} background */
-  #start(name, what, sample, background) {
+  /** @param {string} name @param {string} what @param {Job} job */
+  #start(name, what, { sample, chosen, phase }) {
     this.#bench.tasks
-      .run(name, what, background ? "analyzing" : "running", (task) => this.#compute(name, sample, task))
+      .run(name, what, phase, (task) => this.#compute(name, sample, task, chosen))
       .catch((error) => {
         if (!isCancelled(error)) this.#failures.set(what, error);
       })
@@ -142,68 +151,72 @@ export class Scheduler {
       });
   }
 
-  /** What a worker is to compute, as far as it is chosen, or with one width. @param {string} name @param {Sample} sample @param {number} [width] */
-  #wish(name, sample, width) {
-    const { library, settings, making } = this.#bench;
-    const { points, recipe } = settings.values;
+  /** What a worker is to compute. @param {string} name @param {Sample} sample @param {Chosen} [chosen] */
+  #wish(name, sample, chosen = this.#bench.settings.chosen) {
+    const { library, making } = this.#bench;
+    const { points, recipe } = chosen.values;
     const { granularity, mean, normalization } = points;
     /** @type {unknown[]} */
-    const chosen = [name, this.#bench.inputKey(sample), library.info?.identity, settings.options(name, width)];
-    if (this.usesCalibration(name)) chosen.push(points, making.ground(making.widths(width)));
-    if (name === "fp32") chosen.push(granularity, mean, normalization, normalization === "none" && making.ground());
-    if (name === "dfsq-opt") chosen.push(settings.optimalPoints, recipe);
-    return canonicalText(chosen);
+    const parts = [name, this.#bench.inputKey(sample), library.info?.identity, chosen.options(name)];
+    if (chosen.usesCalibration(name)) parts.push(points, making.ground(chosen));
+    if (name === "fp32") parts.push(granularity, mean, normalization, normalization === "none" && making.ground(chosen));
+    if (name === "dfsq-opt") parts.push(chosen.optimalPoints, recipe);
+    return canonicalText(parts);
   }
 
-  /** What is to be called after waiting for anything: throws where the task, or what it was begun for, is no longer wanted. @param {string} name @param {Sample} sample @param {Task} task @param {number} [width] */
-  #checking(name, sample, task, width) {
-    const wish = this.#wish(name, sample, width);
+  /** What is to be called after waiting for anything: throws where the task, or what it was begun for, is no longer wanted. @param {string} name @param {Sample} sample @param {Task} task @param {Chosen} [chosen] */
+  #checking(name, sample, task, chosen) {
+    const wish = this.#wish(name, sample, chosen);
     return () => {
       task.check();
-      if (this.#wish(name, sample, width) !== wish) throw cancelled();
+      if (this.#wish(name, sample, chosen) !== wish) throw cancelled();
     };
   }
 
-  /** Whether what a method computes depends on the calibration. @param {string} method */
-  usesCalibration(method) {
-    const { minMaxRange, pointSource, weights } = this.#bench.settings.values;
-    // The universal set of subset weights is that of the points.
-    if (method === "dfsq") return pointSource === "calibrated" || weights === "subset";
-    return method === "min-max" && minMaxRange === "static";
-  }
-
-  /** Why the present setting cannot be had from a method. @param {string} name */
-  failure(name) {
+  /** Why something cannot be had as it is chosen, or as it is kept. @param {string} id of a contender, or "images" */
+  failure(id) {
     const sample = this.#bench.samples.current;
-    return sample && this.#failures.get(this.#wish(name, sample));
+    const { method, chosen } = this.#bench.contenders.get(id);
+    return sample && this.#failures.get(this.#wish(method, sample, chosen));
   }
 
-  /** With the bits that are chosen, or of one width. @param {string} method @param {Sample | undefined} [sample] @param {number} [width] @returns {Result | undefined} */
-  result(method, sample = this.#bench.samples.current, width = undefined) {
-    return sample && this.#bench.results.get(this.#key(method, sample, width));
+  /** What is known of a contender, as it is chosen or kept, or as it would be if this were chosen. @param {string} id @param {Sample | undefined} sample @param {Chosen} [instead] */
+  #keyOf(id, sample, instead) {
+    const { method, chosen } = this.#bench.contenders.get(id);
+    return sample && this.#key(method, sample, instead ?? chosen);
   }
 
-  /** How far a method's result is from full precision. @param {string} method @param {Sample | undefined} [sample] @param {number} [width] */
-  distance(method, sample = this.#bench.samples.current, width = undefined) {
-    return sample && this.#bench.results.distance(this.#key(method, sample, width), this.#key("fp32", sample));
+  /** @param {string} method @param {Sample} sample @param {Chosen} [chosen] */
+  #result(method, sample, chosen) {
+    return this.#bench.results.get(this.#key(method, sample, chosen));
   }
 
-  /** Against the reference; where there is none, against full precision. @param {string} method @param {Sample | undefined} [sample] @param {number} [width] */
-  score(method, sample = this.#bench.samples.current, width = undefined) {
+  /** @param {string} id @param {Sample | undefined} [sample] @param {Chosen} [instead] @returns {Result | undefined} */
+  result(id, sample = this.#bench.samples.current, instead = undefined) {
+    return this.#bench.results.get(this.#keyOf(id, sample, instead));
+  }
+
+  /** How far a result is from full precision. @param {string} id @param {Sample | undefined} [sample] @param {Chosen} [instead] */
+  distance(id, sample = this.#bench.samples.current, instead = undefined) {
+    return sample && this.#bench.results.distance(this.#keyOf(id, sample, instead), this.#key("fp32", sample));
+  }
+
+  /** Against the reference; where there is none, against full precision. @param {string} id @param {Sample | undefined} [sample] @param {Chosen} [instead] */
+  score(id, sample = this.#bench.samples.current, instead = undefined) {
     const upscales = this.#bench.settings.values.mode === "upscale";
-    return upscales ? this.distance(method, sample, width)?.score : sample && this.#bench.results.facts(this.#key(method, sample, width))?.score;
+    return upscales ? this.distance(id, sample, instead)?.score : this.#bench.results.facts(this.#keyOf(id, sample, instead))?.score;
   }
 
-  /** Whether that was measured, though pictures may have been too small for a score. @param {string} method @param {Sample} sample @param {number} width */
-  isScored(method, sample, width) {
+  /** Whether that was measured, though pictures may have been too small for a score. @param {string} id @param {Sample} sample @param {Chosen} instead */
+  isScored(id, sample, instead) {
     const upscales = this.#bench.settings.values.mode === "upscale";
-    return Boolean(upscales ? this.distance(method, sample, width) : this.#bench.results.facts(this.#key(method, sample, width)));
+    return Boolean(upscales ? this.distance(id, sample, instead) : this.#bench.results.facts(this.#keyOf(id, sample, instead)));
   }
 
   /** Keys of what is shown of the current sample. @returns {Set<string | undefined>} */
   #shownKeys() {
     const sample = this.#bench.samples.current;
-    return new Set(sample && ["reference", "bicubic", ...NETWORK_METHODS].map((method) => this.#key(method, sample)));
+    return new Set(sample && this.#bench.contenders.ids.map((id) => this.#keyOf(id, sample)));
   }
 
   /** @param {string} key @param {Result} result */
@@ -211,19 +224,19 @@ export class Scheduler {
     this.#bench.results.keep(key, result, this.#shownKeys());
   }
 
-  /** Nothing where what the method needs has not been made. @param {string} method @param {Sample} sample @param {number} [width] */
-  #key(method, sample, width) {
+  /** Nothing where what the method needs has not been made. @param {string} method @param {Sample} sample @param {Chosen} [chosen] */
+  #key(method, sample, chosen = this.#bench.settings.chosen) {
     const { library, making } = this.#bench;
-    const options = this.#bench.settings.options(method, width);
+    const options = chosen.options(method);
     const key = (/** @type {{sha256: string} | undefined} */ made) => library.info && resultKey(this.#bench.inputKey(sample), library.info, options, made);
     if (method === "dfsq-opt") {
-      const bits = this.#bench.layerBits(width);
+      const bits = this.#bench.layerBits(chosen);
       if (bits.flat().every((width) => width === 32)) return key(undefined);
-      const variant = variantOf(making.optimized, bits);
+      const variant = variantOf(making.optimized(chosen), bits);
       return variant && key(variant);
     }
-    if (!this.usesCalibration(method)) return key(undefined);
-    const calibration = making.calibrationOf(making.widths(width));
+    if (!chosen.usesCalibration(method)) return key(undefined);
+    const calibration = making.calibrationOf(chosen);
     return calibration && key(calibration);
   }
 
@@ -243,38 +256,38 @@ export class Scheduler {
   get incomplete() {
     const sample = this.#bench.samples.current;
     if (!sample) return false;
-    const known = (/** @type {string} */ method) => this.result(method) && (method === "fp32" || this.distance(method) || !this.result("fp32"));
-    const missing = (/** @type {string} */ method) => !known(method) && !this.failure(method === "bicubic" ? "images" : method);
-    return (!this.isAnalyzed(sample) && !this.failure("fp32")) || ["bicubic", ...NETWORK_METHODS].some(missing);
+    const known = (/** @type {string} */ id) => this.result(id) && (id === "fp32" || this.distance(id) || !this.result("fp32"));
+    const missing = (/** @type {string} */ id) => !known(id) && !this.failure(id === "bicubic" ? "images" : id);
+    return (!this.isAnalyzed(sample) && !this.failure("fp32")) || this.#bench.contenders.ids.some((id) => id !== "reference" && missing(id));
   }
 
-  /** @param {string} name @param {Sample} sample @param {Task} task */
-  async #compute(name, sample, task) {
+  /** @param {string} name @param {Sample} sample @param {Task} task @param {Chosen} [chosen] */
+  async #compute(name, sample, task, chosen) {
     if (name === "images") return this.#computeSimple(sample, task);
-    return name === "fp32" ? this.#analyze(sample, task) : this.quantize(name, sample, task);
+    return name === "fp32" ? this.#analyze(sample, task) : this.quantize(name, sample, task, chosen);
   }
 
-  /** What a quantized method needs, made where it is not there. @param {string} name @param {Task} task @param {number} [width] @returns {Promise<Assets>} */
-  async assets(name, task, width) {
+  /** What a quantized method needs, made where it is not there. @param {string} name @param {Task} task @param {Chosen} [chosen] @returns {Promise<Assets>} */
+  async assets(name, task, chosen = this.#bench.settings.chosen) {
     const { library, making } = this.#bench;
     /** @type {Assets} */
     const assets = { network: library.network };
-    if (this.usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task, making.widths(width));
-    if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task, width);
+    if (chosen.usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task, chosen);
+    if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task, chosen);
     return assets;
   }
 
-  /** Runs a quantized method with the bits that are chosen, or of one width. @param {string} name @param {Sample} sample @param {Task} task @param {number} [width] */
-  async quantize(name, sample, task, width) {
-    const check = this.#checking(name, sample, task, width);
+  /** Runs a quantized method as it is chosen, or as it is told. @param {string} name @param {Sample} sample @param {Task} task @param {Chosen} [chosen] */
+  async quantize(name, sample, task, chosen) {
+    const check = this.#checking(name, sample, task, chosen);
     const pair = await this.#bench.pair(sample);
     check();
     const { engines, settings } = this.#bench;
-    const options = settings.options(name, width);
-    const assets = await this.assets(name, task, width);
+    const options = (chosen ?? settings.chosen).options(name);
+    const assets = await this.assets(name, task, chosen);
     check();
     // Known before it runs: settings may change meanwhile.
-    const key = this.#key(name, sample, width);
+    const key = this.#key(name, sample, chosen);
     if (!key) throw new Error("what was made for this method is not what was asked for");
     const result = await engines[name].call("upscale", [pair.low, pair.reference, options], { assets, onProgress: (done) => task.progress(done) });
     this.#keep(key, result);
@@ -338,17 +351,19 @@ export class Scheduler {
     return this.#comparing.size > 0;
   }
 
-  /** Measures how far the results that are there are from full precision. @param {Sample} sample @param {number} [width] */
-  async compareWithFull(sample, width) {
-    const { engines, results } = this.#bench;
+  /** Measures how far the results that are there are from full precision. @param {Sample} sample @param {Chosen} [instead] */
+  async compareWithFull(sample, instead) {
+    const { contenders, engines, results } = this.#bench;
     const [full, fullKey] = [this.result("fp32", sample), this.#key("fp32", sample)];
     if (!full || !fullKey) return;
     const { scale } = this.#bench.cost();
     // All before it waits: settings may change meanwhile.
-    const pairs = ["bicubic", "min-max", "dfsq", "dfsq-opt"].flatMap((method) => {
-      const [key, result] = [this.#key(method, sample, width), this.result(method, sample, width)];
+    const compared = contenders.ids.filter((id) => id !== "reference" && id !== "fp32").map((id) => contenders.get(id));
+    const pairs = compared.flatMap(({ method, chosen }) => {
+      const key = this.#key(method, sample, instead ?? chosen);
+      const result = results.get(key);
       const due = key && result && !results.distance(key, fullKey) && !this.#comparing.has(key);
-      return due ? [{ key, result, wish: this.#wish(method === "bicubic" ? "images" : method, sample) }] : [];
+      return due ? [{ key, result, wish: this.#wish(method === "bicubic" ? "images" : method, sample, chosen) }] : [];
     });
     for (const { key } of pairs) this.#comparing.add(key);
     for (const { key, result, wish } of pairs) {

@@ -1,6 +1,5 @@
 // What is to be seen at the present bits, in a sentence or two. No DOM.
 import { METHOD_NAMES, QUANTIZED_METHODS } from "./plan.js";
-import { variantInWords } from "./settings.js";
 
 /**
  * @typedef {import("./bench.js").Bench} Bench
@@ -10,7 +9,7 @@ import { variantInWords } from "./settings.js";
 /** Losses below this are not told apart from none, in dB. */
 const NOTICED = 0.05;
 
-/** @param {import("./settings.js").Values} values */
+/** @param {import("./choices.js").Values} values */
 function bitsInWords({ weightBits, activationBits, layerBits }) {
   if (Object.keys(layerBits).length) return "With these bits";
   const of = (/** @type {number} */ bits, /** @type {string} */ what) => (bits === 32 ? `${what} in full precision` : `${bits}-bit ${what}`);
@@ -40,15 +39,15 @@ export function summary(bench) {
   const unit = upscales ? " dB from full precision" : " dB";
   const listed = scored.flatMap(({ method, psnr }, i) => [
     { text: i === 0 ? `${bits} ` : i < scored.length - 1 ? ", " : " and " },
-    { text: inSentence(method, settings.values), method },
+    { text: inSentence(method, settings.chosen), method },
     { text: ` ${verbs[i] === verbs[i - 1] ? "" : verbs[i]}${amount(upscales ? psnr : losses[i], upscales, i ? "" : unit)}` },
   ]);
   return [...listed, { text: " on this picture." }, ...whereItComesFrom(scored[0].method, bench, library.info?.layers ?? [])];
 }
 
-/** @param {string} method @param {import("./settings.js").Values} values */
-function inSentence(method, values) {
-  const variant = variantInWords(values, method);
+/** @param {string} method @param {import("./chosen.js").Chosen} chosen */
+function inSentence(method, chosen) {
+  const variant = chosen.variantInWords(method);
   if (method === "min-max") return variant ? `uniform (${variant})` : "min-max";
   return variant ? `${METHOD_NAMES[method]} (${variant})` : METHOD_NAMES[method];
 }
@@ -66,5 +65,5 @@ function whereItComesFrom(method, { scheduler, settings }, layers) {
   if (!result || layer < 0 || !layers[layer]) return [];
   const channel = least(result.channelDb?.[layer] ?? []);
   const more = channel < 0 ? [] : [{ text: ", above all in " }, { text: `channel ${channel}`, method, layer, channel }];
-  return [{ text: ` The noise of ${inSentence(method, settings.values)} is strongest in the input of ` }, { text: layers[layer].name, method, layer }, ...more, { text: "." }];
+  return [{ text: ` The noise of ${inSentence(method, settings.chosen)} is strongest in the input of ` }, { text: layers[layer].name, method, layer }, ...more, { text: "." }];
 }

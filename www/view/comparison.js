@@ -1,7 +1,6 @@
 // The pictures of the current sample in <compare-view>, with their captions, and what arranges them.
 import { difference, GAINS } from "../model/difference.js";
 import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
-import { variantInWords } from "../model/settings.js";
 import { element } from "./dom.js";
 import { bitsText, decimal } from "./score-table.js";
 
@@ -174,7 +173,7 @@ export class Comparison {
     if (failure) return failure.message;
     const result = scheduler.result(method);
     const quantized = NETWORK_METHODS.includes(method) && method !== "fp32";
-    const bits = [quantized && `${bitsText(settings.values, method)} bits`, variantInWords(settings.values, method)].filter(Boolean).join(", ");
+    const bits = [quantized && `${bitsText(settings.values, method)} bits`, settings.chosen.variantInWords(method)].filter(Boolean).join(", ");
     if (!result) return [bits, tasks.get(method) ? "running; bicubic until then" : ""].filter(Boolean).join(" · ");
     const [score, distance] = [scheduler.score(method), quantized ? scheduler.distance(method)?.score?.psnrY : undefined];
     const { costs, seconds } = result;

@@ -1,5 +1,5 @@
 // The choices beside bits and mode: one select each, and a word on how many differ from the defaults.
-import { CHOICES, valueOf } from "../model/settings.js";
+import { CHOICES, valueOf } from "../model/choices.js";
 import { find, say } from "./dom.js";
 
 /** @typedef {import("../model/settings.js").Settings} Settings */

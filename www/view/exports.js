@@ -44,7 +44,7 @@ function rows({ library, samples, scheduler, settings }) {
           networkSha256: library.info?.sha256 ?? null,
           program: settings.defaults.program,
           costs: result.costs,
-          options: settings.options(method),
+          options: settings.chosen.options(method),
           layerDb: result.layerDb && quantized ? [...result.layerDb] : undefined,
         },
       ];
@@ -140,7 +140,7 @@ export class Exports {
       const name = `${networks.id}-${method}-${bits}.onnx`;
       bench.inquiries.exportOnnx(method).then((file) => download(name, file, "application/octet-stream"), tell);
     };
-    element("save-optimized").onclick = () => save("optimized", bench.making.optimized);
+    element("save-optimized").onclick = () => save("optimized", bench.making.optimized());
   }
 
   /** The figures' SVG texts. */
@@ -173,13 +173,13 @@ export class Exports {
   }
 
   draw() {
-    const { library, making, samples, scheduler, tasks } = this.#bench;
+    const { library, making, samples, scheduler, settings, tasks } = this.#bench;
     const some = Boolean(samples.current && NETWORK_METHODS.some((method) => scheduler.result(method)));
     for (const id of ["export-png", "export-csv", "export-json", "export-report"]) element(id).disabled = !some;
     element("export-svg").disabled = !this.#texts.length;
     // Widths that have not been in use take its worker.
-    element("save-calibration").disabled = !making.calibration || (tasks.size > 0 && !making.calibrationOf(making.savedWidths));
-    element("save-optimized").disabled = !making.optimized;
+    element("save-calibration").disabled = !making.calibration || (tasks.size > 0 && !making.calibrationOf(settings.chosen, making.savedWidths));
+    element("save-optimized").disabled = !making.optimized();
     // Exporting takes the method's worker.
     element("export-onnx").disabled = !library.network || tasks.size > 0;
   }

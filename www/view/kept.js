@@ -1,10 +1,13 @@
-// Open images with their regions, and a folder's results, kept in the browser until the next visit.
+// Open images with their regions, and a folder with its results, kept in the browser until the next visit.
 import { get, set } from "idb-keyval"; // IndexedDB in two functions; small, well kept
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
-/** Most bytes of image files that are kept. */
+/** Most bytes of open images that are kept. */
 const MOST_BYTES = 64e6;
+
+/** Most bytes of a folder's images that are kept; they lie on the disk, and are read one by one. */
+const MOST_FOLDER_BYTES = 1e9;
 
 /** Milliseconds without another change after which what there is is kept. */
 const REST = 500;
@@ -25,7 +28,6 @@ export class Kept {
   constructor(bench) {
     this.#bench = bench;
     addEventListener("beforeunload", (event) => {
-      // Results are kept, but files of a folder are not.
       if (bench.benchmark.state === "running") event.preventDefault();
     });
   }
@@ -41,8 +43,8 @@ export class Kept {
   }
 
   async #restore() {
-    const [folder, images, place] = await Promise.all(["folder", "images", "place"].map((name) => get(name).catch(forbidden)));
-    if (folder) this.#bench.benchmark.restore(folder);
+    const [folder, files, images, place] = await Promise.all(["folder", "files", "images", "place"].map((name) => get(name).catch(forbidden)));
+    if (folder || files?.length) this.#bench.benchmark.restore(folder, files);
     if (images) await this.#open(images, place);
   }
 
@@ -73,6 +75,9 @@ export class Kept {
     // Files are large, and seldom change.
     this.#keep("images", kept.map(({ file }) => file), () => kept.map(({ name, file }) => ({ name, file })));
     this.#keep("place", [active, ...regions], () => ({ active, regions }));
+    const { files } = benchmark;
+    const size = files.reduce((sum, { high, low }) => sum + high.size + (low?.size ?? 0), 0);
+    this.#keep("files", files.flatMap(({ high, low }) => [high, low]), () => (size > MOST_FOLDER_BYTES ? [] : files));
     this.#keep("folder", [benchmark.images, benchmark.measuredImages, benchmark.done], () => benchmark.results);
   }
 

@@ -1,6 +1,6 @@
 // Bits of single layers: by hand, or assigned under a budget from what each layer alone costs.
 import { QUANTIZED_METHODS } from "../model/plan.js";
-import { bitsOf, same } from "../model/settings.js";
+import { same } from "../model/same.js";
 import { averageText } from "./costs.js";
 import { find } from "./dom.js";
 
@@ -38,10 +38,10 @@ export class LayerBits {
     const { library, settings } = this.#bench;
     const layer = library.info?.layers.find(({ name }) => name === select.closest("tr")?.dataset.layer);
     if (!layer) return;
-    const pair = /** @type {[number, number]} */ ([...bitsOf(layer, settings.values)]);
+    const pair = /** @type {[number, number]} */ ([...settings.chosen.bitsOf(layer)]);
     pair[Number(select.dataset.operand)] = Number(select.value);
     const { [layer.name]: _, ...others } = settings.values.layerBits;
-    const plain = same(pair, bitsOf(layer, { ...settings.values, layerBits: others }));
+    const plain = same(pair, settings.chosen.with({ layerBits: others }).bitsOf(layer));
     settings.set({ layerBits: plain ? others : { ...others, [layer.name]: pair } });
   }
 
@@ -75,7 +75,7 @@ export class LayerBits {
     head.textContent = name;
     head.title = name;
     row.append(head);
-    const pair = bitsOf(layer, settings.values);
+    const pair = settings.chosen.bitsOf(layer);
     for (const [operand, word] of ["weights", "activations"].entries()) {
       const select = document.createElement("select");
       select.ariaLabel = `Bits of the ${word} of ${name}`;

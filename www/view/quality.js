@@ -1,6 +1,6 @@
 // The current sample's quality over bits: a figure to click on, and what is missing of it.
 import { METHOD_NAMES, QUANTIZED_METHODS } from "../model/plan.js";
-import { uniform } from "../model/settings.js";
+import { uniform } from "../model/choices.js";
 import { DataTable } from "./data-table.js";
 import { element } from "./dom.js";
 import { Figure } from "./figure.js";

@@ -1,5 +1,5 @@
 // One channel in depth: what every way of choosing its points gives and takes.
-import { CHOICES } from "../model/settings.js";
+import { CHOICES } from "../model/choices.js";
 import { POINT_SOURCES } from "../pkg/facts.js";
 import { element } from "./dom.js";
 import { setRows, tableRow } from "./table.js";

@@ -212,7 +212,6 @@ pub fn groups(node: &Node) -> Result<usize, String> {
 }
 
 /// The kernel of a pool.
-#[cfg(feature = "tract")]
 pub fn pool_kernel(node: &Node) -> Result<[usize; 2], String> {
     attribute(node, "kernel_shape", Attribute::INTS)?.ok_or("its attribute kernel_shape is missing")?;
     sides(node, "kernel_shape", 1)

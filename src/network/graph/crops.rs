@@ -31,34 +31,44 @@ pub fn without_idle_pads(graph: &mut Graph, opset: i64) {
         let left: Vec<i64> = pads.iter().map(|pad| (*pad).max(0)).collect();
         let is_cut_only = left.iter().all(|pad| *pad == 0);
         let cut = if is_cut_only { output.clone() } else { format!("{output}/cut") };
-        let lists = [
-            ("starts", before.iter().map(|pad| pad.saturating_neg().max(0)).collect::<Vec<i64>>()),
-            ("ends", behind.iter().map(|pad| if *pad < 0 { *pad } else { i64::MAX }).collect()),
-        ];
+        let starts = before.iter().map(|pad| pad.saturating_neg().max(0)).collect();
+        let ends = behind.iter().map(|pad| if *pad < 0 { *pad } else { i64::MAX }).collect();
         let name = format!("{}/cut", onnx::node_name(&node));
-        let mut slice = Node::of("Slice", name, &[&node.input[0]], &cut);
-        let mut store = |name: &str, values: &[i64]| {
-            let name = format!("{output}/{name}");
-            graph.initializer.push(Tensor::of_integers(&name, values));
-            name
-        };
-        for (name, values) in lists {
-            if opset < 10 {
-                slice.attribute.push(Attribute::of_integers(name, values));
-            } else {
-                slice.input.push(store(name, &values));
-            }
-        }
-        nodes.push(slice);
+        let lists = vec![("starts", starts), ("ends", ends)];
+        nodes.push(slice(opset, name, [&node.input[0], &cut], lists, &mut graph.initializer));
         if is_cut_only {
             continue;
         }
         node.input[0] = cut;
         match node.attribute.iter_mut().find(|attribute| attribute.name == "pads") {
             Some(stated) => stated.ints = left,
-            None => node.input[1] = store("pads", &left),
+            None => {
+                node.input[1] = format!("{output}/pads");
+                graph.initializer.push(Tensor::of_integers(&node.input[1], &left));
+            }
         }
         nodes.push(node);
     }
     graph.node = nodes;
+}
+
+/// Slice from one tensor to another, with its lists as this operator set has them.
+pub fn slice(
+    opset: i64,
+    name: String,
+    [input, output]: [&str; 2],
+    lists: Vec<(&str, Vec<i64>)>,
+    tensors: &mut Vec<Tensor>,
+) -> Node {
+    let mut slice = Node::of("Slice", name, &[input], output);
+    for (list, values) in lists {
+        if opset < 10 {
+            slice.attribute.push(Attribute::of_integers(list, values));
+        } else {
+            let stored = format!("{output}/{list}");
+            tensors.push(Tensor::of_integers(&stored, &values));
+            slice.input.push(stored);
+        }
+    }
+    slice
 }

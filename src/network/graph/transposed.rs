@@ -1,6 +1,7 @@
 //! Transposed convolutions that enlarge by their stride, as what they are: a convolution that computes all pixels of a block, and
 //! a shuffle that puts them in their places.
 
+use super::crops::slice;
 use crate::network::onnx::{self, Attribute, Graph, Node, Tensor};
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ const MAX_STRIDE: usize = 8;
 const MAX_WEIGHTS: usize = 1 << 26;
 
 /// Puts each as convolution and shuffle. What is of another kind stays.
-pub fn to_convolutions(graph: &mut Graph) {
+pub fn to_convolutions(graph: &mut Graph, opset: i64) {
     if !graph.node.iter().any(|node| node.op_type == "ConvTranspose") {
         return;
     }
@@ -19,7 +20,7 @@ pub fn to_convolutions(graph: &mut Graph) {
     let (mut nodes, mut made) = (Vec::with_capacity(graph.node.len() + 1), Vec::new());
     for node in std::mem::take(&mut graph.node) {
         match Blocks::of(&node, &stored) {
-            Some(blocks) => blocks.write(node, &mut nodes, &mut made),
+            Some(blocks) => blocks.write(node, opset, &mut nodes, &mut made),
             None => nodes.push(node),
         }
     }
@@ -37,10 +38,12 @@ struct Blocks {
     bias: Option<Vec<f32>>,
     /// Rows and columns that the kernel looks beyond the image, before and behind it.
     pads: [usize; 2],
+    /// Rows and columns that are cut off on each side of what is shuffled.
+    cut: usize,
 }
 
 impl Blocks {
-    /// None where the result is not `stride` times as large as the image, where it is not the same down as across, or where
+    /// None where the result is larger than `stride` times the image, where it is not the same down as across, or where
     /// kernels are computed.
     fn of(node: &Node, stored: &HashMap<&str, &Tensor>) -> Option<Self> {
         if node.op_type != "ConvTranspose" || onnx::int_attribute(node, "group").unwrap_or(1) != 1 {
@@ -67,9 +70,13 @@ impl Blocks {
         let dims: Vec<usize> = tensor.dims.iter().map(|side| *side as usize).collect();
         let [inputs, outputs, side, columns] = <[usize; 4]>::try_from(dims).ok()?;
         let fits = side == columns && side >= 1 && outputs >= 1 && (1..=MAX_STRIDE).contains(&stride);
-        if !fits || side + extra != stride + 2 * pad || pad >= side {
+        if !fits || pad >= side {
             return None;
         }
+        // What is smaller is a part of one that is not.
+        let twice = (side + extra).checked_sub(stride).filter(|twice| twice.is_multiple_of(2))?;
+        let cut = pad.checked_sub(twice / 2)?;
+        let pad = twice / 2;
         let bias = match node.input.get(2).filter(|name| !name.is_empty()) {
             None => None,
             Some(name) => {
@@ -97,10 +104,10 @@ impl Blocks {
             }
         }
         let dims = [parts * outputs, inputs, taps, taps];
-        Some(Blocks { stride, dims, kernels, bias, pads: [before, behind] })
+        Some(Blocks { stride, dims, kernels, bias, pads: [before, behind], cut })
     }
 
-    fn write(self, whole: Node, nodes: &mut Vec<Node>, tensors: &mut Vec<Tensor>) {
+    fn write(self, whole: Node, opset: i64, nodes: &mut Vec<Node>, tensors: &mut Vec<Tensor>) {
         let name = onnx::node_name(&whole);
         let output = whole.output[0].clone();
         let [kernels, bias, blocks] = ["kernels", "bias", "blocks"].map(|part| format!("{output}/{part}"));
@@ -114,6 +121,13 @@ impl Blocks {
         let pads = Attribute::of_integers("pads", vec![before, before, behind, behind]);
         nodes.push(Node::of("Conv", name.clone(), &input, &blocks).with(pads));
         let side = Attribute::of_integer("blocksize", self.stride as i64);
-        nodes.push(Node::of("DepthToSpace", format!("{name}/shuffle"), &[&blocks], &output).with(side));
+        let shuffled = if self.cut == 0 { output.clone() } else { format!("{output}/whole") };
+        nodes.push(Node::of("DepthToSpace", format!("{name}/shuffle"), &[&blocks], &shuffled).with(side));
+        if self.cut == 0 {
+            return;
+        }
+        let cut = self.cut as i64;
+        let lists = vec![("starts", vec![cut; 2]), ("ends", vec![-cut; 2]), ("axes", vec![2, 3])];
+        nodes.push(slice(opset, format!("{name}/cut"), [&shuffled, &output], lists, tensors));
     }
 }

@@ -1,7 +1,9 @@
 //! An ONNX graph as the steps that the engine has, with what can be done in the same pass joined.
 
 use super::curve::Curve;
-use crate::network::graph::Conv;
+use super::numbers::{Number, Numbers};
+use super::resample::Axis;
+use crate::network::graph::{Conv, Window};
 use crate::network::layers::Layer;
 
 /// Index of a value: the image, or what a step makes.
@@ -16,6 +18,13 @@ pub enum Operation {
     Copy,
     /// DepthToSpace by itself.
     DepthToSpace(Shuffle),
+    /// Blocks of so many pixels down and across to channels: those of the block's first pixel first, or those of the image's first
+    /// channel.
+    SpaceToDepth(Shuffle),
+    /// Rows and columns that are made of others.
+    Resample { rows: Axis, columns: Axis },
+    /// The mean of a window, or the greatest in it.
+    WindowPool(WindowPool),
     /// Every pixel so many times in both directions: Resize to the nearest.
     Repeat(usize),
     /// Channels one after another.
@@ -26,6 +35,48 @@ pub enum Operation {
     Pool { greatest: bool },
     /// One channel: the mean of all.
     ChannelMean,
+}
+
+/// A window that moves over each channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowPool {
+    pub window: Window,
+    pub kernel: [usize; 2],
+    /// Or the mean.
+    pub greatest: bool,
+    /// Whether a window that stands over counts too.
+    pub ceil: bool,
+    /// Whether zeros around the image are part of a mean.
+    pub counts_pads: bool,
+}
+
+impl WindowPool {
+    /// Height and width of what comes out. None where the window does not fit.
+    pub fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let mut sides = self.window.output(size, self.kernel)?;
+        let pads = self.window.padding(size, self.kernel);
+        for axis in 0..2 {
+            let stride = self.window.strides[axis];
+            let room = size[axis] + pads[axis] + pads[axis + 2] - self.window.reach(axis, self.kernel[axis]);
+            // None begins behind the image.
+            let begins = sides[axis] * stride < size[axis] + pads[axis];
+            sides[axis] += usize::from(self.ceil && !room.is_multiple_of(stride) && begins);
+        }
+        Some(sides)
+    }
+
+    /// By row or column of what comes out, those of the image in its window; `before` are added on this side, and `sides` are
+    /// those of the image and of what comes out.
+    pub fn taps(&self, axis: usize, before: usize, sides: [usize; 2]) -> Vec<Vec<usize>> {
+        let [from, to] = sides;
+        let (stride, dilation) = (self.window.strides[axis], self.window.dilations[axis]);
+        let window = |at: usize| {
+            let taps =
+                (0..self.kernel[axis]).map(move |tap| (at * stride + tap * dilation).checked_sub(before));
+            taps.flatten().filter(|at| *at < from).collect()
+        };
+        (0..to).map(window).collect()
+    }
 }
 
 /// How a convolution is computed.
@@ -147,7 +198,7 @@ pub struct Extent {
 }
 
 /// The steps in an order in which they can be computed. Value 0 is the image.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Graph {
     pub steps: Vec<Step>,
     pub values: usize,
@@ -156,6 +207,18 @@ pub struct Graph {
     pub filters: Vec<Filter>,
     /// By value.
     pub extents: Vec<Extent>,
+    /// What is computed from the sizes of values.
+    pub numbers: Numbers,
+    /// What must be so of a size that is taken.
+    pub expected: Vec<Expectation>,
+}
+
+/// A side of a value, down or across, is this number.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation {
+    pub value: Value,
+    pub axis: usize,
+    pub number: Number,
 }
 
 /// What is known of a convolution besides its kernels.
@@ -229,6 +292,11 @@ impl Graph {
             }
             _ => return false,
         };
+        // A shuffle changes the size that was asked for.
+        let expects = |expected: &Expectation| expected.value == value;
+        if shuffle.is_some() && (self.numbers.read(value) || self.expected.iter().any(expects)) {
+            return false;
+        }
         // What is repeated over pixels or channels is of another extent than what is made with it.
         if step.inputs[0] != value && self.extents[value] != self.extents[step.inputs[0]] {
             return false;
@@ -251,6 +319,11 @@ impl Graph {
         }
         before.posts.extend(posts);
         before.output = step.output;
+        self.numbers.rename(value, step.output);
+        self.expected
+            .iter_mut()
+            .filter(|expected| expected.value == value)
+            .for_each(|e| e.value = step.output);
         true
     }
 }

@@ -18,6 +18,8 @@ pub struct Plan {
     pub tail_rows: usize,
     /// Values that the tail holds at most.
     in_tail: u64,
+    /// Those of the graph that are computed from sizes.
+    pub numbers: Vec<i64>,
     /// Number of values in each buffer.
     pub slots: Vec<u64>,
     /// The buffers that the tail reads.
@@ -55,9 +57,9 @@ impl Plan {
         [height, width]: [usize; 2],
         channels: usize,
     ) -> Result<Self, String> {
-        let shapes = shapes(graph, layers, Shape { channels, height, width })?;
+        let (shapes, numbers) = shapes(graph, layers, Shape { channels, height, width })?;
         let tail = tail::first_step(graph, layers, &shapes, |layer| layer.quantized);
-        Ok(Plan::of(graph, layers, &shapes, tail))
+        Ok(Plan::of(graph, layers, (&shapes, numbers), tail))
     }
 
     /// With places that may be changed for a band of rows.
@@ -72,18 +74,19 @@ impl Plan {
 
     /// The same without a tail: every value is there as a whole.
     pub fn whole(&self, graph: &Graph, layers: &[Layer]) -> Self {
-        Plan::of(graph, layers, &self.shapes(), graph.steps.len())
+        Plan::of(graph, layers, (&self.shapes(), self.numbers.clone()), graph.steps.len())
     }
 
     /// The same with the longest tail that there can be: no layer is quantized.
     pub fn flowing(&self, graph: &Graph, layers: &[Layer]) -> Self {
         let shapes = self.shapes();
-        Plan::of(graph, layers, &shapes, tail::first_step(graph, layers, &shapes, |_| false))
+        let tail = tail::first_step(graph, layers, &shapes, |_| false);
+        Plan::of(graph, layers, (&shapes, self.numbers.clone()), tail)
     }
 
     /// For values of these shapes.
     #[inline(never)]
-    fn of(graph: &Graph, layers: &[Layer], shapes: &[Shape], tail: usize) -> Self {
+    fn of(graph: &Graph, layers: &[Layer], (shapes, numbers): (&[Shape], Vec<i64>), tail: usize) -> Self {
         let (root_of, channel) = side_by_side(graph, shapes);
         let mut roots: Vec<Root> = shapes
             .iter()
@@ -133,6 +136,7 @@ impl Plan {
             tail,
             tail_rows: 0,
             in_tail: 0,
+            numbers,
             slots: vec![],
             read_by_tail: vec![],
             waiting,
@@ -266,16 +270,21 @@ impl Plan {
 fn side_by_side(graph: &Graph, shapes: &[Shape]) -> (Vec<Value>, Vec<usize>) {
     let (mut root, mut channel): (Vec<Value>, Vec<usize>) =
         ((0..graph.values).collect(), vec![0; graph.values]);
-    let mut is_part = vec![false; graph.values];
-    for step in graph.steps.iter().filter(|step| matches!(step.operation, Operation::Part { .. })) {
-        is_part[step.output] = true;
+    let mut is_copied = vec![false; graph.values];
+    for step in &graph.steps {
+        // Made of other pixels than those beside it, it cannot lie beside what it is made of.
+        let reads_around = matches!(
+            step.operation,
+            Operation::Resample { .. } | Operation::WindowPool(_) | Operation::SpaceToDepth(_)
+        );
+        is_copied[step.output] = reads_around || matches!(step.operation, Operation::Part { .. });
     }
     // The last first, so that a concatenation knows where it lies itself.
     for step in graph.steps.iter().rev().filter(|step| step.operation == Operation::Concat) {
         let mut at = channel[step.output];
         for input in &step.inputs {
-            // The image comes from outside, what is already in another concatenation is copied, and so is a part of others.
-            if root[*input] == *input && *input != 0 && *input != graph.output && !is_part[*input] {
+            // The image comes from outside; what is already in another concatenation is copied, and so is a part of others.
+            if root[*input] == *input && *input != 0 && *input != graph.output && !is_copied[*input] {
                 (root[*input], channel[*input]) = (root[step.output], at);
             }
             at += shapes[*input].channels;

@@ -1,10 +1,17 @@
 //! ONNX nodes as steps of the engine.
 
+mod blocks;
+mod lists;
+mod spatial;
+
 use super::curve::Curve;
-use super::graph::{Extent, Filter, Graph, Operation, Post, Shuffle, Step, Value};
+use super::graph::{Expectation, Extent, Filter, Graph, Operation, Post, Shuffle, Step, Value};
+use super::numbers::Numbers;
 use crate::network::graph::{self, Convolution};
 use crate::network::layers::Layer;
 use crate::network::onnx::{self, Node, Tensor};
+use blocks::Axes;
+use lists::List;
 use std::collections::HashMap;
 
 /// Translates a graph for an image of so many channels.
@@ -19,6 +26,8 @@ pub fn read(graph: &graph::Graph, layers: &[Layer], channels: usize) -> Result<G
         biases: vec![],
         outputs: vec![],
         lists: HashMap::new(),
+        numbers: Numbers::default(),
+        expected: vec![],
     };
     for tensor in graph.tensors() {
         reader.constant(&tensor.name, tensor);
@@ -38,6 +47,8 @@ pub fn read(graph: &graph::Graph, layers: &[Layer], channels: usize) -> Result<G
         output,
         filters: vec![],
         extents: reader.extents,
+        numbers: reader.numbers,
+        expected: reader.expected,
     };
     graph.join(layers);
     // Joining moves no convolution, so that they are in the order of the layers.
@@ -51,10 +62,16 @@ pub fn read(graph: &graph::Graph, layers: &[Layer], channels: usize) -> Result<G
     Ok(graph)
 }
 
+/// Pixels along a side of a block.
+fn block_side(side: i64) -> Option<usize> {
+    usize::try_from(side).ok().filter(|side| (1..=16).contains(side))
+}
+
 /// A tensor of the ONNX graph.
 enum Known {
     Value(Value),
     Constant { dims: Vec<usize>, values: Vec<f32> },
+    Axes(Axes),
 }
 
 /// Translates nodes one after another.
@@ -67,16 +84,17 @@ struct Reader {
     biases: Vec<Vec<f32>>,
     /// The same, how many channels each makes.
     outputs: Vec<usize>,
-    /// Stored lists of whole numbers.
-    lists: HashMap<String, Vec<i64>>,
+    /// Lists of whole numbers.
+    lists: HashMap<String, List>,
+    numbers: Numbers,
+    /// What the network says of sizes.
+    expected: Vec<Expectation>,
 }
 
 impl Reader {
     /// Keeps a tensor, if it holds f32, or whole numbers of 64 bits.
     fn constant(&mut self, name: &str, tensor: &Tensor) {
-        if let Some(values) = onnx::whole(tensor) {
-            self.lists.insert(name.to_owned(), values);
-        }
+        self.keep_list(tensor);
         if let Some(values) = onnx::floats(tensor) {
             let dims = tensor.dims.iter().map(|d| *d as usize).collect();
             self.tensors.insert(name.to_owned(), Known::Constant { dims, values });
@@ -95,6 +113,7 @@ impl Reader {
     fn list(&self, name: &str) -> Result<Option<Vec<f32>>, String> {
         match self.tensors.get(name) {
             Some(Known::Value(_)) => Ok(None),
+            Some(Known::Axes(_)) => Err("an image whose axes are taken apart".into()),
             Some(Known::Constant { dims, values }) => {
                 let by_channel = match dims[..] {
                     [1, c, 1, 1] | [c, 1, 1] => c == values.len(),
@@ -120,6 +139,10 @@ impl Reader {
             Operation::Copy | Operation::Repeat(_) => input,
             Operation::Part { channels, .. } => Extent { channels: *channels, ..input },
             Operation::Pool { .. } => Extent { pooled: true, ..input },
+            Operation::Resample { .. } | Operation::WindowPool(_) => Extent { pooled: false, ..input },
+            Operation::SpaceToDepth(Shuffle { side, .. }) => {
+                Extent { channels: input.channels.saturating_mul(side * side), pooled: false }
+            }
             Operation::ChannelMean => Extent { channels: 1, ..input },
             // What does not divide is refused when it is laid out.
             Operation::DepthToSpace(Shuffle { side, .. }) => {
@@ -159,16 +182,11 @@ impl Reader {
         Ok(())
     }
 
-    /// Whole numbers: an attribute, or a stored tensor.
-    fn whole(&self, node: &Node, name: &str, at: usize) -> Option<Vec<i64>> {
-        match node.attribute.iter().find(|attribute| attribute.name == name) {
-            Some(attribute) => Some(attribute.ints.clone()),
-            None => self.lists.get(node.input.get(at)?).cloned(),
-        }
-    }
-
     /// Adds what a node does.
     fn node(&mut self, node: &Node) -> Result<(), String> {
+        if self.computes_list(node) {
+            return Ok(());
+        }
         let input = |at: usize| node.input.get(at).map(String::as_str).filter(|name| !name.is_empty());
         let first = input(0).unwrap_or_default();
         let int = |name: &str, otherwise: i64| onnx::int_attribute(node, name).unwrap_or(otherwise);
@@ -224,34 +242,9 @@ impl Reader {
                 let greatest = node.op_type == "ReduceMax";
                 self.push(node, Operation::Pool { greatest }, vec![self.value(first)?], vec![]);
             }
-            "Slice" => {
-                let list = |name: &str, at: usize, otherwise: i64| match (
-                    node.input.get(at),
-                    self.whole(node, name, at),
-                ) {
-                    (None, None) => Some(vec![otherwise]),
-                    (_, list) => list,
-                };
-                let lists =
-                    [list("starts", 1, 0), list("ends", 2, 0), list("axes", 3, 0), list("steps", 4, 1)];
-                let single = |list: &Option<Vec<i64>>| match list.as_deref() {
-                    Some([one]) => Some(*one),
-                    _ => None,
-                };
-                let of_channels = match lists.each_ref().map(single) {
-                    [Some(start), Some(end), Some(1 | -3), Some(1)] => {
-                        let channels = self.extents[self.value(first)?].channels as i64;
-                        let place = |at: i64| {
-                            (if at < 0 { at.saturating_add(channels) } else { at }).clamp(0, channels)
-                        };
-                        Some((place(start) as usize, place(end) as usize)).filter(|(start, end)| start < end)
-                    }
-                    _ => None,
-                };
-                let (start, end) = of_channels.ok_or("Slice of other than some channels")?;
-                let part = Operation::Part { first: start, channels: end - start };
-                self.push(node, part, vec![self.value(first)?], vec![]);
-            }
+            "Slice" => self.slice(node)?,
+            "Pad" => self.pad(node)?,
+            "MaxPool" | "AveragePool" => self.window_pool(node)?,
             "Identity" => {
                 let value = self.value(first)?;
                 self.tensors.insert(node.output[0].clone(), Known::Value(value));
@@ -287,8 +280,8 @@ impl Reader {
                 self.push(node, Operation::Concat, inputs, vec![]);
             }
             "DepthToSpace" => {
-                let side = usize::try_from(int("blocksize", 0)).ok().filter(|side| (1..=16).contains(side));
-                let side = side.ok_or("DepthToSpace with an impossible block size")?;
+                let side =
+                    block_side(int("blocksize", 0)).ok_or("DepthToSpace with an impossible block size")?;
                 let channel_first = match text("mode") {
                     b"CRD" => true,
                     b"DCR" | b"" => false,
@@ -297,27 +290,16 @@ impl Reader {
                 let shuffle = Shuffle { side, channel_first };
                 self.push(node, Operation::DepthToSpace(shuffle), vec![self.value(first)?], vec![]);
             }
-            "Resize" => {
-                let floor = text("mode") == b"nearest"
-                    && text("nearest_mode") == b"floor"
-                    && text("coordinate_transformation_mode") == b"asymmetric";
-                let scales = match input(2).map(|name| self.tensors.get(name)) {
-                    Some(Some(Known::Constant { values, .. })) => values.clone(),
-                    _ => vec![],
-                };
-                match scales[..] {
-                    [1.0, 1.0, y, x]
-                        if floor
-                            && input(3).is_none()
-                            && y == x
-                            && y.fract() == 0.0
-                            && (1.0..=16.0).contains(&y) =>
-                    {
-                        self.push(node, Operation::Repeat(y as usize), vec![self.value(first)?], vec![]);
-                    }
-                    _ => return Err("this kind of Resize".into()),
-                }
+            "SpaceToDepth" => {
+                let side =
+                    block_side(int("blocksize", 0)).ok_or("SpaceToDepth with an impossible block size")?;
+                let shuffle = Shuffle { side, channel_first: false };
+                self.push(node, Operation::SpaceToDepth(shuffle), vec![self.value(first)?], vec![]);
             }
+            "Resize" | "Upsample" => self.resize(node)?,
+            "Reshape" => self.reshape(node)?,
+            "Transpose" => self.transpose(node)?,
+            "Unsqueeze" | "Squeeze" => self.squeeze(node)?,
             other => return Err(other.to_owned()),
         }
         Ok(())

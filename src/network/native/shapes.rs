@@ -1,12 +1,14 @@
 //! The shape of every value of a graph, for one image size, and that what is done to them fits.
 
-use super::graph::{Graph, Operation, Post, Step};
+use super::graph::{Expectation, Graph, Operation, Post, Shuffle, Step};
+use super::numbers::Computed;
 use super::place::Shape;
 use crate::network::layers::Layer;
 use crate::network::limits::most_values;
 
-/// The shape of every value.
-pub fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape>, String> {
+/// The shape of every value, and the numbers that are computed from them.
+pub fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<(Vec<Shape>, Vec<i64>), String> {
+    let mut numbers = Computed::new(&graph.numbers);
     let mut shapes = vec![image; graph.values];
     let most = most_values(image.height as u64 * image.width as u64);
     for Step { operation, inputs, posts, output } in &graph.steps {
@@ -27,6 +29,23 @@ pub fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape
                 ..input
             },
             Operation::DepthToSpace(shuffle) => shuffled(input, shuffle.side)?,
+            Operation::SpaceToDepth(Shuffle { side, .. }) => {
+                let Shape { channels, height, width } = input;
+                if !height.is_multiple_of(*side) || !width.is_multiple_of(*side) {
+                    return Err(format!("{width} x {height} pixels in blocks of {side} x {side}"));
+                }
+                let channels = product(channels, side * side)?;
+                Shape { channels, height: height / side, width: width / side }
+            }
+            Operation::Resample { rows, columns } => Shape {
+                height: rows.length(input.height, &mut numbers, &shapes)?,
+                width: columns.length(input.width, &mut numbers, &shapes)?,
+                ..input
+            },
+            Operation::WindowPool(pool) => {
+                let size = pool.output(input.size()).ok_or("a window that is larger than its input")?;
+                Shape { height: size[0], width: size[1], ..input }
+            }
             Operation::Concat => {
                 let parts: Vec<Shape> = inputs.iter().map(|value| shapes[*value]).collect();
                 if parts.iter().any(|part| (part.height, part.width) != (input.height, input.width)) {
@@ -74,7 +93,13 @@ pub fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<Vec<Shape
         }
         shapes[*output] = shape;
     }
-    Ok(shapes)
+    for Expectation { value, axis, number } in &graph.expected {
+        let (side, wanted) = (shapes[*value].size()[*axis], numbers.get(*number, &shapes)?);
+        if i64::try_from(side) != Ok(wanted) {
+            return Err(format!("a side of {side} where it says {wanted}"));
+        }
+    }
+    Ok((shapes, numbers.into_values()))
 }
 
 fn product(side: usize, times: usize) -> Result<usize, String> {

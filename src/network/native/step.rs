@@ -8,6 +8,11 @@ use super::run::Run;
 use super::winograd::TILE;
 use crate::parallel;
 
+/// Every one with every other.
+fn pairs<'p, T: Copy>(rows: &'p [T], columns: &'p [T]) -> impl Iterator<Item = (T, T)> + 'p {
+    rows.iter().flat_map(|row| columns.iter().map(|column| (*row, *column)))
+}
+
 /// Writes what a pixel is made of.
 type Make<'m> = &'m (dyn Fn(&Rows, [usize; 2], &mut [f32]) + Sync);
 
@@ -52,6 +57,54 @@ impl Run {
                 let stride = if shuffle.channel_first { shuffle.side * shuffle.side } else { 1 };
                 (source, y / shuffle.side, x / shuffle.side, first, stride)
             }),
+            Operation::SpaceToDepth(shuffle) => self.fill(plan, step, target, &|band, [y, x], line| {
+                let channels = source.shape.channels;
+                for part in 0..shuffle.side * shuffle.side {
+                    let at = [y * shuffle.side + part / shuffle.side, x * shuffle.side + part % shuffle.side];
+                    let pixel = &band.read(&source, at)[..channels];
+                    for (channel, value) in pixel.iter().enumerate() {
+                        line[shuffle.source(part, channel, channels)] = *value;
+                    }
+                }
+            }),
+            Operation::Resample { ref rows, ref columns } => {
+                let (from, to) = (source.shape, target.shape);
+                let rows = rows.taps([from.height, to.height], &plan.numbers);
+                let columns = columns.taps([from.width, to.width], &plan.numbers);
+                self.fill(plan, step, target, &|band, [y, x], line| {
+                    line.fill(0.0);
+                    for ((row, down), (column, across)) in pairs(&rows[y], &columns[x]) {
+                        let pixel = band.read(&source, [row, column]);
+                        let weight = down * across;
+                        line.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += weight * value);
+                    }
+                });
+            }
+            Operation::WindowPool(pool) => {
+                let padding = pool.window.padding(source.shape.size(), pool.kernel);
+                let taps = [0, 1].map(|axis| {
+                    let sides = [source.shape.size()[axis], target.shape.size()[axis]];
+                    pool.taps(axis, padding[axis], sides)
+                });
+                let around = if pool.greatest { f32::NEG_INFINITY } else { 0.0 };
+                self.fill(plan, step, target, &|band, [y, x], line| {
+                    line.fill(around);
+                    let [rows, columns] = [&taps[0][y], &taps[1][x]];
+                    for (row, column) in pairs(rows, columns) {
+                        let pixel = band.read(&source, [row, column]);
+                        line.iter_mut().zip(pixel).for_each(|(sum, value)| match pool.greatest {
+                            true if value > sum => *sum = *value,
+                            true => {}
+                            false => *sum += value,
+                        });
+                    }
+                    if !pool.greatest {
+                        let all = if pool.counts_pads { pool.kernel } else { [rows.len(), columns.len()] };
+                        let count = (all[0] * all[1]) as f32;
+                        line.iter_mut().for_each(|sum| *sum /= count);
+                    }
+                });
+            }
             _ => self.move_pixels(plan, step, target, |y, x| (source, y, x, 0, 1)),
         }
     }

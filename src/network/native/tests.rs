@@ -102,7 +102,7 @@ fn run<V: Visitor<Error = ()>>(
     let filter = Filter { shuffle: None, bias: bias.to_vec() };
     let operation = Operation::Convolution { layer: 0, shuffle: None };
     let step = Step { operation, inputs: vec![0], posts: vec![], output: 1 };
-    let graph = Graph { steps: vec![step], values: 2, output: 1, filters: vec![filter], extents: vec![] };
+    let graph = Graph { steps: vec![step], values: 2, output: 1, filters: vec![filter], ..Graph::default() };
     let layers = std::slice::from_ref(layer);
     let plan = Plan::new(&graph, layers, [image.height, image.width], layer.conv.inputs()).unwrap();
     let mut visitor = visitor(Arc::new(graph.kernels(layers, 0, weights, &[])));
@@ -300,7 +300,7 @@ fn channels_are_known_from_the_convolutions_that_made_them() {
         .iter()
         .zip(&layers)
         .map(|(shuffle, layer)| Filter { shuffle: *shuffle, bias: noise(layer.conv.outputs(), 3) });
-    let graph = Graph { steps, values: 6, output: 5, filters: filters.collect(), extents: vec![] };
+    let graph = Graph { steps, values: 6, output: 5, filters: filters.collect(), ..Graph::default() };
     let universal = UniversalSet::of(WordSets::REFERENCE).values();
     let points = |layer: &Layer| {
         let points = Points::new(universal.iter().copied().step_by(17).collect()).unwrap();
@@ -356,7 +356,7 @@ fn tail(shuffle: usize) -> (Graph, Vec<Layer>) {
     let filter = |conv: &Conv, shuffle| Filter { shuffle, bias: noise(conv.outputs(), 7) };
     let filters =
         layers.iter().enumerate().map(|(at, layer)| filter(&layer.conv, (at == 2).then_some(whole)));
-    (Graph { steps, values: 9, output: 8, filters: filters.collect(), extents: vec![] }, layers)
+    (Graph { steps, values: 9, output: 8, filters: filters.collect(), ..Graph::default() }, layers)
 }
 
 #[wasm_bindgen_test(unsupported = test)]

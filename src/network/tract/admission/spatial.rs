@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::{Fact, Kind};
 use crate::network::graph::{Pads, Window, groups, pool_kernel};
+use crate::network::limits::MAX_RESIZED;
 
 /// Longest side of a kernel, and of a border that is added by itself.
 const MAX_SIDE: i64 = 256;
@@ -188,7 +189,7 @@ pub fn resize(call: &Call<'_>) -> Result<Fact, String> {
         _ => return Err("neither four scales nor four sizes".into()),
     };
     let sides: Vec<u64> = sides.iter().map(|side| *side as u64).collect();
-    let grows = |axis: usize| sides[axis] >= 1 && sides[axis] <= dims[axis].saturating_mul(MAX_SCALE as u64);
+    let grows = |axis: usize| (1..=MAX_RESIZED).contains(&sides[axis]);
     if sides[..2] != dims[..2] || !grows(2) || !grows(3) {
         return Err(format!("it makes {sides:?} of {dims:?}"));
     }

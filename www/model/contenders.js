@@ -1,0 +1,101 @@
+// What is compared: each method as it is chosen, and methods as they once were and are kept. No DOM.
+import { METHOD_NAMES, QUANTIZED_METHODS } from "./plan.js";
+import { same } from "./same.js";
+
+/**
+ * @typedef {import("./bench.js").Bench} Bench
+ * @typedef {import("./chosen.js").Chosen} Chosen
+ * @typedef {{id: string, method: string, chosen: Chosen}} Contender `id` is the method's own for one that follows what is chosen
+ */
+
+/** Most that are kept. */
+const MOST = 4;
+
+export class Contenders {
+  #bench;
+  /** @type {Contender[]} */
+  #kept = [];
+
+  /** @param {Bench} bench */
+  constructor(bench) {
+    this.#bench = bench;
+  }
+
+  /** @returns {readonly Contender[]} */
+  get kept() {
+    return this.#kept;
+  }
+
+  /** Ids of all that there are: those that follow what is chosen, and those that are kept. */
+  get ids() {
+    return [...Object.keys(METHOD_NAMES), ...this.#kept.map(({ id }) => id)];
+  }
+
+  /** @param {string} id @returns {Contender} */
+  get(id) {
+    return this.#kept.find((one) => one.id === id) ?? { id, method: id, chosen: this.#bench.settings.chosen };
+  }
+
+  /** @param {string} id */
+  isKept(id) {
+    return this.#kept.some((one) => one.id === id);
+  }
+
+  /** Whether another can be kept of this. @param {string} id */
+  canKeep(id) {
+    return QUANTIZED_METHODS.includes(id) && this.#kept.length < MOST;
+  }
+
+  /** Keeps a method as it is chosen, whatever is chosen later. Answers what it is called. @param {string} method @param {Chosen} [chosen] */
+  keep(method, chosen = this.#bench.settings.chosen) {
+    const { settings } = this.#bench;
+    const link = (/** @type {Chosen} */ of) => settings.toLink(of);
+    const known = this.#kept.find((one) => one.method === method && same(link(one.chosen), link(chosen)));
+    if (known) return known.id;
+    const { weightBits, activationBits, layerBits } = chosen.values;
+    const name = `${method}-${Object.keys(layerBits).length ? "mixed" : `w${weightBits}a${activationBits}`}`;
+    let id = name;
+    for (let number = 2; this.isKept(id); number++) id = `${name}-${number}`;
+    this.#kept = [...this.#kept, { id, method, chosen }];
+    this.#bench.contendersChanged();
+    return id;
+  }
+
+  /** Keeps it no longer. @param {string} id */
+  release(id) {
+    this.#kept = this.#kept.filter((one) => one.id !== id);
+    this.#bench.contendersChanged();
+  }
+
+  /** Keeps none whose layers are not among these. @param {string[]} layers */
+  fit(layers) {
+    this.#kept = this.#kept.filter(({ chosen }) => Object.keys(chosen.values.layerBits).every((name) => layers.includes(name)));
+  }
+
+  /** What it is called, with its bits where these are not the chosen ones. @param {string} id */
+  title(id) {
+    const { method, chosen } = this.get(id);
+    return this.isKept(id) ? `${METHOD_NAMES[method]} ${bitsInShort(chosen.values)}` : METHOD_NAMES[method];
+  }
+
+  /** Those that are kept, for a link. */
+  get link() {
+    return this.#kept.map(({ method, chosen }) => String(new URLSearchParams({ method, ...this.#bench.settings.toLink(chosen) }))).join(" ");
+  }
+
+  /** Keeps what a link has. @param {string | null} text */
+  follow(text) {
+    this.#kept = [];
+    for (const part of (text ?? "").split(" ").filter(Boolean).slice(0, MOST)) {
+      const link = new URLSearchParams(part);
+      const method = link.get("method") ?? "";
+      if (QUANTIZED_METHODS.includes(method)) this.keep(method, this.#bench.settings.fromLink(link));
+    }
+    this.#bench.contendersChanged();
+  }
+}
+
+/** As papers write it. @param {Pick<import("./choices.js").Values, "weightBits" | "activationBits" | "layerBits">} values */
+export function bitsInShort({ weightBits, activationBits, layerBits }) {
+  return Object.keys(layerBits).length ? "mixed" : `W${weightBits}A${activationBits}`;
+}
