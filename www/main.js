@@ -128,7 +128,9 @@ async function start() {
     // Side by side: the list, the worker that fetches, and the one that will read what it fetched.
     const [listed, defaults] = await Promise.all([listNetworks(), engines.images.call("defaults"), engines.fp32.call("defaults")]);
     const settings = new Settings(defaults, link);
-    const page = show(new Bench(engines, settings, sampleFiles), link);
+    const bench = new Bench(engines, settings, sampleFiles);
+    bench.contenders.follow(link.get("kept"));
+    const page = show(bench, link);
     await follow(link, page, async (id) => {
       await page.networks.start(listed, id);
       await page.kept.take();
@@ -137,6 +139,7 @@ async function start() {
     addEventListener("hashchange", () => {
       const link = wanted();
       settings.follow(link);
+      bench.contenders.follow(link.get("kept"));
       page.comparison.follow(link);
       follow(link, page, (id) => page.networks.useListed(id));
     });

@@ -66,6 +66,14 @@ for (let walk = 0; walk < WALKS; walk++) {
         list = list.filter((_, i) => i !== index);
         await page.waitForFunction((count) => document.querySelectorAll("#tray li").length === count, list.length);
       },
+      async () => {
+        const keep = byId(page, `keep-${["dfsq", "dfsq-opt", "min-max"][at(3)]}`);
+        if ((await keep.count()) && (await keep.isEnabled())) await keep.evaluate((button) => /** @type {HTMLButtonElement} */ (button).click());
+      },
+      async () => {
+        const kept = page.locator('.pane.shown .pin[aria-pressed="true"]');
+        if (await kept.count()) await kept.first().evaluate((button) => /** @type {HTMLButtonElement} */ (button).click());
+      },
       () => page.waitForTimeout(at(400)),
     ];
     await steps[0]();

@@ -139,15 +139,16 @@ test("pictures that are shown are never forgotten, and scores of none are", () =
 });
 
 /** Of optimized layers a file holds those for other bits too. */
-const madeWith = ([points, variants = []] = [], bench) => [points, variants.filter((sha256) => sha256 === variantOf(bench.making.optimized(), bench.layerBits())?.sha256)];
+const madeWith = ([points, variants = []] = [], bench, chosen) => [points, variants.filter((sha256) => sha256 === variantOf(bench.making.optimized(chosen), bench.layerBits(chosen))?.sha256)];
 
 /** What a page shows: of each method its failure, or what its picture was made with and the scores. */
 const shown = (bench) =>
   Object.fromEntries(
-    ["bicubic", ...NETWORK_METHODS].map((method) => {
-      const failure = bench.scheduler.failure(method === "bicubic" ? "images" : method);
-      const result = bench.scheduler.result(method);
-      return [method, failure ? failure.message : result && { of: madeWith(result.picture.of, bench), score: bench.scheduler.score(method)?.psnrY }];
+    bench.contenders.ids.filter((id) => id !== "reference").map((id) => {
+      const failure = bench.scheduler.failure(id === "bicubic" ? "images" : id);
+      const result = bench.scheduler.result(id);
+      const { chosen } = bench.contenders.get(id);
+      return [id, failure ? failure.message : result && { of: madeWith(result.picture.of, bench, chosen), score: bench.scheduler.score(id)?.psnrY }];
     }),
   );
 
@@ -158,6 +159,7 @@ async function fresh(bench, files, refuse) {
   await other.setNetwork(files);
   other.settings.set(bench.settings.values);
   other.library.wanted = bench.library.wanted;
+  other.contenders.follow(bench.contenders.link);
   for (const { picture } of bench.samples.list) await other.addImage(picture.sha256.replace("picture ", ""), picture.sha256.replace("picture ", ""));
   bench.samples.list.forEach(({ chosen }, index) => {
     other.samples.active = index;
@@ -210,6 +212,8 @@ test("after any way of clicks it rests, and shows what a fresh page shows", asyn
       () => bench.settings.choose(["points", "selection"], ["kmeans", "exact"][at(2)]),
       () => bench.settings.choose(["minMaxRange"], ["dynamic", "static"][at(2)]),
       () => bench.settings.set({ layerBits: [{}, { second: [3, 6] }][at(2)] }),
+      () => bench.contenders.canKeep("dfsq") && bench.contenders.keep(["dfsq", "dfsq-opt", "min-max"][at(3)]),
+      () => bench.contenders.kept.length && bench.contenders.release(bench.contenders.kept[at(bench.contenders.kept.length)].id),
       () => bench.settings.choose(["scope"], ["paper", "all"][at(2)]),
       () => bench.settings.choose(["engine"], ["native", "tract"][at(2)]),
       async () => {

@@ -1,11 +1,11 @@
 // What is compared: each method as it is chosen, and methods as they once were and are kept. No DOM.
+import { CHOICES, GROUPS } from "./choices.js";
 import { METHOD_NAMES, QUANTIZED_METHODS } from "./plan.js";
-import { same } from "./same.js";
 
 /**
  * @typedef {import("./bench.js").Bench} Bench
  * @typedef {import("./chosen.js").Chosen} Chosen
- * @typedef {{id: string, method: string, chosen: Chosen}} Contender `id` is the method's own for one that follows what is chosen
+ * @typedef {{id: string, method: string, chosen: Chosen, number?: number}} Contender `id` is the method's own for one that follows what is chosen
  */
 
 /** Most that are kept. */
@@ -13,7 +13,7 @@ const MOST = 4;
 
 export class Contenders {
   #bench;
-  /** @type {Contender[]} */
+  /** @type {(Contender & {number: number})[]} */
   #kept = [];
 
   /** @param {Bench} bench */
@@ -46,17 +46,18 @@ export class Contenders {
     return QUANTIZED_METHODS.includes(id) && this.#kept.length < MOST;
   }
 
-  /** Keeps a method as it is chosen, whatever is chosen later. Answers what it is called. @param {string} method @param {Chosen} [chosen] */
-  keep(method, chosen = this.#bench.settings.chosen) {
-    const { settings } = this.#bench;
-    const link = (/** @type {Chosen} */ of) => settings.toLink(of);
-    const known = this.#kept.find((one) => one.method === method && same(link(one.chosen), link(chosen)));
+  /** Keeps a method as it is chosen, whatever is chosen later. Answers its id. @param {string} method @param {Chosen} [chosen] @param {number} [first] the number that its id may have, beside others of the same bits */
+  keep(method, chosen = this.#bench.settings.chosen, first = 1) {
+    const link = this.#linkOf(method, chosen);
+    const known = this.#kept.find((one) => this.#linkOf(one.method, one.chosen) === link);
     if (known) return known.id;
     const { weightBits, activationBits, layerBits } = chosen.values;
     const name = `${method}-${Object.keys(layerBits).length ? "mixed" : `w${weightBits}a${activationBits}`}`;
-    let id = name;
-    for (let number = 2; this.isKept(id); number++) id = `${name}-${number}`;
-    this.#kept = [...this.#kept, { id, method, chosen }];
+    let number = first;
+    const idOf = () => (number > 1 ? `${name}-${number}` : name);
+    while (this.isKept(idOf())) number++;
+    const id = idOf();
+    this.#kept = [...this.#kept, { id, method, chosen, number }];
     this.#bench.contendersChanged();
     return id;
   }
@@ -78,9 +79,18 @@ export class Contenders {
     return this.isKept(id) ? `${METHOD_NAMES[method]} ${bitsInShort(chosen.values)}` : METHOD_NAMES[method];
   }
 
+  /** A method with all that counts with it. @param {string} method @param {Chosen} chosen */
+  #linkOf(method, chosen) {
+    const calibrated = chosen.usesCalibration(method);
+    const counting = CHOICES.filter(({ of, path }) => GROUPS[of].includes(method) || (calibrated && path[0] === "points")).map(({ name }) => name);
+    const names = ["weights", "activations", "layers", ...counting];
+    const entries = Object.entries(this.#bench.settings.toLink(chosen)).filter(([name]) => names.includes(name));
+    return String(new URLSearchParams([["method", method], ...entries]));
+  }
+
   /** Those that are kept, for a link. */
   get link() {
-    return this.#kept.map(({ method, chosen }) => String(new URLSearchParams({ method, ...this.#bench.settings.toLink(chosen) }))).join(" ");
+    return this.#kept.map(({ method, chosen, number }) => `${this.#linkOf(method, chosen)}${number > 1 ? `&number=${number}` : ""}`).join(" ");
   }
 
   /** Keeps what a link has. @param {string | null} text */
@@ -89,7 +99,8 @@ export class Contenders {
     for (const part of (text ?? "").split(" ").filter(Boolean).slice(0, MOST)) {
       const link = new URLSearchParams(part);
       const method = link.get("method") ?? "";
-      if (QUANTIZED_METHODS.includes(method)) this.keep(method, this.#bench.settings.fromLink(link));
+      const number = Math.trunc(Number(link.get("number")));
+      if (QUANTIZED_METHODS.includes(method)) this.keep(method, this.#bench.settings.fromLink(link), number > 1 && number < 100 ? number : 1);
     }
     this.#bench.contendersChanged();
   }

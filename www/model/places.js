@@ -42,7 +42,7 @@ export class Places {
 
   /** Finds places of the pictures that are there now, once all have come. */
   update() {
-    const { samples, scheduler, engines } = this.#bench;
+    const { contenders, samples, scheduler, engines } = this.#bench;
     const sample = samples.current;
     const input = sample ? this.#bench.inputKey(sample) : "";
     if (input !== this.#input) {
@@ -52,7 +52,8 @@ export class Places {
     this.#input = input;
     if (!sample || scheduler.incomplete || this.#closed) return;
     const full = scheduler.result("fp32")?.picture;
-    const others = QUANTIZED_METHODS.flatMap((method) => scheduler.result(method)?.picture ?? []);
+    const compared = [...QUANTIZED_METHODS, ...contenders.kept.map(({ id }) => id)];
+    const others = compared.flatMap((id) => scheduler.result(id)?.picture ?? []);
     const of = [full, ...others, this.#side];
     if (!full || (of.length === this.#found.of.length && of.every((part, i) => part === this.#found.of[i]))) return;
     // Those before stay until others come.

@@ -180,6 +180,16 @@ export class Scheduler {
     return sample && this.#failures.get(this.#wish(method, sample, chosen));
   }
 
+  /** The share done of what is computed for a contender now. @param {string} id */
+  doneOf(id) {
+    const { contenders, samples, tasks } = this.#bench;
+    const { method, chosen } = contenders.get(id);
+    const task = tasks.get(method);
+    if (!task || !samples.current) return 0;
+    const isOwn = task.phase === "keeping" || contenders.isKept(id) ? task.what === this.#wish(method, samples.current, chosen) : true;
+    return isOwn ? task.done : 0;
+  }
+
   /** What is known of a contender, as it is chosen or kept, or as it would be if this were chosen. @param {string} id @param {Sample | undefined} sample @param {Chosen} [instead] */
   #keyOf(id, sample, instead) {
     const { method, chosen } = this.#bench.contenders.get(id);

@@ -15,8 +15,11 @@ const STILL = 4;
 
 const clamp = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
+/** Whether something in a pane's head is meant. @param {EventTarget | null} target */
+const isControl = (target) => target instanceof Element && Boolean(target.closest("select, button"));
+
 export class CompareView extends HTMLElement {
-  /** @type {Map<string, {pane: HTMLElement, area: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement}>} */
+  /** @type {Map<string, {pane: HTMLElement, area: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement, head: HTMLElement}>} */
   #panes = new Map();
   #size = { width: 1, height: 1 };
   /** Zoom relative to fitting, and the point of the picture (0..1) in the middle of each pane. */
@@ -29,25 +32,7 @@ export class CompareView extends HTMLElement {
   #down;
 
   connectedCallback() {
-    for (const [method, name] of [...Object.entries(METHOD_NAMES), ["difference", "Difference"]]) {
-      const pane = document.createElement("figure");
-      pane.className = "pane";
-      pane.dataset.method = method;
-      const canvas = document.createElement("canvas");
-      canvas.dataset.testid = `canvas-${method}`;
-      canvas.width = canvas.height = 1;
-      canvas.role = "img";
-      canvas.ariaLabel = name;
-      const caption = document.createElement("figcaption");
-      const title = document.createElement("b");
-      title.textContent = name;
-      caption.append(title, " ", document.createElement("span"));
-      const [area, frame, share] = ["area", "frame", "share"].map((className) => Object.assign(document.createElement("div"), { className }));
-      area.append(canvas, frame, share);
-      pane.append(caption, area);
-      this.append(pane);
-      this.#panes.set(method, { pane, area, canvas, caption });
-    }
+    for (const [method, name] of [...Object.entries(METHOD_NAMES), ["difference", "Difference"]]) this.#add(method, method, name);
     this.#divider.className = "divider";
     this.#divider.tabIndex = 0;
     this.#divider.role = "slider";
@@ -62,9 +47,46 @@ export class CompareView extends HTMLElement {
     this.addEventListener("pointermove", (event) => this.#pointerMove(event));
     for (const end of ["pointerup", "pointercancel"]) this.addEventListener(end, (event) => this.#pointerUp(/** @type {PointerEvent} */ (event)));
     this.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    this.addEventListener("dblclick", () => this.fit());
+    this.addEventListener("dblclick", ({ target }) => isControl(target) || this.fit());
     this.addEventListener("keydown", (event) => this.#key(event));
     for (const end of ["keyup", "blur"]) this.addEventListener(end, () => this.classList.remove("flicked"));
+  }
+
+  /** @param {string} id @param {string} method whose colour it has @param {string} name */
+  #add(id, method, name) {
+    const pane = document.createElement("figure");
+    pane.className = "pane";
+    pane.dataset.method = method;
+    const canvas = document.createElement("canvas");
+    canvas.dataset.testid = `canvas-${id}`;
+    canvas.width = canvas.height = 1;
+    canvas.role = "img";
+    canvas.ariaLabel = name;
+    const [area, frame, share, head] = ["area", "frame", "share", "head"].map((className) => Object.assign(document.createElement("div"), { className }));
+    const title = document.createElement("b");
+    title.textContent = name;
+    head.append(title);
+    const caption = document.createElement("figcaption");
+    caption.append(head, " ", document.createElement("span"));
+    area.append(canvas, frame, share);
+    pane.append(caption, area);
+    this.append(pane);
+    this.#panes.set(id, { pane, area, canvas, caption, head });
+  }
+
+  /** Has a pane for each of these beside the methods, and for no others. @param {{id: string, method: string, name: string}[]} kept */
+  provide(kept) {
+    for (const [id, { pane }] of this.#panes) {
+      if (id in METHOD_NAMES || id === "difference" || kept.some((one) => one.id === id)) continue;
+      pane.remove();
+      this.#panes.delete(id);
+    }
+    for (const { id, method, name } of kept) if (!this.#panes.has(id)) this.#add(id, method, name);
+  }
+
+  /** Where a pane's controls are. @param {string} id */
+  head(id) {
+    return this.#panes.get(id)?.head;
   }
 
   /** Arranges the panes: `view` is panes, pair, slider or difference. @param {string} view @param {string[]} methods */
@@ -210,7 +232,7 @@ export class CompareView extends HTMLElement {
 
   /** @param {PointerEvent} event */
   #pointerDown(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || isControl(event.target)) return;
     this.setPointerCapture(event.pointerId);
     const at = { x: event.clientX, y: event.clientY };
     this.#pointers.set(event.pointerId, at);
@@ -270,6 +292,7 @@ export class CompareView extends HTMLElement {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
+    if (isControl(event.target)) return;
     const onDivider = event.target === this.#divider;
     /** @type {Record<string, [number, number]>} */
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };

@@ -1,7 +1,8 @@
 // The pictures of the current sample in <compare-view>, with their captions, and what arranges them.
 import { difference, GAINS } from "../model/difference.js";
-import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
+import { NETWORK_METHODS } from "../model/plan.js";
 import { element } from "./dom.js";
+import { PaneHeads } from "./pane-heads.js";
 import { bitsText, decimal } from "./score-table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
@@ -9,6 +10,7 @@ import { bitsText, decimal } from "./score-table.js";
 /** @typedef {import("../pkg/dfsq.js").Picture} Picture */
 /** @typedef {{first?: Picture, second?: Picture, map?: Picture}} Local */
 
+/** What the panes show at first. */
 const PANES = ["fp32", "dfsq-opt", "dfsq", "min-max"];
 const VIEWS = ["panes", "slider", "pair", "difference"];
 
@@ -45,6 +47,11 @@ export class Comparison {
   #differing = [];
   /** The last map of local errors, of the second picture against the first, or none while it is made. @type {Local} */
   #local = {};
+  /** Contenders, in the order of the panes. */
+  #panes = PANES;
+  #heads;
+  /** Those that are kept, when it was arranged last. */
+  #kept = "";
   /** Sample and region that the view shows. */
   #place = "";
 
@@ -52,10 +59,8 @@ export class Comparison {
   constructor(bench, view, link) {
     this.#bench = bench;
     this.#view = view;
-    for (const side of ["left", "right"]) {
-      element(side).append(...Object.entries(METHOD_NAMES).map(([method, name]) => new Option(name, method)));
-      element(side).addEventListener("change", () => this.#arrange());
-    }
+    this.#heads = new PaneHeads(bench, view, (from, to) => this.#put(from, to));
+    for (const side of ["left", "right"]) element(side).addEventListener("change", () => this.#arrange());
     element("view").addEventListener("change", () => this.#arrange());
     element("gain").append(...GAINS.map((gain) => new Option(`difference × ${gain}`, String(gain), gain === 8, gain === 8)), new Option("local error", "local"));
     element("gain").addEventListener("change", () => this.#drawDifference());
@@ -75,8 +80,11 @@ export class Comparison {
       const value = link.get(name) ?? "";
       return allowed.includes(value) ? value : otherwise;
     };
-    element("left").value = wanted("left", Object.keys(METHOD_NAMES), "min-max");
-    element("right").value = wanted("right", Object.keys(METHOD_NAMES), "dfsq");
+    const { ids } = this.#bench.contenders;
+    this.#listSides();
+    element("left").value = wanted("left", ids, "min-max");
+    element("right").value = wanted("right", ids, "dfsq");
+    this.#panes = link.get("panes")?.split(",") ?? PANES;
     /** @type {HTMLInputElement} */ (document.querySelector(`[name=view][value="${wanted("view", VIEWS, "panes")}"]`)).checked = true;
     this.#arrange();
   }
@@ -87,22 +95,62 @@ export class Comparison {
       view: document.querySelector("[name=view]:checked")?.getAttribute("value") ?? "panes",
       left: String(element("left").value),
       right: String(element("right").value),
+      ...(this.#panes.join() === PANES.join() ? {} : { panes: this.#panes.join() }),
     };
   }
 
+  /** What the panes show: each once, and what there is no more replaced. */
+  #present() {
+    const { ids } = this.#bench.contenders;
+    const wanted = this.#panes.slice(0, PANES.length);
+    const spare = PANES.filter((id) => !wanted.includes(id));
+    return PANES.map((_, at) => (ids.includes(wanted[at]) && wanted.indexOf(wanted[at]) === at ? wanted[at] : /** @type {string} */ (spare.shift())));
+  }
+
+  /** Puts a contender in the pane of another; where it has one already, they change places. @param {string} from @param {string} to */
+  #put(from, to) {
+    this.#panes = this.#panes.map((id) => (id === from ? to : id === to ? from : id));
+    this.#arrange();
+    this.#heads.focus(to);
+  }
+
+  /** Both sides of a pair can be whatever there is. */
+  #listSides() {
+    const { contenders } = this.#bench;
+    const options = contenders.ids.map((id) => [id, contenders.title(id)]);
+    for (const side of ["left", "right"]) {
+      const select = /** @type {HTMLSelectElement} */ (element(side));
+      if (JSON.stringify([...select.options].map(({ value, text }) => [value, text])) === JSON.stringify(options)) continue;
+      const { value } = select;
+      select.replaceChildren(...options.map(([id, name]) => new Option(name, id)));
+      if (contenders.ids.includes(value)) select.value = value;
+    }
+  }
+
   #arrange() {
+    const { contenders } = this.#bench;
+    this.#listSides();
+    this.#view.provide(contenders.kept.map(({ id, method }) => ({ id, method, name: contenders.title(id) })));
+    this.#panes = this.#present();
     const { view, left, right } = this.arrangement;
-    this.#bench.shown = view === "panes" ? PANES : [left, right];
+    this.#bench.shown = view === "panes" ? this.#panes : [left, right];
     // It is part of what is kept.
     this.#bench.changed();
     element("sides").hidden = view === "panes";
     element("gain-field").hidden = view !== "difference";
-    this.#view.arrange(view, view === "panes" ? PANES : view === "difference" ? [view] : left === right ? [left] : [left, right]);
+    this.#view.arrange(view, view === "panes" ? this.#panes : view === "difference" ? [view] : left === right ? [left] : [left, right]);
+    this.#heads.draw(this.#panes);
     this.#drawDifference();
   }
 
   draw() {
-    const { samples, scheduler, settings } = this.#bench;
+    const { contenders, samples, scheduler, settings } = this.#bench;
+    const kept = contenders.kept.map(({ id }) => id).join();
+    if (kept !== this.#kept) {
+      this.#kept = kept;
+      this.#arrange();
+    }
+    this.#heads.draw(this.#panes);
     const sample = samples.current;
     element("invitation").hidden = Boolean(sample);
     this.drawProgress();
@@ -116,15 +164,17 @@ export class Comparison {
     const place = [sample.picture.sha256, x, y, width, height].join();
     if (this.#place && place !== this.#place) this.#view.fit();
     this.#place = place;
-    for (const method of Object.keys(METHOD_NAMES)) {
-      const own = scheduler.result(method)?.picture;
+    for (const id of contenders.ids) {
+      const own = scheduler.result(id)?.picture;
       // Until a network has run, what can be had without it.
-      const picture = own ?? (NETWORK_METHODS.includes(method) ? scheduler.result("bicubic")?.picture : undefined);
-      if (this.#drawn.get(method) !== picture || !this.#drawn.has(method)) this.#view.draw(method, picture && imageData(picture));
-      this.#drawn.set(method, picture);
-      this.#view.waits(method, !own);
-      this.#view.caption(method, this.#note(method), Boolean(scheduler.failure(method)));
+      const picture = own ?? (NETWORK_METHODS.includes(contenders.get(id).method) ? scheduler.result("bicubic")?.picture : undefined);
+      if (this.#drawn.get(id) !== picture || !this.#drawn.has(id)) this.#view.draw(id, picture && imageData(picture));
+      this.#drawn.set(id, picture);
+      this.#view.waits(id, !own);
+      this.#view.caption(id, this.#note(id), Boolean(scheduler.failure(id)));
     }
+    // A pane that is made anew is empty.
+    for (const id of [...this.#drawn.keys()]) if (id !== "difference" && !contenders.ids.includes(id)) this.#drawn.delete(id);
     this.#drawDifference();
   }
 
@@ -142,8 +192,9 @@ export class Comparison {
     const shown = first && second && (kind === "local" ? map : difference(first, second, Number(kind)));
     this.#view.draw(view, shown && imageData(shown));
     this.#view.waits(view, !shown);
-    const names = `${METHOD_NAMES[right]} minus ${METHOD_NAMES[left]}`;
-    const words = kind === "local" ? `${METHOD_NAMES[right]} against ${METHOD_NAMES[left]}, PSNR around each pixel: 60 dB black, 20 dB white` : `${names}, × ${kind}`;
+    const [one, other] = [left, right].map((id) => this.#bench.contenders.title(id));
+    const names = `${other} minus ${one}`;
+    const words = kind === "local" ? `${other} against ${one}, PSNR around each pixel: 60 dB black, 20 dB white` : `${names}, × ${kind}`;
     this.#view.caption(view, shown || (first && second) ? words : "comes when both have run", false);
     this.#drawn.set(view, shown);
   }
@@ -163,19 +214,21 @@ export class Comparison {
   }
 
   drawProgress() {
-    for (const name of NETWORK_METHODS) this.#view.progress(name, this.#bench.tasks.get(name)?.done ?? 0);
+    const { contenders, scheduler } = this.#bench;
+    for (const id of contenders.ids) this.#view.progress(id, scheduler.doneOf(id));
   }
 
-  /** @param {string} method */
-  #note(method) {
-    const { scheduler, settings, tasks } = this.#bench;
-    const failure = scheduler.failure(method);
+  /** @param {string} id */
+  #note(id) {
+    const { contenders, scheduler, tasks } = this.#bench;
+    const { method, chosen } = contenders.get(id);
+    const failure = scheduler.failure(id);
     if (failure) return failure.message;
-    const result = scheduler.result(method);
+    const result = scheduler.result(id);
     const quantized = NETWORK_METHODS.includes(method) && method !== "fp32";
-    const bits = [quantized && `${bitsText(settings.values, method)} bits`, settings.chosen.variantInWords(method)].filter(Boolean).join(", ");
+    const bits = [quantized && `${bitsText(chosen.values, method)} bits`, chosen.variantInWords(method)].filter(Boolean).join(", ");
     if (!result) return [bits, tasks.get(method) ? "running; bicubic until then" : ""].filter(Boolean).join(" · ");
-    const [score, distance] = [scheduler.score(method), quantized ? scheduler.distance(method)?.score?.psnrY : undefined];
+    const [score, distance] = [scheduler.score(id), quantized ? scheduler.distance(id)?.score?.psnrY : undefined];
     const { costs, seconds } = result;
     const line = (/** @type {(string | false | undefined)[]} */ parts) => parts.filter(Boolean).join(" · ");
     return [

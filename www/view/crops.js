@@ -1,5 +1,4 @@
 // The same small part of all pictures side by side, as papers show it, to look at and to save.
-import { METHOD_NAMES } from "../model/plan.js";
 import { cut } from "../model/picture.js";
 import { provenance } from "../model/provenance.js";
 import { paint } from "./comparison.js";
@@ -68,13 +67,14 @@ export class Crops {
 
   /** What is looked at of the pictures, which are alike in size. */
   get #part() {
-    const picture = Object.keys(METHOD_NAMES).map((method) => this.#bench.scheduler.result(method)?.picture).find(Boolean);
+    const { contenders, scheduler } = this.#bench;
+    const picture = contenders.ids.map((id) => scheduler.result(id)?.picture).find(Boolean);
     return picture && this.#places.part(picture);
   }
 
   draw() {
     this.#places.update();
-    const { samples, scheduler } = this.#bench;
+    const { contenders, samples, scheduler } = this.#bench;
     const part = samples.current && this.#part;
     element("crops").hidden = !part;
     this.#view.frame(part);
@@ -84,10 +84,10 @@ export class Crops {
     say(element("crops-place"), `${part.width} × ${part.height} pixels at ${part.x}, ${part.y}, framed above${rank && rank.count > 1 ? `; place ${rank.index + 1} of ${rank.count}` : ""}. A click on a picture chooses another.`);
     element("next-place").disabled = !this.#places.hasNext;
     say(element("next-place"), rank ? "Next place" : "Where they differ most");
-    this.#shown = Object.entries(METHOD_NAMES).flatMap(([method, name]) => {
-      const picture = scheduler.result(method)?.picture;
-      const score = scheduler.score(method);
-      return picture ? [{ name, picture: cut(picture, part), score: score ? `${decimal(score.psnrY, 2)} dB / ${decimal(score.ssimY, 4)}` : "PSNR / SSIM" }] : [];
+    this.#shown = contenders.ids.flatMap((id) => {
+      const picture = scheduler.result(id)?.picture;
+      const score = scheduler.score(id);
+      return picture ? [{ name: contenders.title(id), picture: cut(picture, part), score: score ? `${decimal(score.psnrY, 2)} dB / ${decimal(score.ssimY, 4)}` : "PSNR / SSIM" }] : [];
     });
     this.#paint();
   }

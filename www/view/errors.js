@@ -56,12 +56,13 @@ export class Errors {
   }
 
   #lines() {
-    const methods = ["images", ...Object.keys(METHOD_NAMES)];
+    const { contenders } = this.#bench;
+    const methods = ["images", ...contenders.ids];
     /** @type {Map<string, string[]>} */
     const failures = new Map();
     for (const method of methods) {
       const failure = this.#bench.scheduler.failure(method);
-      if (failure && !this.#dismissed.has(failure)) failures.set(failure.message, [...(failures.get(failure.message) ?? []), METHOD_NAMES[method] ?? "Bicubic"]);
+      if (failure && !this.#dismissed.has(failure)) failures.set(failure.message, [...(failures.get(failure.message) ?? []), method === "images" ? "Bicubic" : contenders.title(method)]);
     }
     const said = [...failures].map(([message, names]) => `${names.join(", ")}: ${message}`);
     return [...this.#remarks, ...this.#told.map(({ text }) => text), ...said];
@@ -81,7 +82,7 @@ export class Errors {
     close.onclick = () => {
       this.#told = [];
       this.#remarks = [];
-      for (const method of ["images", ...Object.keys(METHOD_NAMES)]) {
+      for (const method of ["images", ...this.#bench.contenders.ids]) {
         const failure = this.#bench.scheduler.failure(method);
         if (failure) this.#dismissed.add(failure);
       }

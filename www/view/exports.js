@@ -17,14 +17,15 @@ export function download(name, content, type) {
 }
 
 /** @param {Bench} bench */
-function rows({ library, samples, scheduler, settings }) {
-  const { mode, weightBits, activationBits, layerBits } = settings.values;
-  const mixed = Object.keys(layerBits).length > 0;
-  const bits = (/** @type {number} */ own) => (mixed ? "mixed" : own);
+function rows({ contenders, library, samples, scheduler, settings }) {
+  const { mode } = settings.values;
   return samples.list.flatMap((sample) =>
-    ["bicubic", ...NETWORK_METHODS].flatMap((method) => {
-      const result = scheduler.result(method, sample);
-      if (!result) return [];
+    contenders.ids.flatMap((id) => {
+      const { method, chosen } = contenders.get(id);
+      const result = scheduler.result(id, sample);
+      if (!result || method === "reference") return [];
+      const { weightBits, activationBits, layerBits } = chosen.values;
+      const bits = (/** @type {number} */ own) => (Object.keys(layerBits).length ? "mixed" : own);
       const quantized = NETWORK_METHODS.includes(method) && method !== "fp32";
       return [
         {
@@ -35,16 +36,16 @@ function rows({ library, samples, scheduler, settings }) {
           method,
           weightBits: quantized ? bits(weightBits) : 32,
           activationBits: quantized ? bits(activationBits) : 32,
-          psnrY: scheduler.score(method, sample)?.psnrY ?? null,
-          ssimY: scheduler.score(method, sample)?.ssimY ?? null,
-          psnrToFull: scheduler.distance(method, sample)?.score?.psnrY ?? null,
+          psnrY: scheduler.score(id, sample)?.psnrY ?? null,
+          ssimY: scheduler.score(id, sample)?.ssimY ?? null,
+          psnrToFull: scheduler.distance(id, sample)?.score?.psnrY ?? null,
           seconds: result.seconds ?? null,
           modelBytes: result.costs?.totalBytes ?? (method === "bicubic" ? 0 : null),
           bitOpsPerPixel: result.costs?.bitOpsPerPixel ?? null,
           networkSha256: library.info?.sha256 ?? null,
           program: settings.defaults.program,
           costs: result.costs,
-          options: settings.chosen.options(method),
+          options: chosen.options(method),
           layerDb: result.layerDb && quantized ? [...result.layerDb] : undefined,
         },
       ];

@@ -54,12 +54,13 @@ export class Link {
 
   /** @returns {Record<string, string>} */
   get #parts() {
-    const { focus, library, settings } = this.#bench;
+    const { contenders, focus, library, settings } = this.#bench;
     const { zoom, x, y } = this.#view.camera;
     return {
       network: this.#networks.id,
       ...settings.toLink(),
       ...this.#comparison.arrangement,
+      ...(contenders.kept.length ? { kept: contenders.link } : {}),
       layer: library.info?.layers[focus.layer]?.name ?? "",
       channel: String(focus.channel),
       method: focus.method,

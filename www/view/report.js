@@ -1,5 +1,4 @@
 // The present view as one HTML file that needs nothing else.
-import { METHOD_NAMES } from "../model/plan.js";
 import { provenance } from "../model/provenance.js";
 import { dark } from "./dom.js";
 import { pngAddress } from "./png.js";
@@ -23,10 +22,10 @@ function add(page, into, name, text) {
 
 /** @param {Bench} bench @param {string[]} figures SVG texts @param {HTMLTableElement[]} tables of the page that are shown as they are */
 export async function reportHtml(bench, figures, tables) {
-  const { samples, scheduler } = bench;
-  const results = Object.entries(METHOD_NAMES).flatMap(([method, name]) => {
-    const result = scheduler.result(method);
-    return result ? [{ name, picture: result.picture, score: scheduler.score(method)?.psnrY }] : [];
+  const { contenders, samples, scheduler } = bench;
+  const results = contenders.ids.flatMap((id) => {
+    const result = scheduler.result(id);
+    return result ? [{ name: contenders.title(id), picture: result.picture, score: scheduler.score(id)?.psnrY }] : [];
   });
   const addresses = await Promise.all(results.map(({ picture }) => pngAddress(bench.engines.images, picture)));
   const page = document.implementation.createHTMLDocument(`dfsq: ${samples.current?.name}`);

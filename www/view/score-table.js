@@ -20,21 +20,24 @@ export function decimal(value, digits) {
 
 /** Draws the table of scores. @param {Bench} bench @param {HTMLTableElement} table */
 export function drawScores(bench, table) {
-  const { scheduler, settings } = bench;
+  const { contenders, scheduler, settings } = bench;
   const against = settings.values.mode === "benchmark" ? "the reference image" : "the full-precision output";
   if (table.caption) table.caption.textContent = `Scores on luma against ${against}, border of ${bench.cost().scale} pixels left out`;
-  const rows = ["fp32", "dfsq-opt", "dfsq", "min-max", "bicubic"].map((method) => {
-    const [result, score] = [scheduler.result(method), scheduler.score(method)];
+  const kept = (/** @type {string} */ method) => contenders.kept.filter((one) => one.method === method).map(({ id }) => id);
+  const ids = ["fp32", "dfsq-opt", "dfsq", "min-max", "bicubic"].flatMap((method) => [method, ...kept(method)]);
+  const rows = ids.map((id) => {
+    const { method, chosen } = contenders.get(id);
+    const [result, score] = [scheduler.result(id), scheduler.score(id)];
     const size = result?.costs ? (result.costs.totalBytes / 1000).toFixed(0) : result && method === "bicubic" ? "0" : "–";
     const cells = [
-      bitsText(settings.values, method),
-      [`psnr-${method}`, decimal(score?.psnrY, 3)],
-      [`ssim-${method}`, decimal(score?.ssimY, 4)],
-      [`full-${method}`, decimal(method === "fp32" ? undefined : scheduler.distance(method)?.score?.psnrY, 2)],
-      [`time-${method}`, decimal(result?.seconds, 2)],
-      [`size-${method}`, size],
+      bitsText(chosen.values, method),
+      [`psnr-${id}`, decimal(score?.psnrY, 3)],
+      [`ssim-${id}`, decimal(score?.ssimY, 4)],
+      [`full-${id}`, decimal(method === "fp32" ? undefined : scheduler.distance(id)?.score?.psnrY, 2)],
+      [`time-${id}`, decimal(result?.seconds, 2)],
+      [`size-${id}`, size],
     ];
-    return tableRow(METHOD_NAMES[method], /** @type {(string | [string, string])[]} */ (cells), method);
+    return tableRow(contenders.isKept(id) ? `${METHOD_NAMES[method]}, kept` : METHOD_NAMES[method], /** @type {(string | [string, string])[]} */ (cells), method);
   });
   setRows(table.tBodies[0], rows);
 }
