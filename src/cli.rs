@@ -20,6 +20,7 @@ mod progress;
 mod report;
 mod results;
 mod session;
+mod table;
 mod upscale;
 
 use clap::{Parser, Subcommand};
@@ -53,6 +54,8 @@ enum Command {
     Assign(assign::Arguments),
     /// Score a method on a folder of images (PSNR and SSIM on Y)
     Eval(eval::Arguments),
+    /// Score networks, methods and bits on several sets of images, and write the tables that papers have
+    Table(table::Arguments),
     /// Put the results of `dfsq eval` on parts of a folder together
     Merge(merge::Arguments),
     /// Write figures and tables of the distributions of every quantized layer
@@ -95,6 +98,7 @@ fn run(Cli { command, fast }: &Cli) -> anyhow::Result<()> {
         Command::Optimize(arguments) => optimize::run(arguments),
         Command::Assign(arguments) => assign::run(arguments),
         Command::Eval(arguments) => eval::run(arguments, *fast),
+        Command::Table(arguments) => table::run(arguments, *fast),
         Command::Merge(arguments) => merge::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Ablate(arguments) => ablate::run(arguments),

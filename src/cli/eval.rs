@@ -12,7 +12,7 @@ use dfsq::session::{Options, Prepared, Session, benchmark_pair, reference_for};
 use dfsq::{hash, metrics};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -57,6 +57,11 @@ pub struct Images {
 pub type Pair = (PathBuf, Option<PathBuf>);
 
 impl Images {
+    /// References of a folder, which may hold low-resolution images too.
+    pub fn of(folder: PathBuf) -> Self {
+        Images { hr: folder, lr: None }
+    }
+
     /// The files, paired by their names. Those without a partner are passed over.
     pub fn pairs(&self, scale: usize) -> Result<Vec<Pair>> {
         let Some(lr) = &self.lr else { return self.pairs_within(scale) };
@@ -111,40 +116,56 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
     let runs = std::slice::from_ref(&options);
     let session = session::session(&arguments.network, &arguments.quantization, runs, runs.into())?;
     let pairs = arguments.images.pairs(session.network().convention().fit.scale)?;
+    let run = run_of(&arguments.network.model, &session, &options, arguments.to_full, fast)?;
+    let mut results = Results { run, total: pairs.len(), images: BTreeMap::new(), seconds: 0.0 };
+    let path = arguments.results.as_deref();
+    if let Some(path) = path.filter(|path| arguments.resume && path.exists()) {
+        results.add(Results::read(path)?, path)?;
+    }
+    let kept = Kept::new(results, path)?;
+    let shard = arguments.shard;
+    if !(0..pairs.len()).any(|place| shard.has(place)) {
+        out::note(format_args!("no image of the folder is in this part"));
+        return Ok(());
+    }
+    let scorer = Scorer::new(&session, &options, arguments.to_full)?;
+    score_missing(&kept, &pairs, shard, &scorer, "scoring")?;
+    kept.into_inner().print(arguments.json)
+}
+
+/// Scores the images of a part of a folder that are not known, or have changed; several at a time.
+pub fn score_missing(
+    kept: &Kept<'_>,
+    pairs: &[Pair],
+    shard: Shard,
+    scorer: &Scorer<'_>,
+    what: &'static str,
+) -> Result<()> {
+    let mine: Vec<_> = pairs.iter().enumerate().filter(|(place, _)| shard.has(*place)).collect();
+    let bar = progress::counted(mine.len(), what);
+    let one = |(place, pair): &(usize, &Pair)| {
+        let result = keep_score(kept, *place, pair, scorer);
+        bar.one_more();
+        result
+    };
+    mine.par_iter().map(one).collect()
+}
+
+/// What is scored, and all that scores depend on beside the images.
+pub fn run_of(model: &Path, session: &Session, options: &Options, to_full: bool, fast: bool) -> Result<Run> {
     let width = |bits: BitWidth| if options.method.quantizes() { bits } else { BitWidth::FULL };
-    let run = Run {
-        model: files::stem(&arguments.network.model),
+    Ok(Run {
+        model: files::stem(model),
         scale: session.network().convention().fit.scale,
         method: options.method.to_string(),
         weight_bits: width(options.weight_bits).bits(),
         activation_bits: width(options.activation_bits).bits(),
         average_bits: match options.layer_bits.is_empty() {
             true => None,
-            false => session.costs_of(&options)?.average_bits,
+            false => session.costs_of(options)?.average_bits,
         },
-        of: depends_on(&session, &options, arguments.to_full, fast),
-    };
-    let mut results = Results { run, total: pairs.len(), images: BTreeMap::new(), seconds: 0.0 };
-    let path = arguments.results.as_deref();
-    if let Some(path) = path.filter(|path| arguments.resume && path.exists()) {
-        results.add(Results::read(path)?, path)?;
-    }
-    let mine: Vec<_> = pairs.iter().enumerate().filter(|(place, _)| arguments.shard.has(*place)).collect();
-    let kept = Kept::new(results, path)?;
-    if mine.is_empty() {
-        out::note(format_args!("no image of the folder is in this part"));
-        return Ok(());
-    }
-    let scorer = Scorer::new(&session, &options, arguments.to_full)?;
-    let bar = progress::counted(mine.len(), "scoring");
-    let one = |(place, pair): &(usize, &Pair)| {
-        let result = keep_score(&kept, *place, pair, &scorer);
-        bar.one_more();
-        result
-    };
-    mine.par_iter().map(one).collect::<Result<()>>()?;
-    drop(bar);
-    kept.into_inner().print(arguments.json)
+        of: depends_on(session, options, to_full, fast),
+    })
 }
 
 /// Scores an image that is not known, or has changed.
@@ -203,7 +224,7 @@ pub fn scores(session: &Session, options: &Options, pairs: &[Pair]) -> Result<Ve
 }
 
 /// Scores images one by one.
-struct Scorer<'s> {
+pub struct Scorer<'s> {
     session: &'s Session,
     prepared: Prepared,
     /// To measure the distance from.
@@ -211,7 +232,7 @@ struct Scorer<'s> {
 }
 
 impl<'s> Scorer<'s> {
-    fn new(session: &'s Session, options: &Options, to_full: bool) -> Result<Self> {
+    pub fn new(session: &'s Session, options: &Options, to_full: bool) -> Result<Self> {
         let full = to_full.then(|| session.prepare(&Options::full_precision())).transpose()?;
         Ok(Scorer { session, prepared: session.prepare(options)?, full })
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A network, and what runs it.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct NetworkFile {
     /// An ONNX network
     pub model: PathBuf,
@@ -42,6 +42,11 @@ pub struct NetworkFile {
 }
 
 impl NetworkFile {
+    /// A file that says what it is.
+    pub fn of(model: PathBuf, engine: Option<Engine>, scope: Option<Scope>) -> Self {
+        NetworkFile { model, engine, scope, ..NetworkFile::default() }
+    }
+
     /// What is said of the network here.
     pub fn stated(&self) -> Properties {
         let ranges = [("input_range", &self.input_range), ("output_range", &self.output_range)];
@@ -69,7 +74,7 @@ fn property(text: &str) -> Result<(String, String), String> {
 }
 
 /// Options that choose the quantized network.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Quantization {
     /// How to enlarge
     #[arg(long, value_parser = choice::<Method>(), default_value_t)]
@@ -114,6 +119,15 @@ pub struct Quantization {
 }
 
 impl Quantization {
+    /// A method as it is by default, with what it needs from here or made in this way.
+    pub fn of(
+        method: Method,
+        calibration: Option<PathBuf>,
+        (recipe, points, crops): (RecipeOptions, PointOptions, CropOptions),
+    ) -> Self {
+        Quantization { method, calibration, recipe, points, crops, ..Quantization::default() }
+    }
+
     /// What is asked for, with these bits of single layers.
     pub fn options(&self, layer_bits: BTreeMap<String, [BitWidth; 2]>) -> Options {
         let default = Options::default();
@@ -151,7 +165,7 @@ impl Quantization {
 }
 
 /// Options that choose points.
-#[derive(Args)]
+#[derive(Args, Clone, Default)]
 pub struct PointOptions {
     /// How to choose points [default: kmeans, for dfsq-opt exact]
     #[arg(long, value_parser = choice::<Selection>())]
@@ -180,7 +194,7 @@ pub struct PointOptions {
 }
 
 /// Options that choose what images are looked at.
-#[derive(Args)]
+#[derive(Args, Clone, Default)]
 pub struct CropOptions {
     /// Random low-resolution crops to calibrate on [default: 32]
     #[arg(long)]
@@ -203,7 +217,7 @@ impl CropOptions {
         self.crop_size.unwrap_or(48)
     }
 
-    fn given(&self) -> Given {
+    pub fn given(&self) -> Given {
         Given::of(&[
             ("crops", self.crops.is_some()),
             ("crop-size", self.crop_size.is_some()),
@@ -246,7 +260,7 @@ impl PointOptions {
 }
 
 /// Options that choose how weights are rounded.
-#[derive(Args)]
+#[derive(Args, Clone, Default)]
 pub struct RecipeOptions {
     /// What weights are rounded to [default: uniform, for dfsq-opt subset]
     #[arg(long, value_parser = choice::<WeightGrid>())]

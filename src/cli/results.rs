@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use dfsq::bit_ops::AverageBits;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -117,7 +118,18 @@ pub struct Shard {
     of: usize,
 }
 
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-of-{}", self.index, self.of)
+    }
+}
+
 impl Shard {
+    /// Whether it is the whole folder.
+    pub fn is_whole(&self) -> bool {
+        self.of == 1
+    }
+
     pub fn has(&self, place: usize) -> bool {
         place % self.of == self.index - 1
     }
@@ -189,12 +201,22 @@ impl Results {
         Ok(())
     }
 
+    /// Whether every image of the folder has scores.
+    pub fn is_whole(&self) -> bool {
+        self.images.len() == self.total
+    }
+
+    /// The mean of all images.
+    pub fn mean(&self, value: impl Fn(&ImageScore) -> f64) -> f64 {
+        self.images.values().map(|image| value(&image.score)).sum::<f64>() / self.images.len() as f64
+    }
+
     /// Prints scores and means.
     pub fn print(&self, json: bool) -> Result<()> {
         ensure!(!self.images.is_empty(), "no image could be scored");
         let images: Vec<&ImageScore> = self.images.values().map(|image| &image.score).collect();
         let count = images.len() as f64;
-        let mean = |value: fn(&ImageScore) -> f64| images.iter().map(|s| value(s)).sum::<f64>() / count;
+        let mean = |value: fn(&ImageScore) -> f64| self.mean(value);
         let to_full: Option<f64> = images.iter().map(|s| s.psnr_to_full).sum();
         let Run { model, scale, method, weight_bits, activation_bits, average_bits, .. } = &self.run;
         let report = Report {

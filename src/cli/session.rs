@@ -159,7 +159,8 @@ pub fn session(
     Ok(session)
 }
 
-fn prepared_session(network: &NetworkFile, asked: &Quantization, all: &[Options]) -> Result<Session> {
+/// As [`session`], whatever options count.
+pub fn prepared_session(network: &NetworkFile, asked: &Quantization, all: &[Options]) -> Result<Session> {
     let mut session = open(network)?;
     let layers = session.network().layers();
     let variants = all.iter().map(|options| options.bits(layers)).collect::<dfsq::Result<Vec<_>>>()?;
