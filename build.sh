@@ -10,7 +10,7 @@ wasm_pack_version=0.15.1
 cargo_deny_version=0.20.2
 cargo_fuzz_version=0.13.2
 onnxruntime_web_version=1.30.0
-wasm_limit=860000 # bytes of the program without tract when compressed
+wasm_limit=885000 # bytes of the program without tract when compressed
 export PATH=$tools/bin:$PATH
 
 usage() {

@@ -1,11 +1,13 @@
-// Our engine beside tract and onnxruntime-web, in turn, in one headless Chromium and on one thread each.
-// ./build.sh bench web [NETWORK:ROWSxCOLUMNS[:BITS] ...], 4 bits where none are named
+// Our engine beside tract and onnxruntime-web, in turn, in one headless Chromium and on one thread each, and beside onnxruntime-web
+// on two.
+// ./build.sh bench web [NETWORK:ROWSxCOLUMNS[:BITS] ...], 4 bits where none are named; NETWORK is a bundled one, or the path of an
+// ONNX file whose values are in 0..1, with points from the very picture
 // BEFORE=CHECKOUT: beside another version too, which was built in that checkout.
 import { readFile } from "node:fs/promises";
 import http from "node:http";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
-import { extname } from "node:path";
+import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { product } from "../tests/e2e/onnx.js";
@@ -30,11 +32,13 @@ const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "a
 
 const server = http.createServer(async ({ url }, answer) => {
   const path = new URL(url, "http://localhost").pathname;
-  const [, from = "", file = ""] = path.match(/^\/(ort|before|now)\/(.*)$/) ?? [];
+  const [, from = "", file = ""] = path.match(/^\/(ort|before|now|file)\/(.*)$/) ?? [];
   const folders = /** @type {Record<string, string>} */ ({ ort: process.env.ORT, before: `${BEFORE}/www`, now: `${root}www` });
   try {
-    const body = path === "/" ? "<!doctype html>" : await readFile(`${folders[from]}/${file}`);
-    answer.writeHead(200, { "content-type": path === "/" ? "text/html" : (TYPES[extname(path)] ?? "application/octet-stream") }).end(body);
+    const body = path === "/" ? "<!doctype html>" : await readFile(from === "file" ? decodeURIComponent(file) : `${folders[from]}/${file}`);
+    const type = path === "/" ? "text/html" : (TYPES[extname(path)] ?? "application/octet-stream");
+    // Threads need shared memory, which needs these.
+    answer.writeHead(200, { "content-type": type, "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" }).end(body);
   } catch {
     answer.writeHead(404).end();
   }
@@ -48,20 +52,22 @@ console.log(`${cpus()[0]?.model}; Chromium ${browser.version()}, onnxruntime-web
 console.log(`(bests in brackets), and of the ratios of the runs of one round; GFLOP/s count direct convolution's operations.`);
 console.log(`4 bits where no others are named, but for full precision.\n`);
 const versions = BEFORE ? METHODS.map((method) => `${method}/was`) : [];
-console.log(["network".padEnd(18), ...["ort", "tract", ...METHODS, "fp32/ort", "dfsq/fp32", "opt/fp32", "mm/fp32", "GFLOP/s", ...versions].map((head) => cell(head).padStart(head.length + 2))].join(""));
+console.log(["network".padEnd(18), ...["ort", "ort 2", "tract", ...METHODS, "fp32/ort", "fp32/ort 2", "dfsq/fp32", "opt/fp32", "mm/fp32", "GFLOP/s", ...versions].map((head) => cell(head).padStart(head.length + 2))].join(""));
 try {
   const ceiling = await page.evaluate(multiply, { network: Array.from(product(576)), runs: 10 });
   console.log(`(the product of matrices alone: ${ceiling.toFixed(0)} GFLOP/s at best; 3x3 convolutions take a quarter of their multiplications)\n`);
   for (const name of CASES) {
     const [, network, height, width, bits = 4] = name.match(/^(.+):(\d+)x(\d+)(?::(\d))?$/) ?? [];
-    const { times, operations } = await page.evaluate(measure, { network, height: Number(height), width: Number(width), bits: Number(bits), rounds: ROUNDS, before: Boolean(BEFORE), methods: METHODS.filter((method) => method !== "dfsq-opt" || Number(bits) <= OPTIMIZED) });
+    const isFile = network.endsWith(".onnx");
+    const { times, operations } = await page.evaluate(measure, { network, isFile, height: Number(height), width: Number(width), bits: Number(bits), rounds: ROUNDS, before: Boolean(BEFORE), methods: METHODS.filter((method) => method !== "dfsq-opt" || (!isFile && Number(bits) <= OPTIMIZED)) });
     const ratio = (/** @type {string} */ a, /** @type {string} */ b) => times[a]?.map((time, round) => time / (times[b]?.[round] ?? NaN));
-    const shown = ["ort", "tract", ...METHODS].map((what) => (times[what] ? `${median(times[what]).toFixed(0)} (${Math.min(...times[what]).toFixed(0)})` : "-"));
-    const pairs = [ratio("fp32", "ort"), ...METHODS.slice(1).map((method) => ratio(method, "fp32"))];
+    const shown = ["ort", "ort 2", "tract", ...METHODS].map((what) => (times[what] ? `${median(times[what]).toFixed(0)} (${Math.min(...times[what]).toFixed(0)})` : "-"));
+    const pairs = [ratio("fp32", "ort"), ratio("fp32", "ort 2"), ...METHODS.slice(1).map((method) => ratio(method, "fp32"))];
     const since = versions.map((head, at) => ratio(METHODS[at] ?? "", head));
     const [beside, between] = [pairs, since].map((all) => all.map((pair) => (pair ? median(pair).toFixed(2) : "-")));
     const ratios = [...(beside ?? []), (operations / median(times.fp32 ?? []) / 1e6).toFixed(0)];
-    console.log([name.padEnd(18), ...[...shown, ...ratios].map(cell), ...(between ?? []).map((text, at) => cell(text).padStart((versions[at]?.length ?? 0) + 2))].join(""));
+    const short = isFile ? `${basename(network, ".onnx")}:${height}x${width}` : name;
+    console.log([short.padEnd(18), ...[...shown, ...ratios].map(cell), ...(between ?? []).map((text, at) => cell(text).padStart((versions[at]?.length ?? 0) + 2))].join(""));
   }
 } finally {
   await browser.close();
@@ -95,24 +101,35 @@ async function multiply({ network, runs }) {
 
 /**
  * In the page: runs everything in turn.
- * @param {{network: string, height: number, width: number, bits: number, rounds: typeof ROUNDS, methods: string[], before: boolean}} options
+ * @param {{network: string, isFile: boolean, height: number, width: number, bits: number, rounds: typeof ROUNDS, methods: string[], before: boolean}} options
  * @returns {Promise<{times: Record<string, number[]>, operations: number}>} milliseconds, and operations of a run
  */
-async function measure({ network, height, width, bits, rounds, methods, before }) {
-  const ort = await import("/ort/ort.wasm.bundle.min.mjs");
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmPaths = "/ort/";
+async function measure({ network, isFile, height, width, bits, rounds, methods, before }) {
+  // Of so many threads; another address is another copy of it, with threads of its own.
+  const runtime = async (numThreads) => {
+    const ort = await import(`/ort/ort.wasm.bundle.min.mjs?${numThreads}`);
+    Object.assign(ort.env.wasm, { numThreads, wasmPaths: "/ort/" });
+    return ort;
+  };
+  const ort = await runtime(1);
   const level = (_, i) => (i * 7919) % 256;
   const picture = { width, height, rgba: new Uint8Array(4 * width * height).map(level) };
-  const input = new ort.Tensor("float32", new Float32Array(3 * width * height).map(level), [1, 3, height, width]);
+  const most = isFile ? 255 : 1;
+  const values = new Float32Array(3 * width * height).map((_, i) => level(_, i) / most);
   /** Of a version: its files' bytes, and how its sessions upscale. */
   const version = async (folder) => {
     const dfsq = await import(`/${folder}/pkg/dfsq-tract.js`);
     await dfsq.default({ module_or_path: `/${folder}/pkg/dfsq-tract_bg.wasm` });
-    const load = async (ending) => new Uint8Array(await (await fetch(`/${folder}/onnx/${network}.${ending}`)).arrayBuffer());
-    const [bytes, calibration, optimized] = await Promise.all(["onnx", "calibration", "optimized"].map(load));
+    const load = async (address) => new Uint8Array(await (await fetch(address)).arrayBuffer());
+    const endings = isFile ? [] : ["onnx", "calibration", "optimized"];
+    const [bytes = await load(`/file/${encodeURIComponent(network)}`), calibration, optimized] = await Promise.all(endings.map((ending) => load(`/${folder}/onnx/${network}.${ending}`)));
     const open = (tract = false) => {
-      const session = new dfsq.Session(bytes, undefined, tract);
+      const stated = isFile ? { input_range: "0..1", output_range: "0..1" } : undefined;
+      const session = new dfsq.Session(bytes, stated, tract);
+      if (isFile) {
+        session.calibrate([picture], dfsq.defaults().points, [bits], () => true);
+        return session;
+      }
       session.loadCalibration(calibration);
       session.loadOptimized(optimized);
       return session;
@@ -122,9 +139,13 @@ async function measure({ network, height, width, bits, rounds, methods, before }
   };
   const { bytes, open, upscale } = await version("now");
   const was = before ? await version("before") : undefined;
-  const peer = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
+  const peer = async (of) => {
+    const session = await of.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
+    const input = new of.Tensor("float32", values, [1, 3, height, width]);
+    return () => session.run({ [session.inputNames[0]]: input });
+  };
   const [session, tract] = [open(), open(true)];
-  const work = { ort: () => peer.run({ [peer.inputNames[0]]: input }), tract: () => upscale(tract, "fp32") };
+  const work = { ort: await peer(ort), "ort 2": await peer(await runtime(2)), tract: () => upscale(tract, "fp32") };
   for (const method of methods) {
     // What was prepared for the last method is kept, no more.
     const own = open();

@@ -24,6 +24,7 @@ import { listenForFiles } from "./view/files.js";
 import { makeHints } from "./view/hints.js";
 import { listenForHow } from "./view/how.js";
 import { Kept } from "./view/kept.js";
+import { listenForKeys } from "./view/keys.js";
 import { LayerBits } from "./view/layer-bits.js";
 import { Link, wanted } from "./view/link.js";
 import { NetworkPicker } from "./view/network-picker.js";
@@ -83,6 +84,7 @@ function show(bench, link) {
     { draw: () => drawCosts(bench, element("costs")) },
   ];
   listenForDrawer();
+  listenForKeys(() => bench.settings.undo());
   letEnlarge(document.querySelectorAll(".view:has(> figure)"));
   listenForHow(() => analyzer.seen);
   // What nobody waits for is told too.

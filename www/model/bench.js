@@ -20,6 +20,7 @@ import { Samples } from "./samples.js";
 import { Scheduler } from "./scheduler.js";
 import { same } from "./same.js";
 import { Tasks } from "./tasks.js";
+import { Timing } from "./timing.js";
 
 /**
  * @typedef {import("../engine/client.js").Engine} Engine
@@ -64,6 +65,7 @@ export class Bench extends EventTarget {
     this.places = new Places(this);
     this.inquiries = new Inquiries(this);
     this.quality = new Quality(this);
+    this.timing = new Timing(this);
     this.benchmark = new Benchmark(this);
     let { mode } = settings.values;
     settings.addEventListener("change", () => {
@@ -124,6 +126,7 @@ export class Bench extends EventTarget {
     await this.hold(async () => {
       const before = this.library.info?.layers[this.focus.layer]?.name;
       const mixed = this.mixed.chosen;
+      this.settings.forget();
       if (files === this.#inUse?.files) this.library.renew(network, info, calibration, optimized);
       else this.library.use(network, info, Boolean(files.calibration), calibration, optimized);
       this.#inUse = { files, reading };

@@ -190,8 +190,8 @@ export class Scheduler {
     return isOwn ? task.done : 0;
   }
 
-  /** What is known of a contender, as it is chosen or kept, or as it would be if this were chosen. @param {string} id @param {Sample | undefined} sample @param {Chosen} [instead] */
-  #keyOf(id, sample, instead) {
+  /** What a contender's result is kept under, as it is chosen or kept, or as it would be if this were chosen. @param {string} id @param {Sample | undefined} [sample] @param {Chosen} [instead] */
+  keyOf(id, sample = this.#bench.samples.current, instead = undefined) {
     const { method, chosen } = this.#bench.contenders.get(id);
     return sample && this.#key(method, sample, instead ?? chosen);
   }
@@ -203,30 +203,30 @@ export class Scheduler {
 
   /** @param {string} id @param {Sample | undefined} [sample] @param {Chosen} [instead] @returns {Result | undefined} */
   result(id, sample = this.#bench.samples.current, instead = undefined) {
-    return this.#bench.results.get(this.#keyOf(id, sample, instead));
+    return this.#bench.results.get(this.keyOf(id, sample, instead));
   }
 
   /** How far a result is from full precision. @param {string} id @param {Sample | undefined} [sample] @param {Chosen} [instead] */
   distance(id, sample = this.#bench.samples.current, instead = undefined) {
-    return sample && this.#bench.results.distance(this.#keyOf(id, sample, instead), this.#key("fp32", sample));
+    return sample && this.#bench.results.distance(this.keyOf(id, sample, instead), this.#key("fp32", sample));
   }
 
   /** Against the reference; where there is none, against full precision. @param {string} id @param {Sample | undefined} [sample] @param {Chosen} [instead] */
   score(id, sample = this.#bench.samples.current, instead = undefined) {
     const upscales = this.#bench.settings.values.mode === "upscale";
-    return upscales ? this.distance(id, sample, instead)?.score : this.#bench.results.facts(this.#keyOf(id, sample, instead))?.score;
+    return upscales ? this.distance(id, sample, instead)?.score : this.#bench.results.facts(this.keyOf(id, sample, instead))?.score;
   }
 
   /** Whether that was measured, though pictures may have been too small for a score. @param {string} id @param {Sample} sample @param {Chosen} instead */
   isScored(id, sample, instead) {
     const upscales = this.#bench.settings.values.mode === "upscale";
-    return Boolean(upscales ? this.distance(id, sample, instead) : this.#bench.results.facts(this.#keyOf(id, sample, instead)));
+    return Boolean(upscales ? this.distance(id, sample, instead) : this.#bench.results.facts(this.keyOf(id, sample, instead)));
   }
 
   /** Keys of what is shown of the current sample. @returns {Set<string | undefined>} */
   #shownKeys() {
     const sample = this.#bench.samples.current;
-    return new Set(sample && this.#bench.contenders.ids.map((id) => this.#keyOf(id, sample)));
+    return new Set(sample && this.#bench.contenders.ids.map((id) => this.keyOf(id, sample)));
   }
 
   /** @param {string} key @param {Result} result */

@@ -13,10 +13,15 @@ import { same } from "./same.js";
 /** With which a first visit begins: min-max is plainly broken there, and the others are not. */
 const FIRST_BITS = 3;
 
+/** Most changes that are undone. */
+const MOST_UNDONE = 50;
+
 /** The settings. Every change is announced by one event, "change". */
 export class Settings extends EventTarget {
   /** @type {Chosen} */
   #chosen;
+  /** What was chosen before, the last first. @type {Chosen[]} */
+  #before = [];
   /** @type {Values} */
   #plain;
 
@@ -43,8 +48,26 @@ export class Settings extends EventTarget {
   set(part) {
     const next = { ...this.values, ...part };
     if (same(next, this.values)) return;
+    this.#before = [this.#chosen, ...this.#before].slice(0, MOST_UNDONE);
     this.#chosen = new Chosen(next, this.defaults);
     this.dispatchEvent(new Event("change"));
+  }
+
+  get canUndo() {
+    return this.#before.length > 0;
+  }
+
+  /** Goes back to what was chosen before the last change. */
+  undo() {
+    const [last, ...others] = this.#before;
+    if (!last) return;
+    [this.#chosen, this.#before] = [last, others];
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Undoes no further than this: what was chosen before was for another network. */
+  forget() {
+    this.#before = [];
   }
 
   /** Takes over what a link asks for, where it can be; the rest as by default. @param {URLSearchParams} link */

@@ -1,6 +1,6 @@
 // The pictures of the current sample in <compare-view>, with their captions, and what arranges them.
 import { difference, GAINS } from "../model/difference.js";
-import { NETWORK_METHODS } from "../model/plan.js";
+import { NETWORK_METHODS, QUANTIZED_METHODS } from "../model/plan.js";
 import { element } from "./dom.js";
 import { PaneHeads } from "./pane-heads.js";
 import { bitsText, decimal } from "./score-table.js";
@@ -97,6 +97,15 @@ export class Comparison {
       right: String(element("right").value),
       ...(this.#panes.join() === PANES.join() ? {} : { panes: this.#panes.join() }),
     };
+  }
+
+  /** The contender whose picture is meant where one of them is: the right one of two, of the panes that of DFSQ, or the first that is quantized. */
+  get looked() {
+    const { view, right } = this.arrangement;
+    if (view !== "panes") return right;
+    const { contenders } = this.#bench;
+    const quantized = this.#panes.filter((id) => QUANTIZED_METHODS.includes(contenders.get(id).method));
+    return quantized.find((id) => contenders.get(id).method === "dfsq") ?? quantized[0] ?? this.#panes[0];
   }
 
   /** What the panes show: each once, and what there is no more replaced. */
@@ -220,7 +229,7 @@ export class Comparison {
 
   /** @param {string} id */
   #note(id) {
-    const { contenders, scheduler, tasks } = this.#bench;
+    const { contenders, scheduler, tasks, timing } = this.#bench;
     const { method, chosen } = contenders.get(id);
     const failure = scheduler.failure(id);
     if (failure) return failure.message;
@@ -229,10 +238,10 @@ export class Comparison {
     const bits = [quantized && `${bitsText(chosen.values, method)} bits`, chosen.variantInWords(method)].filter(Boolean).join(", ");
     if (!result) return [bits, tasks.get(method) ? "running; bicubic until then" : ""].filter(Boolean).join(" · ");
     const [score, distance] = [scheduler.score(id), quantized ? scheduler.distance(id)?.score?.psnrY : undefined];
-    const { costs, seconds } = result;
+    const [{ costs }, seconds] = [result, timing.of(id)];
     const line = (/** @type {(string | false | undefined)[]} */ parts) => parts.filter(Boolean).join(" · ");
     return [
-      line([bits, costs && megabytes(costs.totalBytes), seconds !== undefined && `${seconds.toFixed(1)} s`]),
+      line([bits, costs && megabytes(costs.totalBytes), seconds !== undefined && `${seconds.toFixed(2)} s alone`]),
       line([score && `${decimal(score.psnrY, 2)} dB`, score && `SSIM ${decimal(score.ssimY, 4)}`, distance !== undefined && distance !== score?.psnrY && `${decimal(distance, 1)} dB to FP32`]),
     ].filter(Boolean).join("\n");
   }

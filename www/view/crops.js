@@ -25,6 +25,9 @@ export class Crops {
   #places;
   /** @type {Crop[]} */
   #shown = [];
+  #methods = /** @type {HTMLElement} */ (document.querySelector("#crop-methods fieldset"));
+  /** Contenders that are left out. @type {Set<string>} */
+  #hidden = new Set();
 
   /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {(name: string, content: BlobPart, type: string) => void} save @param {(error: unknown) => void} failed */
   constructor(bench, view, save, failed) {
@@ -34,6 +37,10 @@ export class Crops {
     view.addEventListener("pick", (event) => places.choose(/** @type {CustomEvent} */ (event).detail));
     element("crop-side").value = String(places.side);
     element("crop-side").addEventListener("change", () => (places.side = Number(element("crop-side").value)));
+    this.#methods.addEventListener("change", () => {
+      this.#hidden = new Set([...this.#methods.querySelectorAll("input")].flatMap(({ value, checked }) => (checked ? [] : [value])));
+      this.draw();
+    });
     element("next-place").onclick = () => places.next();
     element("close-crops").onclick = () => places.close();
     const name = () => (bench.samples.current?.name ?? "dfsq").replace(/\.[^.]*$/, "");
@@ -81,15 +88,31 @@ export class Crops {
     if (!part) return;
     const { rank } = this.#places;
     say(element("crops-title"), rank ? "Where they differ most" : "One place, all methods");
-    say(element("crops-place"), `${part.width} × ${part.height} pixels at ${part.x}, ${part.y}, framed above${rank && rank.count > 1 ? `; place ${rank.index + 1} of ${rank.count}` : ""}. A click on a picture chooses another.`);
+    say(element("crops-place"), `${part.width} × ${part.height} pixels at ${part.x}, ${part.y}, framed above${rank && rank.count > 1 ? `; place ${rank.index + 1} of ${rank.count}` : ""}.`);
     element("next-place").disabled = !this.#places.hasNext;
     say(element("next-place"), rank ? "Next place" : "Where they differ most");
-    this.#shown = contenders.ids.flatMap((id) => {
+    this.#list();
+    this.#shown = contenders.ids.filter((id) => !this.#hidden.has(id)).flatMap((id) => {
       const picture = scheduler.result(id)?.picture;
       const score = scheduler.score(id);
       return picture ? [{ name: contenders.title(id), picture: cut(picture, part), score: score ? `${decimal(score.psnrY, 2)} dB / ${decimal(score.ssimY, 4)}` : "PSNR / SSIM" }] : [];
     });
     this.#paint();
+  }
+
+  /** The methods to choose from. */
+  #list() {
+    const { contenders } = this.#bench;
+    const ids = contenders.ids.join();
+    if (this.#methods.dataset.ids === ids) return;
+    this.#methods.dataset.ids = ids;
+    for (const label of this.#methods.querySelectorAll("label")) label.remove();
+    for (const id of contenders.ids) {
+      const label = document.createElement("label");
+      label.className = "link";
+      label.append(Object.assign(document.createElement("input"), { type: "checkbox", value: id, checked: !this.#hidden.has(id) }), contenders.title(id));
+      this.#methods.append(label);
+    }
   }
 
   /** How large everything is. @returns {{zoom: number, side: number, width: number, height: number}} */

@@ -2,7 +2,7 @@
 import { csvLine } from "../model/csv.js";
 import { METHOD_NAMES, NETWORK_METHODS, QUANTIZED_METHODS } from "../model/plan.js";
 import { pictureProvenance, provenance } from "../model/provenance.js";
-import { element } from "./dom.js";
+import { element, say } from "./dom.js";
 import { reportHtml } from "./report.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
@@ -17,7 +17,7 @@ export function download(name, content, type) {
 }
 
 /** @param {Bench} bench */
-function rows({ contenders, library, samples, scheduler, settings }) {
+function rows({ contenders, library, samples, scheduler, settings, timing }) {
   const { mode } = settings.values;
   return samples.list.flatMap((sample) =>
     contenders.ids.flatMap((id) => {
@@ -39,7 +39,7 @@ function rows({ contenders, library, samples, scheduler, settings }) {
           psnrY: scheduler.score(id, sample)?.psnrY ?? null,
           ssimY: scheduler.score(id, sample)?.ssimY ?? null,
           psnrToFull: scheduler.distance(id, sample)?.score?.psnrY ?? null,
-          seconds: result.seconds ?? null,
+          seconds: timing.of(id, sample) ?? null,
           modelBytes: result.costs?.totalBytes ?? (method === "bicubic" ? 0 : null),
           bitOpsPerPixel: result.costs?.bitOpsPerPixel ?? null,
           networkSha256: library.info?.sha256 ?? null,
@@ -130,6 +130,7 @@ export class Exports {
       reportHtml(bench, this.#texts, tables).then((text) => download(`${name}-report.html`, text, "text/html"), tell);
     };
     element("share-link").onclick = () => this.#share();
+    element("measure-times").onclick = () => bench.timing.measure().catch(tell);
     const save = (/** @type {string} */ kind, /** @type {{file: Uint8Array} | undefined} */ made) =>
       made && download(`${networks.id}.${kind}`, /** @type {BlobPart} */ (made.file), "application/octet-stream");
     element("save-calibration").onclick = () => bench.inquiries.wholeCalibration().then((made) => save("calibration", made), tell);
@@ -154,11 +155,11 @@ export class Exports {
   }
 
   async #png() {
-    const { view, right } = this.#comparison.arrangement;
-    const method = view === "panes" ? "dfsq" : right;
-    const result = this.#bench.scheduler.result(method);
-    if (!result) return this.#errors.tell(new Error(`there is no ${METHOD_NAMES[method]} picture yet`));
-    download(`${this.#name()}-${method}.png`, await this.#bench.engines.images.call("encodePng", [result.picture, JSON.stringify(pictureProvenance(this.#bench, method))]), "image/png");
+    const { contenders, engines, scheduler } = this.#bench;
+    const id = this.#comparison.looked;
+    const result = scheduler.result(id);
+    if (!result) return this.#errors.tell(new Error(`there is no ${contenders.title(id)} picture yet`));
+    download(`${this.#name()}-${id}.png`, await engines.images.call("encodePng", [result.picture, JSON.stringify(pictureProvenance(this.#bench, id))]), "image/png");
   }
 
   async #share() {
@@ -174,8 +175,10 @@ export class Exports {
   }
 
   draw() {
-    const { library, making, samples, scheduler, settings, tasks } = this.#bench;
+    const { contenders, library, making, samples, scheduler, settings, tasks, timing } = this.#bench;
     const some = Boolean(samples.current && NETWORK_METHODS.some((method) => scheduler.result(method)));
+    say(element("export-png"), `PNG of ${contenders.title(this.#comparison.looked)}`);
+    element("measure-times").disabled = !timing.canMeasure;
     for (const id of ["export-png", "export-csv", "export-json", "export-report"]) element(id).disabled = !some;
     element("export-svg").disabled = !this.#texts.length;
     // Widths that have not been in use take its worker.

@@ -11,6 +11,7 @@ export class RegionPanel {
   #picker;
   #list;
   #note;
+  #fields;
   /** What the list shows now. */
   #shown = "";
   /** The picture that the picker shows. @type {object | undefined} */
@@ -30,7 +31,33 @@ export class RegionPanel {
       const size = this.#list.value === "whole" ? sample.picture : (sizes(sample.picture, bench.cost()).find((one) => one.width === side) ?? sample.picture);
       bench.chooseRegion(region(sample.picture, size, { x: x + width / 2, y: y + height / 2 }));
     });
+    this.#fields = /** @type {const} */ (["x", "y", "width", "height"]).map((side) => /** @type {HTMLInputElement} */ (panel.querySelector(`[data-testid="region-${side}"]`)));
+    for (const field of this.#fields) field.addEventListener("change", () => this.#take());
     this.#picker.addEventListener("region", (event) => bench.chooseRegion(/** @type {CustomEvent} */ (event).detail));
+  }
+
+  /** Takes what the fields say, as far as it lies in the image. */
+  #take() {
+    const sample = this.#bench.samples.current;
+    if (!sample) return;
+    const [x, y, width, height] = this.#fields.map(({ value }) => Math.trunc(Number(value)));
+    const within = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(Number.isFinite(value) ? value : low, low), high);
+    const size = { width: within(width, 1, sample.picture.width), height: within(height, 1, sample.picture.height) };
+    const chosen = { x: within(x, 0, sample.picture.width - size.width), y: within(y, 0, sample.picture.height - size.height), ...size };
+    if (fits(chosen, this.#bench.cost())) this.#bench.chooseRegion(chosen);
+    // What was not taken as it was typed is shown as it is.
+    this.#drawFields();
+  }
+
+  #drawFields() {
+    const { samples } = this.#bench;
+    const region = samples.current?.region;
+    if (!region) return;
+    const values = [region.x, region.y, region.width, region.height].map(String);
+    for (const [index, field] of this.#fields.entries()) {
+      if (field.value !== values[index] && document.activeElement !== field) field.value = values[index];
+      field.disabled = Boolean(this.#bench.cost().size) && index > 1;
+    }
   }
 
   /** @param {import("../pkg/dfsq.js").Picture} picture */
@@ -68,5 +95,6 @@ export class RegionPanel {
       ? `The whole image, ${picture.width} × ${picture.height}.`
       : `A part of the image (${picture.width} × ${picture.height})${cost.size ? "" : ", so that the networks finish soon"}. Drag it.`;
     this.#picker.setRegion(sample.region);
+    this.#drawFields();
   }
 }

@@ -20,7 +20,7 @@ export function decimal(value, digits) {
 
 /** Draws the table of scores. @param {Bench} bench @param {HTMLTableElement} table */
 export function drawScores(bench, table) {
-  const { contenders, scheduler, settings } = bench;
+  const { contenders, scheduler, settings, timing } = bench;
   const against = settings.values.mode === "benchmark" ? "the reference image" : "the full-precision output";
   if (table.caption) table.caption.textContent = `Scores on luma against ${against}, border of ${bench.cost().scale} pixels left out`;
   const kept = (/** @type {string} */ method) => contenders.kept.filter((one) => one.method === method).map(({ id }) => id);
@@ -34,10 +34,12 @@ export function drawScores(bench, table) {
       [`psnr-${id}`, decimal(score?.psnrY, 3)],
       [`ssim-${id}`, decimal(score?.ssimY, 4)],
       [`full-${id}`, decimal(method === "fp32" ? undefined : scheduler.distance(id)?.score?.psnrY, 2)],
-      [`time-${id}`, decimal(result?.seconds, 2)],
+      [`time-${id}`, decimal(timing.of(id), 2)],
       [`size-${id}`, size],
     ];
     return tableRow(contenders.isKept(id) ? `${METHOD_NAMES[method]}, kept` : METHOD_NAMES[method], /** @type {(string | [string, string])[]} */ (cells), method);
   });
   setRows(table.tBodies[0], rows);
+  // Without a measurement there is no such column.
+  table.classList.toggle("timed", timing.isKnown);
 }

@@ -5,6 +5,20 @@ import { bitsText } from "./score-table.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
+/** What is being done, in the words of Cancel: what takes longest first. @type {Record<string, string>} */
+const PHASES = {
+  optimizing: "optimizing",
+  calibrating: "calibrating",
+  measuring: "measuring layers",
+  timing: "timing",
+  filling: "the other widths",
+  studying: "comparing points",
+  checking: "the check",
+  exporting: "the export",
+  running: "the run",
+  keeping: "the run",
+};
+
 export class Status {
   #bench;
   #errors;
@@ -17,6 +31,7 @@ export class Status {
     this.#errors = errors;
     element("run").onclick = () => bench.run();
     element("cancel").onclick = () => bench.stop();
+    element("undo").onclick = () => bench.settings.undo();
   }
 
   /** Says what is being loaded, until another word or nothing. @param {string} note */
@@ -34,18 +49,28 @@ export class Status {
   }
 
   draw() {
-    const { library, loading, samples, scheduler, tasks } = this.#bench;
+    const { library, loading, samples, scheduler, settings, tasks } = this.#bench;
     const state = this.#state;
     /** @type {HTMLElement} */ (document.querySelector("main")).dataset.state = state;
     const failed = NETWORK_METHODS.some((method) => scheduler.failure(method));
     element("run").disabled = !library.info || loading > 0 || !samples.current || tasks.size > 0 || !(scheduler.incomplete || failed);
     element("cancel").disabled = tasks.size === 0;
+    element("undo").disabled = !settings.canUndo;
+    say(element("cancel"), this.#cancelled());
     this.drawProgress();
     const text = this.#text(state);
     say(element("status"), text);
     // What a screen reader says: what is being loaded, and what came of a run, but not each of its steps. Emptied while it runs,
     // so that the same outcome is said again.
     if (["loading", "running", "done", "error"].includes(state)) say(element("spoken"), state === "running" ? "" : text);
+  }
+
+  /** What Cancel ends, in a word. */
+  #cancelled() {
+    const { benchmark, tasks } = this.#bench;
+    if (benchmark.isAtWork) return "Pause the folder";
+    const word = Object.keys(PHASES).find((phase) => tasks.isAt(phase));
+    return word ? `Cancel ${PHASES[word]}` : "Cancel";
   }
 
   drawProgress() {
@@ -66,6 +91,7 @@ export class Status {
     if (benchmark.isAtWork && (!sample || !scheduler.incomplete)) return "Running the folder…";
     if (tasks.isAt("measuring")) return "Measuring what each layer costs at each width…";
     if (quality.filling) return "Running the other bit widths…";
+    if (tasks.isAt("timing")) return "Running each method by itself…";
     if (tasks.isAt("studying")) return "Comparing ways to choose points…";
     if (tasks.isAt("checking")) return "Running both engines…";
     if (tasks.isAt("exporting")) return "Writing the ONNX file…";
