@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(all(feature = "rayon", not(target_arch = "wasm32")))]
@@ -84,6 +85,19 @@ mod threads {
 pub use threads::Shared;
 pub(crate) use threads::{for_each_mut, map, share_out, threads, try_map};
 
+/// What a cell holds, made where it is empty. Nobody waits for whoever makes it: a thread that waits inside for parts of its work takes
+/// on others meanwhile, which may need the same cell, and would wait for itself. So several may make it at once; the first counts.
+pub(crate) fn once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    match cell.get() {
+        Some(known) => known,
+        None => {
+            let made = make();
+            #[allow(clippy::disallowed_methods, reason = "nothing is done inside")]
+            cell.get_or_init(|| made)
+        }
+    }
+}
+
 /// Told of the share of a longer work that is done, in 0..1, by whichever thread did it.
 pub trait Progress: Shared {
     /// `Break` gives the work up.
@@ -156,5 +170,34 @@ impl Progress for One<'_> {
         all[self.index].store(done.to_bits(), Ordering::Relaxed);
         let sum: f32 = all.iter().map(|done| f32::from_bits(done.load(Ordering::Relaxed))).sum();
         whole.report(sum / all.len() as f32)
+    }
+}
+
+#[cfg(all(test, feature = "rayon", not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Where threads wait for a cell while it is made, this stands still.
+    #[test]
+    fn what_is_made_in_parts_is_had_by_all_threads() {
+        let (done, waits) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build().unwrap();
+            for _ in 0..50 {
+                let cell = OnceLock::new();
+                let parts: Vec<u64> = (0..64).collect();
+                let make = || {
+                    map(&parts, |part| {
+                        std::thread::sleep(Duration::from_micros(50));
+                        *part
+                    })
+                };
+                let sums = pool.install(|| map(&parts, |_| once(&cell, make).iter().sum::<u64>()));
+                assert!(sums.iter().all(|sum| *sum == 63 * 32));
+            }
+            done.send(()).unwrap();
+        });
+        waits.recv_timeout(Duration::from_secs(60)).unwrap();
     }
 }

@@ -360,6 +360,24 @@ fn shuffles_that_are_written_out_run_as_on_tract() {
     }
 }
 
+/// Whatever the operator is, one that reads nothing is refused in words, and so is one that reads what is not there.
+#[wasm_bindgen_test(unsupported = test)]
+fn operators_without_inputs_are_refused() {
+    let operators = "Conv Relu LeakyRelu PRelu Clip Sigmoid Gelu Erf Pow Add Sub Mul Div Mod Concat Split Slice Pad Reshape Squeeze \
+        Unsqueeze Transpose DepthToSpace SpaceToDepth Resize Upsample MaxPool AveragePool GlobalAveragePool ReduceMean ReduceMax Shape \
+        Gather Cast Identity ConstantOfShape ConvTranspose";
+    for operator in operators.split_whitespace() {
+        for inputs in [&[][..], &[""], &["none"], &["", ""], &["a", "none"], &["a", "", "", ""]] {
+            let attributes = vec![integers("kernel_shape", &[1, 1]), integer("blocksize", 1)];
+            let net = between(|net| net.node(operator, inputs, "b", attributes));
+            // It may be the identity; it must not panic.
+            if let Ok(network) = Network::load(&net) {
+                run(&network, [12, 12]);
+            }
+        }
+    }
+}
+
 /// Not against tract 0.23.9, which computes a constant minus an image wrongly (onnxruntime agrees with us).
 #[wasm_bindgen_test(unsupported = test)]
 fn groups_and_a_constant_minus_an_image_are_what_they_say() {

@@ -36,6 +36,7 @@ use super::graph::Graph as Read;
 use super::layers::Layers;
 use super::planes::Planes;
 use super::weights::{LayerQuantization, Weights};
+use crate::parallel;
 use crate::quant::{ActivationQuantizer, NonFiniteChannel, QuantizationError};
 use crate::{Error, Result};
 use graph::Graph;
@@ -53,7 +54,7 @@ struct Shared {
     /// Channels of the image.
     channels: usize,
     /// By layer, kernels and biases in full precision.
-    packed: OnceLock<Vec<Arc<Kernels>>>,
+    packed: Vec<OnceLock<Arc<Kernels>>>,
 }
 
 impl Native {
@@ -73,7 +74,8 @@ impl Native {
             Error::Network(what) => what,
             other => other.to_string(),
         })?;
-        Ok((Native(Arc::new(Shared { graph, layers, channels, packed: OnceLock::new() })), fit))
+        let packed = layers.layers().iter().map(|_| OnceLock::new()).collect();
+        Ok((Native(Arc::new(Shared { graph, layers, channels, packed })), fit))
     }
 }
 
@@ -84,8 +86,8 @@ impl Shared {
 
     /// A layer's weights in full precision.
     fn full_precision(&self, layer: usize) -> Arc<Kernels> {
-        let pack = |layer| Arc::new(self.pack(layer, self.layers.kernels(layer), &[]));
-        self.packed.get_or_init(|| (0..self.layers.layers().len()).map(pack).collect())[layer].clone()
+        let pack = || Arc::new(self.pack(layer, self.layers.kernels(layer), &[]));
+        parallel::once(&self.packed[layer], pack).clone()
     }
 
     fn packed(&self, layer: usize, weights: Option<&Weights>) -> Arc<Kernels> {
@@ -132,7 +134,7 @@ impl Planned {
     /// The plan in which every layer's input is there as a whole.
     fn whole(&self) -> &plan::Plan {
         let Shared { graph, layers, .. } = &*self.network;
-        self.whole.get_or_init(|| self.plan.whole(graph, layers.layers()))
+        parallel::once(&self.whole, || self.plan.whole(graph, layers.layers()))
     }
 
     /// The plan for a run, with a tail that nobody looks into or quantizes.
@@ -142,7 +144,7 @@ impl Planned {
             !along.observer.taps(layer) && layers.get(layer).is_none_or(|own| own.activation.is_none())
         };
         if graph.layers_from(0).all(flows) {
-            let flowing = self.flowing.get_or_init(|| self.plan.flowing(graph, known.layers()));
+            let flowing = parallel::once(&self.flowing, || self.plan.flowing(graph, known.layers()));
             // Bands cost some time: rows of all layers leave the cache before they are read.
             if self.plan.bytes(1) > PLENTY && flowing.bytes(1) < self.plan.bytes(1) / 4 * 3 {
                 return flowing;

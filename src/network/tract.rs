@@ -11,6 +11,7 @@ use super::layers::{Layer, Layers};
 use super::native::{Kernels, Room, convolve};
 use super::planes::Planes;
 use super::weights::{LayerQuantization, Weights};
+use crate::parallel;
 use crate::quant::{ActivationQuantizer, QuantizationError};
 use crate::{Error, Result};
 use admission::Admission;
@@ -65,7 +66,9 @@ impl Convolutions {
         };
         let kernels = match weights {
             Some(own) => own.packed(|| pack(own.kernels(), own.bias_change())),
-            None => self.packed[layer].get_or_init(|| pack(self.layers.kernels(layer), &[]).into()).clone(),
+            None => {
+                parallel::once(&self.packed[layer], || pack(self.layers.kernels(layer), &[]).into()).clone()
+            }
         };
         let fails = |what: &str| Error::Network(format!("its node {name} is given {what}"));
         let &[images, _, rows, columns] = input.shape() else { return Err(fails("no images").into()) };

@@ -3,6 +3,7 @@
 use super::graph::Conv;
 use super::layers::Layers;
 use super::native::Kernels;
+use crate::parallel;
 use crate::quant::ActivationQuantizer;
 use crate::{Error, Result};
 use std::sync::{Arc, OnceLock};
@@ -49,7 +50,7 @@ impl Weights {
     }
 
     pub(super) fn packed(&self, pack: impl FnOnce() -> Kernels) -> Arc<Kernels> {
-        self.0.packed.get_or_init(|| Arc::new(pack())).clone()
+        parallel::once(&self.0.packed, || Arc::new(pack())).clone()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The universal set: every value that four shifts and an addition can make (paper, section 3.3 and appendix C).
 
-use crate::{Error, Result};
+use crate::{Error, Result, parallel};
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 
@@ -84,7 +84,7 @@ impl UniversalSet {
     /// The set of so many word sets, which is made once.
     pub fn of(sets: WordSets) -> &'static UniversalSet {
         static SETS: [OnceLock<UniversalSet>; 4] = [const { OnceLock::new() }; 4];
-        SETS[sets.count() - 2].get_or_init(|| Self::build(sets.count()))
+        parallel::once(&SETS[sets.count() - 2], || Self::build(sets.count()))
     }
 
     fn build(sets: usize) -> Self {

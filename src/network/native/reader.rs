@@ -187,6 +187,9 @@ impl Reader {
         if self.computes_list(node) {
             return Ok(());
         }
+        if node.input.is_empty() {
+            return Err(node.op_type.clone());
+        }
         let input = |at: usize| node.input.get(at).map(String::as_str).filter(|name| !name.is_empty());
         let first = input(0).unwrap_or_default();
         let int = |name: &str, otherwise: i64| onnx::int_attribute(node, name).unwrap_or(otherwise);

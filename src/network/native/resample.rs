@@ -163,7 +163,7 @@ impl Interpolation {
                 let place = place.clamp(0.0, last as f32);
                 let first = place as i64;
                 let part = place - first as f32;
-                vec![(within(first), 1.0 - part), (within(first + 1), part)]
+                vec![(within(first), 1.0 - part), (within(first.saturating_add(1)), part)]
             }
             Kernel::Cubic(a) => {
                 let first = place.floor();
@@ -171,7 +171,10 @@ impl Interpolation {
                 let near = |x: f32| ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
                 let far = |x: f32| ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a;
                 let weights = [far(1.0 + part), near(part), near(1.0 - part), far(2.0 - part)];
-                (-1..3).zip(weights).map(|(tap, weight)| (within(first as i64 + tap), weight)).collect()
+                (-1..3)
+                    .zip(weights)
+                    .map(|(tap, weight)| (within((first as i64).saturating_add(tap)), weight))
+                    .collect()
             }
         }
     }

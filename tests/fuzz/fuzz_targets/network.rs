@@ -29,7 +29,9 @@ static BASES: LazyLock<Vec<ModelProto>> = LazyLock::new(|| {
 const NUMBERS: [i64; 20] =
     [0, 1, 2, 3, 4, 5, 7, 8, 12, 16, 24, 255, 256, 65_536, -1, -2, -4, i32::MAX as i64, i64::MAX, i64::MIN];
 const FLOATS: [f32; 10] = [0.0, -0.0, 1.0, 2.0, 0.5, -3.0, 1e-40, f32::MAX, f32::INFINITY, f32::NAN];
-const OPERATORS: [&str; 44] = [
+const OPERATORS: [&str; 46] = [
+    "Mod",
+    "ConstantOfShape",
     "Conv",
     "ConvTranspose",
     "Relu",
@@ -75,7 +77,9 @@ const OPERATORS: [&str; 44] = [
     "Where",
     "Equal",
 ];
-const ATTRIBUTES: [&str; 22] = [
+const ATTRIBUTES: [&str; 24] = [
+    "nearest_mode",
+    "fmod",
     "axis",
     "axes",
     "blocksize",
