@@ -201,6 +201,18 @@ impl Results {
         Ok(())
     }
 
+    /// Adds those of another part or another time. Where they are not agreed upon an image has none: it has changed since.
+    pub fn add_agreed(&mut self, other: Results) {
+        for (place, image) in other.images {
+            match self.images.get(&place) {
+                Some(known) if *known != image => drop(self.images.remove(&place)),
+                Some(_) => {}
+                None => drop(self.images.insert(place, image)),
+            }
+        }
+        self.seconds += other.seconds;
+    }
+
     /// Whether every image of the folder has scores.
     pub fn is_whole(&self) -> bool {
         self.images.len() == self.total

@@ -78,6 +78,7 @@ impl FromStr for Set {
     }
 }
 
+/// Without a dot, which stands between names in those of files.
 fn is_file_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c))
 }
@@ -108,13 +109,14 @@ pub fn run(arguments: &Arguments, fast: bool) -> Result<()> {
                             table.extend(Cell::of(&set.name, &results));
                         }
                         // Not all methods can be had at all bits.
-                        Err(error) => {
+                        Err(Unscored::NotOffered(error)) => {
                             let [weights, activations] =
                                 [options.weight_bits, options.activation_bits].map(BitWidth::bits);
                             let what =
                                 format!("{}, {method} at {weights}/{activations} bits", model.display());
                             passed_over::add(Path::new(&what), error.context(what.clone()))?;
                         }
+                        Err(Unscored::Failed(error)) => return Err(error),
                     }
                 }
             }
@@ -152,6 +154,7 @@ fn methods(arguments: &Arguments) -> impl Iterator<Item = Method> {
 fn check(arguments: &Arguments) -> Result<()> {
     let mut names = BTreeSet::new();
     for model in &arguments.models {
+        ensure!(model.is_file(), "{} is no file", model.display());
         let name = files::stem(model);
         ensure!(
             names.insert(name.clone()),
@@ -188,6 +191,7 @@ fn asked(arguments: &Arguments, method: Method) -> Quantization {
     Quantization::of(method, calibration.clone(), (recipe.clone(), points.clone(), crops.clone()))
 }
 
+/// As it is run at each of these bits, once.
 fn options_of(method: Method, bits: &[[BitWidth; 2]]) -> Vec<Options> {
     if !method.quantizes() {
         return vec![Options { method, ..Options::full_precision() }];
@@ -198,7 +202,21 @@ fn options_of(method: Method, bits: &[[BitWidth; 2]]) -> Vec<Options> {
         activation_bits: *activation_bits,
         ..Options::default()
     };
-    bits.iter().map(at).collect()
+    let first = |index: &usize| !bits[..*index].contains(&bits[*index]);
+    (0..bits.len()).filter(first).map(|index| at(&bits[index])).collect()
+}
+
+/// Why a cell has no scores.
+enum Unscored {
+    /// The network, or what was made of it, has no such bits.
+    NotOffered(anyhow::Error),
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Unscored {
+    fn from(error: E) -> Self {
+        Unscored::Failed(error.into())
+    }
 }
 
 /// The scores of one cell: those of earlier runs and of other parts, and what is missing of this part.
@@ -208,17 +226,17 @@ fn scored(
     set: &Set,
     options: &Options,
     fast: bool,
-) -> Result<Results> {
+) -> Result<Results, Unscored> {
     let run = eval::run_of(model, session, options, false, fast)?;
     let pairs = eval::Images::of(set.folder.clone()).pairs(run.scale)?;
     let name =
-        format!("{}-{}-{}-{}-{}", run.model, set.name, run.method, run.weight_bits, run.activation_bits);
+        format!("{}.{}.{}.{}.{}", run.model, set.name, run.method, run.weight_bits, run.activation_bits);
     let mut results = Results { run, total: pairs.len(), images: BTreeMap::new(), seconds: 0.0 };
     let cells = arguments.output.join("cells");
     for path in files_of(&cells, &name)? {
         let before = Results::read(&path)?;
         if before.run == results.run && before.total == results.total {
-            results.add(before, &path)?;
+            results.add_agreed(before);
         } else {
             out::note(format_args!(
                 "{} is of other networks, options or images, and is made anew",
@@ -234,7 +252,7 @@ fn scored(
     let is_known = results.is_whole();
     let kept = Kept::new(results, Some(&path))?;
     // Files may have changed since; where all are known it is looked up without preparing anything.
-    let scorer = eval::Scorer::new(session, options, false)?;
+    let scorer = eval::Scorer::new(session, options, false).map_err(Unscored::NotOffered)?;
     let what = if is_known { "comparing" } else { "scoring" };
     eval::score_missing(&kept, &pairs, arguments.shard, &scorer, what)?;
     Ok(kept.into_inner())

@@ -126,7 +126,6 @@ export class Bench extends EventTarget {
     await this.hold(async () => {
       const before = this.library.info?.layers[this.focus.layer]?.name;
       const mixed = this.mixed.chosen;
-      this.settings.forget();
       if (files === this.#inUse?.files) this.library.renew(network, info, calibration, optimized);
       else this.library.use(network, info, Boolean(files.calibration), calibration, optimized);
       this.#inUse = { files, reading };
@@ -134,6 +133,7 @@ export class Bench extends EventTarget {
       const layerBits = Object.fromEntries(Object.entries(this.settings.values.layerBits).filter(([name]) => known.includes(name)));
       // What was made for the layers of one network is not for those of another.
       this.settings.set({ layerBits: this.mixed.layerBits(mixed) ?? (mixed ? {} : layerBits) });
+      this.settings.forget();
       this.contenders.fit(known);
       this.focus.enter(before);
       this.samples.fit(this.cost());

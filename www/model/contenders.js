@@ -51,8 +51,7 @@ export class Contenders {
     const link = this.#linkOf(method, chosen);
     const known = this.#kept.find((one) => this.#linkOf(one.method, one.chosen) === link);
     if (known) return known.id;
-    const { weightBits, activationBits, layerBits } = chosen.values;
-    const name = `${method}-${Object.keys(layerBits).length ? "mixed" : `w${weightBits}a${activationBits}`}`;
+    const name = `${method}-${bitsInShort(chosen.values).toLowerCase()}`;
     let number = first;
     const idOf = () => (number > 1 ? `${name}-${number}` : name);
     while (this.isKept(idOf())) number++;
@@ -81,8 +80,9 @@ export class Contenders {
 
   /** A method with all that counts with it. @param {string} method @param {Chosen} chosen */
   #linkOf(method, chosen) {
-    const calibrated = chosen.usesCalibration(method);
-    const counting = CHOICES.filter(({ of, path }) => GROUPS[of].includes(method) || (calibrated && path[0] === "points")).map(({ name }) => name);
+    // What points are chosen by counts with whatever has some chosen: k-means has the same choices for both.
+    const chooses = chosen.usesCalibration(method) || method === "dfsq-opt";
+    const counting = CHOICES.filter(({ of, path }) => GROUPS[of].includes(method) || (chooses && path[0] === "points")).map(({ name }) => name);
     const names = ["weights", "activations", "layers", ...counting];
     const entries = Object.entries(this.#bench.settings.toLink(chosen)).filter(([name]) => names.includes(name));
     return String(new URLSearchParams([["method", method], ...entries]));

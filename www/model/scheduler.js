@@ -373,9 +373,10 @@ export class Scheduler {
       const key = this.#key(method, sample, instead ?? chosen);
       const result = results.get(key);
       const due = key && result && !results.distance(key, fullKey) && !this.#comparing.has(key);
+      // Two contenders may be the same at the moment.
+      if (due) this.#comparing.add(key);
       return due ? [{ key, result, wish: this.#wish(method === "bicubic" ? "images" : method, sample, chosen) }] : [];
     });
-    for (const { key } of pairs) this.#comparing.add(key);
     for (const { key, result, wish } of pairs) {
       try {
         results.keepDistance(key, fullKey, { score: await engines.images.call("score", [result.picture, full.picture, scale]) });

@@ -1,5 +1,5 @@
 // What each method takes by itself, measured when one asks: workers that run side by side say nothing of each other. No DOM.
-import { isCancelled } from "../engine/client.js";
+import { cancelled, isCancelled } from "../engine/client.js";
 import { NETWORK_METHODS } from "./plan.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
@@ -36,17 +36,25 @@ export class Timing {
 
   /** Whether it can be measured now: nothing else may be at work. */
   get canMeasure() {
-    const { samples, scheduler, tasks } = this.#bench;
-    return Boolean(samples.current) && !tasks.size && !scheduler.incomplete && !scheduler.isComparing && this.#ids.some((id) => this.of(id) === undefined);
+    const { samples } = this.#bench;
+    return Boolean(samples.current) && this.#isQuiet() && this.#ids.some((id) => this.of(id) === undefined);
   }
 
-  /** Measures what has not been, one method after another. */
+  /** Whether nothing else is at work, or is going to be. @param {import("./tasks.js").Task} [own] */
+  #isQuiet(own) {
+    const { benchmark, scheduler, tasks } = this.#bench;
+    const others = tasks.names.some((name) => tasks.get(name) !== own);
+    return !others && benchmark.state !== "running" && !scheduler.incomplete && !scheduler.isComparing;
+  }
+
+  /** Measures what has not been, one method after another, for as long as nothing else is wanted. */
   async measure() {
     const { contenders, samples, tasks } = this.#bench;
     const sample = samples.current;
     if (!sample) return;
     const ids = this.#ids.filter((id) => this.of(id) === undefined);
     for (const id of ids) {
+      if (!this.#isQuiet()) return;
       try {
         await tasks.run(contenders.get(id).method, WHAT, "timing", (task) => this.#measure(id, sample, task));
       } catch (error) {
@@ -68,6 +76,8 @@ export class Timing {
     for (let run = 0; run <= RUNS; run++) {
       const result = await engines[method].call("upscale", [low, undefined, chosen.options(method)], { assets, onProgress: (done) => task.progress((run + done) / (RUNS + 1)) });
       task.check();
+      // Beside another it would be slower.
+      if (!this.#isQuiet(task)) throw cancelled();
       if (run) seconds.push(result.seconds);
     }
     seconds.sort((a, b) => a - b);

@@ -132,7 +132,9 @@ export class Comparison {
       if (JSON.stringify([...select.options].map(({ value, text }) => [value, text])) === JSON.stringify(options)) continue;
       const { value } = select;
       select.replaceChildren(...options.map(([id, name]) => new Option(name, id)));
-      if (contenders.ids.includes(value)) select.value = value;
+      // One that is kept no longer follows what is chosen again.
+      const method = contenders.ids.filter((id) => value.startsWith(id)).sort((a, b) => b.length - a.length)[0];
+      if (method) select.value = method;
     }
   }
 

@@ -97,6 +97,7 @@ export class Crops {
       const score = scheduler.score(id);
       return picture ? [{ name: contenders.title(id), picture: cut(picture, part), score: score ? `${decimal(score.psnrY, 2)} dB / ${decimal(score.ssimY, 4)}` : "PSNR / SSIM" }] : [];
     });
+    for (const id of ["crops-png", "crops-svg"]) element(id).disabled = !this.#shown.length;
     this.#paint();
   }
 

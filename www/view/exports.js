@@ -1,4 +1,5 @@
 // Files made of results.
+import { bitsInShort } from "../model/contenders.js";
 import { csvLine } from "../model/csv.js";
 import { METHOD_NAMES, NETWORK_METHODS, QUANTIZED_METHODS } from "../model/plan.js";
 import { pictureProvenance, provenance } from "../model/provenance.js";
@@ -137,9 +138,7 @@ export class Exports {
     element("export-method").append(...QUANTIZED_METHODS.map((method) => new Option(METHOD_NAMES[method], method)));
     element("export-onnx").onclick = () => {
       const method = element("export-method").value;
-      const { weightBits, activationBits, layerBits } = bench.settings.values;
-      const bits = Object.keys(layerBits).length ? "mixed" : `w${weightBits}a${activationBits}`;
-      const name = `${networks.id}-${method}-${bits}.onnx`;
+      const name = `${networks.id}-${method}-${bitsInShort(bench.settings.values).toLowerCase()}.onnx`;
       bench.inquiries.exportOnnx(method).then((file) => download(name, file, "application/octet-stream"), tell);
     };
     element("save-optimized").onclick = () => save("optimized", bench.making.optimized());

@@ -1,5 +1,5 @@
 // Open images with their regions, and a folder with its results, kept in the browser until the next visit.
-import { get, set } from "idb-keyval"; // IndexedDB in two functions; small, well kept
+import { del, get, set } from "idb-keyval"; // IndexedDB in two functions; small, well kept
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
@@ -46,6 +46,7 @@ export class Kept {
     const [folder, files, images, place] = await Promise.all(["folder", "files", "images", "place"].map((name) => get(name).catch(forbidden)));
     if (folder || files?.length) this.#bench.benchmark.restore(folder, files);
     if (images) await this.#open(images, place);
+    this.#parts = new Map(this.#all().map(({ name, parts }) => [name, parts]));
   }
 
   /** @param {{name: string, file: Uint8Array}[]} images @param {{active: number, regions: import("../model/plan.js").Region[]} | undefined} place */
@@ -67,25 +68,31 @@ export class Kept {
     }, REST);
   }
 
-  #keepAll() {
+  /** All that is kept: by name what it is made of, and the thing itself. @returns {{name: string, parts: unknown[], make: () => unknown}[]} */
+  #all() {
     const { benchmark, samples } = this.#bench;
     const { active, list } = samples;
     const kept = list.reduce((sum, { file }) => sum + file.length, 0) > MOST_BYTES ? [] : list;
     const regions = kept.map(({ chosen }) => chosen);
-    // Files are large, and seldom change.
-    this.#keep("images", kept.map(({ file }) => file), () => kept.map(({ name, file }) => ({ name, file })));
-    this.#keep("place", [active, ...regions], () => ({ active, regions }));
     const { files } = benchmark;
     const size = files.reduce((sum, { high, low }) => sum + high.size + (low?.size ?? 0), 0);
-    this.#keep("files", files.flatMap(({ high, low }) => [high, low]), () => (size > MOST_FOLDER_BYTES ? [] : files));
-    this.#keep("folder", [benchmark.images, benchmark.measuredImages, benchmark.done], () => benchmark.results);
+    // Files are large, and seldom change.
+    return [
+      { name: "images", parts: kept.map(({ file }) => file), make: () => kept.map(({ name, file }) => ({ name, file })) },
+      { name: "place", parts: [active, ...regions], make: () => ({ active, regions }) },
+      { name: "files", parts: files.flatMap(({ high, low }) => [high, low]), make: () => (size > MOST_FOLDER_BYTES ? [] : files) },
+      { name: "folder", parts: [benchmark.images, benchmark.measuredImages, benchmark.done], make: () => benchmark.results },
+    ];
   }
 
-  /** Keeps something whose parts have changed. @param {string} name @param {unknown[]} parts @param {() => unknown} make */
-  #keep(name, parts, make) {
-    const before = this.#parts.get(name);
-    if (before?.length === parts.length && parts.every((part, index) => part === before[index])) return;
-    this.#parts.set(name, parts);
-    set(name, make()).catch(forbidden);
+  /** Keeps what has changed. */
+  #keepAll() {
+    for (const { name, parts, make } of this.#all()) {
+      const before = this.#parts.get(name);
+      if (before?.length === parts.length && parts.every((part, index) => part === before[index])) continue;
+      this.#parts.set(name, parts);
+      // What does not fit must not leave another folder's files there.
+      set(name, make()).catch(() => del(name).catch(forbidden));
+    }
   }
 }

@@ -25,7 +25,7 @@ export function listenForKeys(undo) {
   element("open-keys").onclick = () => dialog.showModal();
   element("close-keys").onclick = () => dialog.close();
   addEventListener("keydown", (event) => {
-    if (event.target instanceof HTMLElement && event.target.closest("input:not([type=radio], [type=checkbox]), textarea")) return;
+    if (event.target instanceof HTMLElement && event.target.closest("input:not([type=radio], [type=checkbox], [type=file], [type=range]), textarea")) return;
     const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
     if (key === "?" && !ctrlKey && !metaKey && !altKey && !document.querySelector("dialog[open]")) dialog.showModal();
     else if (key.toLowerCase() === "z" && (ctrlKey || metaKey) && !altKey && !shiftKey) undo();

@@ -46,16 +46,17 @@ export class RegionPanel {
     const chosen = { x: within(x, 0, sample.picture.width - size.width), y: within(y, 0, sample.picture.height - size.height), ...size };
     if (fits(chosen, this.#bench.cost())) this.#bench.chooseRegion(chosen);
     // What was not taken as it was typed is shown as it is.
-    this.#drawFields();
+    this.#drawFields(true);
   }
 
-  #drawFields() {
+  /** @param {boolean} [all] also the field that is being typed into */
+  #drawFields(all = false) {
     const { samples } = this.#bench;
     const region = samples.current?.region;
     if (!region) return;
     const values = [region.x, region.y, region.width, region.height].map(String);
     for (const [index, field] of this.#fields.entries()) {
-      if (field.value !== values[index] && document.activeElement !== field) field.value = values[index];
+      if (field.value !== values[index] && (all || document.activeElement !== field)) field.value = values[index];
       field.disabled = Boolean(this.#bench.cost().size) && index > 1;
     }
   }

@@ -114,8 +114,10 @@ impl Table {
 
     /// Among the methods of the same network, set and bits.
     fn rank(&self, cell: &Cell, value: impl Fn(&Cell) -> f64) -> Rank {
+        // Means over other images say nothing of each other.
         let among = |other: &&Cell| {
-            other.is_quantized()
+            other.images == cell.images
+                && other.is_quantized()
                 && other.model == cell.model
                 && other.set == cell.set
                 && other.bits == cell.bits

@@ -15,7 +15,9 @@ pub fn without_idle_pads(graph: &mut Graph, opset: i64) {
     for mut node in std::mem::take(&mut graph.node) {
         let stated = onnx::attribute(&node, "pads").map(|pads| pads.ints.clone());
         let pads = stated.or_else(|| lists.get(node.input.get(1)?).cloned());
-        let pads = pads.filter(|_| node.op_type == "Pad" && !node.input.is_empty());
+        // Along stated axes there are fewer numbers, of other meanings.
+        let along = node.input.get(3).is_some_and(|axes| !axes.is_empty());
+        let pads = pads.filter(|_| node.op_type == "Pad" && !node.input.is_empty() && !along);
         if pads.as_ref().is_some_and(|pads| pads.iter().all(|pad| *pad == 0)) {
             node.input.truncate(1);
             nodes.push(Node { op_type: "Identity".into(), attribute: vec![], ..node });

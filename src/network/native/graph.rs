@@ -3,7 +3,7 @@
 use super::curve::Curve;
 use super::numbers::{Number, Numbers};
 use super::resample::Axis;
-use crate::network::graph::{Conv, Window};
+use crate::network::graph::{Conv, Pads, Window};
 use crate::network::layers::Layer;
 
 /// Index of a value: the image, or what a step makes.
@@ -54,7 +54,7 @@ impl WindowPool {
     /// Height and width of what comes out. None where the window does not fit.
     pub fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
         let mut sides = self.window.output(size, self.kernel)?;
-        let pads = self.window.padding(size, self.kernel);
+        let Pads::Explicit(pads) = self.window.pads else { return Some(sides) };
         for axis in 0..2 {
             let stride = self.window.strides[axis];
             let room = size[axis] + pads[axis] + pads[axis + 2] - self.window.reach(axis, self.kernel[axis]);

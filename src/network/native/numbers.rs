@@ -112,7 +112,8 @@ impl Numbers {
 /// Numbers for one size of the image, computed as far as somebody asked.
 pub struct Computed<'n> {
     numbers: &'n Numbers,
-    values: Vec<i64>,
+    /// None where it cannot be computed, which does no harm where nobody asks for it.
+    values: Vec<Option<i64>>,
 }
 
 impl<'n> Computed<'n> {
@@ -129,16 +130,19 @@ impl<'n> Computed<'n> {
             let value = match *source {
                 Source::Constant(value) => Some(value),
                 Source::Side(value, axis) => i64::try_from(shapes[value].size()[axis]).ok(),
-                Source::Of(arithmetic, [a, b]) => arithmetic.of(self.values[a], self.values[b]),
+                Source::Of(arithmetic, [a, b]) => {
+                    self.values[a].zip(self.values[b]).and_then(|(a, b)| arithmetic.of(a, b))
+                }
             };
-            self.values.push(value.ok_or("a size that is computed by dividing by zero, or too large")?);
+            self.values.push(value);
         }
-        Ok(self.values[number])
+        let computed = self.values[number];
+        Ok(computed.ok_or("a size that is computed by dividing by zero, or too large")?)
     }
 
     /// All that were asked for.
     pub fn into_values(self) -> Vec<i64> {
-        self.values
+        self.values.into_iter().map(Option::unwrap_or_default).collect()
     }
 }
 

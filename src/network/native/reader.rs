@@ -198,9 +198,10 @@ impl Reader {
         if node.op_type == "Split" && [1, -3].contains(&int("axis", 0)) {
             let channels = self.extents[self.value(first)?].channels;
             let equal = || vec![(channels / node.output.len()) as i64; node.output.len()];
-            let lengths = self.whole(node, "split", 1).unwrap_or_else(equal);
+            let is_stated = onnx::attribute(node, "split").is_some() || input(1).is_some();
+            let lengths = if is_stated { self.whole(node, "split", 1) } else { Some(equal()) };
             let lengths: Option<Vec<usize>> =
-                lengths.iter().map(|length| usize::try_from(*length).ok()).collect();
+                lengths.and_then(|all| all.iter().map(|length| usize::try_from(*length).ok()).collect());
             return match lengths.filter(|lengths| lengths.iter().sum::<usize>() == channels) {
                 Some(lengths) => self.parts(node, &lengths),
                 None => Err("Split of computed or other lengths".into()),

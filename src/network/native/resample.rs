@@ -149,7 +149,7 @@ impl Axis {
 }
 
 /// A place in a list of this length, which may be counted from its end.
-fn place(at: i64, length: i64) -> i64 {
+pub fn place(at: i64, length: i64) -> i64 {
     (if at < 0 { at.saturating_add(length) } else { at }).clamp(0, length)
 }
 

@@ -110,11 +110,14 @@ impl Reader {
                 let list = self.lists.get(input(0))?.clone();
                 let [start] = self.whole(node, "starts", 1)?[..] else { return None };
                 let [end] = self.whole(node, "ends", 2)?[..] else { return None };
-                let step = match node.input.get(4) {
-                    None => 1,
-                    Some(name) => *self.constants(name)?.first()?,
+                let step = match input(4) {
+                    "" => 1,
+                    name => *self.constants(name)?.first()?,
                 };
-                let axis = self.whole(node, "axes", 3).map_or(Some(0), |axes| axes.first().copied())?;
+                let axis = match input(3).is_empty() && onnx::attribute(node, "axes").is_none() {
+                    true => 0,
+                    false => *self.whole(node, "axes", 3)?.first()?,
+                };
                 sliced(&list, axis, [start, end, step])
             }
             "Concat" if int("axis", 0) == 0 => {
@@ -123,11 +126,14 @@ impl Reader {
                 let is_flat = lists.iter().all(|list| list.dims.len() == 1);
                 is_flat.then(|| List::flat(lists.iter().flat_map(|list| list.values.clone()).collect()))
             }
+            // Between a number and a list of one: what is of more is no list of sizes.
             "Unsqueeze" | "Squeeze" => {
                 let list = self.lists.get(input(0))?.clone();
-                (list.values.len() == 1 || list.dims.len() <= 1).then_some(())?;
-                let scalar = node.op_type == "Squeeze" && list.values.len() == 1;
-                Some(if scalar { List { dims: vec![], ..list } } else { List::flat(list.values) })
+                match (node.op_type.as_str(), &list.dims[..]) {
+                    ("Unsqueeze", []) => Some(List::flat(list.values)),
+                    ("Squeeze", [1]) => Some(List { dims: vec![], ..list }),
+                    _ => None,
+                }
             }
             "Reshape" => {
                 let list = self.lists.get(input(0))?.clone();
@@ -153,9 +159,8 @@ impl Reader {
                 })
             }
             "ConstantOfShape" => {
-                let count = self.constants(input(0))?.iter().try_fold(1usize, |all, side| {
-                    all.checked_mul(usize::try_from(*side).ok()?).filter(|all| *all <= MOST)
-                })?;
+                let [count] = self.constants(input(0))?[..] else { return None };
+                let count = usize::try_from(count).ok().filter(|count| *count <= MOST)?;
                 let value = match onnx::attribute(node, "value") {
                     Some(attribute) => *onnx::whole(attribute.t.as_ref()?)?.first()?,
                     // Else it is an f32.
@@ -169,7 +174,8 @@ impl Reader {
                 let [a, b] = &node.input[..] else { return None };
                 let (a, b) = (self.lists.get(a)?.clone(), self.lists.get(b)?.clone());
                 let count = a.values.len().max(b.values.len());
-                let longer = if a.dims.len() >= b.dims.len() { &a } else { &b };
+                let size = |list: &List| (list.values.len(), list.dims.len());
+                let longer = if size(&a) >= size(&b) { &a } else { &b };
                 let fits = |list: &List| list.values.len() == 1 || list.values.len() == count;
                 if !fits(&a) || !fits(&b) || longer.values.len() != count || longer.dims.len() > 1 {
                     return None;
@@ -192,12 +198,15 @@ fn sliced(list: &List, axis: i64, [start, end, step]: [i64; 3]) -> Option<List> 
     if axis.rem_euclid(list.dims.len() as i64) != 0 {
         return None;
     }
+    if length == 0 {
+        return Some(list.clone());
+    }
     let from_start = |at: i64| if at < 0 { at.saturating_add(length) } else { at };
     let places: Vec<i64> = match step {
         1 => (from_start(start).clamp(0, length)..from_start(end).clamp(0, length)).collect(),
         -1 => {
             let (first, beyond) =
-                (from_start(start).clamp(-1, length - 1), from_start(end).clamp(-1, length - 1));
+                (from_start(start).clamp(0, length - 1), from_start(end).clamp(-1, length - 1));
             (beyond + 1..=first).rev().collect()
         }
         _ => return None,

@@ -4,7 +4,9 @@ use super::{Known, Reader, onnx};
 use crate::network::graph::{Pads, Window, pool_kernel};
 use crate::network::native::graph::{Operation, WindowPool};
 use crate::network::native::numbers::{Number, Source};
-use crate::network::native::resample::{Axis, Border, Coordinates, Interpolation, Kernel, Rounding, Size};
+use crate::network::native::resample::{
+    Axis, Border, Coordinates, Interpolation, Kernel, Rounding, Size, place,
+};
 use crate::network::onnx::Node;
 
 impl Reader {
@@ -56,6 +58,7 @@ impl Reader {
         }
         let interpolation = Interpolation { kernel, coordinates };
         let axes = onnx::attribute(node, "axes").map_or(vec![0, 1, 2, 3], |attribute| attribute.ints.clone());
+        let axes = distinct(&axes).ok_or("Resize along axes that are not there")?;
         let stated = onnx::attribute(node, "scales").map(|attribute| attribute.floats.clone());
         let scales = node.input.get(if of_set_10 { 1 } else { 2 }).and_then(|name| self.tensors.get(name));
         let scales = stated.or(match scales {
@@ -69,7 +72,7 @@ impl Reader {
         };
         let channels = self.value(&node.input[0]).map(|value| self.extents[value].channels)?;
         let side = |axis: i64| {
-            let at = axes.iter().position(|of| of.rem_euclid(4) == axis)?;
+            let at = axes.iter().position(|of| *of == axis)?;
             sides.get(at).copied()
         };
         let keeps = |axis: i64, length: usize| match side(axis) {
@@ -132,28 +135,26 @@ impl Reader {
         let input = self.value(&node.input[0])?;
         let lists = (self.sizes(node, "starts", 1), self.sizes(node, "ends", 2));
         let (Some(starts), Some(ends)) = lists else { return Err("Slice of computed places".into()) };
-        let axes = match node.input.get(3).is_some() || onnx::attribute(node, "axes").is_some() {
+        let is_named = |at: usize| node.input.get(at).is_some_and(|name| !name.is_empty());
+        let axes = match is_named(3) || onnx::attribute(node, "axes").is_some() {
             true => self.whole(node, "axes", 3).ok_or("Slice along computed axes")?,
             false => (0..starts.len() as i64).collect(),
         };
-        let steps = match node.input.get(4) {
-            Some(_) => self.whole(node, "", 4).ok_or("Slice in computed steps")?,
-            None => vec![1; axes.len()],
+        let axes = distinct(&axes).ok_or("Slice along axes that are not there")?;
+        let steps = match is_named(4) {
+            true => self.whole(node, "", 4).ok_or("Slice in computed steps")?,
+            false => vec![1; axes.len()],
         };
         let alike = [starts.len(), ends.len(), steps.len()].iter().all(|length| *length == axes.len());
         if !alike || steps.iter().any(|step| *step != 1) {
             return Err("Slice of other than what lies together".into());
         }
-        let along =
-            |axis: i64| axes.iter().position(|of| of.rem_euclid(4) == axis).map(|at| [starts[at], ends[at]]);
+        let along = |axis: i64| axes.iter().position(|of| *of == axis).map(|at| [starts[at], ends[at]]);
         let channels = self.extents[input].channels as i64;
         // Only what is known for all sizes is cut from images and channels.
         let known = |axis: i64, length: i64| {
             let Some(ends) = along(axis) else { return Some([0, length]) };
-            let place = |number: &Number| {
-                let at = self.numbers.constant(*number)?;
-                Some((if at < 0 { at.saturating_add(length) } else { at }).clamp(0, length))
-            };
+            let place = |number: &Number| Some(place(self.numbers.constant(*number)?, length));
             Some([place(&ends[0])?, place(&ends[1])?])
         };
         let (images, part) = (known(0, 1), known(1, channels));
@@ -193,4 +194,12 @@ impl Reader {
         self.push(node, Operation::WindowPool(pool), vec![input], vec![]);
         Ok(())
     }
+}
+
+/// Axes of an image, from 0 on, if each is one, and none is there twice.
+fn distinct(axes: &[i64]) -> Option<Vec<i64>> {
+    let within = axes.iter().all(|axis| (-4..4).contains(axis));
+    let axes: Vec<i64> = axes.iter().map(|axis| axis.rem_euclid(4)).collect();
+    let once = (0..axes.len()).all(|at| !axes[..at].contains(&axes[at]));
+    (within && once).then_some(axes)
 }
