@@ -196,3 +196,29 @@ test("an earlier visit's folder goes on where its files are, and else is there t
   later.benchmark.restore(results, bench.benchmark.files.slice(1));
   assert.deepEqual([later.benchmark.canRun, later.benchmark.rows], [false, rows], "files of another folder are not taken for these");
 });
+
+test("what is kept is run on every image too, and known by what it is, not by its name", async () => {
+  const bench = await opened("a.png", "b.png");
+  const { benchmark, contenders, engines, settings } = bench;
+  benchmark.choose([4]);
+  settings.set({ weightBits: 2, activationBits: 8 });
+  const id = contenders.keep("dfsq");
+  settings.set({ weightBits: 4, activationBits: 4 });
+  await benchmark.run();
+  const asked = () => engines.dfsq.calls.filter(({ method }) => method === "upscale").map(({ args }) => [args[2].weightBits, args[2].activationBits]);
+  assert.deepEqual(asked(), [[4, 4], [2, 8], [4, 4], [2, 8]]);
+  assert.deepEqual(benchmark.rows.map(({ method, bits }) => `${method} ${bits}`), ["bicubic undefined", "fp32 undefined", "dfsq-opt 4", "dfsq 4", "dfsq W2A8", "min-max 4"]);
+  const made = { network: { sha256: "A" }, program: "dfsq 0.0.0" };
+  assert.match(csv(benchmark, made), /a\.png,dfsq,W2A8,30\.0000/);
+  assert.match(markdown(benchmark, made), /\| DFSQ \| W2A8 \| 30\.00/);
+  assert.match(latex(benchmark, made), /DFSQ W2A8 & \\multicolumn\{1\}\{c\}\{30\.00 \/ 0\.9000\}/);
+  assert.ok(!benchmark.isMissing && !benchmark.isStale);
+  contenders.release(id);
+  settings.set({ weightBits: 2, activationBits: 8, pointSource: "apot" });
+  assert.equal(contenders.keep("dfsq"), id);
+  settings.set({ weightBits: 4, activationBits: 4, pointSource: "calibrated" });
+  assert.ok(benchmark.isMissing, "another of the same name is still to be run");
+  await benchmark.run();
+  assert.equal(engines.dfsq.last("upscale").args[2].pointSource, "apot");
+  assert.equal(asked().length, 6, "the others are known");
+});

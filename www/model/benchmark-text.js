@@ -28,12 +28,14 @@ export function markdown(benchmark, { network, program }) {
 /** The same with methods below each other and widths side by side, as in the paper. @param {Benchmark} benchmark @param {{network?: {sha256: string}, program: string}} made */
 export function latex(benchmark, { network, program }) {
   const { rows, widths } = benchmark;
+  const scores = (/** @type {import("./benchmark.js").Row} */ row) => `${number(row.psnrY, 2)} / ${number(row.ssimY, 4)}`;
   const cell = (/** @type {string} */ method, /** @type {number | undefined} */ bits) => {
-    const row = rows.find((one) => one.method === method && one.bits === bits);
-    return row ? `${number(row.psnrY, 2)} / ${number(row.ssimY, 4)}` : "--";
+    const row = rows.find((one) => one.method === method && one.bits === bits && !one.chosen);
+    return row ? scores(row) : "--";
   };
   const single = ["bicubic", "fp32"].map((method) => `${METHOD_NAMES[method]} & \\multicolumn{${widths.length}}{c}{${cell(method, undefined)}} \\\\`);
   const quantized = ["min-max", "dfsq", "dfsq-opt"].map((method) => `${METHOD_NAMES[method]} & ${widths.map((bits) => cell(method, bits)).join(" & ")} \\\\`);
+  const kept = rows.filter(({ chosen }) => chosen).map((row) => `${METHOD_NAMES[row.method]} ${row.bits} & \\multicolumn{${widths.length}}{c}{${scores(row)}} \\\\`);
   return [
     `% ${benchmark.measuredImages} images; network ${network?.sha256}; ${program}; PSNR in dB / SSIM on Y`,
     `\\begin{tabular}{l${"c".repeat(widths.length)}}`,
@@ -42,6 +44,7 @@ export function latex(benchmark, { network, program }) {
     "\\midrule",
     ...single,
     ...quantized,
+    ...kept,
     "\\bottomrule",
     "\\end{tabular}",
     "",

@@ -1,5 +1,6 @@
-// A folder of images as a benchmark: every method at every width, in the background. No DOM.
+// A folder of images as a benchmark: every method at every width, and what is kept as it is, in the background. No DOM.
 import { cancelled, isCancelled } from "../engine/client.js";
+import { bitsInShort } from "./contenders.js";
 import { fits, QUANTIZED_METHODS, wholeOf } from "./plan.js";
 import { provenance } from "./provenance.js";
 import { canonicalText } from "./same.js";
@@ -9,7 +10,7 @@ import { canonicalText } from "./same.js";
  * @typedef {import("./folder.js").Listed} Listed
  * @typedef {import("../pkg/dfsq.js").Picture} Picture
  * @typedef {import("../pkg/dfsq.js").Score} Score
- * @typedef {{method: string, bits: number | undefined}} Setting `bits` of weights and activations, where the method has some
+ * @typedef {{method: string, bits: number | string | undefined, chosen?: import("./chosen.js").Chosen, key: string}} Setting `bits` of weights and activations, where the method has some; in words, with all that is chosen, where it is kept
  * @typedef {{score: Score, toFull: Score | undefined}} Measured
  * @typedef {{picture: Picture, score?: Score}} Scored without a score where it is too small for one
  * @typedef {{name: string, high?: File, low?: File, measured: Map<string, Measured>, error?: string}} Image without files where only its results are there, from an earlier visit
@@ -20,8 +21,8 @@ import { canonicalText } from "./same.js";
 /** How what a worker does for it begins. */
 const TASK = "benchmark ";
 
-/** @param {Setting} setting */
-const keyOf = ({ method, bits }) => `${method} ${bits}`;
+/** A method as it is chosen, at one width. @param {string} method @param {number} [bits] @returns {Setting} */
+const plain = (method, bits) => ({ method, bits, key: `${method} ${bits}` });
 
 /** @param {number[]} values */
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -48,8 +49,17 @@ export class Benchmark {
 
   /** @returns {Setting[]} */
   get settings() {
-    const quantized = QUANTIZED_METHODS.flatMap((method) => this.#widthsOf(method).map((bits) => ({ method, bits })));
-    return [{ method: "bicubic", bits: undefined }, { method: "fp32", bits: undefined }, ...quantized];
+    return [plain("bicubic"), plain("fp32"), ...QUANTIZED_METHODS.flatMap((method) => this.#settingsOf(method))];
+  }
+
+  /** @param {string} method @returns {Setting[]} */
+  #settingsOf(method) {
+    const { contenders } = this.#bench;
+    const kept = contenders.kept.filter((one) => one.method === method);
+    return [
+      ...this.#widthsOf(method).map((bits) => plain(method, bits)),
+      ...kept.map(({ chosen }) => ({ method, bits: bitsInShort(chosen.values), chosen, key: contenders.linkOf(method, chosen) })),
+    ];
   }
 
   /** Of those that are ticked, what a method has. @param {string} method */
@@ -105,6 +115,11 @@ export class Benchmark {
     this.#bench.changed();
   }
 
+  /** Whether something that is wanted of the images is not there yet. */
+  get isMissing() {
+    return this.done < this.images.length;
+  }
+
   /** Whether there are files to run, and not only results. */
   get canRun() {
     return this.images.some(({ high }) => high);
@@ -127,7 +142,7 @@ export class Benchmark {
 
   /** Whether an image has all that is wanted, or cannot have it. @param {Image} image */
   #isDone({ measured, error }) {
-    return error !== undefined || this.settings.every((setting) => measured.has(keyOf(setting)));
+    return error !== undefined || this.settings.every(({ key }) => measured.has(key));
   }
 
   get done() {
@@ -201,13 +216,15 @@ export class Benchmark {
         if (goesOn() && this.#of?.key !== this.#wanted()) this.pause();
         if (!goesOn()) return;
         const pair = await this.#pair(image);
+        // Full precision is run again for what is compared with it.
+        const isKnown = (/** @type {Setting} */ { method, key }) => method !== "fp32" && image.measured.has(key);
         const run = async (/** @type {Setting} */ setting) => {
-          if (goesOn()) await this.#runOne(setting, pair, pictures);
+          if (goesOn() && !isKnown(setting)) await this.#runOne(setting, pair, pictures);
         };
         const quantized = QUANTIZED_METHODS.map(async (method) => {
-          for (const bits of this.#widthsOf(method)) await run({ method, bits });
+          for (const setting of this.#settingsOf(method)) await run(setting);
         });
-        const ended = await Promise.allSettled([run({ method: "fp32", bits: undefined }), this.#enlarge(pair, pictures), ...quantized]);
+        const ended = await Promise.allSettled([run(plain("fp32")), this.#enlarge(pair, pictures), ...quantized]);
         const failed = ended.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
         const error = failed.find((reason) => !isCancelled(reason)) ?? failed[0];
         if (error) throw error;
@@ -232,11 +249,10 @@ export class Benchmark {
   }
 
   /** @param {Setting} setting @param {{low: Picture, reference: Picture}} pair @param {Map<string, Scored>} pictures */
-  async #runOne({ method, bits }, { low, reference }, pictures) {
-    const key = keyOf({ method, bits });
+  async #runOne({ method, bits, chosen: kept, key }, { low, reference }, pictures) {
     if (pictures.has(key)) return;
     const { engines, library, making, settings, tasks } = this.#bench;
-    const chosen = settings.chosen.at(bits);
+    const chosen = kept ?? settings.chosen.at(/** @type {number | undefined} */ (bits));
     const result = await tasks.run(method, `${TASK}${key}`, "benchmarking", async (task) => {
       // Settings may change while something is waited for, and change back.
       const check = () => {
@@ -260,12 +276,12 @@ export class Benchmark {
     const { images } = this.#bench.engines;
     const { scale } = this.#bench.cost();
     const picture = await images.call("bicubic", [low, scale]);
-    pictures.set(keyOf({ method: "bicubic", bits: undefined }), { picture, score: await images.call("score", [picture, reference, scale]) });
+    pictures.set(plain("bicubic").key, { picture, score: await images.call("score", [picture, reference, scale]) });
   }
 
   /** @param {Image} image @param {Map<string, Scored>} pictures */
   async #keep(image, pictures) {
-    const full = pictures.get(keyOf({ method: "fp32", bits: undefined }))?.picture;
+    const full = pictures.get(plain("fp32").key)?.picture;
     const { scale } = this.#bench.cost();
     for (const [key, { picture, score }] of pictures) {
       if (!full || !score) throw new Error("it is too small to be scored");
@@ -276,7 +292,7 @@ export class Benchmark {
 
   /** @param {Image} image @param {Setting} setting @returns {Measured | undefined} */
   measured(image, setting) {
-    return image.measured.get(keyOf(setting));
+    return image.measured.get(setting.key);
   }
 
   /** Means of each setting that has been run. @returns {Row[]} */

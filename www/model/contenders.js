@@ -48,8 +48,8 @@ export class Contenders {
 
   /** Keeps a method as it is chosen, whatever is chosen later. Answers its id. @param {string} method @param {Chosen} [chosen] @param {number} [first] the number that its id may have, beside others of the same bits */
   keep(method, chosen = this.#bench.settings.chosen, first = 1) {
-    const link = this.#linkOf(method, chosen);
-    const known = this.#kept.find((one) => this.#linkOf(one.method, one.chosen) === link);
+    const link = this.linkOf(method, chosen);
+    const known = this.#kept.find((one) => this.linkOf(one.method, one.chosen) === link);
     if (known) return known.id;
     const name = `${method}-${bitsInShort(chosen.values).toLowerCase()}`;
     let number = first;
@@ -78,8 +78,8 @@ export class Contenders {
     return this.isKept(id) ? `${METHOD_NAMES[method]} ${bitsInShort(chosen.values)}` : METHOD_NAMES[method];
   }
 
-  /** A method with all that counts with it. @param {string} method @param {Chosen} chosen */
-  #linkOf(method, chosen) {
+  /** A method with all that counts with it, as a link has it. @param {string} method @param {Chosen} chosen */
+  linkOf(method, chosen) {
     // What points are chosen by counts with whatever has some chosen: k-means has the same choices for both.
     const chooses = chosen.usesCalibration(method) || method === "dfsq-opt";
     const counting = CHOICES.filter(({ of, path }) => GROUPS[of].includes(method) || (chooses && path[0] === "points")).map(({ name }) => name);
@@ -90,7 +90,7 @@ export class Contenders {
 
   /** Those that are kept, for a link. */
   get link() {
-    return this.#kept.map(({ method, chosen, number }) => `${this.#linkOf(method, chosen)}${number > 1 ? `&number=${number}` : ""}`).join(" ");
+    return this.#kept.map(({ method, chosen, number }) => `${this.linkOf(method, chosen)}${number > 1 ? `&number=${number}` : ""}`).join(" ");
   }
 
   /** Keeps what a link has. @param {string | null} text */

@@ -62,7 +62,7 @@ export class BenchmarkPanel {
     const { benchmark, library } = this.#bench;
     const { images, rows, state } = benchmark;
     const run = element("benchmark-run");
-    run.disabled = !benchmark.canRun || !library.network || (state === "done" && !benchmark.isStale);
+    run.disabled = !benchmark.canRun || !library.network || (state !== "running" && !benchmark.isStale && !benchmark.isMissing);
     say(run, state === "running" ? "Pause" : state === "paused" ? "Resume" : "Run");
     for (const [ending] of TEXTS) element(`benchmark-${ending}`).disabled = !rows.length;
     element("benchmark-progress").value = images.length ? benchmark.done / images.length : 0;
