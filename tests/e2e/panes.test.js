@@ -56,9 +56,14 @@ test("kept methods are in the link, and are what a pair compares", async () => {
   const page = await open("#sample=bikes&weights=3&activations=3&view=pair&left=dfsq-w2a8&right=dfsq&kept=method%3Ddfsq%26weights%3D2%26activations%3D8%20method%3Dnone&panes=dfsq-w2a8,fp32,gone,dfsq-w2a8");
   await state(page, "done");
   assert.equal(await byId(page, "method-left").inputValue(), "dfsq-w2a8");
+  assert.match(await byId(page, "error").textContent(), /could be followed.*: kept, panes\./, "one of both kept, and panes that are not there");
   assert.ok((await score(page, "psnr-dfsq-w2a8")) > 0);
   await page.locator('[name=view][value="panes"]').check({ force: true });
   assert.deepEqual(await panes(page), ["DFSQ W2A8", "Full precision", "DFSQ-opt", "DFSQ"], "each once, and what is not there replaced");
+  await byId(page, "error").getByRole("button", { name: "Dismiss" }).click();
+  await visit(page, "#sample=bikes&weights=3&activations=3&kept=activations%3D8%26weights%3D2%26method%3Ddfsq&panes=fp32,dfsq-opt,dfsq,min-max");
+  await state(page, "done");
+  assert.ok(await byId(page, "error").isHidden(), "all of it was followed");
   await visit(page, "#sample=bikes&weights=3&activations=3");
   await state(page, "done");
   assert.equal(await byId(page, "psnr-dfsq-w2a8").count(), 0, "a link without any keeps none");

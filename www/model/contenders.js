@@ -72,10 +72,13 @@ export class Contenders {
     this.#kept = this.#kept.filter(({ chosen }) => Object.keys(chosen.values.layerBits).every((name) => layers.includes(name)));
   }
 
-  /** What it is called, with its bits where these are not the chosen ones. @param {string} id */
+  /** What it is called; what is kept, by what it rounds to and its bits. @param {string} id */
   title(id) {
     const { method, chosen } = this.get(id);
-    return this.isKept(id) ? `${METHOD_NAMES[method]} ${bitsInShort(chosen.values)}` : METHOD_NAMES[method];
+    if (!this.isKept(id)) return METHOD_NAMES[method];
+    const variant = chosen.variantInWords(method);
+    const name = variant && method === "min-max" ? `Uniform, ${variant}` : (variant ?? METHOD_NAMES[method]);
+    return `${name} ${bitsInShort(chosen.values)}`;
   }
 
   /** A method with all that counts with it, as a link has it. @param {string} method @param {Chosen} chosen */

@@ -95,8 +95,13 @@ export class Comparison {
       view: document.querySelector("[name=view]:checked")?.getAttribute("value") ?? "panes",
       left: String(element("left").value),
       right: String(element("right").value),
-      ...(this.#panes.join() === PANES.join() ? {} : { panes: this.#panes.join() }),
+      ...(this.panes === PANES.join() ? {} : { panes: this.panes }),
     };
+  }
+
+  /** What the panes show, as a link has it. */
+  get panes() {
+    return this.#panes.join();
   }
 
   /** The contender whose picture is meant where one of them is: the right one of two, of the panes that of DFSQ, or the first that is quantized. */

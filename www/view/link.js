@@ -91,7 +91,12 @@ export class Link {
     this.#taken = true;
     // What was understood is now part of the link to this.
     const now = new URLSearchParams(this.text);
-    return [...link].filter(([name, value]) => now.get(name) !== value).map(([name]) => name);
+    // What is kept can be said in several ways, and the usual panes are not said.
+    const { kept } = this.#bench.contenders;
+    /** @type {Record<string, (value: string) => boolean>} */
+    const others = { kept: (value) => value.split(" ").filter(Boolean).length === kept.length, panes: (value) => value === this.#comparison.panes };
+    const isTaken = (/** @type {string} */ name, /** @type {string} */ value) => others[name]?.(value) ?? now.get(name) === value;
+    return [...link].filter(([name, value]) => !isTaken(name, value)).map(([name]) => name);
   }
 
   /** Of the bundled sample that the link is of. @param {string | null} text */
