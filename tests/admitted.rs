@@ -65,15 +65,21 @@ fn every_method_runs(what: &str, bytes: &[u8], engine: Engine) {
     }
 }
 
-const NATIVE: [&str; 17] = [
+const NATIVE: [&str; 23] = [
     "channel attention",
     "attention by means",
     "parts of channels",
     "equal parts",
     "slices",
+    "to the size of another",
+    "a mirrored border",
+    "a shuffle by its shape",
     "a transposed convolution",
     "squared",
+    "an older Resize without what it does not need",
     "an empty name for a bias",
+    "an older Resize by scales",
+    "averages",
     "normalized over channels",
     "a map of one channel",
     "contrast of channels",
