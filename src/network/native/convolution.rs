@@ -173,24 +173,6 @@ impl Scratch {
     }
 }
 
-/// Channels of a depthwise convolution whose sums are made together.
-const DEPTHWISE: usize = 16;
-
-/// Adds the products of each tap to sums of channels, from this one on.
-#[inline(always)]
-fn add_taps<'w>(
-    pixel: &[f32],
-    taps: impl Iterator<Item = (usize, &'w [f32])>,
-    first: usize,
-    sums: &mut [f32],
-) {
-    for (offset, weights) in taps {
-        let values = &pixel[offset + first..][..sums.len()];
-        let products = values.iter().zip(&weights[first..]);
-        sums.iter_mut().zip(products).for_each(|(sum, (value, weight))| *sum += value * weight);
-    }
-}
-
 /// Values that a batch's scratch memory should hold at most: a part of the second-level cache.
 const BATCH_VALUES: usize = if cfg!(target_arch = "wasm32") { 1 << 16 } else { 1 << 17 };
 
@@ -317,22 +299,15 @@ impl Convolution<'_> {
         let (buffer, place) = self.input;
         let width = self.conv.kernel()[1];
         let [down, right] = self.conv.window().dilations;
+        lines.clear();
         lines.resize(positions.len() * channels, 0.0);
-        let weights = &self.kernels.depthwise[..];
-        let offset = |tap: usize| tap / width * down * place.row + tap % width * right * place.pixel;
-        let offsets: Vec<usize> = (0..weights.len() / channels).map(offset).collect();
         for (line, position) in lines.chunks_exact_mut(channels).zip(&*positions) {
-            let pixel = &buffer[self.start(*position)..];
-            let taps = || offsets.iter().copied().zip(weights.chunks_exact(channels));
-            // So many at a time that sums stay in registers.
-            let (whole, rest) = line.as_chunks_mut::<DEPTHWISE>();
-            for (at, part) in whole.iter_mut().enumerate() {
-                let mut sums = [0.0; DEPTHWISE];
-                add_taps(pixel, taps(), at * DEPTHWISE, &mut sums);
-                *part = sums;
+            let start = self.start(*position);
+            for (tap, weights) in self.kernels.depthwise.chunks_exact(channels).enumerate() {
+                let from = start + tap / width * down * place.row + tap % width * right * place.pixel;
+                let products = buffer[from..][..channels].iter().zip(weights);
+                line.iter_mut().zip(products).for_each(|(sum, (value, weight))| *sum += value * weight);
             }
-            rest.fill(0.0);
-            add_taps(pixel, taps(), channels - rest.len(), rest);
             for (value, bias) in line.iter_mut().zip(&self.kernels.bias) {
                 let sum = *value + bias;
                 *value = if sum < self.lower { self.lower } else { sum };
