@@ -173,7 +173,8 @@ impl Progress for One<'_> {
     }
 }
 
-#[cfg(all(test, feature = "rayon", not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(all(feature = "rayon", not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use std::time::Duration;

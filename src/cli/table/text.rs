@@ -73,6 +73,27 @@ struct Row<'t> {
     scores: Vec<Option<[(f64, Rank); 2]>>,
 }
 
+/// PSNR and SSIM as text: what stands around the best and around the second, and what stands where there is no score.
+fn written(
+    score: Option<[(f64, Rank); 2]>,
+    psnr_digits: usize,
+    [best, second]: [[&str; 2]; 2],
+    none: &str,
+) -> [String; 2] {
+    let marked = |(value, rank): (f64, Rank), digits: usize| {
+        let [before, behind] = match rank {
+            Rank::Best => best,
+            Rank::Second => second,
+            Rank::Other => ["", ""],
+        };
+        format!("{before}{value:.digits$}{behind}")
+    };
+    score.map_or_else(
+        || [none.to_owned(), none.to_owned()],
+        |[psnr, ssim]| [marked(psnr, psnr_digits), marked(ssim, 4)],
+    )
+}
+
 impl Table {
     pub fn new(sets: Vec<String>) -> Self {
         Table { sets, cells: Vec::new() }
@@ -137,19 +158,12 @@ impl Table {
         let mut text = String::from("| Network | Bits | Method |");
         let heads: String = self.sets.iter().map(|set| format!(" {set} PSNR | SSIM |")).collect();
         let _ = writeln!(text, "{heads}\n|---|---|---|{}", "---|---|".repeat(self.sets.len()));
-        let marked = |(value, rank): (f64, Rank), digits: usize| match rank {
-            Rank::Best => format!("**{value:.digits$}**"),
-            Rank::Second => format!("<u>{value:.digits$}</u>"),
-            Rank::Other => format!("{value:.digits$}"),
-        };
         for Row { first, scores } in self.rows() {
             let _ =
                 write!(text, "| {} ×{} | {} | {} |", first.model, first.scale, first.bits(), first.title());
             for score in scores {
-                let _ = match score {
-                    Some([psnr, ssim]) => write!(text, " {} | {} |", marked(psnr, 3), marked(ssim, 4)),
-                    None => write!(text, " – | – |"),
-                };
+                let [psnr, ssim] = written(score, 3, [["**", "**"], ["<u>", "</u>"]], "–");
+                let _ = write!(text, " {psnr} | {ssim} |");
             }
             text.push('\n');
         }
@@ -196,11 +210,6 @@ impl Table {
             let _ = write!(text, " & \\multicolumn{{2}}{{c}}{{{}}}", escaped(set));
         }
         let _ = writeln!(text, " \\\\\n & & {} \\\\", "& PSNR & SSIM ".repeat(self.sets.len()).trim_end());
-        let marked = |(value, rank): (f64, Rank), digits: usize| match rank {
-            Rank::Best => format!("\\textbf{{{value:.digits$}}}"),
-            Rank::Second => format!("\\underline{{{value:.digits$}}}"),
-            Rank::Other => format!("{value:.digits$}"),
-        };
         let mut group = None;
         for Row { first, scores } in self.rows() {
             let now = (first.model.clone(), first.bits);
@@ -217,10 +226,8 @@ impl Table {
                 first.title()
             );
             for score in scores {
-                let _ = match score {
-                    Some([psnr, ssim]) => write!(text, " & {} & {}", marked(psnr, 2), marked(ssim, 4)),
-                    None => write!(text, " & -- & --"),
-                };
+                let [psnr, ssim] = written(score, 2, [["\\textbf{", "}"], ["\\underline{", "}"]], "--");
+                let _ = write!(text, " & {psnr} & {ssim}");
             }
             text.push_str(" \\\\\n");
         }

@@ -2,6 +2,7 @@
 
 use super::{Reader, onnx};
 use crate::network::native::numbers::{Arithmetic, Number, Source};
+use crate::network::native::resample::place;
 use crate::network::onnx::{Node, Tensor};
 
 /// Longest list that is looked at.
@@ -85,8 +86,7 @@ impl Reader {
                     Source::Side(value, 0),
                     Source::Side(value, 1),
                 ];
-                let place = |at: i64| (if at < 0 { at + 4 } else { at }).clamp(0, 4) as usize;
-                let (start, end) = (place(int("start", 0)), place(int("end", 4)));
+                let [start, end] = [int("start", 0), int("end", 4)].map(|at| place(at, 4) as usize);
                 let wanted = sides.get(start..end)?;
                 Some(List::flat(wanted.iter().map(|side| self.numbers.add(*side)).collect()))
             }
@@ -203,7 +203,7 @@ fn sliced(list: &List, axis: i64, [start, end, step]: [i64; 3]) -> Option<List> 
     }
     let from_start = |at: i64| if at < 0 { at.saturating_add(length) } else { at };
     let places: Vec<i64> = match step {
-        1 => (from_start(start).clamp(0, length)..from_start(end).clamp(0, length)).collect(),
+        1 => (place(start, length)..place(end, length)).collect(),
         -1 => {
             let (first, beyond) =
                 (from_start(start).clamp(0, length - 1), from_start(end).clamp(-1, length - 1));
