@@ -24,6 +24,9 @@ pub fn split(height: usize, width: usize, block: usize, threads: usize) -> Vec<R
     (0..height).step_by(rows).map(|first| first..height.min(first + rows)).collect()
 }
 
+/// Values that are multiplied at a time with what is made of them.
+const GATED: usize = 64;
+
 /// Rows of a value while they are written, and what is read for them.
 pub struct Rows<'a> {
     pub plan: &'a Plan,
@@ -63,10 +66,6 @@ impl Rows<'_> {
     /// What is done to one pixel of a step's output before it is written.
     #[inline(always)]
     pub fn finish(&self, posts: &[Post], [y, x]: [usize; 2], line: &mut [f32]) {
-        let each = |line: &mut [f32], list: &[f32], change: fn(&mut f32, f32)| match list {
-            [one] => line.iter_mut().for_each(|value| change(value, *one)),
-            many => line.iter_mut().zip(many).for_each(|(value, own)| change(value, *own)),
-        };
         let other = |value: usize| {
             let place = &self.plan.places[value];
             let at = if place.shape.size() == [1, 1] { [0, 0] } else { [y, x] };
@@ -74,23 +73,54 @@ impl Rows<'_> {
         };
         for post in posts {
             match post {
-                // NaN stays.
-                Post::Relu => line.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
-                Post::Leaky(list) => each(line, list, |v, slope| *v = if *v < 0.0 { *v * slope } else { *v }),
-                Post::Clip(low, high) => line.iter_mut().for_each(|v| {
-                    let lower = if *v < *low { *low } else { *v };
-                    *v = if lower > *high { *high } else { lower };
-                }),
-                Post::Curve(curve) => curve.apply(line),
-                Post::Add(list) => each(line, list, |v, other| *v += other),
-                Post::Multiply(list) => each(line, list, |v, other| *v *= other),
-                Post::Divide(list) => each(line, list, |v, other| *v /= other),
                 Post::AddValue(value) => each(line, other(*value), |v, other| *v += other),
                 Post::SubtractValue(value) => each(line, other(*value), |v, other| *v -= other),
                 Post::MultiplyValue(value) => each(line, other(*value), |v, other| *v *= other),
                 Post::DivideValue(value) => each(line, other(*value), |v, other| *v /= other),
+                post => change(post, line),
             }
         }
+    }
+}
+
+/// Changes values by one number, or each by its own.
+#[inline(always)]
+fn each(line: &mut [f32], list: &[f32], change: impl Fn(&mut f32, f32)) {
+    match list {
+        [one] => line.iter_mut().for_each(|value| change(value, *one)),
+        many => line.iter_mut().zip(many).for_each(|(value, own)| change(value, *own)),
+    }
+}
+
+/// What is done to a pixel, or to a part of it where all channels are alike, without other values.
+#[inline(always)]
+fn change(post: &Post, line: &mut [f32]) {
+    match post {
+        // NaN stays.
+        Post::Relu => line.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
+        Post::Leaky(list) => each(line, list, |v, slope| *v = if *v < 0.0 { *v * slope } else { *v }),
+        Post::Clip(low, high) => line.iter_mut().for_each(|v| {
+            let lower = if *v < *low { *low } else { *v };
+            *v = if lower > *high { *high } else { lower };
+        }),
+        Post::Curve(curve) => curve.apply(line),
+        Post::Gate(posts) => gate(posts, line),
+        Post::Add(list) => each(line, list, |v, other| *v += other),
+        Post::Multiply(list) => each(line, list, |v, other| *v *= other),
+        Post::Divide(list) => each(line, list, |v, other| *v /= other),
+        Post::AddValue(_) | Post::SubtractValue(_) | Post::MultiplyValue(_) | Post::DivideValue(_) => {}
+    }
+}
+
+/// Multiplies values with what is made of them.
+#[inline(never)]
+fn gate(posts: &[Post], line: &mut [f32]) {
+    for values in line.chunks_mut(GATED) {
+        let mut shares = [0.0; GATED];
+        let shares = &mut shares[..values.len()];
+        shares.copy_from_slice(values);
+        posts.iter().for_each(|post| change(post, shares));
+        each(values, shares, |v, share| *v *= share);
     }
 }
 

@@ -16,7 +16,7 @@ use std::ops::Range;
 #[derive(Debug, Clone)]
 pub struct Kernels {
     pub algorithm: Algorithm,
-    /// By group; one for each transformed tap or all taps below each other.
+    /// By group: all taps below each other. Or by transformed tap and group: all blocks below each other.
     panels: Vec<Panels>,
     /// Tap by tap, of one input for each output.
     depthwise: Vec<f32>,
@@ -40,11 +40,22 @@ impl Kernels {
         let algorithm = Algorithm::of(conv);
         let panels = match algorithm {
             Algorithm::Winograd => {
-                let transformed = parallel::map(kernels.as_chunks::<9>().0, winograd::transform_kernel);
-                let panel = |point: &usize| {
-                    Panels::new(inputs, outputs, |i, o| transformed[order[o] * inputs + i][*point])
+                let [down, across] = winograd::blocks(conv.kernel());
+                let single: Vec<&[f32]> = kernels.chunks_exact(taps).collect();
+                let transformed = parallel::map(&single, |kernel| {
+                    let block = |at| [at / across * winograd::BLOCK, at % across * winograd::BLOCK];
+                    let transform = |at| winograd::transform_kernel(kernel, conv.kernel(), block(at));
+                    (0..down * across).map(transform).collect::<Vec<_>>()
+                });
+                let panels = |point: &usize| -> Vec<Panels> {
+                    let weight =
+                        |i: usize, o: usize| transformed[order[o] * inputs + i % inputs][i / inputs][*point];
+                    let rows = down * across * inputs;
+                    let group = |g: usize| Panels::new(rows, outputs, |i, o| weight(i, g * outputs + o));
+                    (0..conv.groups()).map(group).collect()
                 };
-                parallel::map(&std::array::from_fn::<_, { winograd::POINTS }, _>(|point| point), panel)
+                let points = std::array::from_fn::<_, { winograd::POINTS }, _>(|point| point);
+                parallel::map(&points, panels).concat()
             }
             Algorithm::Depthwise => vec![],
             Algorithm::Direct => {
@@ -196,25 +207,28 @@ impl Convolution<'_> {
     /// Rows of the input's buffer that a batch reads.
     pub fn rows_read(&self, batch: usize) -> Range<usize> {
         let width = self.output.width;
-        let (first, last) = match self.kernels.algorithm {
+        let [height, _] = self.conv.kernel();
+        let (first, last, taps) = match self.kernels.algorithm {
             Algorithm::Winograd => {
                 let (across, count) = (width.div_ceil(winograd::TILE), self.tiles_per_batch());
                 let last = ((batch + 1) * count).min(self.tiles()) - 1;
                 let row = |tile: usize| tile / across * winograd::TILE;
-                (row(batch * count), row(last) + winograd::TILE - 1)
+                let taps = height.next_multiple_of(winograd::BLOCK);
+                (row(batch * count), row(last) + winograd::TILE - 1, taps)
             }
             Algorithm::Direct | Algorithm::Depthwise => {
                 let count = self.pixels_per_batch();
                 let last = ((batch + 1) * count).min(self.pixels()) - 1;
-                (batch * count / width, last / width)
+                (batch * count / width, last / width, height)
             }
         };
         let row = |y: usize| self.first_row + self.start([self.rows.start + y, 0]) / self.input.1.row;
-        row(first)..row(last) + (self.conv.kernel()[0] - 1) * self.conv.window().dilations[0] + 1
+        row(first)..row(last) + (taps - 1) * self.conv.window().dilations[0] + 1
     }
 
     fn tiles_per_batch(&self) -> usize {
-        let values = winograd::POINTS * self.conv.inputs().max(self.output.channels);
+        let [down, across] = winograd::blocks(self.conv.kernel());
+        let values = winograd::POINTS * (down * across * self.conv.inputs()).max(self.output.channels);
         (BATCH_VALUES / values / matrix::ROWS).clamp(1, 8) * matrix::ROWS
     }
 
@@ -265,29 +279,51 @@ impl Convolution<'_> {
     #[inline(always)]
     fn winograd<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
         let Scratch { transformed, products, lines, positions, .. } = scratch;
-        let (inputs, outputs) = (self.conv.inputs(), self.output.channels);
-        let across = positions.len() / (winograd::TILE * winograd::TILE);
+        let groups = self.conv.groups();
+        let (inputs, outputs) = (self.conv.inputs() / groups, self.output.channels / groups);
+        let [blocks_down, blocks_across] = winograd::blocks(self.conv.kernel());
+        let rows = blocks_down * blocks_across * inputs;
+        let tiles = positions.len() / (winograd::TILE * winograd::TILE);
         let padded = self.kernels.panels[0].columns();
         let (input_stride, product_stride) =
-            (across * inputs + winograd::PADDING, across * padded + winograd::PADDING);
+            (tiles * groups * rows + winograd::PADDING, tiles * groups * padded + winograd::PADDING);
         transformed.resize(winograd::POINTS * input_stride, 0.0);
         products.resize(winograd::POINTS * product_stride, 0.0);
-        lines.resize(positions.len() * outputs, 0.0);
+        lines.resize(positions.len() * self.output.channels, 0.0);
         let (buffer, place) = self.input;
-        for tile in 0..across {
+        // What is transformed at once: a block of a group, or all groups where there is one block.
+        let together = if rows == inputs { groups * inputs } else { inputs };
+        for tile in 0..tiles {
             let start = self.start(positions[tile * winograd::TILE * winograd::TILE]);
-            let source = winograd::Source { values: &buffer[start..], row: place.row, pixel: place.pixel };
-            winograd::transform_input(simd, &source, inputs, &mut transformed[tile * inputs..], input_stride);
+            for (at, to) in (0..groups * rows).step_by(together).enumerate() {
+                let (group, block) = (to / rows, at % (blocks_down * blocks_across));
+                let offset = block / blocks_across * winograd::BLOCK * place.row
+                    + block % blocks_across * winograd::BLOCK * place.pixel;
+                let values = &buffer[start + offset + group * inputs..];
+                let source = winograd::Source { values, row: place.row, pixel: place.pixel };
+                let to = &mut transformed[tile * groups * rows + to..];
+                winograd::transform_input(simd, &source, together, to, input_stride);
+            }
         }
         let points = transformed.chunks_exact(input_stride).zip(products.chunks_exact_mut(product_stride));
-        for ((rows, products), panels) in points.zip(&self.kernels.panels) {
-            let row = |at: usize| &rows[at * inputs..][..inputs];
-            matrix::multiply(simd, across, |at, _| row(at), 1, panels, 0..inputs, products);
+        for ((values, products), panels) in points.zip(self.kernels.panels.chunks_exact(groups)) {
+            for (group, (panels, products)) in
+                panels.iter().zip(products.chunks_exact_mut(tiles * padded)).enumerate()
+            {
+                let row = |tile: usize| &values[(tile * groups + group) * rows..][..rows];
+                matrix::multiply(simd, tiles, |tile, _| row(tile), 1, panels, 0..rows, products);
+            }
         }
-        let finish = winograd::Finish { bias: &self.kernels.bias, lower: self.lower };
-        for (tile, lines) in lines.chunks_exact_mut(winograd::TILE * winograd::TILE * outputs).enumerate() {
-            let products = &products[tile * padded..];
-            winograd::transform_output(simd, products, product_stride, outputs, finish, lines);
+        for (tile, lines) in
+            lines.chunks_exact_mut(winograd::TILE * winograd::TILE * self.output.channels).enumerate()
+        {
+            for group in 0..groups {
+                let products = &products[(group * tiles + tile) * padded..];
+                let bias = &self.kernels.bias[group * outputs..];
+                let finish = winograd::Finish { bias, lower: self.lower };
+                let lines = (&mut lines[group * outputs..], self.output.channels);
+                winograd::transform_output(simd, products, product_stride, outputs, finish, lines);
+            }
         }
     }
 
@@ -324,15 +360,18 @@ impl Convolution<'_> {
         let [height, width] = self.conv.kernel();
         let [down, right] = self.conv.window().dilations;
         lines.resize(positions.len() * self.output.channels, 0.0);
+        // Taps of a row that lie together are one.
+        let (across, together) =
+            if right * place.pixel == inputs { (1, width * inputs) } else { (width, inputs) };
         for (group, panels) in self.kernels.panels.iter().enumerate() {
             let padded = panels.columns();
             products.resize(positions.len() * padded, 0.0);
             let row = |at: usize, tap: usize| {
                 let offset =
-                    tap / width * down * place.row + tap % width * right * place.pixel + group * inputs;
-                &buffer[self.start(positions[at]) + offset..][..inputs]
+                    tap / across * down * place.row + tap % across * right * place.pixel + group * inputs;
+                &buffer[self.start(positions[at]) + offset..][..together]
             };
-            matrix::multiply(simd, positions.len(), row, height * width, panels, 0..panels.rows(), products);
+            matrix::multiply(simd, positions.len(), row, height * across, panels, 0..panels.rows(), products);
             for (line, products) in
                 lines.chunks_exact_mut(self.output.channels).zip(products.chunks_exact(padded))
             {

@@ -2,7 +2,9 @@
 
 use super::curve::Curve;
 use super::numbers::{Number, Numbers};
+use super::matrix::NARROW;
 use super::resample::Axis;
+use super::winograd;
 use crate::network::graph::{Conv, Pads, Window};
 use crate::network::layers::Layer;
 
@@ -86,25 +88,30 @@ pub enum Algorithm {
     Direct,
     /// Of one input for each output: tap by tap, all channels at once.
     Depthwise,
-    /// F(4x4, 3x3): 36 products for 16 outputs instead of 144.
+    /// F(4x4, 3x3), of each block of 3x3 taps: 36 products for 16 outputs instead of 144.
     Winograd,
 }
 
-/// Fewest input channels for which transforms pay.
-const WINOGRAD_INPUTS: usize = 8;
+/// What transforms of a tile take for an input and for an output, in products.
+const TRANSFORMS: [usize; 2] = [110, 80];
 
 impl Algorithm {
     /// The same on every machine.
     pub fn of(conv: &Conv) -> Self {
-        let window = conv.window();
-        let plain = conv.groups() == 1 && window.strides == [1, 1] && window.dilations == [1, 1];
-        if conv.groups() > 1 && conv.groups() == conv.inputs() && conv.groups() == conv.outputs() {
-            Algorithm::Depthwise
-        } else if plain && conv.kernel() == [3, 3] && conv.inputs() >= WINOGRAD_INPUTS {
-            Algorithm::Winograd
-        } else {
-            Algorithm::Direct
+        let (window, groups) = (conv.window(), conv.groups());
+        if groups > 1 && groups == conv.inputs() && groups == conv.outputs() {
+            return Algorithm::Depthwise;
         }
+        let [inputs, outputs] = [conv.inputs(), conv.outputs()].map(|channels| channels / groups);
+        let columns = outputs.next_multiple_of(NARROW);
+        let [taps, blocks] =
+            [conv.kernel(), winograd::blocks(conv.kernel())].map(|[down, across]| down * across);
+        let direct = winograd::TILE * winograd::TILE * taps * inputs * columns;
+        let [enter, leave] = TRANSFORMS;
+        let transformed =
+            blocks * inputs * (winograd::POINTS * columns + enter) + outputs * leave;
+        let plain = window.strides == [1, 1] && window.dilations == [1, 1];
+        if plain && transformed < direct { Algorithm::Winograd } else { Algorithm::Direct }
     }
 }
 
@@ -134,6 +141,8 @@ pub enum Post {
     /// Values are kept within these limits.
     Clip(f32, f32),
     Curve(Curve),
+    /// Values are multiplied with what these make of them, which are the same for every channel.
+    Gate(Vec<Post>),
     Add(Vec<f32>),
     Multiply(Vec<f32>),
     Divide(Vec<f32>),
@@ -157,7 +166,7 @@ impl Post {
     /// The same for every channel, whatever their order.
     fn is_even(&self) -> bool {
         match self {
-            Post::Relu | Post::Clip(..) | Post::Curve(_) => true,
+            Post::Relu | Post::Clip(..) | Post::Curve(_) | Post::Gate(_) => true,
             Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
                 list.len() == 1
             }
@@ -181,6 +190,16 @@ impl Step {
         let Operation::Convolution { shuffle: None, .. } = self.operation else { return None };
         let mut values = self.posts.iter().filter_map(Post::value);
         values.next().filter(|_| values.next().is_none())
+    }
+
+    /// Where its input is multiplied with what is made of it alone, it need be read only once.
+    fn gate(&mut self) {
+        let Some(at) = self.posts.iter().position(|post| !post.is_even()) else { return };
+        if self.operation == Operation::Copy && at > 0 && self.posts[at] == Post::MultiplyValue(self.inputs[0]) {
+            let others = self.posts.split_off(at + 1);
+            self.posts.pop();
+            self.posts = std::iter::once(Post::Gate(std::mem::take(&mut self.posts))).chain(others).collect();
+        }
     }
 
     /// Every value that it reads.
@@ -256,31 +275,34 @@ impl Graph {
     pub fn join(&mut self, layers: &[Layer]) {
         let mut at = 0;
         while at < self.steps.len() {
-            if self.joined(at, layers) {
+            self.steps[at].gate();
+            if let Some(maker) = self.joined(at, layers) {
                 self.steps.remove(at);
+                // With more to do, it may be joined itself.
+                at = maker;
             } else {
                 at += 1;
             }
         }
     }
 
-    /// Gives a step's work to one before it, where nobody else reads what that one makes.
-    fn joined(&mut self, at: usize, layers: &[Layer]) -> bool {
+    /// Gives a step's work to one before it, where nobody else reads what that one makes. Which one.
+    fn joined(&mut self, at: usize, layers: &[Layer]) -> Option<usize> {
         let step = self.steps[at].clone();
         let shuffle = match step.operation {
             Operation::Copy => None,
             Operation::DepthToSpace(shuffle) if step.posts.is_empty() => Some(shuffle),
-            _ => return false,
+            _ => return None,
         };
         // The last of the values that it reads: all others exist by then.
         let made = |value: Value| self.steps[..at].iter().position(|before| before.output == value);
         let Some((value, maker)) = step.reads().filter_map(|v| Some((v, made(v)?))).max_by_key(|(_, at)| *at)
         else {
-            return false;
+            return None;
         };
         let readers = self.steps.iter().flat_map(Step::reads).filter(|read| *read == value).count();
         if readers != 1 || value == self.output || step.inputs.len() != 1 {
-            return false;
+            return None;
         }
         let posts = match (step.inputs[0] == value, &step.posts[..]) {
             (true, posts) => posts.to_vec(),
@@ -290,23 +312,23 @@ impl Graph {
             (false, [Post::SubtractValue(_)]) => {
                 vec![Post::Multiply(vec![-1.0]), Post::AddValue(step.inputs[0])]
             }
-            _ => return false,
+            _ => return None,
         };
         // A shuffle changes the size that was asked for.
         let expects = |expected: &Expectation| expected.value == value;
         if shuffle.is_some() && (self.numbers.read(value) || self.expected.iter().any(expects)) {
-            return false;
+            return None;
         }
         // What is repeated over pixels or channels is of another extent than what is made with it.
         if step.inputs[0] != value && self.extents[value] != self.extents[step.inputs[0]] {
-            return false;
+            return None;
         }
         let before = &mut self.steps[maker];
         match (&mut before.operation, shuffle) {
-            (Operation::Concat | Operation::Part { .. }, _) => return false,
+            (Operation::Concat | Operation::Part { .. }, _) => return None,
             // What is done to the pixels after a shuffle reads other values and channels than before it.
             (Operation::Convolution { shuffle: Some(_), .. }, None) if !posts.iter().all(Post::is_even) => {
-                return false;
+                return None;
             }
             (Operation::Convolution { layer, shuffle: inside @ None, .. }, Some(_))
                 // A shuffle mixes the outputs of several groups.
@@ -314,7 +336,7 @@ impl Graph {
             {
                 *inside = shuffle;
             }
-            (_, Some(_)) => return false,
+            (_, Some(_)) => return None,
             (_, None) => {}
         }
         before.posts.extend(posts);
@@ -324,6 +346,6 @@ impl Graph {
             .iter_mut()
             .filter(|expected| expected.value == value)
             .for_each(|e| e.value = step.output);
-        true
+        Some(maker)
     }
 }

@@ -23,7 +23,10 @@ impl PaddedImage {
     /// All zero, for a kernel of this height and width.
     pub fn new(channels: usize, size: [usize; 2], kernel: [usize; 2]) -> Self {
         let pixel = channels.next_multiple_of(NARROW);
-        let [height, width] = [0, 1].map(|axis| size[axis] + 2 * (kernel[axis] - 1) + winograd::TILE - 1);
+        let [height, width] = [0, 1].map(|axis| {
+            let taps = kernel[axis].next_multiple_of(winograd::BLOCK);
+            size[axis] + kernel[axis] - 1 + taps - 1 + winograd::TILE - 1
+        });
         let origin = ((kernel[0] - 1) * width + kernel[1] - 1) * pixel;
         PaddedImage { values: vec![0.0; height * width * pixel], size, pixel, row: width * pixel, origin }
     }

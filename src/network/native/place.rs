@@ -1,6 +1,7 @@
 //! Where a value lies in a buffer: rows of pixels of channels, with a border of zeros around them.
 
 use super::graph::Algorithm;
+use super::winograd::{BLOCK, TILE};
 use crate::network::graph::Conv;
 use std::ops::Range;
 
@@ -183,12 +184,15 @@ fn border(conv: &Conv, shape: Shape) -> [usize; 2] {
     let [top, left, bottom, right] = conv.padding(shape.size());
     let after = match Algorithm::of(conv) {
         Algorithm::Direct | Algorithm::Depthwise => bottom.max(right),
-        // Whole tiles are read, also where they stand over.
+        // Whole tiles and blocks are read, also where they stand over.
         Algorithm::Winograd => {
-            let beyond = |pads: usize, before: usize, side: usize| {
-                ((side + pads).saturating_sub(2).div_ceil(4) * 4 + 2).saturating_sub(before + side)
+            let [height, width] = conv.kernel();
+            let beyond = |kernel: usize, pads: usize, before: usize, side: usize| {
+                let tiles = (side + pads + 1).saturating_sub(kernel).next_multiple_of(TILE);
+                (tiles + kernel.next_multiple_of(BLOCK) - 1).saturating_sub(before + side)
             };
-            beyond(top + bottom, top, shape.height).max(beyond(left + right, left, shape.width))
+            let below = beyond(height, top + bottom, top, shape.height);
+            below.max(beyond(width, left + right, left, shape.width))
         }
     };
     [top.max(left), after]

@@ -85,7 +85,7 @@ pub fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<(Vec<Shap
                 Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
                     list.len() == 1 || list.len() == shape.channels
                 }
-                Post::Relu | Post::Clip(..) | Post::Curve(_) => true,
+                Post::Relu | Post::Clip(..) | Post::Curve(_) | Post::Gate(_) => true,
             };
             if !fits {
                 return Err("arithmetic of values of several shapes".into());

@@ -160,8 +160,11 @@ impl Run {
     ) {
         self.fill(plan, step, target, &|band, [y, x], line| {
             let (source, row, column, first, stride) = from(y, x);
-            let values = band.read(&source, [row, column])[first..].iter().step_by(stride);
-            line.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
+            let values = &band.read(&source, [row, column])[first..];
+            match stride {
+                1 => line.copy_from_slice(&values[..line.len()]),
+                _ => line.iter_mut().zip(values.iter().step_by(stride)).for_each(|(to, value)| *to = *value),
+            }
         });
     }
 }

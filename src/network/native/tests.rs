@@ -217,6 +217,12 @@ fn convolutions_are_those_of_the_definition_in_double_precision() {
         layer(3, 64, [3, 3], 1, window(1, 1, [1; 4])),
         layer(96, 20, [1, 1], 1, window(1, 1, [0; 4])),
         layer(5, 7, [5, 5], 1, window(1, 1, [2; 4])),
+        layer(3, 32, [9, 9], 1, window(1, 1, [4; 4])),
+        layer(12, 6, [4, 4], 1, window(1, 1, [1, 2, 2, 1])),
+        layer(7, 9, [5, 3], 1, window(1, 1, [0, 1, 2, 0])),
+        layer(20, 12, [7, 7], 2, window(1, 1, [3; 4])),
+        layer(16, 24, [3, 3], 4, window(1, 1, [1; 4])),
+        layer(5, 7, [5, 5], 1, window(2, 1, [2; 4])),
         layer(12, 18, [3, 3], 3, window(2, 1, [1; 4])),
         layer(9, 17, [3, 3], 1, window(1, 2, [2; 4])),
         layer(6, 6, [3, 1], 6, window(1, 1, [1, 0, 1, 0])),
@@ -240,6 +246,9 @@ fn an_input_quantized_while_it_is_read_is_the_one_quantized_beforehand() {
         layer(12, 18, [3, 3], 3, window(2, 2, [1; 4])),
         layer(300, 40, [1, 1], 1, window(7, 1, [0; 4])),
         layer(5, 7, [5, 5], 1, window(1, 1, [2; 4])),
+        layer(16, 24, [3, 3], 4, window(1, 1, [1; 4])),
+        layer(12, 6, [4, 4], 1, window(1, 1, [1, 2, 2, 1])),
+        layer(5, 7, [5, 5], 1, window(2, 1, [2; 4])),
     ] {
         for [height, width] in [[5, 5], [61, 9], [13, 140], [150, 40]] {
             let image = Planes {

@@ -1,11 +1,14 @@
 //! The transforms of Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308), with the points 0, 1, -1, 2, -2: of
-//! convolutions, and of their gradient by the kernel, which is the sums of products of two images at nine offsets.
+//! convolutions, and of their gradient by the kernel, which is the sums of products of two images at nine offsets. A larger
+//! kernel is the sum of blocks of 3x3, filled up with zeros; their products are added before they are transformed back.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x4};
 
 /// Outputs along a tile's side.
 pub const TILE: usize = 4;
+/// Taps along the side of a block of a kernel.
+pub const BLOCK: usize = 3;
 /// Inputs along the side of what a tile is computed from.
 const SIDE: usize = 6;
 /// Products for a tile and a pair of channels.
@@ -72,13 +75,22 @@ pub fn gradient_factors([row, column]: [usize; 2]) -> [f64; POINTS] {
     std::array::from_fn(|point| G[point / SIDE][row] * G[point % SIDE][column])
 }
 
-/// `G k Gᵀ` of a 3x3 kernel, computed in f64.
-pub fn transform_kernel(kernel: &[f32; 9]) -> [f32; POINTS] {
-    let half: [[f64; 3]; SIDE] =
-        G.map(|g| std::array::from_fn(|x| (0..3).map(|y| g[y] * f64::from(kernel[y * 3 + x])).sum()));
+/// Blocks of 3x3 down and across a kernel.
+pub fn blocks(kernel: [usize; 2]) -> [usize; 2] {
+    kernel.map(|side| side.div_ceil(BLOCK))
+}
+
+/// `G k Gᵀ` of the 3x3 taps of a kernel from this row and column on, computed in f64; beyond its sides they are zero.
+pub fn transform_kernel(kernel: &[f32], [height, width]: [usize; 2], [top, left]: [usize; 2]) -> [f32; POINTS] {
+    let tap = |y: usize, x: usize| {
+        let inside = top + y < height && left + x < width;
+        if inside { f64::from(kernel[(top + y) * width + left + x]) } else { 0.0 }
+    };
+    let half: [[f64; BLOCK]; SIDE] =
+        G.map(|g| std::array::from_fn(|x| (0..BLOCK).map(|y| g[y] * tap(y, x)).sum()));
     std::array::from_fn(|point| {
         let (line, g) = (half[point / SIDE], G[point % SIDE]);
-        (0..3).map(|x| line[x] * g[x]).sum::<f64>() as f32
+        (0..BLOCK).map(|x| line[x] * g[x]).sum::<f64>() as f32
     })
 }
 
@@ -181,20 +193,22 @@ pub fn transform_input<S: Simd>(
         input_vectors::<S, f32x4<S>>(simd, &source.from(first), &mut transformed[first..], stride);
         first += LANES;
     }
-    // One channel at a time, in a lane of a vector.
-    for channel in first..channels {
-        let mut values = [0.0; POINTS * LANES];
-        for y in 0..SIDE {
-            for x in 0..SIDE {
-                values[(y * SIDE + x) * LANES] = source.values[y * source.row + x * source.pixel + channel];
-            }
-        }
-        let single = Source { values: &values, row: SIDE * LANES, pixel: LANES };
-        let mut points = [0.0; POINTS * LANES];
-        input_vectors::<S, f32x4<S>>(simd, &single, &mut points, LANES);
-        for point in 0..POINTS {
-            transformed[point * stride + channel] = points[point * LANES];
-        }
+    if first == channels {
+        return;
+    }
+    // What is left fills a part of a vector.
+    let left = channels - first;
+    let mut values = [0.0; POINTS * LANES];
+    for (at, to) in values.chunks_exact_mut(LANES).enumerate() {
+        let from = &source.values[at / SIDE * source.row + at % SIDE * source.pixel + first..][..left];
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
+    let last = Source { values: &values, row: SIDE * LANES, pixel: LANES };
+    let mut points = [0.0; POINTS * LANES];
+    input_vectors::<S, f32x4<S>>(simd, &last, &mut points, LANES);
+    for (point, from) in points.chunks_exact(LANES).enumerate() {
+        let to = &mut transformed[point * stride + first..][..left];
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }
 }
 
@@ -234,8 +248,7 @@ fn input_column<S: Simd, V: SimdFloat<S, Element = f32>>(simd: S, source: &Sourc
     input_line::<S, V>(values)
 }
 
-/// Of one tile: from `products[p * stride + c]` to `lines[pixel * channels + c]`. Products and biases are padded to whole
-/// vectors.
+/// Of one tile: from `products[p * stride + c]` to `lines[p * pixel + c]`. Products and biases are padded to whole vectors.
 #[inline(always)]
 pub fn transform_output<S: Simd>(
     simd: S,
@@ -243,20 +256,20 @@ pub fn transform_output<S: Simd>(
     stride: usize,
     channels: usize,
     finish: Finish,
-    lines: &mut [f32],
+    (lines, pixel): (&mut [f32], usize),
 ) {
     let whole = channels - channels % S::f32s::LEN;
     for first in (0..whole).step_by(S::f32s::LEN) {
         let (products, finish) = (&products[first..], finish.from(first));
-        output_vectors::<S, S::f32s>(simd, products, stride, finish, &mut lines[first..], channels);
+        output_vectors::<S, S::f32s>(simd, products, stride, finish, &mut lines[first..], pixel);
     }
     for first in (whole..channels).step_by(LANES) {
         let (products, finish) = (&products[first..], finish.from(first));
         let mut pixels = [0.0; TILE * TILE * LANES];
         output_vectors::<S, f32x4<S>>(simd, products, stride, finish, &mut pixels, LANES);
         let count = LANES.min(channels - first);
-        for (line, pixel) in lines.chunks_exact_mut(channels).zip(pixels.chunks_exact(LANES)) {
-            line[first..first + count].copy_from_slice(&pixel[..count]);
+        for (line, values) in lines[first..].chunks_mut(pixel).zip(pixels.chunks_exact(LANES)) {
+            line[..count].copy_from_slice(&values[..count]);
         }
     }
 }
