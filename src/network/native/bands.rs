@@ -4,6 +4,8 @@ use super::graph::Post;
 use super::place::Place;
 use super::plan::Plan;
 use super::winograd::TILE;
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, f32x4};
 use std::ops::Range;
 
 /// Rows whose sums are made by themselves and then added up in their order, so that they are the same with any number of threads.
@@ -24,8 +26,11 @@ pub fn split(height: usize, width: usize, block: usize, threads: usize) -> Vec<R
     (0..height).step_by(rows).map(|first| first..height.min(first + rows)).collect()
 }
 
+/// Pixels for which everything is done to their values before the next, so that they stay in the nearest cache.
+pub const PIECE: usize = TILE * TILE;
+
 /// Values that are multiplied at a time with what is made of them.
-const GATED: usize = 64;
+const GATED: usize = 256;
 
 /// Rows of a value while they are written, and what is read for them.
 pub struct Rows<'a> {
@@ -63,21 +68,30 @@ impl Rows<'_> {
         &mut self.values[index..]
     }
 
-    /// What is done to one pixel of a step's output before it is written.
+    /// What is done to pixels of a step's output before they are written, which lie one after another; `at` says where they go, unless
+    /// they are beyond the image.
     #[inline(always)]
-    pub fn finish(&self, posts: &[Post], [y, x]: [usize; 2], line: &mut [f32]) {
-        let other = |value: usize| {
-            let place = &self.plan.places[value];
-            let at = if place.shape.size() == [1, 1] { [0, 0] } else { [y, x] };
-            &self.read(place, at)[..place.shape.channels]
-        };
+    pub fn finish(&self, posts: &[Post], at: impl Fn(usize) -> Option<[usize; 2]>, lines: &mut [f32]) {
+        let channels = self.place.shape.channels;
         for post in posts {
-            match post {
-                Post::AddValue(value) => each(line, other(*value), |v, other| *v += other),
-                Post::SubtractValue(value) => each(line, other(*value), |v, other| *v -= other),
-                Post::MultiplyValue(value) => each(line, other(*value), |v, other| *v *= other),
-                Post::DivideValue(value) => each(line, other(*value), |v, other| *v /= other),
-                post => change(post, line),
+            if post.is_even() {
+                change(post, lines);
+                continue;
+            }
+            for (index, line) in lines.chunks_exact_mut(channels).enumerate() {
+                let Some([y, x]) = at(index) else { continue };
+                let other = |value: usize| {
+                    let place = &self.plan.places[value];
+                    let at = if place.shape.size() == [1, 1] { [0, 0] } else { [y, x] };
+                    &self.read(place, at)[..place.shape.channels]
+                };
+                match post {
+                    Post::AddValue(value) => each(line, other(*value), |v, other| *v += other),
+                    Post::SubtractValue(value) => each(line, other(*value), |v, other| *v -= other),
+                    Post::MultiplyValue(value) => each(line, other(*value), |v, other| *v *= other),
+                    Post::DivideValue(value) => each(line, other(*value), |v, other| *v /= other),
+                    post => change(post, line),
+                }
             }
         }
     }
@@ -92,7 +106,7 @@ fn each(line: &mut [f32], list: &[f32], change: impl Fn(&mut f32, f32)) {
     }
 }
 
-/// What is done to a pixel, or to a part of it where all channels are alike, without other values.
+/// What is done to a pixel, or where all channels are alike to several, without other values.
 #[inline(always)]
 fn change(post: &Post, line: &mut [f32]) {
     match post {
@@ -122,6 +136,14 @@ fn gate(posts: &[Post], line: &mut [f32]) {
         posts.iter().for_each(|post| change(post, shares));
         each(values, shares, |v, share| *v *= share);
     }
+}
+
+/// Copies values vector by vector: in browsers, `copy_from_slice` calls a function, which for a pixel takes longer.
+#[inline(always)]
+pub fn put<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
+    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<4>(), to.as_chunks_mut::<4>());
+    from.iter().zip(to).for_each(|(from, to)| f32x4::load_array_ref(simd, from).store_array(to));
+    from_rest.iter().zip(to_rest).for_each(|(from, to)| *to = *from);
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 //! one order without fused multiply-add, so that the result is the same, bit for bit, whatever the vectors' width.
 
 use super::graph::{Algorithm, Shuffle};
-use super::matrix::{self, Panels};
+use super::matrix::{self, Left, Panels};
 use super::padded::PaddedImage;
 use super::place::{Place, Shape};
 use super::winograd;
 use crate::network::graph::{Conv, Pads, Window};
 use crate::parallel;
 use crate::quant::{ChannelSummaries, Pixels};
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x4};
 use std::ops::Range;
 
 /// A layer's weights in the order in which they are read.
@@ -20,7 +21,7 @@ pub struct Kernels {
     panels: Vec<Panels>,
     /// Tap by tap, of one input for each output.
     depthwise: Vec<f32>,
-    /// One for each output, and zeros to whole vectors.
+    /// One for each output, and zeros to whole vectors behind those of a group, or of all that are computed together.
     bias: Vec<f32>,
 }
 
@@ -71,8 +72,13 @@ impl Kernels {
             }
             _ => vec![],
         };
-        let mut bias: Vec<f32> = order.iter().map(|o| bias[*o]).collect();
-        bias.resize(bias.len().next_multiple_of(matrix::NARROW), 0.0);
+        let together = if algorithm == Algorithm::Depthwise { conv.outputs() } else { outputs };
+        let padded = together.next_multiple_of(matrix::NARROW);
+        let padded = |group: &[usize]| {
+            let zeros = std::iter::repeat_n(0.0, padded - group.len());
+            group.iter().map(|o| bias[*o]).chain(zeros).collect::<Vec<f32>>()
+        };
+        let bias = order.chunks(together.max(1)).flat_map(padded).collect();
         Kernels { algorithm, panels, depthwise, bias }
     }
 }
@@ -153,6 +159,9 @@ pub struct Scratch {
     pub lines: Vec<f32>,
     /// Row and column of each of them; those beyond the image are to be left.
     pub positions: Vec<[usize; 2]>,
+    /// Where what is multiplied begins: for each row, and for each of its parts.
+    rows: Vec<usize>,
+    parts: Vec<usize>,
     /// Rows of a quantized input.
     pub window: Vec<f32>,
 }
@@ -278,7 +287,7 @@ impl Convolution<'_> {
 
     #[inline(always)]
     fn winograd<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
-        let Scratch { transformed, products, lines, positions, .. } = scratch;
+        let Scratch { transformed, products, lines, positions, rows: begins, .. } = scratch;
         let groups = self.conv.groups();
         let (inputs, outputs) = (self.conv.inputs() / groups, self.output.channels / groups);
         let [blocks_down, blocks_across] = winograd::blocks(self.conv.kernel());
@@ -306,12 +315,14 @@ impl Convolution<'_> {
             }
         }
         let points = transformed.chunks_exact(input_stride).zip(products.chunks_exact_mut(product_stride));
+        begins.clear();
+        begins.extend((0..tiles).map(|tile| tile * groups * rows));
         for ((values, products), panels) in points.zip(self.kernels.panels.chunks_exact(groups)) {
             for (group, (panels, products)) in
                 panels.iter().zip(products.chunks_exact_mut(tiles * padded)).enumerate()
             {
-                let row = |tile: usize| &values[(tile * groups + group) * rows..][..rows];
-                matrix::multiply(simd, tiles, |tile, _| row(tile), 1, panels, 0..rows, products);
+                let left = Left { values, rows: begins, parts: &[group * rows], length: rows };
+                matrix::multiply(simd, left, panels, products);
             }
         }
         for (tile, lines) in
@@ -319,7 +330,7 @@ impl Convolution<'_> {
         {
             for group in 0..groups {
                 let products = &products[(group * tiles + tile) * padded..];
-                let bias = &self.kernels.bias[group * outputs..];
+                let bias = &self.kernels.bias[group * outputs.next_multiple_of(matrix::NARROW)..];
                 let finish = winograd::Finish { bias, lower: self.lower };
                 let lines = (&mut lines[group * outputs..], self.output.channels);
                 winograd::transform_output(simd, products, product_stride, outputs, finish, lines);
@@ -329,53 +340,68 @@ impl Convolution<'_> {
 
     /// One input for each output: lanes are channels.
     #[inline(always)]
-    fn depthwise<S: Simd>(&self, _: S, scratch: &mut Scratch) {
-        let Scratch { lines, positions, .. } = scratch;
+    fn depthwise<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
+        let Scratch { lines, positions, rows, parts, .. } = scratch;
         let channels = self.output.channels;
-        let (buffer, place) = self.input;
-        let width = self.conv.kernel()[1];
+        let (values, place) = self.input;
+        let [height, width] = self.conv.kernel();
         let [down, right] = self.conv.window().dilations;
-        lines.clear();
         lines.resize(positions.len() * channels, 0.0);
-        for (line, position) in lines.chunks_exact_mut(channels).zip(&*positions) {
-            let start = self.start(*position);
-            for (tap, weights) in self.kernels.depthwise.chunks_exact(channels).enumerate() {
-                let from = start + tap / width * down * place.row + tap % width * right * place.pixel;
-                let products = buffer[from..][..channels].iter().zip(weights);
-                line.iter_mut().zip(products).for_each(|(sum, (value, weight))| *sum += value * weight);
-            }
-            for (value, bias) in line.iter_mut().zip(&self.kernels.bias) {
-                let sum = *value + bias;
-                *value = if sum < self.lower { self.lower } else { sum };
+        rows.clear();
+        rows.extend(positions.iter().map(|position| self.start(*position)));
+        parts.clear();
+        let part = |tap: usize| tap / width * down * place.row + tap % width * right * place.pixel;
+        parts.extend((0..height * width).map(part));
+        let finish = winograd::Finish { bias: &self.kernels.bias, lower: self.lower };
+        let weights = &self.kernels.depthwise[..];
+        let left = Left { values, rows, parts, length: channels };
+        let whole = channels - channels % S::f32s::LEN;
+        for first in (0..whole).step_by(S::f32s::LEN) {
+            taps::<S, S::f32s>(simd, left, weights, finish, first, lines);
+        }
+        let fours = channels - channels % matrix::NARROW;
+        for first in (whole..fours).step_by(matrix::NARROW) {
+            taps::<S, f32x4<S>>(simd, left, weights, finish, first, lines);
+        }
+        for channel in fours..channels {
+            for (start, line) in rows.iter().zip(lines.chunks_exact_mut(channels)) {
+                let products = parts.iter().zip(weights.chunks_exact(channels));
+                let sum = products.fold(0.0, |sum, (part, weights)| {
+                    sum + values[start + part + channel] * weights[channel]
+                });
+                let sum = sum + finish.bias[channel];
+                line[channel] = if sum < finish.lower { finish.lower } else { sum };
             }
         }
     }
 
     #[inline(always)]
     fn direct<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
-        let Scratch { products, lines, positions, .. } = scratch;
+        let Scratch { products, lines, positions, rows, parts, .. } = scratch;
         let groups = self.conv.groups();
         let (inputs, outputs) = (self.conv.inputs() / groups, self.output.channels / groups);
-        let (buffer, place) = self.input;
+        let (values, place) = self.input;
         let [height, width] = self.conv.kernel();
         let [down, right] = self.conv.window().dilations;
         lines.resize(positions.len() * self.output.channels, 0.0);
+        rows.clear();
+        rows.extend(positions.iter().map(|position| self.start(*position)));
         // Taps of a row that lie together are one.
-        let (across, together) =
+        let (across, length) =
             if right * place.pixel == inputs { (1, width * inputs) } else { (width, inputs) };
         for (group, panels) in self.kernels.panels.iter().enumerate() {
             let padded = panels.columns();
             products.resize(positions.len() * padded, 0.0);
-            let row = |at: usize, tap: usize| {
-                let offset =
-                    tap / across * down * place.row + tap % across * right * place.pixel + group * inputs;
-                &buffer[self.start(positions[at]) + offset..][..together]
+            let part = |tap: usize| {
+                tap / across * down * place.row + tap % across * right * place.pixel + group * inputs
             };
-            matrix::multiply(simd, positions.len(), row, height * across, panels, 0..panels.rows(), products);
+            parts.clear();
+            parts.extend((0..height * across).map(part));
+            matrix::multiply(simd, Left { values, rows, parts, length }, panels, products);
             for (line, products) in
                 lines.chunks_exact_mut(self.output.channels).zip(products.chunks_exact(padded))
             {
-                let bias = &self.kernels.bias[group * outputs..];
+                let bias = &self.kernels.bias[group * outputs.next_multiple_of(matrix::NARROW)..];
                 for ((to, value), bias) in
                     line[group * outputs..].iter_mut().zip(&products[..outputs]).zip(bias)
                 {
@@ -383,6 +409,38 @@ impl Convolution<'_> {
                     *to = if value < self.lower { self.lower } else { value };
                 }
             }
+        }
+    }
+}
+
+/// Pixels of a depthwise convolution that are computed at once.
+const PIXELS: usize = 4;
+
+/// So many channels of a depthwise convolution as a vector has, from this one on.
+#[inline(always)]
+fn taps<S: Simd, V: SimdFloat<S, Element = f32>>(
+    simd: S,
+    input: Left,
+    weights: &[f32],
+    finish: winograd::Finish,
+    first: usize,
+    lines: &mut [f32],
+) {
+    let (channels, finish) = (input.length, finish.from(first));
+    let mut starts = [0; PIXELS];
+    for (rows, lines) in input.rows.chunks(PIXELS).zip(lines.chunks_mut(PIXELS * channels)) {
+        // The last ones are done together with the first again where there are fewer.
+        starts.iter_mut().enumerate().for_each(|(at, start)| *start = rows[at % rows.len()] + first);
+        let mut sums = [V::splat(simd, 0.0); PIXELS];
+        for (part, weights) in input.parts.iter().zip(weights.chunks_exact(channels)) {
+            let weights = V::from_slice(simd, &weights[first..][..V::LEN]);
+            for pixel in 0..PIXELS {
+                let values = V::from_slice(simd, &input.values[starts[pixel] + part..][..V::LEN]);
+                sums[pixel] += values * weights;
+            }
+        }
+        for (line, sum) in lines.chunks_exact_mut(channels).zip(sums) {
+            finish.of(simd, sum).store_slice(&mut line[first..][..V::LEN]);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! An ONNX graph as the steps that the engine has, with what can be done in the same pass joined.
 
 use super::curve::Curve;
-use super::numbers::{Number, Numbers};
 use super::matrix::NARROW;
+use super::numbers::{Number, Numbers};
 use super::resample::Axis;
 use super::winograd;
 use crate::network::graph::{Conv, Pads, Window};
@@ -92,8 +92,9 @@ pub enum Algorithm {
     Winograd,
 }
 
-/// What transforms of a tile take for an input and for an output, in products.
+/// What transforms of a tile take for an input and for an output, in products; and fewest inputs, of all blocks, for which they pay.
 const TRANSFORMS: [usize; 2] = [110, 80];
+const TRANSFORMED: usize = 8;
 
 impl Algorithm {
     /// The same on every machine.
@@ -108,10 +109,13 @@ impl Algorithm {
             [conv.kernel(), winograd::blocks(conv.kernel())].map(|[down, across]| down * across);
         let direct = winograd::TILE * winograd::TILE * taps * inputs * columns;
         let [enter, leave] = TRANSFORMS;
-        let transformed =
-            blocks * inputs * (winograd::POINTS * columns + enter) + outputs * leave;
+        let transformed = blocks * inputs * (winograd::POINTS * columns + enter) + outputs * leave;
         let plain = window.strides == [1, 1] && window.dilations == [1, 1];
-        if plain && transformed < direct { Algorithm::Winograd } else { Algorithm::Direct }
+        if plain && blocks * inputs >= TRANSFORMED && transformed < direct {
+            Algorithm::Winograd
+        } else {
+            Algorithm::Direct
+        }
     }
 }
 
@@ -164,7 +168,7 @@ impl Post {
     }
 
     /// The same for every channel, whatever their order.
-    fn is_even(&self) -> bool {
+    pub fn is_even(&self) -> bool {
         match self {
             Post::Relu | Post::Clip(..) | Post::Curve(_) | Post::Gate(_) => true,
             Post::Leaky(list) | Post::Add(list) | Post::Multiply(list) | Post::Divide(list) => {
@@ -195,10 +199,23 @@ impl Step {
     /// Where its input is multiplied with what is made of it alone, it need be read only once.
     fn gate(&mut self) {
         let Some(at) = self.posts.iter().position(|post| !post.is_even()) else { return };
-        if self.operation == Operation::Copy && at > 0 && self.posts[at] == Post::MultiplyValue(self.inputs[0]) {
-            let others = self.posts.split_off(at + 1);
+        if self.operation == Operation::Copy
+            && at > 0
+            && self.posts[at] == Post::MultiplyValue(self.inputs[0])
+        {
+            let mut others = self.posts.split_off(at + 1);
             self.posts.pop();
-            self.posts = std::iter::once(Post::Gate(std::mem::take(&mut self.posts))).chain(others).collect();
+            let gate = match (&self.posts[..], &others[..]) {
+                // The exact GELU, as it is written out.
+                ([Post::Divide(by), Post::Curve(Curve::Erf), Post::Add(one)], [Post::Multiply(half), ..])
+                    if by[..] == [std::f32::consts::SQRT_2] && one[..] == [1.0] && half[..] == [0.5] =>
+                {
+                    others.remove(0);
+                    Post::Curve(Curve::Gelu)
+                }
+                (made, _) => Post::Gate(made.to_vec()),
+            };
+            self.posts = std::iter::once(gate).chain(others).collect();
         }
     }
 
@@ -296,10 +313,7 @@ impl Graph {
         };
         // The last of the values that it reads: all others exist by then.
         let made = |value: Value| self.steps[..at].iter().position(|before| before.output == value);
-        let Some((value, maker)) = step.reads().filter_map(|v| Some((v, made(v)?))).max_by_key(|(_, at)| *at)
-        else {
-            return None;
-        };
+        let (value, maker) = step.reads().filter_map(|v| Some((v, made(v)?))).max_by_key(|(_, at)| *at)?;
         let readers = self.steps.iter().flat_map(Step::reads).filter(|read| *read == value).count();
         if readers != 1 || value == self.output || step.inputs.len() != 1 {
             return None;

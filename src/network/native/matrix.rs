@@ -3,90 +3,89 @@
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x4};
-use std::ops::Range;
 
 /// Columns that are computed at once: one to four vectors.
 const WIDE: usize = 16;
-/// Columns of what is left, and lanes of the narrowest vectors.
+/// Lanes of the narrowest vectors, of which what is left has one to three.
 pub const NARROW: usize = 4;
 /// Rows of which a batch should have a multiple: as many as are computed at once, or several times that.
 pub const ROWS: usize = if cfg!(target_arch = "wasm32") { 6 } else { 12 };
+
+/// The left-hand matrix: rows in parts of one length, which may lie anywhere.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    pub values: &'a [f32],
+    /// Where each row begins.
+    pub rows: &'a [usize],
+    /// Where each of a row's parts begins, from there on.
+    pub parts: &'a [usize],
+    /// Of a part.
+    pub length: usize,
+}
 
 /// The right-hand matrix, in panels of a few columns, each row by row.
 #[derive(Debug, Clone)]
 pub struct Panels {
     rows: usize,
     wide: Vec<f32>,
+    /// The last one, of what is left to [`WIDE`] columns.
     narrow: Vec<f32>,
 }
 
 impl Panels {
     /// From `value(row, column)`; what is beyond the last column is zero.
     pub fn new(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f32) -> Self {
-        let left = columns % WIDE;
-        let narrow = if left > WIDE - NARROW { 0 } else { left.div_ceil(NARROW) };
-        let wide = (columns - (narrow * NARROW).min(left)).div_ceil(WIDE);
-        let pack = |first: usize, panels: usize, width: usize| {
-            let mut packed = Vec::with_capacity(panels * rows * width);
-            for panel in 0..panels {
+        let left = (columns % WIDE).next_multiple_of(NARROW) % WIDE;
+        let first_narrow = columns.next_multiple_of(NARROW) - left;
+        let pack = |first: usize, end: usize, width: usize| {
+            let mut packed = Vec::with_capacity((end - first) * rows);
+            for panel in (first..end).step_by(width.max(1)) {
                 for row in 0..rows {
-                    packed.extend((0..width).map(|column| {
-                        let column = first + panel * width + column;
-                        if column < columns { value(row, column) } else { 0.0 }
-                    }));
+                    let column = |at| if at < columns { value(row, at) } else { 0.0 };
+                    packed.extend((panel..panel + width).map(column));
                 }
             }
             packed
         };
-        Panels { rows, wide: pack(0, wide, WIDE), narrow: pack(wide * WIDE, narrow, NARROW) }
+        let narrow = pack(first_narrow, first_narrow + left, left);
+        Panels { rows, wide: pack(0, first_narrow, WIDE), narrow }
     }
 
     /// Columns with those that fill the last panel.
     pub fn columns(&self) -> usize {
         (self.wide.len() + self.narrow.len()) / self.rows
     }
-
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
 }
 
-/// `products[row][column] = sum of left[row][i] * panels[i][column]`, in the order of i, which runs through the panels' rows
-/// `across` in as many equal parts as there are taps; `left(row, tap)` are a row's values of one tap.
-#[inline(always)]
-pub fn multiply<'a, S: Simd>(
-    simd: S,
-    rows: usize,
-    left: impl Fn(usize, usize) -> &'a [f32],
-    taps: usize,
-    panels: &Panels,
-    across: Range<usize>,
-    products: &mut [f32],
-) {
+/// `products[row][column] = sum of left[row][i] * panels[i][column]`, in the order of i.
+// Browsers have one level, and once in their program is enough; elsewhere it is compiled for each.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+pub fn multiply<S: Simd>(simd: S, left: Left, panels: &Panels, products: &mut [f32]) {
     let stride = panels.columns();
     let wide = panels.wide.chunks_exact(panels.rows * WIDE);
     let first_narrow = wide.len() * WIDE;
     for (index, panel) in wide.enumerate() {
-        let panel = &panel[across.start * WIDE..across.end * WIDE];
         let products = &mut products[index * WIDE..];
         // Constants: one of these remains.
         if S::f32s::LEN >= WIDE {
-            column::<S, S::f32s, 12, 1>(simd, rows, &left, taps, panel, products, stride);
+            column::<S, S::f32s, 12, 1>(simd, left, panel, products, stride);
         } else if S::f32s::LEN * 2 == WIDE {
-            column::<S, S::f32s, 6, 2>(simd, rows, &left, taps, panel, products, stride);
+            column::<S, S::f32s, 6, 2>(simd, left, panel, products, stride);
         } else if cfg!(target_arch = "wasm32") {
             // With 15 registers, two rows of four vectors need no more in whatever order the compilers put them. An
             // unrolled loop needs more: LLVM goes through all of it row by row, and browsers spill.
-            column::<S, f32x4<S>, 2, { WIDE / 4 }>(simd, rows, &left, taps, panel, products, stride);
+            column::<S, f32x4<S>, 2, { WIDE / 4 }>(simd, left, panel, products, stride);
         } else {
-            column::<S, f32x4<S>, 3, { WIDE / 4 }>(simd, rows, &left, taps, panel, products, stride);
+            column::<S, f32x4<S>, 3, { WIDE / 4 }>(simd, left, panel, products, stride);
         }
     }
-    for (index, panel) in panels.narrow.chunks_exact(panels.rows * NARROW).enumerate() {
-        let panel = &panel[across.start * NARROW..across.end * NARROW];
-        let products = &mut products[first_narrow + index * NARROW..];
-        column::<S, f32x4<S>, 6, 1>(simd, rows, &left, taps, panel, products, stride);
+    let (panel, products) = (&panels.narrow[..], &mut products[first_narrow..]);
+    match (stride - first_narrow) / NARROW {
+        1 => column::<S, f32x4<S>, 6, 1>(simd, left, panel, products, stride),
+        2 => column::<S, f32x4<S>, 3, 2>(simd, left, panel, products, stride),
+        3 => column::<S, f32x4<S>, 3, 3>(simd, left, panel, products, stride),
+        _ => {}
     }
 }
 
@@ -140,43 +139,43 @@ fn transposed_column<S: Simd, V: SimdFloat<S, Element = f32>, const VECTORS: usi
 
 /// One panel: all rows, `ROWS` at a time.
 #[inline(always)]
-fn column<'a, S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const VECTORS: usize>(
+fn column<S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const VECTORS: usize>(
     simd: S,
-    rows: usize,
-    left: &impl Fn(usize, usize) -> &'a [f32],
-    taps: usize,
+    left: Left,
     panel: &[f32],
     products: &mut [f32],
     stride: usize,
 ) {
     let mut row = 0;
-    while row + ROWS <= rows {
-        block::<S, V, ROWS, VECTORS>(simd, row, left, taps, panel, &mut products[row * stride..], stride);
+    while row + ROWS <= left.rows.len() {
+        block::<S, V, ROWS, VECTORS>(simd, row, left, panel, &mut products[row * stride..], stride);
         row += ROWS;
     }
-    while row < rows {
-        block::<S, V, 1, VECTORS>(simd, row, left, taps, panel, &mut products[row * stride..], stride);
+    while row < left.rows.len() {
+        block::<S, V, 1, VECTORS>(simd, row, left, panel, &mut products[row * stride..], stride);
         row += 1;
     }
 }
 
 #[inline(always)]
-fn block<'a, S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const VECTORS: usize>(
+fn block<S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     first: usize,
-    left: &impl Fn(usize, usize) -> &'a [f32],
-    taps: usize,
+    left: Left,
     panel: &[f32],
     products: &mut [f32],
     stride: usize,
 ) {
     let width = VECTORS * V::LEN;
     let mut sums = [[V::splat(simd, 0.0); VECTORS]; ROWS];
-    for (tap, panel) in panel.chunks_exact(panel.len() / taps).enumerate() {
-        let rows: [&[f32]; ROWS] = std::array::from_fn(|row| left(first + row, tap));
-        let length = panel.len() / width;
-        let rows = rows.map(|row| &row[..length]);
-        for (at, weights) in (0..length).zip(panel.chunks_exact(width)) {
+    let Some(starts) = left.rows[first..].first_chunk::<ROWS>() else { return };
+    for (part, panel) in left.parts.iter().zip(panel.chunks_exact(left.length * width)) {
+        // Closures over arrays are called, not put in, in browsers.
+        let mut rows = [&[][..]; ROWS];
+        for (row, start) in rows.iter_mut().zip(starts) {
+            *row = &left.values[start + part..][..left.length];
+        }
+        for (at, weights) in (0..left.length).zip(panel.chunks_exact(width)) {
             step(simd, &mut sums, rows.map(|row| row[at]), weights);
         }
     }

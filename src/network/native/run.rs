@@ -1,6 +1,6 @@
 //! The buffers of one image, and what the steps of a graph do to them.
 
-use super::bands::{self, BLOCK, Rows};
+use super::bands::{self, BLOCK, PIECE, Rows, put};
 use super::convolution::{Convolution, Kernels, Scratch};
 use super::graph::{Graph, Operation, Post, Shuffle};
 use super::place::{Place, Shape};
@@ -13,8 +13,7 @@ use crate::parallel;
 use crate::quant::{
     ActivationQuantizer, ChannelSummaries, Mapping, NonFiniteChannel, Pixels, QuantizationError, Summary,
 };
-use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f32x4};
+use fearless_simd::{Level, Simd, dispatch};
 use std::ops::Range;
 
 /// One convolution of a run.
@@ -316,13 +315,15 @@ fn added_up(channels: usize, blocks: impl Iterator<Item = Vec<Summary>>) -> Vec<
 fn store<S: Simd>(simd: S, rows: &mut Rows, posts: &[Post], work: &Work, scratch: &mut Scratch) {
     let (channels, output) = (rows.place.shape.channels, work.output);
     if !posts.is_empty() {
-        for (line, at) in scratch.lines.chunks_exact_mut(output.channels).zip(&scratch.positions) {
-            if !output.has(*at) {
-                continue;
-            }
-            for (part, line) in line.chunks_exact_mut(channels).enumerate() {
-                rows.finish(posts, work.pixel(*at, part), line);
-            }
+        // As many as stay in the nearest cache.
+        let parts = output.channels / channels;
+        let pieces = scratch.lines.chunks_mut(PIECE * output.channels).zip(scratch.positions.chunks(PIECE));
+        for (lines, positions) in pieces {
+            let at = |index: usize| {
+                let at = positions[index / parts];
+                output.has(at).then(|| work.pixel(at, index % parts))
+            };
+            rows.finish(posts, at, lines);
         }
     }
     let together = work.shuffle.is_none() && rows.place.pixel == channels;
@@ -345,14 +346,6 @@ fn store<S: Simd>(simd: S, rows: &mut Rows, posts: &[Post], work: &Work, scratch
             }
         }
     }
-}
-
-/// Copies values vector by vector: in browsers, `copy_from_slice` calls a function, which for a pixel takes longer.
-#[inline(always)]
-fn put<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
-    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<4>(), to.as_chunks_mut::<4>());
-    from.iter().zip(to).for_each(|(from, to)| f32x4::load_array_ref(simd, from).store_array(to));
-    from_rest.iter().zip(to_rest).for_each(|(from, to)| *to = *from);
 }
 
 /// Pixels that are turned at a time, so that both sides stay in the cache.

@@ -1,12 +1,13 @@
 //! Steps that are no convolution, on the buffers of one image.
 
-use super::bands::{self, Rows};
+use super::bands::{self, PIECE, Rows, put};
 use super::graph::{Operation, Step};
 use super::place::{Place, Shape};
 use super::plan::Plan;
 use super::run::Run;
 use super::winograd::TILE;
 use crate::parallel;
+use fearless_simd::{Level, dispatch};
 
 /// Every one with every other.
 fn pairs<'p, T: Copy>(rows: &'p [T], columns: &'p [T]) -> impl Iterator<Item = (T, T)> + 'p {
@@ -138,13 +139,20 @@ impl Run {
         let mut buffer = std::mem::take(&mut self.slots[place.slot]);
         let bands = bands::split(height, width, TILE, threads);
         let mut bands = place.bands_of(&mut buffer, bands.into_iter());
-        let slots = &self.slots[..];
-        parallel::share_out(&mut vec![vec![0.0; channels]; threads], &mut bands, |line, (rows, values)| {
-            let (columns, mut band) = (0..width, Rows { plan, slots, place, first: rows.start, values });
-            for at in rows.clone().flat_map(|y| columns.clone().map(move |x| [y, x])) {
-                make(&band, at, line);
-                band.finish(&step.posts, at, line);
-                band.write(at)[..channels].copy_from_slice(line);
+        let (slots, level) = (&self.slots[..], Level::new());
+        let mut lines = vec![vec![0.0; channels * PIECE]; threads];
+        parallel::share_out(&mut lines, &mut bands, |lines, (rows, values)| {
+            let mut band = Rows { plan, slots, place, first: rows.start, values };
+            let pieces = rows.clone().flat_map(|y| (0..width).step_by(PIECE).map(move |x| [y, x]));
+            for [y, x] in pieces {
+                let lines = &mut lines[..PIECE.min(width - x) * channels];
+                for (at, line) in lines.chunks_exact_mut(channels).enumerate() {
+                    make(&band, [y, x + at], line);
+                }
+                band.finish(&step.posts, |at| Some([y, x + at]), lines);
+                dispatch!(level, simd => for (at, line) in lines.chunks_exact(channels).enumerate() {
+                    put(simd, line, &mut band.write([y, x + at])[..channels]);
+                });
             }
         });
         self.slots[place.slot] = buffer;
@@ -158,11 +166,12 @@ impl Run {
         target: Place,
         from: impl Fn(usize, usize) -> (Place, usize, usize, usize, usize) + Sync + Send,
     ) {
+        let level = Level::new();
         self.fill(plan, step, target, &|band, [y, x], line| {
             let (source, row, column, first, stride) = from(y, x);
             let values = &band.read(&source, [row, column])[first..];
             match stride {
-                1 => line.copy_from_slice(&values[..line.len()]),
+                1 => dispatch!(level, simd => put(simd, &values[..line.len()], line)),
                 _ => line.iter_mut().zip(values.iter().step_by(stride)).for_each(|(to, value)| *to = *value),
             }
         });

@@ -50,13 +50,13 @@ pub struct Finish<'a> {
 impl Finish<'_> {
     /// From this channel on.
     #[inline(always)]
-    fn from(&self, channel: usize) -> Self {
+    pub fn from(&self, channel: usize) -> Self {
         Finish { bias: &self.bias[channel..], ..*self }
     }
 
     /// Of a vector of the first channels. NaN stays.
     #[inline(always)]
-    fn of<S: Simd, V: SimdFloat<S, Element = f32>>(&self, simd: S, values: V) -> V {
+    pub fn of<S: Simd, V: SimdFloat<S, Element = f32>>(&self, simd: S, values: V) -> V {
         V::splat(simd, self.lower).max(values + V::from_slice(simd, &self.bias[..V::LEN]))
     }
 }
@@ -81,7 +81,11 @@ pub fn blocks(kernel: [usize; 2]) -> [usize; 2] {
 }
 
 /// `G k Gᵀ` of the 3x3 taps of a kernel from this row and column on, computed in f64; beyond its sides they are zero.
-pub fn transform_kernel(kernel: &[f32], [height, width]: [usize; 2], [top, left]: [usize; 2]) -> [f32; POINTS] {
+pub fn transform_kernel(
+    kernel: &[f32],
+    [height, width]: [usize; 2],
+    [top, left]: [usize; 2],
+) -> [f32; POINTS] {
     let tap = |y: usize, x: usize| {
         let inside = top + y < height && left + x < width;
         if inside { f64::from(kernel[(top + y) * width + left + x]) } else { 0.0 }
