@@ -113,7 +113,7 @@ async function measure({ network, isFile, height, width, bits, rounds, methods, 
   };
   const ort = await runtime(1);
   const level = (_, i) => (i * 7919) % 256;
-  const picture = { width, height, rgba: new Uint8Array(4 * width * height).map(level) };
+  const picture = { width, height, rgba: new Uint8Array(4 * width * height).map((_, i) => (i % 4 === 3 ? 255 : level(_, i))) };
   const most = isFile ? 255 : 1;
   const values = new Float32Array(3 * width * height).map((_, i) => level(_, i) / most);
   /** Of a version: its files' bytes, and how its sessions upscale. */

@@ -427,6 +427,28 @@ fn what_it_lacks_is_named_and_left_to_tract() {
     assert!(run(&network, [5, 6]).values.iter().all(|v| *v > -1.0));
 }
 
+/// Normalization over channels as exporters write it: with the channels put last, and back.
+#[wasm_bindgen_test(unsupported = test)]
+fn channels_are_normalized_as_on_tract() {
+    let factors = |seed: u64| -> Vec<f32> {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        (0..11).map(|_| rng.f32() + 0.5).collect()
+    };
+    let net = conv(Builder::new(3), "lr", "a", [11, 3, 3, 3], PLAIN)
+        .tensor("gain", &[11], &factors(1))
+        .tensor("offset", &[11], &factors(2))
+        .node("Transpose", &["a"], "last", vec![integers("perm", &[0, 2, 3, 1])])
+        .node("LayerNormalization", &["last", "gain", "offset"], "normal", vec![integer("axis", -1)])
+        .node("Transpose", &["normal"], "first", vec![integers("perm", &[0, 3, 1, 2])])
+        .node("Add", &["first", "a"], "sum", vec![]);
+    let net = conv(net, "sum", "b", [3, 11, 3, 3], PLAIN)
+        .node("Identity", &["b"], "sr", vec![])
+        .metadata("scale", "1")
+        .metadata("input_range", "0..1")
+        .build();
+    runs_as_on_tract(&net, &[[1, 1], [7, 5], [40, 33]]);
+}
+
 #[wasm_bindgen_test(unsupported = test)]
 fn what_was_prepared_for_another_network_is_refused_and_not_passed_over() {
     let open = |engine| Session::load_with(&common::stated_edsr(), &LoadOptions::on(engine)).unwrap();

@@ -37,6 +37,8 @@ pub enum Operation {
     Pool { greatest: bool },
     /// One channel: the mean of all.
     ChannelMean,
+    /// The channels of each pixel less their mean, over their standard deviation: the root of their variance and this.
+    Normalize { epsilon: f32 },
 }
 
 /// A window that moves over each channel.

@@ -136,7 +136,7 @@ impl Reader {
     fn push_as(&mut self, name: &str, operation: Operation, inputs: Vec<Value>, posts: Vec<Post>) {
         let input = self.extents[inputs[0]];
         let extent = match &operation {
-            Operation::Copy | Operation::Repeat(_) => input,
+            Operation::Copy | Operation::Repeat(_) | Operation::Normalize { .. } => input,
             Operation::Part { channels, .. } => Extent { channels: *channels, ..input },
             Operation::Pool { .. } => Extent { pooled: true, ..input },
             Operation::Resample { .. } | Operation::WindowPool(_) => Extent { pooled: false, ..input },
@@ -246,6 +246,7 @@ impl Reader {
                 let greatest = node.op_type == "ReduceMax";
                 self.push(node, Operation::Pool { greatest }, vec![self.value(first)?], vec![]);
             }
+            "LayerNormalization" => self.layer_normalization(node)?,
             "Slice" => self.slice(node)?,
             "Pad" => self.pad(node)?,
             "MaxPool" | "AveragePool" => self.window_pool(node)?,

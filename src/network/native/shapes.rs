@@ -14,7 +14,7 @@ pub fn shapes(graph: &Graph, layers: &[Layer], image: Shape) -> Result<(Vec<Shap
     for Step { operation, inputs, posts, output } in &graph.steps {
         let input = shapes[*inputs.first().ok_or("a step without input")?];
         let shape = match operation {
-            Operation::Copy => input,
+            Operation::Copy | Operation::Normalize { .. } => input,
             Operation::Part { first, channels } => {
                 let within = first.checked_add(*channels).is_some_and(|end| end <= input.channels);
                 within

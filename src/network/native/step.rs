@@ -24,15 +24,7 @@ impl Run {
     pub fn step(&mut self, plan: &Plan, step: &Step) {
         let target = plan.places[step.output];
         if step.operation == Operation::Concat {
-            let mut at = target.origin;
-            for input in &step.inputs {
-                let source = plan.places[*input];
-                if (source.slot, source.origin) != (target.slot, at) {
-                    let to = Place { origin: at, shape: source.shape, ..target };
-                    self.move_pixels(plan, step, to, |y, x| (source, y, x, 0, 1));
-                }
-                at += source.shape.channels;
-            }
+            self.concat(plan, step, target);
             return;
         }
         let source = plan.places[step.inputs[0]];
@@ -48,6 +40,17 @@ impl Run {
                 let pixel = &band.read(&source, at)[..source.shape.channels];
                 let sum: f64 = pixel.iter().map(|value| f64::from(*value)).sum();
                 line.fill((sum / pixel.len() as f64) as f32);
+            }),
+            // Summed up in f64, too.
+            Operation::Normalize { epsilon } => self.fill(plan, step, target, &|band, at, line| {
+                let pixel = &band.read(&source, at)[..source.shape.channels];
+                let mean_of = |value: &dyn Fn(f64) -> f64| {
+                    pixel.iter().map(|v| value(f64::from(*v))).sum::<f64>() / pixel.len() as f64
+                };
+                let mean = mean_of(&|v| v);
+                let deviation = (mean_of(&|v| (v - mean) * (v - mean)) + f64::from(epsilon)).sqrt();
+                let normalized = pixel.iter().map(|value| ((f64::from(*value) - mean) / deviation) as f32);
+                line.iter_mut().zip(normalized).for_each(|(to, value)| *to = value);
             }),
             Operation::Repeat(times) => {
                 self.move_pixels(plan, step, target, |y, x| (source, y / times, x / times, 0, 1))
@@ -107,6 +110,35 @@ impl Run {
                 });
             }
             _ => self.move_pixels(plan, step, target, |y, x| (source, y, x, 0, 1)),
+        }
+    }
+
+    /// Puts what does not lie there already one after another; what follows each other, in one pass.
+    fn concat(&mut self, plan: &Plan, step: &Step, target: Place) {
+        let mut at = 0;
+        let parts: Vec<(usize, Place)> = step
+            .inputs
+            .iter()
+            .map(|input| {
+                let first = at;
+                at += plan.places[*input].shape.channels;
+                (first, plan.places[*input])
+            })
+            .collect();
+        let lies_there = |(first, source): &(usize, Place)| {
+            (source.slot, source.origin) == (target.slot, target.origin + first)
+        };
+        for run in parts.chunk_by(|a, b| lies_there(a) == lies_there(b)).filter(|run| !lies_there(&run[0])) {
+            let (first, level) = (run[0].0, Level::new());
+            let channels = run.iter().map(|(_, source)| source.shape.channels).sum();
+            let to =
+                Place { origin: target.origin + first, shape: Shape { channels, ..target.shape }, ..target };
+            self.fill(plan, step, to, &|band, at, line| {
+                dispatch!(level, simd => for (begin, source) in run {
+                    let channels = source.shape.channels;
+                    put(simd, &band.read(source, at)[..channels], &mut line[begin - first..][..channels]);
+                });
+            });
         }
     }
 

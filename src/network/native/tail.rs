@@ -35,7 +35,10 @@ pub fn first_step(
                     let keeps = conv.output(input.size()) == Some(input.size());
                     waits(&layers[layer]) || conv.window().strides != [1, 1] || !keeps
                 }
-                Operation::Copy | Operation::DepthToSpace(_) | Operation::Repeat(_) => false,
+                Operation::Copy
+                | Operation::DepthToSpace(_)
+                | Operation::Repeat(_)
+                | Operation::Normalize { .. } => false,
                 _ => true,
             }
     };

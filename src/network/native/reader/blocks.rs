@@ -1,7 +1,8 @@
-//! Shuffles of pixels as they are written out: Reshape to six axes, Transpose, Reshape back to an image.
+//! What is written out with axes in another order: shuffles of pixels, by Reshape to six axes, Transpose, Reshape back to an image;
+//! and normalization over channels, which are last then.
 
 use super::{Known, Reader, onnx};
-use crate::network::native::graph::{Expectation, Operation, Shuffle, Value};
+use crate::network::native::graph::{Expectation, Operation, Post, Shuffle, Value};
 use crate::network::native::numbers::{Arithmetic, Number, Source};
 use crate::network::onnx::Node;
 
@@ -15,6 +16,8 @@ pub enum Axes {
     RowsInBlocks(Value, i64),
     /// Six axes, of which the middle ones have length 1.
     Unshuffled(Value),
+    /// Rows, columns, channels.
+    ChannelsLast(Value),
 }
 
 /// An image whose axes are taken apart.
@@ -134,15 +137,48 @@ impl Reader {
 
     pub fn transpose(&mut self, node: &Node) -> Result<(), String> {
         let name = node.input.first().map_or("", String::as_str);
-        let order = onnx::attribute(node, "perm").and_then(|perm| <[i64; 6]>::try_from(&perm.ints[..]).ok());
+        let order = onnx::attribute(node, "perm").map_or(&[][..], |perm| &perm.ints[..]);
         match (self.tensors.get(name), order) {
-            (Some(Known::Axes(Axes::Blocks(blocks))), Some(order)) if blocks.order.is_none() => {
-                let blocks = Blocks { order: Some(order), ..blocks.clone() };
+            (Some(Known::Axes(Axes::Blocks(blocks))), order) if blocks.order.is_none() => {
+                let order = Some(<[i64; 6]>::try_from(order).map_err(|_| "Transpose")?);
+                let blocks = Blocks { order, ..blocks.clone() };
                 self.put(node, Axes::Blocks(blocks));
-                Ok(())
             }
-            _ => Err("Transpose".into()),
+            (Some(Known::Value(value)), [0, 2, 3, 1]) => {
+                let value = *value;
+                self.put(node, Axes::ChannelsLast(value));
+            }
+            (Some(Known::Axes(Axes::ChannelsLast(value))), [0, 3, 1, 2]) => {
+                let value = *value;
+                self.tensors.insert(node.output[0].clone(), Known::Value(value));
+            }
+            _ => return Err("Transpose".into()),
         }
+        Ok(())
+    }
+
+    /// LayerNormalization of each pixel.
+    pub fn layer_normalization(&mut self, node: &Node) -> Result<(), String> {
+        let name = |at: usize| node.input.get(at).map_or("", String::as_str);
+        let axis = onnx::int_attribute(node, "axis").unwrap_or(-1);
+        let (Some(Known::Axes(Axes::ChannelsLast(value))), -1 | 3) = (self.tensors.get(name(0)), axis) else {
+            return Err("LayerNormalization of other than the channels of an image".into());
+        };
+        let value = *value;
+        let channels = self.extents[value].channels;
+        let vector = |name: &str| match self.tensors.get(name) {
+            Some(Known::Constant { dims, values }) if dims[..] == [channels] => Ok(values.clone()),
+            _ => Err("LayerNormalization with computed factors"),
+        };
+        let mut posts = vec![Post::Multiply(vector(name(1))?)];
+        if !name(2).is_empty() {
+            posts.push(Post::Add(vector(name(2))?));
+        }
+        let epsilon = node.attribute.iter().find(|a| a.name == "epsilon").map_or(1e-5, |a| a.f());
+        self.push(node, Operation::Normalize { epsilon }, vec![value], posts);
+        let output = self.value(&node.output[0])?;
+        self.put(node, Axes::ChannelsLast(output));
+        Ok(())
     }
 
     fn joined_blocks(&mut self, node: &Node, blocks: &Blocks, to: &[Number]) -> Result<(), String> {
