@@ -1,9 +1,11 @@
 //! A quantized network as an ONNX file that other runtimes run as it is: kernels as codes and points, quantizers of activations as
 //! functions of standard operators that the file defines for itself.
 
+mod check;
 mod codebook;
 mod formulas;
 mod functions;
+mod integer;
 mod names;
 mod operators;
 
@@ -14,7 +16,10 @@ use crate::network::{Layer, LayerQuantization};
 use crate::quant::{ActivationQuantizer, BitWidth, Normalizer, SubsetQuantizer, UniformGrid};
 use crate::session::{Method, MinMaxRange, Prepared, Session};
 use crate::{Error, Result, hash};
+pub use check::{LayerCheck, check};
 use functions::{Call, Subset};
+use integer::Integers;
+pub use integer::OutputRanges;
 use names::Names;
 use serde::Serialize;
 
@@ -52,14 +57,49 @@ pub struct ExportedLayer {
     pub activation_bytes: usize,
 }
 
+/// What is said of integers of other than static min-max.
+fn not_static() -> Error {
+    Error::Option(
+        "integer convolutions take min-max with static ranges: --method min-max --min-max-range static"
+            .into(),
+    )
+}
+
 impl Session {
-    /// Writes the network as `prepared` quantizes it. `file` is what the network was read from; `opset` is 21, or 25 for codes of
-    /// two bits, which fewer runtimes know.
+    /// Writes the network as `prepared` quantizes it, simulated in floating point. `file` is what the network was read from; `opset`
+    /// is 21, or 25 for codes of two bits, which fewer runtimes know.
     ///
     /// # Errors
     /// [`Error::Option`] for another file, for other operator sets and in full precision, [`Error::Network`] for operators that
     /// cannot be written in that operator set.
     pub fn export(&self, file: &[u8], prepared: &Prepared, opset: i64) -> Result<Exported> {
+        self.write(file, prepared, opset, None)
+    }
+
+    /// Writes the network so that runtimes compute its quantized convolutions in integers: static min-max with 8 bits of activations and
+    /// at most 8 of weights. What they give is rounded to 8 bits too, within `ranges`, which [`Session::output_ranges`] measures.
+    ///
+    /// # Errors
+    /// As [`Session::export`], and [`Error::Option`] for other methods and bits.
+    pub fn export_integer(
+        &self,
+        file: &[u8],
+        prepared: &Prepared,
+        ranges: &OutputRanges,
+    ) -> Result<Exported> {
+        if prepared.options().method != Method::MinMax {
+            return Err(not_static());
+        }
+        self.write(file, prepared, OPSET, Some(ranges))
+    }
+
+    fn write(
+        &self,
+        file: &[u8],
+        prepared: &Prepared,
+        opset: i64,
+        ranges: Option<&OutputRanges>,
+    ) -> Result<Exported> {
         if hash::sha256(file) != self.hash() {
             return Err(Error::Option("this is not the file that the network was read from".into()));
         }
@@ -99,11 +139,20 @@ impl Session {
             before: Vec::new(),
             layers: Vec::new(),
         };
-        for (((index, node), layer), bits) in nodes.into_iter().enumerate().zip(layers).zip(bits) {
-            if let Some(own) =
-                quantized.get(index).filter(|own| own.weights.is_some() || own.activation.is_some())
-            {
-                file.put(node, (layer, self.network().kernels(index)), own, bits)?;
+        let all = nodes.into_iter().zip(layers).zip(quantized).zip(bits).enumerate();
+        let own = all.filter(|(_, ((_, own), _))| own.weights.is_some() || own.activation.is_some());
+        let own: Vec<_> = own.collect();
+        let integers = ranges.map(|ranges| {
+            let own: Vec<_> =
+                own.iter().map(|(_, (((node, layer), own), bits))| (*node, *layer, *own, *bits)).collect();
+            Integers::of(file.graph, ranges, &own)
+        });
+        let integers = integers.transpose()?;
+        for (index, (((node, layer), own), bits)) in own {
+            let kernels = self.network().kernels(index);
+            match &integers {
+                None => file.put(node, (layer, kernels), own, bits)?,
+                Some(integers) => file.put_integers(node, (index, layer, kernels), own, bits, integers)?,
             }
         }
         let (functions, layers) = file.finish();
@@ -116,6 +165,9 @@ impl Session {
         model.producer_name = DOMAIN.into();
         model.producer_version = env!("CARGO_PKG_VERSION").into();
         self.describe(&mut model.metadata_props, prepared)?;
+        if ranges.is_some() {
+            model.metadata_props.push(Entry { key: "dfsq.arithmetic".into(), value: "integer".into() });
+        }
         Ok(Exported { bytes: prost::Message::encode_to_vec(&model), layers })
     }
 
@@ -306,7 +358,8 @@ impl File<'_> {
 
     /// The nodes in their places, without the tensors that nobody reads any more.
     fn finish(self) -> (Vec<Function>, Vec<ExportedLayer>) {
-        let File { graph, functions, before, layers, .. } = self;
+        let File { graph, functions, mut before, layers, .. } = self;
+        before.sort_by_key(|(at, _)| *at);
         let mut before = before.into_iter().peekable();
         let nodes = std::mem::take(&mut graph.node);
         for (at, node) in nodes.into_iter().enumerate() {
@@ -315,6 +368,7 @@ impl File<'_> {
             }
             graph.node.push(node);
         }
+        graph.node.extend(before.map(|(_, call)| call));
         forget_unread(graph);
         if graph.name.is_empty() {
             graph.name = DOMAIN.into();

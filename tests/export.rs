@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use dfsq::export::{Exported, OPSET, OPSET_OF_TWO_BITS};
+use dfsq::export::{Exported, OPSET, OPSET_OF_TWO_BITS, check};
 use dfsq::network::LoadOptions;
 use dfsq::quant::{BitWidth, PointSettings, PointSource, RangeEstimator, Recipe};
 use dfsq::session::{MinMaxRange, Options, Session};
@@ -145,6 +145,91 @@ fn what_cannot_be_exported_is_refused() {
     assert!(
         refused(&file, &estimated, OPSET).contains("ranges of a layer, found by mse, cannot be exported")
     );
+}
+
+/// Static min-max of so many bits of weights and of activations.
+fn static_min_max(weights: u8, activations: u8) -> Options {
+    let width = |bits| BitWidth::new(bits).unwrap();
+    let options = Options { min_max_range: MinMaxRange::Static, ..Options::min_max(8).unwrap() };
+    Options { weight_bits: width(weights), activation_bits: width(activations), ..options }
+}
+
+fn in_integers(session: &Session, file: &[u8], options: &Options) -> Exported {
+    let ranges = session.output_ranges(&[gradient(24, 20, 255), gradient(20, 24, 120)], &()).unwrap();
+    session.export_integer(file, &session.prepare(options).unwrap(), &ranges).unwrap()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn integer_convolutions_stand_between_what_runtimes_fuse() {
+    let file = random_edsr();
+    let all = [("quantization_scope".to_owned(), "all".to_owned())].into();
+    let session = |stated| {
+        let mut session =
+            Session::load_with(&file, &LoadOptions { stated, ..LoadOptions::default() }).unwrap();
+        let width = BitWidth::new(8).unwrap();
+        session.calibrate(&[gradient(24, 20, 255)], PointSettings::default(), &[width], &()).unwrap();
+        session
+    };
+    // In the first, a convolution's output is added to others; in the second it is the network's as well.
+    for session in [session(Default::default()), session(all)] {
+        for weights in [8, 7, 4, 2] {
+            let options = static_min_max(weights, 8);
+            let exported = in_integers(&session, &file, &options);
+            let checked = check(&exported.bytes).unwrap();
+            assert_eq!(checked.len(), exported.layers.len());
+            assert!(checked.iter().all(|layer| layer.integer && layer.fuses), "{checked:#?}");
+            // What is read again are the weights; up to 7 bits, they are the very ones.
+            let again = Session::load(&exported.bytes).unwrap();
+            assert_eq!(again.network().layers().len(), session.network().layers().len());
+            if weights < 8 && session.network().layers().iter().all(|layer| layer.usual_bits.is_none()) {
+                let own = session.prepare(&options).unwrap();
+                for (index, own) in own.quantized().layers().iter().enumerate() {
+                    let Some(own) = &own.weights else { continue };
+                    assert_eq!(
+                        again.network().kernels(index),
+                        own.kernels(),
+                        "{weights} bits, layer {index}"
+                    );
+                }
+            }
+            let upscale = |session: &Session, options: &Options| {
+                let prepared = session.prepare(options).unwrap();
+                session.upscale(&gradient(20, 17, 255), &prepared, &mut (), &()).unwrap().picture
+            };
+            // It runs here as well, quantizers and all.
+            let (ours, theirs) = (upscale(&session, &options), upscale(&again, &Options::full_precision()));
+            let apart = dfsq::metrics::score(&theirs, &ours, 1).unwrap().psnr_y;
+            assert!(apart > 38.0, "{weights} bits: {apart} dB");
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_is_no_integer_convolution_is_said() {
+    let file = random_edsr();
+    let session = learned(&file);
+    let ranges = session.output_ranges(&[gradient(24, 20, 255)], &()).unwrap();
+    let refused = |options: &Options| {
+        let prepared = session.prepare(options).unwrap();
+        session.export_integer(&file, &prepared, &ranges).unwrap_err().to_string()
+    };
+    assert!(refused(&Options::dfsq(8).unwrap()).contains("--min-max-range static"));
+    assert!(refused(&Options::min_max(8).unwrap()).contains("--min-max-range static"));
+    assert!(refused(&static_min_max(8, 4)).contains("activations have 4 bits"));
+    assert!(session.output_ranges(&[], &()).unwrap_err().to_string().contains("no picture"));
+
+    let simulated = check(&export(&session, &file, &Options::dfsq(4).unwrap()).bytes).unwrap();
+    assert!(
+        simulated.len() == 4 && simulated.iter().all(|layer| layer.fuses && !layer.integer),
+        "{simulated:?}"
+    );
+    // Without the quantizers behind it, a convolution stays in f32.
+    let mut broken = in_integers(&session, &file, &static_min_max(8, 8)).bytes;
+    let name = |part: &[u8]| part == b"\x0eQuantizeLinear";
+    let at = broken.windows(15).rposition(name).unwrap();
+    broken[at + 1] = b'X';
+    let checked = check(&broken).unwrap();
+    assert_eq!(checked.iter().filter(|layer| !layer.fuses).count(), 1, "{checked:?}");
 }
 
 #[wasm_bindgen_test(unsupported = test)]

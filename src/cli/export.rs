@@ -1,10 +1,11 @@
 //! `dfsq export`
 
+use super::crops::{Source, random_crops};
 use super::options::{NetworkFile, Quantization};
 use super::progress::Bar;
 use super::{files, out, session};
-use anyhow::{Context, Result};
-use dfsq::export::ExportedLayer;
+use anyhow::{Context, Result, bail};
+use dfsq::export::{Exported, ExportedLayer, LayerCheck, check};
 use dfsq::network::{Network, Observer, Planes, Tap};
 use dfsq::session::{Prepared, Session};
 use std::ops::ControlFlow;
@@ -24,6 +25,14 @@ pub struct Arguments {
     /// ONNX's operator set: 21, which onnxruntime knows from 1.20 on, or 25, for codes of 2 bits
     #[arg(long, default_value_t = 21)]
     opset: i64,
+    /// Have runtimes compute in integers: QuantizeLinear and DequantizeLinear around every quantized convolution, for min-max with static
+    /// ranges, 8 bits of activations and at most 8 of weights. The ranges of what convolutions give are measured on crops of the
+    /// images in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "opset")]
+    integer: Option<PathBuf>,
+    /// Say of every quantized convolution what onnxruntime makes of it, and fail where it does not become what it should
+    #[arg(long)]
+    check: bool,
     /// Write NumPy arrays into this folder, to compare another runtime's with: what goes in, what comes out, and the input of each
     /// quantized layer before it is quantized
     #[arg(long, value_name = "DIR", requires = "sample")]
@@ -43,15 +52,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let (session, prepared) = session::prepared(&arguments.network, &arguments.quantization)?;
     let file = session::read_whole(&arguments.network.model)?;
-    let exported = session.export(&file, &prepared, arguments.opset)?;
+    let exported = write(arguments, &session, &prepared, &file)?;
+    let checked = if arguments.check { check(&exported.bytes)? } else { Vec::new() };
     if let (Some(folder), Some(sample)) = (&arguments.reference, &arguments.sample) {
         write_reference(&session, &prepared, sample, folder)?;
     }
     files::write(&arguments.output, &exported.bytes)?;
     let bytes = exported.bytes.len();
     if arguments.json {
-        let made = serde_json::json!({"output": arguments.output, "bytes": bytes, "opset": arguments.opset, "layers": exported.layers});
-        return out::line(format_args!("{made}"));
+        let mut made = serde_json::json!({"output": arguments.output, "bytes": bytes, "opset": arguments.opset, "layers": exported.layers});
+        if arguments.check {
+            made["check"] = serde_json::json!(checked);
+        }
+        out::line(format_args!("{made}"))?;
+        return verdict(&checked);
     }
     let sum = |of: fn(&ExportedLayer) -> usize| exported.layers.iter().map(of).sum::<usize>();
     for layer in &exported.layers {
@@ -65,7 +79,29 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         arguments.output.display(),
         sum(|layer| layer.weight_bytes),
         sum(|layer| layer.activation_bytes)
-    ))
+    ))?;
+    for LayerCheck { name, why, .. } in &checked {
+        out::line(format_args!("{name}: {why}"))?;
+    }
+    verdict(&checked)
+}
+
+fn write(arguments: &Arguments, session: &Session, prepared: &Prepared, file: &[u8]) -> Result<Exported> {
+    let Some(images) = &arguments.integer else {
+        return Ok(session.export(file, prepared, arguments.opset)?);
+    };
+    let asked = &arguments.quantization;
+    let crops = random_crops(session, &Source { images, crops: &asked.crops, seed: asked.points.seed() })?;
+    let ranges = session.output_ranges(&crops, &Bar::new("measuring what convolutions give"))?;
+    Ok(session.export_integer(file, prepared, &ranges)?)
+}
+
+/// An error where a layer does not become what it should.
+fn verdict(checked: &[LayerCheck]) -> Result<()> {
+    match checked.iter().find(|layer| !layer.fuses) {
+        Some(LayerCheck { name, why, .. }) => bail!("{name} is not fused: {why}"),
+        None => Ok(()),
+    }
 }
 
 /// Writes what another runtime's tensors can be compared with.

@@ -11,7 +11,6 @@ pub mod padded;
 mod pass;
 mod place;
 mod plan;
-#[cfg(feature = "tract")]
 mod planes;
 mod quantized_input;
 mod reader;
@@ -27,7 +26,6 @@ pub mod winograd;
 mod tests;
 
 pub use convolution::{Kernels, full_convolution};
-#[cfg(feature = "tract")]
 pub use planes::{Room, convolve};
 
 use super::execution::{Along, Begun, Engine, Execution, Layout, Tap, Visit, Visitor, non_finite};

@@ -5,7 +5,7 @@ use super::place::Place;
 use super::plan::Plan;
 use super::winograd::TILE;
 use fearless_simd::prelude::*;
-use fearless_simd::{Simd, f32x4};
+use fearless_simd::{Level, Simd, dispatch, f32x4};
 use std::ops::Range;
 
 /// Rows whose sums are made by themselves and then added up in their order, so that they are the same with any number of threads.
@@ -70,8 +70,15 @@ impl Rows<'_> {
 
     /// What is done to pixels of a step's output before they are written, which lie one after another; `at` says where they go, unless
     /// they are beyond the image.
+    // Called in two places, and large.
+    #[inline(never)]
+    pub fn finish(&self, posts: &[Post], at: &dyn Fn(usize) -> Option<[usize; 2]>, lines: &mut [f32]) {
+        dispatch!(Level::new(), _ => self.finish_here(posts, at, lines));
+    }
+
+    /// With the instructions of the level that it is called at.
     #[inline(always)]
-    pub fn finish(&self, posts: &[Post], at: impl Fn(usize) -> Option<[usize; 2]>, lines: &mut [f32]) {
+    fn finish_here(&self, posts: &[Post], at: &dyn Fn(usize) -> Option<[usize; 2]>, lines: &mut [f32]) {
         let channels = self.place.shape.channels;
         for post in posts {
             if post.is_even() {

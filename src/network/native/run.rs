@@ -323,7 +323,7 @@ fn store<S: Simd>(simd: S, rows: &mut Rows, posts: &[Post], work: &Work, scratch
                 let at = positions[index / parts];
                 output.has(at).then(|| work.pixel(at, index % parts))
             };
-            rows.finish(posts, at, lines);
+            rows.finish(posts, &at, lines);
         }
     }
     let together = work.shuffle.is_none() && rows.place.pixel == channels;

@@ -181,7 +181,7 @@ impl Run {
                 for (at, line) in lines.chunks_exact_mut(channels).enumerate() {
                     make(&band, [y, x + at], line);
                 }
-                band.finish(&step.posts, |at| Some([y, x + at]), lines);
+                band.finish(&step.posts, &|at| Some([y, x + at]), lines);
                 dispatch!(level, simd => for (at, line) in lines.chunks_exact(channels).enumerate() {
                     put(simd, line, &mut band.write([y, x + at])[..channels]);
                 });

@@ -1,0 +1,135 @@
+//! What a runtime that follows onnxruntime's rules makes of an exported file, layer by layer.
+
+use crate::network::onnx::exported::{DOMAIN, QUANTIZE};
+use crate::network::onnx::{Graph, Model, Node, Tensor};
+use crate::{Error, Result};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// What becomes of one convolution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayerCheck {
+    /// Name of its node.
+    pub name: String,
+    /// Whether it is computed in integers.
+    pub integer: bool,
+    /// Whether what it is computed from is as it should be: weights that are made once, when the file is loaded, and where one part of an
+    /// integer convolution is there, all others.
+    pub fuses: bool,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// Looks at every quantized convolution of a file that [`Session::export`](crate::session::Session::export) or
+/// [`export_integer`](crate::session::Session::export_integer) has written, or that has QuantizeLinear and DequantizeLinear around its
+/// convolutions.
+///
+/// # Errors
+/// [`Error::Network`] for what is no ONNX file.
+pub fn check(file: &[u8]) -> Result<Vec<LayerCheck>> {
+    // As it was written: reading it puts functions in the places of their calls.
+    let model: Model = prost::Message::decode(file).map_err(|error| Error::Network(error.to_string()))?;
+    let graph = model.graph.as_ref().ok_or_else(|| Error::Network("the file holds no graph".into()))?;
+    let reading = Reading::of(graph);
+    Ok(graph
+        .node
+        .iter()
+        .filter(|node| node.op_type == "Conv")
+        .filter_map(|node| reading.layer(node))
+        .collect())
+}
+
+struct Reading<'g> {
+    makers: HashMap<&'g str, &'g Node>,
+    readers: HashMap<&'g str, Vec<&'g Node>>,
+    stored: HashMap<&'g str, &'g Tensor>,
+}
+
+impl<'g> Reading<'g> {
+    fn of(graph: &'g Graph) -> Self {
+        let made = |node: &'g Node| node.output.iter().map(move |output| (output.as_str(), node));
+        let mut readers: HashMap<&str, Vec<&Node>> = HashMap::new();
+        for (node, input) in
+            graph.node.iter().flat_map(|node| node.input.iter().map(move |input| (node, input)))
+        {
+            readers.entry(input).or_default().push(node);
+        }
+        Reading {
+            makers: graph.node.iter().flat_map(made).collect(),
+            readers,
+            stored: graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
+        }
+    }
+
+    fn input_maker(&self, node: &Node, input: usize) -> Option<&'g Node> {
+        self.makers.get(node.input.get(input)?.as_str()).copied()
+    }
+
+    /// None for a convolution in full precision.
+    fn layer(&self, node: &Node) -> Option<LayerCheck> {
+        let is = |maker: Option<&Node>, op: &str| maker.is_some_and(|maker| maker.op_type == op);
+        let [input, weights] = [0, 1].map(|at| self.input_maker(node, at));
+        let dequantized = [input, weights].map(|maker| is(maker, "DequantizeLinear"));
+        let verdict = |integer, fuses, why: &str| {
+            Some(LayerCheck { name: node.name.clone(), integer, fuses, why: why.to_owned() })
+        };
+        if let Some(weights) = weights {
+            if !weights.input.iter().all(|name| self.stored.contains_key(name.as_str())) {
+                return verdict(false, false, "its weights are computed anew in every run");
+            }
+            let codes = weights.input.first().and_then(|name| self.stored.get(name.as_str()));
+            let narrow = codes.is_some_and(|codes| [Tensor::INT4, Tensor::UINT4].contains(&codes.data_type));
+            if dequantized[1] && narrow {
+                return verdict(
+                    false,
+                    false,
+                    "weights of 4 bits go straight into DequantizeLinear, which is not fused",
+                );
+            }
+        }
+        match (dequantized, weights.is_some_and(|weights| weights.domain == DOMAIN)) {
+            ([true, true], _) => {}
+            ([false, false], true) => {
+                let simulated =
+                    input.is_some_and(|input| input.domain == DOMAIN && input.op_type.contains(QUANTIZE));
+                let before = if simulated { ", behind a quantizer in f32" } else { "" };
+                return verdict(
+                    false,
+                    true,
+                    &format!("a convolution in f32 of weights that are made once{before}"),
+                );
+            }
+            ([false, false], false) => {
+                let simulated =
+                    input.is_some_and(|input| input.domain == DOMAIN && input.op_type.contains(QUANTIZE));
+                return simulated
+                    .then(|| verdict(false, true, "a convolution in f32 behind a quantizer in f32"))
+                    .flatten();
+            }
+            ([true, false], _) => {
+                return verdict(false, false, "its input is quantized, and its weights are not");
+            }
+            ([false, true], _) => {
+                return verdict(false, false, "its weights are quantized, and its input is not");
+            }
+        }
+        let bias = node.input.get(2).filter(|name| !name.is_empty());
+        if bias.is_some() && !is(self.input_maker(node, 2), "DequantizeLinear") {
+            return verdict(false, false, "its bias is in f32");
+        }
+        if !is(input.and_then(|input| self.input_maker(input, 0)), "QuantizeLinear") {
+            return verdict(false, false, "what is dequantized in front of it was not quantized");
+        }
+        let only = |node: &Node| match self.readers.get(node.output.first()?.as_str())?[..] {
+            [reader] => Some(reader),
+            _ => None,
+        };
+        let behind =
+            only(node).and_then(|reader| if reader.op_type == "Relu" { only(reader) } else { Some(reader) });
+        match is(behind, "QuantizeLinear") {
+            true => verdict(true, true, "QLinearConv"),
+            false => verdict(false, false, "what it gives is not quantized, at once or behind a ReLU"),
+        }
+    }
+}
