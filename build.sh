@@ -31,6 +31,8 @@ usage: ./build.sh [command]
            measure it natively, beside onnxruntime for Python (benches/native.py)
   bench web [NETWORK:ROWSxCOLUMNS[:BITS] ...]
            measure it in a headless browser, beside tract and onnxruntime-web (benches/web.mjs)
+  bench exported [NETWORK ...]
+           compare what the page exports, in onnxruntime-web, with what it makes itself (benches/exported.mjs)
   bench memory [NETWORK:ROWSxCOLUMNS ...]
            measure the memory that a run takes of a worker (benches/memory.mjs)
   bench tab [NETWORK:SIDE ...]
@@ -275,7 +277,8 @@ except KeyboardInterrupt:
 PYTHON
 }
 
-bench_web() {
+# in_a_tab BENCH [ARGUMENT...]: one that needs onnxruntime-web
+in_a_tab() {
   build
   setup_page_tests
   setup_browser
@@ -285,7 +288,7 @@ bench_web() {
       "onnxruntime-web@$onnxruntime_web_version"
   fi
   ORT=$tools/onnxruntime-web-$onnxruntime_web_version/node_modules/onnxruntime-web/dist \
-    ORT_VERSION=$onnxruntime_web_version node benches/web.mjs "$@"
+    ORT_VERSION=$onnxruntime_web_version node "benches/$1.mjs" "${@:2}"
 }
 
 bench_native() {
@@ -410,7 +413,7 @@ case ${1:-all} in
     case ${2:-parts} in
       parts) setup_rust; cargo bench ;;
       native) bench_native "${@:3}" ;;
-      web) bench_web "${@:3}" ;;
+      web | exported) in_a_tab "${@:2}" ;;
       memory | growth) build; node "benches/$2.mjs" "${@:3}" ;;
       learning | start | tab | steady) build; setup_page_tests; setup_browser; node "benches/$2.mjs" "${@:3}" ;;
       *) usage >&2; die "there is no bench $2" ;;

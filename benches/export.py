@@ -4,7 +4,7 @@
     DFSQ=target/release/dfsq python benches/export.py HR LR MODEL [--reference] [OPTION ...]
 
 HR and LR are folders whose images, sorted by name, are pairs. Each further argument is a list of options of `dfsq export` in one word,
-as "--method dfsq --weight-bits 2 --activation-bits 2"; without, full precision and every method at 8, 6, 4, 3 and 2 bits. With --reference the first
+as "--method dfsq --weight-bits 2 --activation-bits 2" or one with "--integer DIR"; without, full precision and every method at 8, 6, 4, 3 and 2 bits. With --reference the first
 pair goes through onnx's own evaluator too.
 """
 
@@ -56,7 +56,12 @@ def main():
     pairs = list(zip(sorted(Path(hr).iterdir()), sorted(Path(lr).iterdir()), strict=True))
     print(f"{Path(model).name}, onnx {onnx.__version__}, onnxruntime {onnxruntime.__version__}: dB by dfsq eval, by onnxruntime, apart; bytes")
     for options in [word for word in rest if word != "--reference"] or USUAL:
-        ours = dfsq("eval", model, "--hr", hr, "--lr", lr, "--json", *options.split())["mean_psnr_y"]
+        # Integers are a form of the file; `eval` has the same grids in f32.
+        words = options.split()
+        if "--integer" in words:
+            at = words.index("--integer")
+            words = words[:at] + words[at + 2 :]
+        ours = dfsq("eval", model, "--hr", hr, "--lr", lr, "--json", *words)["mean_psnr_y"]
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "exported.onnx"
             if "fp32" in options:

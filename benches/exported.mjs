@@ -1,0 +1,91 @@
+// What `Export ONNX` writes on the page, in onnxruntime-web, beside what the page itself makes of the same pictures.
+// ./build.sh bench exported [NETWORK ...], of the bundled ones
+import { readFile } from "node:fs/promises";
+import http from "node:http";
+import { createRequire } from "node:module";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const { chromium } = createRequire(`${root}tests/e2e/`)("playwright-core");
+
+const given = process.argv.slice(2);
+const NETWORKS = given.length ? given : ["edsr_x2", "rdn_x2", "edsr_x4"];
+const SIZE = { width: 61, height: 43 };
+const CASES = [
+  { method: "min-max", weightBits: 4, activationBits: 4 },
+  { method: "min-max", weightBits: 8, activationBits: 8, minMaxRange: "static" },
+  { method: "dfsq", weightBits: 4, activationBits: 4 },
+  { method: "dfsq", weightBits: 2, activationBits: 2 },
+  { method: "dfsq-opt", weightBits: 2, activationBits: 2 },
+];
+const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
+
+const server = http.createServer(async ({ url }, answer) => {
+  const path = new URL(url, "http://localhost").pathname;
+  const file = path.startsWith("/ort/") ? `${process.env.ORT}/${path.slice(5)}` : `${root}www${path}`;
+  try {
+    const body = path === "/" ? "<!doctype html>" : await readFile(file);
+    const type = path === "/" ? "text/html" : (TYPES[extname(path)] ?? "application/octet-stream");
+    answer.writeHead(200, { "content-type": type }).end(body);
+  } catch {
+    answer.writeHead(404).end();
+  }
+});
+await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+const browser = await chromium.launch({ executablePath: process.env.BROWSER, args: ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
+try {
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  console.log(`Chromium ${browser.version()}, onnxruntime-web ${process.env.ORT_VERSION}; ${SIZE.width} x ${SIZE.height} pixels of a photograph`);
+  for (const network of NETWORKS) {
+    for (const options of CASES) {
+      const { bytes, decibels, levels } = await page.evaluate(compare, { network, options, size: SIZE });
+      const { method, weightBits, minMaxRange = "" } = options;
+      console.log(`${network}, ${method} ${minMaxRange} at ${weightBits} bits: ${decibels.toFixed(1)} dB apart, at most ${levels} levels; ${bytes} bytes`);
+    }
+  }
+} finally {
+  await browser.close();
+  server.close();
+}
+
+/**
+ * In the page.
+ * @param {{network: string, options: object, size: {width: number, height: number}}} what
+ * @returns {Promise<{bytes: number, decibels: number, levels: number}>}
+ */
+async function compare({ network, options, size: { width, height } }) {
+  const dfsq = await import("/pkg/dfsq.js");
+  await dfsq.default({ module_or_path: "/pkg/dfsq_bg.wasm" });
+  const ort = await import("/ort/ort.wasm.bundle.min.mjs");
+  Object.assign(ort.env.wasm, { numThreads: 1, wasmPaths: "/ort/" });
+  const load = async (address) => new Uint8Array(await (await fetch(address)).arrayBuffer());
+  const [file, calibration, optimized] = await Promise.all(["onnx", "calibration", "optimized"].map((ending) => load(`/onnx/${network}.${ending}`)));
+  const session = new dfsq.Session(file, undefined);
+  session.loadCalibration(calibration);
+  session.loadOptimized(optimized);
+  const image = await createImageBitmap(await (await fetch("/samples/parrot.png")).blob(), 40, 40, width, height);
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  const rgba = new Uint8Array(canvas.getContext("2d").getImageData(0, 0, width, height).data);
+  const all = { ...dfsq.defaults().options, ...options };
+  const ours = session.upscale({ width, height, rgba }, undefined, all, () => true).picture.rgba;
+
+  const exported = session.exportOnnx(file, all);
+  const { input, output } = session.info().convention;
+  const pixels = width * height;
+  const values = Float32Array.from({ length: 3 * pixels }, (_, i) => (rgba[(i % pixels) * 4 + Math.floor(i / pixels)] / 255) * (input.high - input.low) + input.low);
+  const runtime = await ort.InferenceSession.create(exported, { executionProviders: ["wasm"] });
+  const result = await runtime.run({ [runtime.inputNames[0]]: new ort.Tensor("float32", values, [1, 3, height, width]) });
+  const theirs = result[runtime.outputNames[0]].data;
+  let [sum, levels] = [0, 0];
+  const outside = theirs.length / 3;
+  for (let i = 0; i < theirs.length; i++) {
+    const level = Math.min(255, Math.max(0, Math.round(((theirs[i] - output.low) / (output.high - output.low)) * 255)));
+    const apart = Math.abs(level - ours[(i % outside) * 4 + Math.floor(i / outside)]);
+    sum += apart ** 2;
+    levels = Math.max(levels, apart);
+  }
+  return { bytes: exported.length, decibels: 10 * Math.log10(255 ** 2 / Math.max(sum / theirs.length, 1e-9)), levels };
+}
