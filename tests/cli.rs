@@ -44,6 +44,31 @@ fn calibrate_then_eval_then_upscale() {
 }
 
 #[test]
+fn a_network_is_exported_for_integers_and_checked() {
+    let folder = Folder::new("integers");
+    let made = words("calibrate net.onnx --images hr -o net.calibration --json");
+    folder.json(&[&made[..], &SMALL].concat());
+    let export = "export net.onnx -o out.onnx --method min-max --min-max-range static --json --force --check";
+    let in_integers = format!("{export} --weight-bits 7 --activation-bits 8 --integer hr");
+    let made = folder.json(&[&words(&in_integers)[..], &SMALL].concat());
+    let layers = made["check"].as_array().unwrap();
+    assert!(layers.len() == 2 && layers.iter().all(|layer| layer["why"] == "QLinearConv"), "{made}");
+    let again = folder.json(&words("inspect out.onnx --json"));
+    assert!(again["stored"].as_str().unwrap().contains("min-max"), "{}", again["stored"]);
+
+    let simulated = folder.json(&words(&format!("{export} --weight-bits 4 --activation-bits 4")));
+    let why = simulated["check"][0]["why"].as_str().unwrap();
+    assert!(why.contains("made once, behind a quantizer in f32"), "{why}");
+
+    let with = |options: &str| format!("export net.onnx -o no.onnx --integer hr {options}");
+    let dynamic = with("--method min-max --weight-bits 8 --activation-bits 8");
+    folder.fails(&[&words(&dynamic)[..], &SMALL].concat(), "--min-max-range static");
+    let four = with("--method min-max --min-max-range static");
+    folder.fails(&[&words(&four)[..], &SMALL].concat(), "activations have 4 bits");
+    assert!(!has(&folder.path("no.onnx")));
+}
+
+#[test]
 fn the_distance_from_full_precision_is_scored_where_it_is_asked_for() {
     let folder = Folder::new("to-full");
     // References that are themselves what comes out in full precision.

@@ -50,7 +50,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(folder) = &arguments.reference {
         arguments.overwriting.check_folder(folder)?;
     }
-    let (session, prepared) = session::prepared(&arguments.network, &arguments.quantization)?;
+    let options = session::options(&arguments.network, &arguments.quantization)?;
+    let runs = std::slice::from_ref(&options);
+    let asked = session::Use { runs, crops: arguments.integer.is_some() };
+    let session = session::session(&arguments.network, &arguments.quantization, runs, asked)?;
+    let prepared = session.prepare(&options)?;
     let file = session::read_whole(&arguments.network.model)?;
     let exported = write(arguments, &session, &prepared, &file)?;
     let checked = if arguments.check { check(&exported.bytes)? } else { Vec::new() };
