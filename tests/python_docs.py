@@ -100,6 +100,59 @@ class Exported(unittest.TestCase):
                     # Values next to a midpoint go to the other point where sums are made in another order.
                     self.assertGreater(-10 * np.log10(np.mean((wanted - found) ** 2)), 40)
 
+    def test_static_min_max_is_computed_in_integers(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            (folder / "photos").mkdir()
+            for ending in ("onnx", "calibration"):
+                shutil.copy(HERE / "onnx" / f"edsr_x2.{ending}", folder)
+            noise = np.random.default_rng(5).integers(0, 256, (20, 24, 3), np.uint8)
+            Image.fromarray(noise).resize((49, 41), Image.BICUBIC).save(folder / "photos" / "photo.png")
+            method = "--method min-max --min-max-range static --weight-bits 7 --activation-bits 8"
+            measured = "--integer photos --low-resolution --crops 2 --crop-size 24 --check"
+            reference = "--reference tensors --sample photos/photo.png"
+            command = f"export edsr_x2.onnx -o made.onnx {method} {measured} {reference}"
+            said = subprocess.run([DFSQ, *command.split()], cwd=folder, check=True, capture_output=True, text=True).stdout
+            self.assertEqual(said.count(": QLinearConv"), 32)
+            onnx.checker.check_model(onnx.load(folder / "made.onnx"), full_check=True)
+            options = onnxruntime.SessionOptions()
+            options.optimized_model_filepath = str(folder / "optimized.onnx")
+            options.log_severity_level = 3
+            session = onnxruntime.InferenceSession(folder / "made.onnx", options, providers=["CPUExecutionProvider"])
+            nodes = [node.op_type for node in onnx.load(folder / "optimized.onnx").graph.node]
+            self.assertEqual(nodes.count("QLinearConv"), 32)
+            given, wanted = (np.load(folder / "tensors" / f"{name}.npy") for name in ("input", "output"))
+            found = session.run(None, {session.get_inputs()[0].name: given})[0]
+            self.assertGreater(-10 * np.log10(np.mean((wanted - found) ** 2)), 40)
+
+    def test_images_side_by_side_are_as_they_are_alone(self):
+        rng = np.random.default_rng(6)
+        stored, nodes = [], []
+
+        def conv(given, name, inputs, outputs):
+            weights = rng.standard_normal((outputs, inputs, 3, 3)).astype(np.float32) * (1.5 / (9 * inputs)) ** 0.5
+            stored.append(numpy_helper.from_array(weights, f"{name} weights"))
+            nodes.append(onnx.helper.make_node("Conv", [given, f"{name} weights"], [name], name=f"{name} node", pads=[1] * 4))
+
+        conv("x", "first", 3, 8)
+        conv("first", "second", 8, 8)
+        nodes.append(onnx.helper.make_node("Add", ["first", "second"], ["sum"]))
+        conv("sum", "y", 8, 3)
+        shape = ["n", 3, "h", "w"]
+        ends = [[onnx.helper.make_tensor_value_info(name, 1, shape)] for name in "xy"]
+        graph = onnx.helper.make_graph(nodes, "several", *ends, stored)
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+        onnx.helper.set_model_props(model, {"input_range": "0..1", "output_range": "0..1", "quantization_scope": "second node"})
+        with tempfile.TemporaryDirectory() as folder:
+            onnx.save(model, Path(folder) / "several.onnx")
+            command = [DFSQ, "export", "several.onnx", "-o", "made.onnx", "--method", "min-max"]
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            session = onnxruntime.InferenceSession(Path(folder) / "made.onnx", providers=["CPUExecutionProvider"])
+            images = rng.random((2, 3, 37, 23)).astype(np.float32)
+            together = session.run(None, {"x": images})[0]
+            alone = [session.run(None, {"x": images[at : at + 1]})[0] for at in (0, 1)]
+            np.testing.assert_array_equal(together, np.concatenate(alone))
+
 
 def first_bits(file):
     """Bits of weights and of activations of the quantized layers in a file's first choice."""

@@ -96,7 +96,7 @@ pub enum Algorithm {
 
 /// What transforms of a tile take for an input and for an output, in products; and fewest inputs, of all blocks, for which they pay.
 const TRANSFORMS: [usize; 2] = [110, 80];
-const TRANSFORMED: usize = 8;
+const TRANSFORMED: u64 = 8;
 
 impl Algorithm {
     /// The same on every machine.
@@ -105,15 +105,17 @@ impl Algorithm {
         if groups > 1 && groups == conv.inputs() && groups == conv.outputs() {
             return Algorithm::Depthwise;
         }
+        let product =
+            |factors: &[usize]| factors.iter().fold(1u64, |all, own| all.saturating_mul(*own as u64));
         let [inputs, outputs] = [conv.inputs(), conv.outputs()].map(|channels| channels / groups);
         let columns = outputs.next_multiple_of(NARROW);
-        let [taps, blocks] =
-            [conv.kernel(), winograd::blocks(conv.kernel())].map(|[down, across]| down * across);
-        let direct = winograd::TILE * winograd::TILE * taps * inputs * columns;
+        let ([height, width], [down, across]) = (conv.kernel(), winograd::blocks(conv.kernel()));
+        let direct = product(&[winograd::TILE * winograd::TILE, height, width, inputs, columns]);
         let [enter, leave] = TRANSFORMS;
-        let transformed = blocks * inputs * (winograd::POINTS * columns + enter) + outputs * leave;
+        let transformed = product(&[down, across, inputs, winograd::POINTS * columns + enter])
+            .saturating_add(product(&[outputs, leave]));
         let plain = window.strides == [1, 1] && window.dilations == [1, 1];
-        if plain && blocks * inputs >= TRANSFORMED && transformed < direct {
+        if plain && product(&[down, across, inputs]) >= TRANSFORMED && transformed < direct {
             Algorithm::Winograd
         } else {
             Algorithm::Direct
