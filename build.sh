@@ -9,6 +9,8 @@ wasm_target=wasm32-unknown-unknown
 wasm_pack_version=0.15.1
 cargo_deny_version=0.20.2
 cargo_fuzz_version=0.13.2
+cargo_public_api_version=0.52.0
+nightly=nightly-2026-05-20
 onnxruntime_web_version=1.30.0
 wasm_limit=885000 # bytes of the program without tract when compressed
 export PATH=$tools/bin:$PATH
@@ -45,6 +47,7 @@ usage: ./build.sh [command]
            measure calibrating, optimizing and measuring layers, also in the tab (benches/learning.mjs)
   bench growth [PICTURE.svg]
            measure, and draw, how a run's time grows with pixels, features and blocks (benches/growth.mjs)
+  api      write what the crate offers to docs/public-api.txt, as cargo public-api says it
   pictures make the README's pictures of the page anew (docs/pictures.mjs)
   fuzz [TARGET [SECONDS]]
            change networks, made files, images and links one thing at a time until something breaks (tests/fuzz): one of
@@ -317,6 +320,16 @@ fuzz() {
     -max_total_time="$seconds" -len_control=0 -max_len=256 -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$cache/fuzz/found/")
 }
 
+# What a compiler of that day writes of the documentation is what this version of the tool reads.
+public_api() {
+  have rustup || die "this needs rustup, for a nightly compiler"
+  cargo_tool cargo-public-api "$cargo_public_api_version" 0 2 --locked
+  rustup toolchain install --profile minimal --no-self-update "$nightly" >/dev/null 2>&1 || die "cannot install $nightly"
+  say "reading the crate's documentation (about 2 minutes the first time)"
+  CARGO_TARGET_DIR=$cache/api-target cargo "+$nightly" public-api -sss --no-default-features --features figures,rayon,tract \
+    >docs/public-api.txt
+}
+
 check() {
   local size
   setup_rust
@@ -419,6 +432,7 @@ case ${1:-all} in
       *) usage >&2; die "there is no bench $2" ;;
     esac
     ;;
+  api) public_api ;;
   pictures) build; setup_page_tests; setup_browser; node docs/pictures.mjs ;;
   fuzz) fuzz "${@:2}" ;;
   help | -h | --help) usage ;;

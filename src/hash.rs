@@ -1,6 +1,6 @@
 //! SHA-256, by which files, pictures and what was made of them are told apart.
 
-use sha2::{Digest as _, Sha256};
+use hmac_sha256::Hash;
 
 /// Bytes hashed in one call.
 const PIECE: usize = 1 << 14;
@@ -14,7 +14,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Of bytes that come in parts.
 #[derive(Default)]
-pub struct Digest(Sha256);
+pub struct Digest(Hash);
 
 impl Digest {
     /// Adds a part.
