@@ -12,13 +12,13 @@ mod operators;
 use crate::network::graph::{Graph as Read, forget_unread};
 use crate::network::onnx::exported::{DOMAIN, METHOD, VERSION};
 use crate::network::onnx::{self, Entry, Function, Graph, Node, OperatorSet, Tensor};
-use crate::network::{Layer, LayerQuantization};
+use crate::network::{Layer, Weights};
 use crate::quant::{ActivationQuantizer, BitWidth, Normalizer, SubsetQuantizer, UniformGrid};
 use crate::session::{Method, MinMaxRange, Prepared, Session};
 use crate::{Error, Result, hash};
 pub use check::{LayerCheck, check};
 use functions::{Call, Subset};
-use integer::Integers;
+use integer::InIntegers;
 pub use integer::OutputRanges;
 use names::Names;
 use serde::Serialize;
@@ -73,7 +73,7 @@ impl Session {
     /// [`Error::Option`] for another file, for other operator sets and in full precision, [`Error::Network`] for operators that
     /// cannot be written in that operator set.
     pub fn export(&self, file: &[u8], prepared: &Prepared, opset: i64) -> Result<Exported> {
-        self.write(file, prepared, opset, None)
+        self.write(file, prepared, opset, &mut Simulated)
     }
 
     /// Writes the network so that runtimes compute its quantized convolutions in integers: static min-max with 8 bits of activations and
@@ -90,16 +90,10 @@ impl Session {
         if prepared.options().method != Method::MinMax {
             return Err(not_static());
         }
-        self.write(file, prepared, OPSET, Some(ranges))
+        self.write(file, prepared, OPSET, &mut InIntegers::within(ranges))
     }
 
-    fn write(
-        &self,
-        file: &[u8],
-        prepared: &Prepared,
-        opset: i64,
-        ranges: Option<&OutputRanges>,
-    ) -> Result<Exported> {
+    fn write(&self, file: &[u8], prepared: &Prepared, opset: i64, form: &mut dyn Form) -> Result<Exported> {
         if hash::sha256(file) != self.hash() {
             return Err(Error::Option("this is not the file that the network was read from".into()));
         }
@@ -140,21 +134,21 @@ impl Session {
             layers: Vec::new(),
         };
         let all = nodes.into_iter().zip(layers).zip(quantized).zip(bits).enumerate();
-        let own = all.filter(|(_, ((_, own), _))| own.weights.is_some() || own.activation.is_some());
-        let own: Vec<_> = own.collect();
-        let integers = ranges.map(|ranges| {
-            let own: Vec<_> =
-                own.iter().map(|(_, (((node, layer), own), bits))| (*node, *layer, *own, *bits)).collect();
-            Integers::of(file.graph, ranges, &own)
-        });
-        let integers = integers.transpose()?;
-        for (index, (((node, layer), own), bits)) in own {
-            let kernels = self.network().kernels(index);
-            match &integers {
-                None => file.put(node, (layer, kernels), own, bits)?,
-                Some(integers) => file.put_integers(node, (index, layer, kernels), own, bits, integers)?,
+        let own = all.map(|(index, (((node, layer), own), bits))| {
+            let original = self.network().kernels(index);
+            Own {
+                index,
+                node,
+                layer,
+                original,
+                weights: own.weights.as_ref(),
+                activation: own.activation.as_ref(),
+                bits,
             }
-        }
+        });
+        let own: Vec<Own> = own.filter(|own| own.weights.is_some() || own.activation.is_some()).collect();
+        form.look(file.graph, &own)?;
+        own.iter().try_for_each(|own| form.put(&mut file, own))?;
         let (functions, layers) = file.finish();
         let own = OperatorSet { domain: String::new(), version: opset.max(before) };
         model.opset_import = vec![own.clone(), OperatorSet { domain: DOMAIN.into(), version: 1 }];
@@ -165,9 +159,7 @@ impl Session {
         model.producer_name = DOMAIN.into();
         model.producer_version = env!("CARGO_PKG_VERSION").into();
         self.describe(&mut model.metadata_props, prepared)?;
-        if ranges.is_some() {
-            model.metadata_props.push(Entry { key: "dfsq.arithmetic".into(), value: "integer".into() });
-        }
+        model.metadata_props.extend(form.entry());
         Ok(Exported { bytes: prost::Message::encode_to_vec(&model), layers })
     }
 
@@ -201,6 +193,45 @@ impl Session {
     }
 }
 
+/// A layer that is quantized.
+struct Own<'o> {
+    /// Among the network's layers, and of its node.
+    index: usize,
+    node: usize,
+    layer: &'o Layer,
+    /// Its kernels in full precision.
+    original: &'o [f32],
+    weights: Option<&'o Weights>,
+    activation: Option<&'o ActivationQuantizer>,
+    bits: [BitWidth; 2],
+}
+
+/// How quantized layers are written. What a program does not call for is not in it.
+trait Form {
+    /// The graph before it is changed.
+    fn look(&mut self, graph: &Graph, own: &[Own<'_>]) -> Result<()> {
+        let _ = (graph, own);
+        Ok(())
+    }
+
+    /// Writes one layer.
+    fn put(&self, file: &mut File<'_>, own: &Own<'_>) -> Result<()>;
+
+    /// What the file says of it.
+    fn entry(&self) -> Option<Entry> {
+        None
+    }
+}
+
+/// In floating point, by functions of dfsq's own.
+struct Simulated;
+
+impl Form for Simulated {
+    fn put(&self, file: &mut File<'_>, own: &Own<'_>) -> Result<()> {
+        file.put(own)
+    }
+}
+
 /// A file while it is made.
 struct File<'f> {
     graph: &'f mut Graph,
@@ -215,16 +246,11 @@ struct File<'f> {
 }
 
 impl File<'_> {
-    fn put(
-        &mut self,
-        node: usize,
-        (layer, original): (&Layer, &[f32]),
-        own: &LayerQuantization,
-        bits: [BitWidth; 2],
-    ) -> Result<()> {
+    fn put(&mut self, own: &Own<'_>) -> Result<()> {
+        let Own { node, layer, original, bits, .. } = *own;
         let names = Names { prefix: self.prefix, node: &layer.name };
         let before = self.graph.initializer.len();
-        let weights = match &own.weights {
+        let weights = match own.weights {
             Some(weights) => {
                 let kernels = weights.kernels();
                 self.add_to_bias(node, &names, weights.bias_change())?;
@@ -245,7 +271,7 @@ impl File<'_> {
             None => "full precision".to_owned(),
         };
         let middle = self.graph.initializer.len();
-        let activations = match &own.activation {
+        let activations = match own.activation {
             Some(quantizer) => self.quantize(node, &names, quantizer)?,
             None => "full precision".to_owned(),
         };
@@ -359,16 +385,12 @@ impl File<'_> {
     /// The nodes in their places, without the tensors that nobody reads any more.
     fn finish(self) -> (Vec<Function>, Vec<ExportedLayer>) {
         let File { graph, functions, mut before, layers, .. } = self;
-        before.sort_by_key(|(at, _)| *at);
-        let mut before = before.into_iter().peekable();
-        let nodes = std::mem::take(&mut graph.node);
-        for (at, node) in nodes.into_iter().enumerate() {
-            while let Some((_, call)) = before.next_if(|(next, _)| *next == at) {
-                graph.node.push(call);
-            }
-            graph.node.push(node);
+        let mut nodes = std::mem::take(&mut graph.node).into_iter();
+        for at in 0..=nodes.len() {
+            let calls = before.iter_mut().filter(|(next, _)| *next == at);
+            graph.node.extend(calls.map(|(_, call)| std::mem::take(call)));
+            graph.node.extend(nodes.next());
         }
-        graph.node.extend(before.map(|(_, call)| call));
         forget_unread(graph);
         if graph.name.is_empty() {
             graph.name = DOMAIN.into();

@@ -3,10 +3,10 @@
 //! the next one's stand there. Weights are int8 with a zero point of 0, activations uint8.
 
 use super::names::Names;
-use super::{ExportedLayer, File, not_static};
+use super::{ExportedLayer, File, Form, Own, not_static};
 use crate::image_io::Picture;
-use crate::network::onnx::{self, Attribute, Graph, Node, Tensor};
-use crate::network::{Layer, LayerQuantization, Network, Observer, Planes, Tap};
+use crate::network::onnx::{self, Attribute, Entry, Graph, Node, Tensor};
+use crate::network::{Network, Observer, Planes, Tap};
 use crate::parallel::Progress;
 use crate::quant::codebook::UniformCodes;
 use crate::quant::{ActivationQuantizer, BitWidth};
@@ -84,56 +84,58 @@ impl Levels {
     }
 }
 
-/// What is known of a graph before it is changed, to be quantized for integer arithmetic.
-pub struct Integers<'r> {
+/// Between what runtimes fuse.
+pub struct InIntegers<'r> {
     ranges: &'r OutputRanges,
     /// By node that is quantized, the grid of its input.
     grids: HashMap<usize, Levels>,
     /// By tensor, the nodes that read it, and as which input.
     readers: HashMap<String, Vec<(usize, usize)>>,
+    /// What the graph gives.
     outputs: Vec<String>,
 }
 
-impl<'r> Integers<'r> {
-    /// # Errors
-    /// [`Error::Option`] where a layer is not quantized as integer convolutions are.
-    pub fn of(
-        graph: &Graph,
-        ranges: &'r OutputRanges,
-        layers: &[(usize, &Layer, &LayerQuantization, [BitWidth; 2])],
-    ) -> Result<Self> {
-        let mut grids = HashMap::new();
-        for (node, layer, own, bits) in layers {
-            let refused =
-                |why: String| Error::Option(format!("{} cannot be computed in integers: {why}", layer.name));
-            let Some(ActivationQuantizer::StaticMinMax(grid)) = &own.activation else {
-                return Err(not_static());
-            };
-            if bits[1].bits() != ACTIVATION_BITS || own.weights.is_none() {
-                return Err(refused(format!(
-                    "its activations have {} bits and its weights {}; integer convolutions take {ACTIVATION_BITS}, and at most 8",
-                    bits[1].bits(),
-                    bits[0].bits(),
-                )));
-            }
-            grids.insert(*node, Levels::spanning(grid.origin, grid.origin + grid.scale * grid.steps));
-        }
-        let mut readers: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
-        for (at, node) in graph.node.iter().enumerate() {
-            for (input, name) in node.input.iter().enumerate() {
-                readers.entry(name.clone()).or_default().push((at, input));
-            }
-        }
-        Ok(Integers {
-            ranges,
-            grids,
-            readers,
-            outputs: graph.output.iter().map(|output| output.name.clone()).collect(),
-        })
+impl<'r> InIntegers<'r> {
+    /// What convolutions give is rounded within these ranges.
+    pub fn within(ranges: &'r OutputRanges) -> Self {
+        InIntegers { ranges, grids: HashMap::new(), readers: HashMap::new(), outputs: Vec::new() }
     }
 
     fn readers(&self, tensor: &str) -> &[(usize, usize)] {
         self.readers.get(tensor).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Form for InIntegers<'_> {
+    fn look(&mut self, graph: &Graph, all: &[Own<'_>]) -> Result<()> {
+        for Own { node, layer, weights, activation, bits, .. } in all {
+            let Some(ActivationQuantizer::StaticMinMax(grid)) = activation else { return Err(not_static()) };
+            if bits[1].bits() != ACTIVATION_BITS || weights.is_none() {
+                return Err(Error::Option(format!(
+                    "{} cannot be computed in integers: its activations have {} bits and its weights {}; integer convolutions take \
+                     {ACTIVATION_BITS}, and at most 8",
+                    layer.name,
+                    bits[1].bits(),
+                    bits[0].bits(),
+                )));
+            }
+            self.grids.insert(*node, Levels::spanning(grid.origin, grid.origin + grid.scale * grid.steps));
+        }
+        for (at, node) in graph.node.iter().enumerate() {
+            for (input, name) in node.input.iter().enumerate() {
+                self.readers.entry(name.clone()).or_default().push((at, input));
+            }
+        }
+        self.outputs = graph.output.iter().map(|output| output.name.clone()).collect();
+        Ok(())
+    }
+
+    fn put(&self, file: &mut File<'_>, own: &Own<'_>) -> Result<()> {
+        file.put_integers(own, self)
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry { key: "dfsq.arithmetic".into(), value: "integer".into() })
     }
 }
 
@@ -184,17 +186,11 @@ fn linear(op_type: &str, output: &str, input: [&str; 3], axis: Option<i64>) -> N
 }
 
 impl File<'_> {
-    /// Puts a layer's kernels, input and output on whole numbers. What is needed was looked at by [`Integers::of`].
-    pub(super) fn put_integers(
-        &mut self,
-        node: usize,
-        (index, layer, original): (usize, &Layer, &[f32]),
-        own: &LayerQuantization,
-        bits: [BitWidth; 2],
-        integers: &Integers<'_>,
-    ) -> Result<()> {
+    /// Puts a layer's kernels, input and output on whole numbers.
+    fn put_integers(&mut self, own: &Own<'_>, integers: &InIntegers<'_>) -> Result<()> {
+        let Own { index, node, layer, original, bits, .. } = *own;
         let names = Names { prefix: self.prefix, node: &layer.name };
-        let (Some(weights), Some(input)) = (&own.weights, integers.grids.get(&node)) else {
+        let (Some(weights), Some(input)) = (own.weights, integers.grids.get(&node)) else {
             return Err(not_static());
         };
         let outputs = layer.conv.outputs();
@@ -294,7 +290,7 @@ impl File<'_> {
         node: usize,
         names: &Names,
         [low, high]: [f32; 2],
-        integers: &Integers<'_>,
+        integers: &InIntegers<'_>,
     ) -> &'static str {
         let given = self.graph.node[node].output[0].clone();
         let is_output = |name: &String| integers.outputs.contains(name);
