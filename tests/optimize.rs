@@ -192,6 +192,34 @@ fn each_part_helps() {
     assert!(both < 0.1 * subset && both < 0.1 * plain, "{subset}, {compensated}: {both}");
 }
 
+/// Convolutions without padding, as waifu2x has them: what surrounds an image is padded before.
+#[wasm_bindgen_test(unsupported = test)]
+fn rounding_makes_up_for_errors_without_padding_too() {
+    let mut rng = fastrand::Rng::with_seed(9);
+    let channels = [3, 8, 8, 8, 3];
+    let mut net = Builder::new(3).metadata("input_range", "0..1").metadata("scale", "1");
+    let mut from = "lr".to_owned();
+    for (index, pair) in channels.windows(2).enumerate() {
+        let to = if index == 3 { "sr".to_owned() } else { format!("v{index}") };
+        let count = pair[0] * pair[1] * 9;
+        let values: Vec<f32> =
+            (0..count).map(|_| (rng.f32() - 0.35) * 2.0 / (9 * pair[0]) as f32 * 1.6).collect();
+        let kernels = format!("{to}.weight");
+        net = net.tensor(&kernels, &[pair[1], pair[0], 3, 3], &values);
+        net = net.node("Conv", &[&from, &kernels], &to, vec![integers("kernel_shape", &[3, 3])]);
+        from = to;
+    }
+    let file = net.build();
+    let found = [Rounding::Compensated, Rounding::Nearest].map(|rounding| {
+        let mut session = Session::load(&file).unwrap();
+        let bits = uniform(&session, [2, 32]);
+        let recipe = Recipe { rounding, ..Recipe::default() };
+        session.optimize(&crops(), &[bits], EXACT, recipe, &()).unwrap();
+        distance(&session, Method::DfsqOpt, 2, 32)
+    });
+    assert!(found[0] * 2.0 < found[1], "{found:?}");
+}
+
 #[wasm_bindgen_test(unsupported = test)]
 fn bits_by_channel_come_nearer_with_as_many_on_average_and_can_be_kept() {
     let made = |channel_bits| {

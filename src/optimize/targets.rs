@@ -165,7 +165,7 @@ pub fn alone(
 /// What a layer gives for these inputs, `[images, channels, pixels]`, by image; nothing where it is of another kind.
 fn outputs(network: &Network, layer: usize, size: [usize; 2], values: &[f32]) -> Vec<PaddedImage> {
     let shape = &network.layers()[layer];
-    if !shape.conv.is_same() {
+    if !shape.conv.is_dense() {
         return Vec::new();
     }
     full_convolution(&shape.conv, network.kernels(layer), size, values)

@@ -191,6 +191,13 @@ impl Conv {
         self.groups == 1 && self.kernel.iter().all(|side| side % 2 == 1) && self.window == window
     }
 
+    /// Whether every output is a weighted sum of the inputs around one position, at whatever positions: one group, an odd kernel,
+    /// stride 1, no dilation.
+    pub fn is_dense(&self) -> bool {
+        let window = Window { pads: self.window.pads, ..Window::VALID };
+        self.groups == 1 && self.kernel.iter().all(|side| side % 2 == 1) && self.window == window
+    }
+
     /// Height and width of the output for an input of this height and width. None where the kernel does not fit.
     pub fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
         self.window.output(size, self.kernel)
