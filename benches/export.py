@@ -1,11 +1,12 @@
 """Exported files in onnxruntime beside `dfsq eval`: PSNR on luma of a folder of pairs, and sizes.
 
     pip install numpy onnx onnxruntime pillow
-    DFSQ=target/release/dfsq python benches/export.py HR LR MODEL [--reference] [OPTION ...]
+    DFSQ=target/release/dfsq python benches/export.py HR LR MODEL [--reference] [--time ROWSxCOLUMNS] [OPTION ...]
 
 HR and LR are folders whose images, sorted by name, are pairs. Each further argument is a list of options of `dfsq export` in one word,
 as "--method dfsq --weight-bits 2 --activation-bits 2" or one with "--integer DIR"; without, full precision and every method at 8, 6, 4, 3 and 2 bits. With --reference the first
-pair goes through onnx's own evaluator too.
+pair goes through onnx's own evaluator too; with --time each file runs in turn with the network in full precision, on one thread and on two, on
+noise of so many pixels.
 """
 
 import json
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +50,33 @@ def planes(path):
     return np.ascontiguousarray(np.asarray(Image.open(path).convert("RGB"), np.float32).transpose(2, 0, 1)[None])
 
 
+def faster(model, file, size, rounds=9):
+    """How many times as fast as the network in full precision a file is, by threads: medians of the ratios of runs in turn."""
+    noise = np.random.default_rng(0).random((1, 3, *size)).astype(np.float32)
+    found = []
+    for threads in (1, 2):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        sessions = [onnxruntime.InferenceSession(one, options, providers=["CPUExecutionProvider"]) for one in (model, file)]
+        times = []
+        for _ in range(rounds + 1):
+            times.append([])
+            for session in sessions:
+                start = time.perf_counter()
+                session.run(None, {session.get_inputs()[0].name: noise})
+                times[-1].append(time.perf_counter() - start)
+        # The first round is to warm up.
+        found.append(float(np.median([full / own for full, own in times[1:]])))
+    return found
+
+
 def main():
     hr, lr, model, *rest = sys.argv[1:]
-    evaluates = "--reference" in rest
+    evaluates, size = "--reference" in rest, None
+    if "--time" in rest:
+        at = rest.index("--time")
+        size = [int(side) for side in rest[at + 1].split("x")]
+        rest = rest[:at] + rest[at + 2 :]
     about = dfsq("inspect", model, "--json")["convention"]
     white, scale = about["input"]["high"] - about["input"]["low"], about["scale"]
     pairs = list(zip(sorted(Path(hr).iterdir()), sorted(Path(lr).iterdir()), strict=True))
@@ -93,6 +119,9 @@ def main():
                 except ValueError as error:
                     # It looks nothing up in tables of more than 32.
                     line += f"; the evaluator fails: {error}"
+            if size:
+                one, two = faster(model, str(file), size)
+                line += f"; {one:.2f} times as fast as full precision on one thread, {two:.2f} on two"
             print(line, flush=True)
 
 

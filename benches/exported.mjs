@@ -1,13 +1,6 @@
 // What `Export ONNX` writes on the page, in onnxruntime-web, beside what the page itself makes of the same pictures.
 // ./build.sh bench exported [NETWORK ...], of the bundled ones
-import { readFile } from "node:fs/promises";
-import http from "node:http";
-import { createRequire } from "node:module";
-import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const root = fileURLToPath(new URL("../", import.meta.url));
-const { chromium } = createRequire(`${root}tests/e2e/`)("playwright-core");
+import { blankPage, root } from "./blank.mjs";
 
 const given = process.argv.slice(2);
 const NETWORKS = given.length ? given : ["edsr_x2", "rdn_x2", "edsr_x4"];
@@ -19,25 +12,9 @@ const CASES = [
   { method: "dfsq", weightBits: 2, activationBits: 2 },
   { method: "dfsq-opt", weightBits: 2, activationBits: 2 },
 ];
-const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
-
-const server = http.createServer(async ({ url }, answer) => {
-  const path = new URL(url, "http://localhost").pathname;
-  const file = path.startsWith("/ort/") ? `${process.env.ORT}/${path.slice(5)}` : `${root}www${path}`;
-  try {
-    const body = path === "/" ? "<!doctype html>" : await readFile(file);
-    const type = path === "/" ? "text/html" : (TYPES[extname(path)] ?? "application/octet-stream");
-    answer.writeHead(200, { "content-type": type }).end(body);
-  } catch {
-    answer.writeHead(404).end();
-  }
-});
-await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
-const browser = await chromium.launch({ executablePath: process.env.BROWSER, args: ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
+const { page, version, close } = await blankPage({ ort: process.env.ORT ?? "", www: `${root}www` });
 try {
-  const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
-  console.log(`Chromium ${browser.version()}, onnxruntime-web ${process.env.ORT_VERSION}; ${SIZE.width} x ${SIZE.height} pixels of a photograph`);
+  console.log(`Chromium ${version}, onnxruntime-web ${process.env.ORT_VERSION}; ${SIZE.width} x ${SIZE.height} pixels of a photograph`);
   for (const network of NETWORKS) {
     for (const options of CASES) {
       const { bytes, decibels, levels } = await page.evaluate(compare, { network, options, size: SIZE });
@@ -46,8 +23,7 @@ try {
     }
   }
 } finally {
-  await browser.close();
-  server.close();
+  await close();
 }
 
 /**
@@ -56,16 +32,16 @@ try {
  * @returns {Promise<{bytes: number, decibels: number, levels: number}>}
  */
 async function compare({ network, options, size: { width, height } }) {
-  const dfsq = await import("/pkg/dfsq.js");
-  await dfsq.default({ module_or_path: "/pkg/dfsq_bg.wasm" });
+  const dfsq = await import("/www/pkg/dfsq.js");
+  await dfsq.default({ module_or_path: "/www/pkg/dfsq_bg.wasm" });
   const ort = await import("/ort/ort.wasm.bundle.min.mjs");
   Object.assign(ort.env.wasm, { numThreads: 1, wasmPaths: "/ort/" });
   const load = async (address) => new Uint8Array(await (await fetch(address)).arrayBuffer());
-  const [file, calibration, optimized] = await Promise.all(["onnx", "calibration", "optimized"].map((ending) => load(`/onnx/${network}.${ending}`)));
+  const [file, calibration, optimized] = await Promise.all(["onnx", "calibration", "optimized"].map((ending) => load(`/www/onnx/${network}.${ending}`)));
   const session = new dfsq.Session(file, undefined);
   session.loadCalibration(calibration);
   session.loadOptimized(optimized);
-  const image = await createImageBitmap(await (await fetch("/samples/parrot.png")).blob(), 40, 40, width, height);
+  const image = await createImageBitmap(await (await fetch("/www/samples/parrot.png")).blob(), 40, 40, width, height);
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d").drawImage(image, 0, 0);
   const rgba = new Uint8Array(canvas.getContext("2d").getImageData(0, 0, width, height).data);

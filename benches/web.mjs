@@ -3,17 +3,11 @@
 // ./build.sh bench web [NETWORK:ROWSxCOLUMNS[:BITS] ...], 4 bits where none are named; NETWORK is a bundled one, or the path of an
 // ONNX file whose values are in 0..1, with points from the very picture
 // BEFORE=CHECKOUT: beside another version too, which was built in that checkout.
-import { readFile } from "node:fs/promises";
-import http from "node:http";
-import { createRequire } from "node:module";
 import { cpus } from "node:os";
-import { basename, extname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { basename } from "node:path";
 
 import { product } from "../tests/e2e/onnx.js";
-
-const root = fileURLToPath(new URL("../", import.meta.url));
-const { chromium } = createRequire(`${root}tests/e2e/`)("playwright-core");
+import { blankPage, root } from "./blank.mjs";
 
 const CASES = process.argv.slice(2);
 if (!CASES.length) {
@@ -28,27 +22,9 @@ const METHODS = ["fp32", "dfsq", "dfsq-opt", "min-max"];
 const OPTIMIZED = 4;
 /** A checkout of another version. */
 const { BEFORE = "" } = process.env;
-const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
-
-const server = http.createServer(async ({ url }, answer) => {
-  const path = new URL(url, "http://localhost").pathname;
-  const [, from = "", file = ""] = path.match(/^\/(ort|before|now|file)\/(.*)$/) ?? [];
-  const folders = /** @type {Record<string, string>} */ ({ ort: process.env.ORT, before: `${BEFORE}/www`, now: `${root}www` });
-  try {
-    const body = path === "/" ? "<!doctype html>" : await readFile(from === "file" ? decodeURIComponent(file) : `${folders[from]}/${file}`);
-    const type = path === "/" ? "text/html" : (TYPES[extname(path)] ?? "application/octet-stream");
-    // Threads need shared memory, which needs these.
-    answer.writeHead(200, { "content-type": type, "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" }).end(body);
-  } catch {
-    answer.writeHead(404).end();
-  }
-});
-await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
-const browser = await chromium.launch({ executablePath: process.env.BROWSER, args: ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
-const page = await browser.newPage();
-await page.goto(`http://127.0.0.1:${server.address().port}/`);
+const { page, version, close } = await blankPage({ ort: process.env.ORT ?? "", before: `${BEFORE}/www`, now: `${root}www` });
 const cell = (/** @type {string | number} */ text) => `${text}`.padStart(10);
-console.log(`${cpus()[0]?.model}; Chromium ${browser.version()}, onnxruntime-web ${process.env.ORT_VERSION}; one thread each, medians of ${ROUNDS.least} to ${ROUNDS.most} runs in ms`);
+console.log(`${cpus()[0]?.model}; Chromium ${version}, onnxruntime-web ${process.env.ORT_VERSION}; one thread each, medians of ${ROUNDS.least} to ${ROUNDS.most} runs in ms`);
 console.log(`(bests in brackets), and of the ratios of the runs of one round; GFLOP/s count direct convolution's operations.`);
 console.log(`4 bits where no others are named, but for full precision.\n`);
 const versions = BEFORE ? METHODS.map((method) => `${method}/was`) : [];
@@ -70,8 +46,7 @@ try {
     console.log([short.padEnd(18), ...[...shown, ...ratios].map(cell), ...(between ?? []).map((text, at) => cell(text).padStart((versions[at]?.length ?? 0) + 2))].join(""));
   }
 } finally {
-  await browser.close();
-  server.close();
+  await close();
 }
 
 /** @param {number[]} list */

@@ -90,6 +90,9 @@ impl Session {
         if prepared.options().method != Method::MinMax {
             return Err(not_static());
         }
+        if !ranges.are_of(self) {
+            return Err(Error::Option("what convolutions give was measured for another network".into()));
+        }
         self.write(file, prepared, OPSET, &mut InIntegers::within(ranges))
     }
 
@@ -298,24 +301,23 @@ impl File<'_> {
         }
     }
 
+    /// What is stored for the bias of a node, if it has one.
+    fn bias(&self, node: usize, names: &Names, outputs: usize) -> Result<Option<Vec<f32>>> {
+        let Some(name) = self.graph.node[node].input.get(2).filter(|name| !name.is_empty()) else {
+            return Ok(None);
+        };
+        let tensor = self.graph.initializer.iter().find(|tensor| tensor.name == *name);
+        let bias = tensor.and_then(onnx::floats).filter(|bias| bias.len() == outputs);
+        let computed = || Error::Network(format!("the bias of {} is computed, not stored", names.node));
+        bias.map(Some).ok_or_else(computed)
+    }
+
     /// Another bias than the one that is stored.
     fn add_to_bias(&mut self, node: usize, names: &Names, change: &[f32]) -> Result<()> {
         if change.iter().all(|change| *change == 0.0) {
             return Ok(());
         }
-        let inputs = &self.graph.node[node].input;
-        let stored = match inputs.get(2).filter(|name| !name.is_empty()) {
-            None => vec![0.0; change.len()],
-            Some(name) => {
-                let tensor = self.graph.initializer.iter().find(|tensor| tensor.name == *name);
-                let computed =
-                    || Error::Network(format!("the bias of {} is computed, not stored", names.node));
-                tensor
-                    .and_then(onnx::floats)
-                    .filter(|bias| bias.len() == change.len())
-                    .ok_or_else(computed)?
-            }
-        };
+        let stored = self.bias(node, names, change.len())?.unwrap_or_else(|| vec![0.0; change.len()]);
         let bias: Vec<f32> = stored.iter().zip(change).map(|(bias, change)| bias + change).collect();
         let tensor = Tensor::of_floats(&names.of("bias"), &[bias.len()], &bias);
         let inputs = &mut self.graph.node[node].input;

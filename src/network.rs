@@ -26,7 +26,7 @@ pub(crate) use execution::{Visit, Visitor};
 pub use fit::Fit;
 pub use graph::{Conv, Pads, Window};
 pub use layers::Layer;
-pub(crate) use native::{full_convolution, matrix, padded, winograd};
+pub(crate) use native::{Kernels, Room, convolve, full_convolution, matrix, padded, winograd};
 pub use onnx::{join, second_files};
 pub(crate) use plan::Prefix;
 pub use plan::{Output, Plan};
@@ -43,7 +43,7 @@ use execution::non_finite;
 use graph::Graph;
 use layers::Layers;
 use limits::MAX_BYTES_PER_PIXEL;
-use native::{Kernels, Native, Room};
+use native::Native;
 use scope::Selected;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -328,16 +328,6 @@ impl Network {
     /// A layer's kernels in full precision, `[out, in / groups, height, width]`.
     pub fn kernels(&self, layer: usize) -> &[f32] {
         self.layers.kernels(layer)
-    }
-
-    /// What the layer whose input a tap sees gives for it in full precision, its bias left out. None where the kernel does not fit.
-    pub(crate) fn convolve(&self, tap: &Tap<'_>) -> Option<Planes> {
-        let conv = &self.layers()[tap.layer].conv;
-        let kernels = Kernels::new(conv, None, self.kernels(tap.layer), &vec![0.0; conv.outputs()]);
-        let Planes { height, width, values, .. } = tap.to_planes();
-        let given = native::convolve(conv, &kernels, [height, width], &values, &mut Room::default())?;
-        let [height, width] = conv.output([height, width])?;
-        Some(Planes { channels: conv.outputs(), height, width, values: given })
     }
 
     /// Makes weights for a run: kernels in the layer's own shape, and what is added to its bias, for each output

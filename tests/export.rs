@@ -172,16 +172,16 @@ fn integer_convolutions_stand_between_what_runtimes_fuse() {
     };
     // In the first, a convolution's output is added to others; in the second it is the network's as well.
     for session in [session(Default::default()), session(all)] {
-        for weights in [8, 7, 4, 2] {
+        for weights in [8, 7, 6, 4, 2] {
             let options = static_min_max(weights, 8);
             let exported = in_integers(&session, &file, &options);
             let checked = check(&exported.bytes).unwrap();
             assert_eq!(checked.len(), exported.layers.len());
             assert!(checked.iter().all(|layer| layer.integer && layer.fuses), "{checked:#?}");
-            // What is read again are the weights; up to 7 bits, they are the very ones.
+            // What is read again are the weights; up to 6 bits, they are the very ones.
             let again = Session::load(&exported.bytes).unwrap();
             assert_eq!(again.network().layers().len(), session.network().layers().len());
-            if weights < 8 && session.network().layers().iter().all(|layer| layer.usual_bits.is_none()) {
+            if weights < 7 && session.network().layers().iter().all(|layer| layer.usual_bits.is_none()) {
                 let own = session.prepare(&options).unwrap();
                 for (index, own) in own.quantized().layers().iter().enumerate() {
                     let Some(own) = &own.weights else { continue };
@@ -217,6 +217,11 @@ fn what_is_no_integer_convolution_is_said() {
     assert!(refused(&Options::min_max(8).unwrap()).contains("--min-max-range static"));
     assert!(refused(&static_min_max(8, 4)).contains("activations have 4 bits"));
     assert!(session.output_ranges(&[], &()).unwrap_err().to_string().contains("no picture"));
+    let other = small_edsr().build();
+    let others = Session::load(&other).unwrap().output_ranges(&[gradient(24, 20, 255)], &()).unwrap();
+    let prepared = session.prepare(&static_min_max(8, 8)).unwrap();
+    let refused = session.export_integer(&file, &prepared, &others).unwrap_err().to_string();
+    assert!(refused.contains("measured for another network"), "{refused}");
 
     let simulated = check(&export(&session, &file, &Options::dfsq(4).unwrap()).bytes).unwrap();
     assert!(

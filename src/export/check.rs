@@ -44,6 +44,8 @@ struct Reading<'g> {
     makers: HashMap<&'g str, &'g Node>,
     readers: HashMap<&'g str, Vec<&'g Node>>,
     stored: HashMap<&'g str, &'g Tensor>,
+    /// What the graph gives.
+    outputs: Vec<&'g str>,
 }
 
 impl<'g> Reading<'g> {
@@ -59,6 +61,7 @@ impl<'g> Reading<'g> {
             makers: graph.node.iter().flat_map(made).collect(),
             readers,
             stored: graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
+            outputs: graph.output.iter().map(|output| output.name.as_str()).collect(),
         }
     }
 
@@ -88,30 +91,21 @@ impl<'g> Reading<'g> {
                 );
             }
         }
-        match (dequantized, weights.is_some_and(|weights| weights.domain == DOMAIN)) {
-            ([true, true], _) => {}
-            ([false, false], true) => {
-                let simulated =
-                    input.is_some_and(|input| input.domain == DOMAIN && input.op_type.contains(QUANTIZE));
-                let before = if simulated { ", behind a quantizer in f32" } else { "" };
-                return verdict(
-                    false,
-                    true,
-                    &format!("a convolution in f32 of weights that are made once{before}"),
-                );
-            }
-            ([false, false], false) => {
-                let simulated =
-                    input.is_some_and(|input| input.domain == DOMAIN && input.op_type.contains(QUANTIZE));
-                return simulated
-                    .then(|| verdict(false, true, "a convolution in f32 behind a quantizer in f32"))
-                    .flatten();
-            }
-            ([true, false], _) => {
+        let own = |maker: &&Node| maker.domain == DOMAIN;
+        let simulated = input.filter(own).is_some_and(|input| input.op_type.contains(QUANTIZE));
+        match (dequantized, weights.filter(own).is_some(), simulated) {
+            ([true, true], ..) => {}
+            ([true, false], ..) => {
                 return verdict(false, false, "its input is quantized, and its weights are not");
             }
-            ([false, true], _) => {
+            ([false, true], ..) => {
                 return verdict(false, false, "its weights are quantized, and its input is not");
+            }
+            (_, false, false) => return None,
+            (_, coded, _) => {
+                let weights = if coded { " of weights that are made once" } else { "" };
+                let before = if simulated { ", behind a quantizer in f32" } else { "" };
+                return verdict(false, true, &format!("a convolution in f32{weights}{before}"));
             }
         }
         let bias = node.input.get(2).filter(|name| !name.is_empty());
@@ -121,9 +115,12 @@ impl<'g> Reading<'g> {
         if !is(input.and_then(|input| self.input_maker(input, 0)), "QuantizeLinear") {
             return verdict(false, false, "what is dequantized in front of it was not quantized");
         }
-        let only = |node: &Node| match self.readers.get(node.output.first()?.as_str())?[..] {
-            [reader] => Some(reader),
-            _ => None,
+        let only = |node: &Node| {
+            let given = node.output.first()?.as_str();
+            match self.readers.get(given)?[..] {
+                [reader] if !self.outputs.contains(&given) => Some(reader),
+                _ => None,
+            }
         };
         let behind =
             only(node).and_then(|reader| if reader.op_type == "Relu" { only(reader) } else { Some(reader) });

@@ -4,6 +4,7 @@
 mod bands;
 mod convolution;
 mod curve;
+mod depthwise;
 mod graph;
 pub mod matrix;
 mod numbers;

@@ -1,16 +1,16 @@
 //! Convolutions, in batches of output pixels. Lanes are output channels, and every sum runs over taps and input channels in
 //! one order without fused multiply-add, so that the result is the same, bit for bit, whatever the vectors' width.
 
+use super::depthwise;
 use super::graph::{Algorithm, Shuffle};
 use super::matrix::{self, Left, Panels};
 use super::padded::PaddedImage;
 use super::place::{Place, Shape};
-use super::winograd;
+use super::winograd::{self, Finish};
 use crate::network::graph::{Conv, Pads, Window};
 use crate::parallel;
 use crate::quant::{ChannelSummaries, Pixels};
-use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f32x4};
+use fearless_simd::{Level, Simd, dispatch};
 use std::ops::Range;
 
 /// A layer's weights in the order in which they are read.
@@ -331,48 +331,41 @@ impl Convolution<'_> {
             for group in 0..groups {
                 let products = &products[(group * tiles + tile) * padded..];
                 let bias = &self.kernels.bias[group * outputs.next_multiple_of(matrix::NARROW)..];
-                let finish = winograd::Finish { bias, lower: self.lower };
+                let finish = Finish { bias, lower: self.lower };
                 let lines = (&mut lines[group * outputs..], self.output.channels);
                 winograd::transform_output(simd, products, product_stride, outputs, finish, lines);
             }
         }
     }
 
-    /// One input for each output: lanes are channels.
+    /// One input for each output.
     #[inline(always)]
     fn depthwise<S: Simd>(&self, simd: S, scratch: &mut Scratch) {
         let Scratch { lines, positions, rows, parts, .. } = scratch;
         let channels = self.output.channels;
-        let (values, place) = self.input;
-        let [height, width] = self.conv.kernel();
-        let [down, right] = self.conv.window().dilations;
         lines.resize(positions.len() * channels, 0.0);
+        self.begin_rows(positions, rows);
+        self.begin_taps(self.conv.kernel()[1], 0, parts);
+        let input = Left { values: self.input.0, rows, parts, length: channels };
+        let finish = Finish { bias: &self.kernels.bias, lower: self.lower };
+        depthwise::convolve(simd, input, &self.kernels.depthwise, finish, lines);
+    }
+
+    /// Where the upper left tap of each output begins.
+    #[inline(always)]
+    fn begin_rows(&self, positions: &[[usize; 2]], rows: &mut Vec<usize>) {
         rows.clear();
         rows.extend(positions.iter().map(|position| self.start(*position)));
+    }
+
+    /// How far behind that the taps begin, row by row, so many of a row, from this channel on.
+    #[inline(always)]
+    fn begin_taps(&self, across: usize, channel: usize, parts: &mut Vec<usize>) {
+        let (place, [down, right]) = (&self.input.1, self.conv.window().dilations);
+        let part =
+            |tap: usize| tap / across * down * place.row + tap % across * right * place.pixel + channel;
         parts.clear();
-        let part = |tap: usize| tap / width * down * place.row + tap % width * right * place.pixel;
-        parts.extend((0..height * width).map(part));
-        let finish = winograd::Finish { bias: &self.kernels.bias, lower: self.lower };
-        let weights = &self.kernels.depthwise[..];
-        let left = Left { values, rows, parts, length: channels };
-        let whole = channels - channels % S::f32s::LEN;
-        for first in (0..whole).step_by(S::f32s::LEN) {
-            taps::<S, S::f32s>(simd, left, weights, finish, first, lines);
-        }
-        let fours = channels - channels % matrix::NARROW;
-        for first in (whole..fours).step_by(matrix::NARROW) {
-            taps::<S, f32x4<S>>(simd, left, weights, finish, first, lines);
-        }
-        for channel in fours..channels {
-            for (start, line) in rows.iter().zip(lines.chunks_exact_mut(channels)) {
-                let products = parts.iter().zip(weights.chunks_exact(channels));
-                let sum = products.fold(0.0, |sum, (part, weights)| {
-                    sum + values[start + part + channel] * weights[channel]
-                });
-                let sum = sum + finish.bias[channel];
-                line[channel] = if sum < finish.lower { finish.lower } else { sum };
-            }
-        }
+        parts.extend((0..self.conv.kernel()[0] * across).map(part));
     }
 
     #[inline(always)]
@@ -381,22 +374,16 @@ impl Convolution<'_> {
         let groups = self.conv.groups();
         let (inputs, outputs) = (self.conv.inputs() / groups, self.output.channels / groups);
         let (values, place) = self.input;
-        let [height, width] = self.conv.kernel();
-        let [down, right] = self.conv.window().dilations;
+        let [_, width] = self.conv.kernel();
         lines.resize(positions.len() * self.output.channels, 0.0);
-        rows.clear();
-        rows.extend(positions.iter().map(|position| self.start(*position)));
+        self.begin_rows(positions, rows);
         // Taps of a row that lie together are one.
-        let (across, length) =
-            if right * place.pixel == inputs { (1, width * inputs) } else { (width, inputs) };
+        let together = self.conv.window().dilations[1] * place.pixel == inputs;
+        let (across, length) = if together { (1, width * inputs) } else { (width, inputs) };
         for (group, panels) in self.kernels.panels.iter().enumerate() {
             let padded = panels.columns();
             products.resize(positions.len() * padded, 0.0);
-            let part = |tap: usize| {
-                tap / across * down * place.row + tap % across * right * place.pixel + group * inputs
-            };
-            parts.clear();
-            parts.extend((0..height * across).map(part));
+            self.begin_taps(across, group * inputs, parts);
             matrix::multiply(simd, Left { values, rows, parts, length }, panels, products);
             for (line, products) in
                 lines.chunks_exact_mut(self.output.channels).zip(products.chunks_exact(padded))
@@ -409,38 +396,6 @@ impl Convolution<'_> {
                     *to = if value < self.lower { self.lower } else { value };
                 }
             }
-        }
-    }
-}
-
-/// Pixels of a depthwise convolution that are computed at once.
-const PIXELS: usize = 4;
-
-/// So many channels of a depthwise convolution as a vector has, from this one on.
-#[inline(always)]
-fn taps<S: Simd, V: SimdFloat<S, Element = f32>>(
-    simd: S,
-    input: Left,
-    weights: &[f32],
-    finish: winograd::Finish,
-    first: usize,
-    lines: &mut [f32],
-) {
-    let (channels, finish) = (input.length, finish.from(first));
-    let mut starts = [0; PIXELS];
-    for (rows, lines) in input.rows.chunks(PIXELS).zip(lines.chunks_mut(PIXELS * channels)) {
-        // The last ones are done together with the first again where there are fewer.
-        starts.iter_mut().enumerate().for_each(|(at, start)| *start = rows[at % rows.len()] + first);
-        let mut sums = [V::splat(simd, 0.0); PIXELS];
-        for (part, weights) in input.parts.iter().zip(weights.chunks_exact(channels)) {
-            let weights = V::from_slice(simd, &weights[first..][..V::LEN]);
-            for pixel in 0..PIXELS {
-                let values = V::from_slice(simd, &input.values[starts[pixel] + part..][..V::LEN]);
-                sums[pixel] += values * weights;
-            }
-        }
-        for (line, sum) in lines.chunks_exact_mut(channels).zip(sums) {
-            finish.of(simd, sum).store_slice(&mut line[first..][..V::LEN]);
         }
     }
 }
