@@ -4,9 +4,9 @@
     DFSQ=target/release/dfsq python benches/export.py HR LR MODEL [--reference] [--time ROWSxCOLUMNS] [OPTION ...]
 
 HR and LR are folders whose images, sorted by name, are pairs. Each further argument is a list of options of `dfsq export` in one word,
-as "--method dfsq --weight-bits 2 --activation-bits 2" or one with "--integer DIR"; without, full precision and every method at 8, 6, 4, 3 and 2 bits. With --reference the first
-pair goes through onnx's own evaluator too; with --time each file runs in turn with the network in full precision, on one thread and on two, on
-noise of so many pixels.
+as "--method dfsq --weight-bits 2 --activation-bits 2" or one with "--integer DIR"; without, full precision and every method at 8, 6, 4, 3
+and 2 bits. With --reference the first pair goes through onnx's own evaluator too; with --time each file runs in turn with the network
+in full precision, on one thread and on two, on noise of so many pixels.
 """
 
 import json
