@@ -51,7 +51,7 @@ function show(bench, link) {
   const save = saveTable.bind(undefined, bench);
   const analyzer = new Analyzer(bench, view, save, failed);
   const noise = new NoisePanel(bench, save, failed);
-  const comparison = new Comparison(bench, view, link);
+  const comparison = new Comparison(bench, view, link, networks);
   const benchmark = new BenchmarkPanel(bench, errors, download);
   listenForFiles(element("drop-hint"), (files) => opening.open(files), (files) => benchmark.open(files), (why) => errors.tell(new Error(why)));
   const share = new Link(bench, comparison, view, networks);
@@ -103,15 +103,17 @@ function show(bench, link) {
     comparison.drawProgress();
   });
   bench.changed();
-  return { comparison, errors, kept, networks, opening, share };
+  return { comparison, contenders: bench.contenders, errors, kept, networks, opening, share };
 }
 
 /**
  * Has the page show what a link asks for, of the parts that `show` made. @param {URLSearchParams} link
  * @param {ReturnType<typeof show>} page @param {(id: string | null) => Promise<void>} useNetwork
  */
-async function follow(link, { errors, opening, share }, useNetwork) {
+async function follow(link, { comparison, contenders, errors, networks, opening, share }, useNetwork) {
   await useNetwork(link.get("network"));
+  await contenders.followBeside(link.get("kept"), (id, reading) => networks.readBeside(id, reading));
+  comparison.follow(link);
   const sample = link.get("sample");
   if (sample && SAMPLES.includes(sample)) await opening.showSample(sample);
   const missed = share.take(link);
@@ -131,10 +133,11 @@ async function start() {
     const [listed, defaults] = await Promise.all([listNetworks(), engines.images.call("defaults"), engines.fp32.call("defaults")]);
     const settings = new Settings(defaults, link);
     const bench = new Bench(engines, settings, sampleFiles);
+    bench.listed = listed;
     bench.contenders.follow(link.get("kept"));
     const page = show(bench, link);
     await follow(link, page, async (id) => {
-      await page.networks.start(listed, id);
+      await page.networks.start(id);
       await page.kept.take();
     });
     // One that is pasted into the address, or an earlier one to which the user goes back.
@@ -142,7 +145,6 @@ async function start() {
       const link = wanted();
       settings.follow(link);
       bench.contenders.follow(link.get("kept"));
-      page.comparison.follow(link);
       follow(link, page, (id) => page.networks.useListed(id));
     });
     // Last, so that it does not slow this visit.

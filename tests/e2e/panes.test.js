@@ -1,7 +1,7 @@
 // Panes with any method at any bits, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { another, byId, open, saved, score, setBits, start, state, stop, visit } from "./browser.js";
+import { another, byId, drop, open, png, saved, score, setBits, start, state, stop, visit } from "./browser.js";
 
 before(start);
 after(stop);
@@ -67,5 +67,50 @@ test("kept methods are in the link, and are what a pair compares", async () => {
   await visit(page, "#sample=bikes&weights=3&activations=3");
   await state(page, "done");
   assert.equal(await byId(page, "psnr-dfsq-w2a8").count(), 0, "a link without any keeps none");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("two networks are compared on one picture: what is kept stays with its network, and another is one choice away", async () => {
+  const page = await open("#network=edsr_x2&sample=parrot&weights=4&activations=4");
+  await state(page, "done");
+  const [full, dfsq] = [await score(page, "psnr-fp32"), await score(page, "psnr-dfsq")];
+  await byId(page, "keep-fp32").click();
+  await byId(page, "keep-dfsq").click();
+  await byId(page, "model-select").selectOption("rdn_x2");
+  await another(page, "psnr-fp32", full);
+  assert.deepEqual(await panes(page), ["EDSR ×2: Full precision", "DFSQ-opt", "EDSR ×2: DFSQ W4A4", "Min-max"]);
+  assert.equal(await score(page, "psnr-fp32-kept"), full);
+  assert.equal(await score(page, "psnr-dfsq-w4a4"), dfsq);
+  assert.match(await page.locator("#scores").textContent(), /Full precision, EDSR ×2.*DFSQ, EDSR ×2/s);
+  assert.equal(await byId(page, "full-dfsq-w4a4").textContent(), "–", "it is no distance from another network");
+
+  // Another picture runs on both.
+  const rdn = await score(page, "psnr-fp32");
+  await drop(page, await png(page, 96, 80));
+  await another(page, "psnr-fp32", rdn);
+  assert.notEqual(await score(page, "psnr-fp32-kept"), full);
+  const csv = String((await saved(page, "export-csv")).bytes);
+  const networks = (method) => new Set(csv.split("\r\n").filter((line) => line.includes(`waves-96x80.png,benchmark,reference,${method},`)).map((line) => line.split(",").at(-2)));
+  assert.equal(networks("fp32").size, 2);
+  assert.equal(networks("min-max").size, 1);
+
+  await byId(page, "pane-method-min-max").selectOption({ label: "EDSR ×2: Min-max" });
+  await byId(page, "psnr-min-max-w4a4").waitFor();
+  await state(page, "done");
+  assert.deepEqual(await panes(page), ["EDSR ×2: Full precision", "DFSQ-opt", "EDSR ×2: DFSQ W4A4", "EDSR ×2: Min-max W4A4"]);
+  const scores = () => Promise.all(["fp32-kept", "dfsq-w4a4", "min-max-w4a4", "fp32"].map((id) => cells(page, id)));
+  const [before, values] = [await panes(page), await scores()];
+  await page.waitForTimeout(1500);
+  await page.reload();
+  await state(page, "ready", "running", "done");
+  await state(page, "done");
+  assert.deepEqual([await panes(page), await scores()], [before, values], "both are there tomorrow");
+
+  await byId(page, "model-select").selectOption("edsr_x2");
+  await another(page, "psnr-fp32", Number(values[3]));
+  assert.deepEqual(await panes(page), ["Full precision, kept", "DFSQ-opt", "DFSQ W4A4", "Min-max W4A4"], "in use again");
+  await byId(page, "model-select").selectOption("rdn_x4");
+  await state(page, "done");
+  assert.deepEqual(await panes(page), ["Full precision, kept", "DFSQ-opt", "DFSQ W4A4", "Min-max W4A4"], "of a network that enlarges otherwise");
   assert.deepEqual(page.complaints, []);
 });

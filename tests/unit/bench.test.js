@@ -332,3 +332,31 @@ test("other layers and another engine have the network read anew, and what came 
   assert.equal(bench.settings.values.engine, "tract");
   assert.ok(!bench.tasks.size && !bench.scheduler.incomplete);
 });
+
+test("what is kept stays with its network, which runs in a worker of its own, and is of the one in use where that is the same", async () => {
+  const bench = await started();
+  const { contenders, engines } = bench;
+  const id = contenders.keep("dfsq");
+  await bench.setNetwork(network("B"));
+  await settle();
+  assert.equal(contenders.title(id), "Network A: DFSQ W4A4");
+  assert.deepEqual(of(bench, id), ["points of A", undefined]);
+  assert.deepEqual(of(bench, "dfsq"), ["points of B", undefined]);
+  assert.equal(engines.beside.calls.length, 0, "it is known");
+  assert.equal(bench.scheduler.distance(id), undefined);
+  await bench.addImage("two", "two");
+  await settle();
+  assert.deepEqual(engines.beside.calls.map(({ method, assets }) => [method, assets.network.sha256, assets.calibration.file.sha256]), [["upscale", "A", "points of A"]]);
+  assert.ok(engines.dfsq.calls.slice(-1).every(({ assets }) => assets.network.sha256 === "B"));
+  assert.ok(!bench.scheduler.incomplete);
+
+  const full = contenders.keep("fp32");
+  assert.equal(contenders.title(full), "Full precision, kept");
+  await bench.setNetwork(network("A"));
+  await settle();
+  assert.equal(contenders.title(id), "DFSQ W4A4");
+  assert.equal(contenders.title(full), "Network B: Full precision");
+  assert.equal(contenders.keep("dfsq"), id, "it is that");
+  assert.equal(contenders.keep("dfsq", contenders.get("dfsq").chosen.of(bench.library)), id);
+  assert.match(contenders.link, /method=dfsq&weights=4&activations=4 method=fp32.*&network=B/);
+});

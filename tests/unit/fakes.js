@@ -169,7 +169,9 @@ const usual = {
 export function makeBench(hash = "") {
   const engines = makeEngines(() => new FakeEngine());
   const settings = new Settings(DEFAULTS, new URLSearchParams(hash || "weights=4&activations=4"));
-  return new Bench(engines, settings, async () => ["sample file"], 0);
+  const bench = new Bench(engines, settings, async () => ["sample file"], 0);
+  bench.listed = ["A", "B"].map((id) => ({ id, name: `Network ${id}`, sha256: id }));
+  return bench;
 }
 
 /** A calibration as it comes with a network, for the published settings. */

@@ -160,6 +160,12 @@ async function fresh(bench, files, refuse) {
   other.settings.set(bench.settings.values);
   other.library.wanted = bench.library.wanted;
   other.contenders.follow(bench.contenders.link);
+  await other.contenders.followBeside(bench.contenders.link, async (id, reading) => {
+    const library = await other.readBeside(network(id, [variant(4, "x")]), reading);
+    const own = bench.contenders.kept.map(({ chosen }) => chosen.library).find((one) => one?.info.identity === library.info.identity);
+    library.wanted = own.wanted;
+    return library;
+  });
   for (const { picture } of bench.samples.list) await other.addImage(picture.sha256.replace("picture ", ""), picture.sha256.replace("picture ", ""));
   bench.samples.list.forEach(({ chosen }, index) => {
     other.samples.active = index;
@@ -175,7 +181,7 @@ test("after any way of clicks it rests, and shows what a fresh page shows", asyn
   for (let seed = 0; seed < 1000; seed++) {
     const at = random(seed);
     const bench = makeBench();
-    let files = network("A");
+    let files = network("A", [variant(4, "x")]);
     await bench.setNetwork(files);
     const stalled = new Map();
     /** Engines that fail now and then, stall, answer late, and lose what they knew. */
@@ -212,7 +218,7 @@ test("after any way of clicks it rests, and shows what a fresh page shows", asyn
       () => bench.settings.choose(["points", "selection"], ["kmeans", "exact"][at(2)]),
       () => bench.settings.choose(["minMaxRange"], ["dynamic", "static"][at(2)]),
       () => bench.settings.set({ layerBits: [{}, { second: [3, 6] }][at(2)] }),
-      () => bench.contenders.canKeep("dfsq") && bench.contenders.keep(["dfsq", "dfsq-opt", "min-max"][at(3)]),
+      () => bench.contenders.canKeep && bench.contenders.keep(["dfsq", "dfsq-opt", "min-max", "fp32"][at(4)]),
       () => bench.contenders.kept.length && bench.contenders.release(bench.contenders.kept[at(bench.contenders.kept.length)].id),
       () => bench.settings.choose(["scope"], ["paper", "all"][at(2)]),
       () => bench.settings.choose(["engine"], ["native", "tract"][at(2)]),

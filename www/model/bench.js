@@ -13,7 +13,7 @@ import { Making } from "./making.js";
 import { Mixed } from "./mixed.js";
 import { Pairs } from "./pairs.js";
 import { Places } from "./places.js";
-import { NETWORK_METHODS, TYPICAL_SPEED } from "./plan.js";
+import { BESIDE, NETWORK_METHODS, TYPICAL_SPEED } from "./plan.js";
 import { Quality } from "./quality.js";
 import { Results } from "./results.js";
 import { Samples } from "./samples.js";
@@ -32,13 +32,15 @@ import { Timing } from "./timing.js";
  * @typedef {{network: NetworkFile, calibration?: Uint8Array, optimized?: Uint8Array}} NetworkFiles a network, and what came with it
  */
 
-/** One worker a method, one that decodes, shrinks and scores, and one that tries networks before they are used. @param {(name: string) => Engine} make @returns {Record<string, Engine>} */
-export const makeEngines = (make) => Object.fromEntries([...NETWORK_METHODS, "images", "reader"].map((name) => [name, make(name)]));
+/** One worker a method, one for networks that are kept beside the one in use, one that decodes, shrinks and scores, and one that tries networks before they are used. @param {(name: string) => Engine} make @returns {Record<string, Engine>} */
+export const makeEngines = (make) => Object.fromEntries([...NETWORK_METHODS, BESIDE, "images", "reader"].map((name) => [name, make(name)]));
 
 export class Bench extends EventTarget {
   /** Networks and files that are being loaded; nothing is computed meanwhile. */
   loading = 0;
   speed = TYPICAL_SPEED;
+  /** The networks that are offered. @type {import("./networks.js").Entry[]} */
+  listed = [];
   /** The methods whose pictures are shown, which run first. @type {string[]} */
   shown = [];
   /** What the network in use was made of, and how it was read. @type {{files: NetworkFiles, reading: import("./choices.js").Reading} | undefined} */
@@ -124,21 +126,31 @@ export class Bench extends EventTarget {
     if (!claim()) return;
     this.stop();
     await this.hold(async () => {
-      const before = this.library.info?.layers[this.focus.layer]?.name;
+      const { library } = this;
+      const before = library.info?.layers[this.focus.layer]?.name;
       const mixed = this.mixed.chosen;
-      if (files === this.#inUse?.files) this.library.renew(network, info, calibration, optimized);
-      else this.library.use(network, info, Boolean(files.calibration), calibration, optimized);
+      if (files !== this.#inUse?.files) this.library = new Library(Boolean(files.calibration));
+      this.library.take({ network, info, reading, calibration, optimized });
       this.#inUse = { files, reading };
       const known = info.layers.filter((/** @type {{quantized: boolean}} */ layer) => layer.quantized).map((/** @type {{name: string}} */ layer) => layer.name);
       const layerBits = Object.fromEntries(Object.entries(this.settings.values.layerBits).filter(([name]) => known.includes(name)));
       // What was made for the layers of one network is not for those of another.
       this.settings.set({ layerBits: this.mixed.layerBits(mixed) ?? (mixed ? {} : layerBits) });
       this.settings.forget();
-      this.contenders.fit(known);
+      this.contenders.stay(library);
       this.focus.enter(before);
       this.samples.fit(this.cost());
     });
     this.#readAnew();
+  }
+
+  /** Reads a network that is not to be used, for what is kept. @param {NetworkFiles} files @param {import("./choices.js").Reading} [reading] */
+  async readBeside(files, reading = this.settings.reading) {
+    const { network, calibration, optimized } = asRead(files, reading);
+    const info = await this.#read({ network, calibration: asset(calibration), optimized: asset(optimized) });
+    const library = new Library(Boolean(files.calibration));
+    library.take({ network, info, reading, calibration, optimized });
+    return library;
   }
 
   /** Reads the network in use again for as long as it is to be read in another way; where that fails, the choice goes back. */
@@ -263,9 +275,14 @@ export class Bench extends EventTarget {
     return making.ground().source !== "shipped" && Boolean(library.calibration(settings.values.points, { source: "shipped", pictures: "" }));
   }
 
-  /** What time and memory estimates are made of. @returns {import("./plan.js").Cost} */
-  cost() {
-    const { convention, macsPerPixel = 1e6, bytesPerPixel = 5000 } = this.library.info ?? {};
+  /** The network that something is chosen for. @param {import("./chosen.js").Chosen} chosen */
+  libraryOf({ library }) {
+    return library ?? this.library;
+  }
+
+  /** What time and memory estimates of a network are made of. @returns {import("./plan.js").Cost} */
+  cost({ info } = this.library) {
+    const { convention, macsPerPixel = 1e6, bytesPerPixel = 5000 } = info ?? {};
     return { mode: this.settings.values.mode, scale: convention?.scale ?? 2, size: convention?.size, macsPerPixel, bytesPerPixel, speed: this.speed, memory: workerMemory(NETWORK_METHODS.length) };
   }
 
@@ -276,7 +293,7 @@ export class Bench extends EventTarget {
 
   /** Bits of weights and activations of every layer. @param {import("./chosen.js").Chosen} [chosen] @returns {[number, number][]} */
   layerBits(chosen = this.settings.chosen) {
-    return (this.library.info?.layers ?? []).map((layer) => (layer.quantized ? chosen.bitsOf(layer) : [32, 32]));
+    return (this.libraryOf(chosen).info?.layers ?? []).map((layer) => (layer.quantized ? chosen.bitsOf(layer) : [32, 32]));
   }
 
   /** Whether a method can be had as it is chosen. @param {string} method @param {import("./chosen.js").Chosen} [chosen] */

@@ -55,7 +55,7 @@ export class Benchmark {
   /** @param {string} method @returns {Setting[]} */
   #settingsOf(method) {
     const { contenders } = this.#bench;
-    const kept = contenders.kept.filter((one) => one.method === method);
+    const kept = contenders.kept.filter((one) => one.method === method && !one.chosen.library);
     return [
       ...this.#widthsOf(method).map((bits) => plain(method, bits)),
       ...kept.map(({ chosen }) => ({ method, bits: bitsInShort(chosen.values), chosen, key: contenders.linkOf(method, chosen) })),
@@ -264,7 +264,7 @@ export class Benchmark {
       const assets = { network: library.network };
       if (chosen.usesCalibration(method)) assets.calibration = await making.calibrationFor(method, task, chosen);
       check();
-      if (method === "dfsq-opt") assets.optimized = await making.optimizedFor(task, chosen);
+      if (method === "dfsq-opt") assets.optimized = await making.optimizedFor(method, task, chosen);
       check();
       return engines[method].call("upscale", [low, reference, chosen.options(method)], { assets, onProgress: (done) => task.progress(done) });
     });

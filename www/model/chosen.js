@@ -1,6 +1,7 @@
 // What was chosen at one time, and what follows from it for each method. Never changed. No DOM.
 import { OF_KMEANS, POINT_SOURCES, QUANTIZED_METHODS, RANGE_ESTIMATORS } from "../pkg/facts.js";
 import { CHOICES, GROUPS, uniform } from "./choices.js";
+import { BESIDE } from "./plan.js";
 
 /**
  * @typedef {import("./choices.js").Values} Values
@@ -13,20 +14,31 @@ import { CHOICES, GROUPS, uniform } from "./choices.js";
 export class Chosen {
   #defaults;
 
-  /** @param {Values} values @param {Defaults} defaults */
-  constructor(values, defaults) {
+  /** @param {Values} values @param {Defaults} defaults @param {import("./library.js").Library} [library] the network that it is of, where that is not the one in use */
+  constructor(values, defaults, library) {
     this.values = values;
     this.#defaults = defaults;
+    this.library = library;
   }
 
   /** The same but for this. @param {Partial<Values>} part */
   with(part) {
-    return new Chosen({ ...this.values, ...part }, this.#defaults);
+    return new Chosen({ ...this.values, ...part }, this.#defaults, this.library);
+  }
+
+  /** The same with another network; without one, with the one in use. @param {import("./library.js").Library | undefined} library */
+  of(library) {
+    return new Chosen(this.values, this.#defaults, library);
   }
 
   /** The same with one width for all layers alike; without one, as it is. @param {number} [width] */
   at(width) {
     return width === undefined ? this : this.with(uniform(width));
+  }
+
+  /** The worker that runs a method of it. @param {string} method */
+  worker(method) {
+    return this.library ? BESIDE : method;
   }
 
   /** What a run of a method depends on, and nothing else. @param {string} method @returns {Partial<Options>} */

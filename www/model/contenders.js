@@ -1,10 +1,11 @@
-// What is compared: each method as it is chosen, and methods as they once were and are kept. No DOM.
+// What is compared: each method as it is chosen, and methods as they once were and are kept, with the network that they were of. No DOM.
 import { CHOICES, GROUPS } from "./choices.js";
-import { METHOD_NAMES, QUANTIZED_METHODS } from "./plan.js";
+import { METHOD_NAMES, NETWORK_METHODS } from "./plan.js";
 
 /**
  * @typedef {import("./bench.js").Bench} Bench
  * @typedef {import("./chosen.js").Chosen} Chosen
+ * @typedef {import("./library.js").Library} Library
  * @typedef {{id: string, method: string, chosen: Chosen, number?: number}} Contender `id` is the method's own for one that follows what is chosen
  */
 
@@ -41,17 +42,21 @@ export class Contenders {
     return this.#kept.some((one) => one.id === id);
   }
 
-  /** Whether another can be kept of this. @param {string} id */
-  canKeep(id) {
-    return QUANTIZED_METHODS.includes(id) && this.#kept.length < MOST;
+  /** Whether another can be kept. */
+  get canKeep() {
+    return this.#kept.length < MOST;
   }
 
-  /** Keeps a method as it is chosen, whatever is chosen later. Answers its id. @param {string} method @param {Chosen} [chosen] @param {number} [first] the number that its id may have, beside others of the same bits */
-  keep(method, chosen = this.#bench.settings.chosen, first = 1) {
-    const link = this.linkOf(method, chosen);
-    const known = this.#kept.find((one) => this.linkOf(one.method, one.chosen) === link);
+  /** Keeps a method as it is chosen, whatever is chosen later. Answers its id. @param {string} method @param {Chosen} [asked] @param {number} [first] the number that its id may have, beside others of the same bits */
+  keep(method, asked = this.#bench.settings.chosen, first = 1) {
+    const identity = (/** @type {Chosen} */ chosen) => this.#bench.libraryOf(chosen).info?.identity;
+    const placed = this.#placed(asked);
+    const others = this.#kept.filter((one) => identity(one.chosen) === identity(placed));
+    // One network is one library.
+    const chosen = others.length ? placed.of(others[0].chosen.library) : placed;
+    const known = others.find((one) => this.linkOf(one.method, one.chosen) === this.linkOf(method, chosen));
     if (known) return known.id;
-    const name = `${method}-${bitsInShort(chosen.values).toLowerCase()}`;
+    const name = `${method}-${method === "fp32" ? "kept" : bitsInShort(chosen.values).toLowerCase()}`;
     let number = first;
     const idOf = () => (number > 1 ? `${name}-${number}` : name);
     while (this.isKept(idOf())) number++;
@@ -67,18 +72,49 @@ export class Contenders {
     this.#bench.contendersChanged();
   }
 
-  /** Keeps none whose layers are not among these. @param {string[]} layers */
-  fit(layers) {
-    this.#kept = this.#kept.filter(({ chosen }) => Object.keys(chosen.values.layerBits).every((name) => layers.includes(name)));
+  /**
+   * After another network has come into use: what is kept stays with its own where both enlarge alike; where not, it is of the new one.
+   * @param {Library} before the one that was in use
+   */
+  stay(before) {
+    this.#kept = this.#kept.flatMap((one) => {
+      const chosen = this.#placed(one.chosen.of(one.chosen.library ?? before));
+      return this.#fits(chosen) ? [{ ...one, chosen }] : [];
+    });
   }
 
-  /** What it is called; what is kept, by what it rounds to and its bits. @param {string} id */
+  /** With its own network where that is beside the one in use and enlarges alike; else with the one in use. @param {Chosen} chosen */
+  #placed(chosen) {
+    const [own, used] = [chosen.library?.info, this.#bench.library.info];
+    const isBeside = own && own.identity !== used?.identity && own.convention.scale === used?.convention.scale;
+    return isBeside ? chosen : chosen.of(undefined);
+  }
+
+  /** Whether its network has all layers that have bits of their own. @param {Chosen} chosen */
+  #fits(chosen) {
+    const { layers = [] } = this.#bench.libraryOf(chosen).info ?? {};
+    return Object.keys(chosen.values.layerBits).every((name) => layers.some((layer) => layer.quantized && layer.name === name));
+  }
+
+  /** What it is called; what is kept, by its network where that is not in use, by what it rounds to and its bits. @param {string} id */
   title(id) {
     const { method, chosen } = this.get(id);
     if (!this.isKept(id)) return METHOD_NAMES[method];
+    const network = this.networkName(chosen);
     const variant = chosen.variantInWords(method);
     const name = variant && method === "min-max" ? `Uniform, ${variant}` : (variant ?? METHOD_NAMES[method]);
-    return `${name} ${bitsInShort(chosen.values)}`;
+    const own = method === "fp32" ? name : `${name} ${bitsInShort(chosen.values)}`;
+    return network ? `${network}: ${own}` : method === "fp32" ? `${own}, kept` : own;
+  }
+
+  /** What a network that is not in use is called; nothing for the one in use. @param {Chosen} chosen */
+  networkName({ library }) {
+    return library && (this.#listing(library)?.name ?? library.info?.name ?? "another network");
+  }
+
+  /** @param {Library} library */
+  #listing({ info }) {
+    return this.#bench.listed.find(({ sha256 }) => sha256 === info?.sha256);
   }
 
   /** A method with all that counts with it, as a link has it. @param {string} method @param {Chosen} chosen */
@@ -91,23 +127,51 @@ export class Contenders {
     return String(new URLSearchParams([["method", method], ...entries]));
   }
 
-  /** Those that are kept, for a link. */
+  /** Those that are kept, for a link: of the network in use, and of those that are listed. */
   get link() {
-    return this.#kept.map(({ method, chosen, number }) => `${this.linkOf(method, chosen)}${number > 1 ? `&number=${number}` : ""}`).join(" ");
+    const parts = this.#kept.flatMap(({ method, chosen, number }) => {
+      const parts = new URLSearchParams(this.linkOf(method, chosen));
+      if (number > 1) parts.set("number", String(number));
+      const { library } = chosen;
+      if (library) {
+        const id = this.#listing(library)?.id;
+        if (!id) return [];
+        for (const [name, value] of Object.entries({ network: id, ...library.reading })) parts.set(name, value);
+      }
+      return [String(parts)];
+    });
+    return parts.join(" ");
   }
 
-  /** Keeps what a link has. @param {string | null} text */
+  /** Keeps what a link has of the network in use. @param {string | null} text */
   follow(text) {
     this.#kept = [];
-    for (const part of (text ?? "").split(" ").filter(Boolean).slice(0, MOST)) {
-      const link = new URLSearchParams(part);
-      const method = link.get("method") ?? "";
-      const number = Math.trunc(Number(link.get("number")));
-      if (QUANTIZED_METHODS.includes(method)) this.keep(method, this.#bench.settings.fromLink(link), number > 1 && number < 100 ? number : 1);
-    }
+    for (const link of partsOf(text)) if (!link.has("network")) this.#follow(link);
     this.#bench.contendersChanged();
   }
+
+  /** Keeps what a link has of other networks, which are asked for by their ids and how they are read. @param {string | null} text @param {(id: string, reading: import("./choices.js").Reading) => Promise<Library | undefined>} ask */
+  async followBeside(text, ask) {
+    for (const link of partsOf(text)) {
+      const id = link.get("network");
+      if (id === null) continue;
+      const { scope, engine } = this.#bench.settings.fromLink(link).values;
+      const library = await ask(id, { scope, engine });
+      if (library) this.#follow(link, library);
+    }
+  }
+
+  /** @param {URLSearchParams} link @param {Library} [library] */
+  #follow(link, library) {
+    const method = link.get("method") ?? "";
+    const number = Math.trunc(Number(link.get("number")));
+    if (!NETWORK_METHODS.includes(method) || !this.canKeep) return;
+    this.keep(method, this.#bench.settings.fromLink(link).of(library), number > 1 && number < 100 ? number : 1);
+  }
 }
+
+/** @param {string | null} text what a link says of all that is kept */
+const partsOf = (text) => (text ?? "").split(" ").filter(Boolean).map((part) => new URLSearchParams(part));
 
 /** As papers write it. @param {Pick<import("./choices.js").Values, "weightBits" | "activationBits" | "layerBits">} values */
 export function bitsInShort({ weightBits, activationBits, layerBits }) {

@@ -1,4 +1,4 @@
-// The network in use, and the files that were made for it: calibrations and optimized layers. No DOM, no workers.
+// A network, and the files that were made for it: calibrations and optimized layers. No DOM, no workers.
 import { counted } from "./chosen.js";
 import { canonicalText, same } from "./same.js";
 
@@ -19,24 +19,24 @@ export class Library {
   network = undefined;
   /** Of the network alone; what was learned of it is in the files. @type {NetworkInfo | undefined} */
   info = undefined;
+  /** How it was read. @type {import("./choices.js").Reading | undefined} */
+  reading = undefined;
   /** Where the user said what to calibrate on. @type {Source | undefined} */
   wanted = undefined;
   /** By the scope of the layers that they are for. @type {Map<string, {calibrations: Map<string, CalibrationFile>, optimized: Map<string, OptimizedFile>}>} */
   #made = new Map();
-  #came = false;
+  #came;
 
-  /** Another network, with the files that came with it, of which `info` tells; `came` is whether a calibration did, be it for other layers. @param {NetworkFile} network @param {NetworkInfo} info @param {boolean} came @param {Uint8Array | undefined} calibration @param {Uint8Array | undefined} optimized */
-  use(network, info, came, calibration, optimized) {
-    this.wanted = undefined;
+  /** @param {boolean} [came] whether a calibration comes with the network, be it for other layers */
+  constructor(came = false) {
     this.#came = came;
-    this.#made.clear();
-    this.renew(network, info, calibration, optimized);
   }
 
-  /** The same network, read in another way; what was made of it stays, for the layers that it is for. @param {NetworkFile} network @param {NetworkInfo} info @param {Uint8Array | undefined} calibration @param {Uint8Array | undefined} optimized */
-  renew(network, info, calibration, optimized) {
+  /** Takes the network as it was read, with the files that came with it, of which `info` tells. Where it is read in another way than before, what was made of it stays, for the layers that it is for. @param {{network: NetworkFile, info: NetworkInfo, reading: import("./choices.js").Reading, calibration?: Uint8Array, optimized?: Uint8Array}} read */
+  take({ network, info, reading, calibration, optimized }) {
     this.network = network;
     this.info = info;
+    this.reading = reading;
     if (this.#made.has(info.scope)) return;
     this.#made.set(info.scope, { calibrations: new Map(), optimized: new Map() });
     if (calibration) this.keepCalibration({ source: "shipped", pictures: "" }, calibration, info);

@@ -6,6 +6,7 @@ import { variantOf } from "./library.js";
  * @typedef {import("./library.js").Ground} Ground
  * @typedef {import("./library.js").CalibrationFile} CalibrationFile
  * @typedef {import("./library.js").OptimizedFile} OptimizedFile
+ * @typedef {import("./library.js").Library} Library
  * @typedef {import("./tasks.js").Task} Task
  * @typedef {import("./bench.js").Bench} Bench
  * @typedef {import("./chosen.js").Chosen} Chosen
@@ -43,8 +44,8 @@ export class Making {
 
   /** What the calibration for these settings is made on. Points are chosen for the widths in use only; what was gathered for them serves others too. @param {Chosen} [chosen] @param {number[]} [widths] @returns {Ground} */
   ground(chosen = this.#bench.settings.chosen, widths = this.widths(chosen)) {
-    const { library, samples } = this.#bench;
-    const source = library.sourceFor(chosen.values.points);
+    const { samples } = this.#bench;
+    const source = this.#bench.libraryOf(chosen).sourceFor(chosen.values.points);
     const of = source === "image" ? [samples.current] : source === "images" ? samples.list : [];
     // In whatever order they lie.
     const pictures = of.flatMap((sample) => (sample ? [this.#bench.inputKey(sample)] : [])).sort().join(" ");
@@ -59,12 +60,12 @@ export class Making {
 
   /** The calibration for these settings, with points for these widths, where it is there. @param {Chosen} [chosen] @param {number[]} [widths] */
   calibrationOf(chosen = this.#bench.settings.chosen, widths = this.widths(chosen)) {
-    return this.#bench.library.calibration(chosen.values.points, this.ground(chosen, widths));
+    return this.#bench.libraryOf(chosen).calibration(chosen.values.points, this.ground(chosen, widths));
   }
 
   /** The optimized layers for these settings, where there are some. @param {Chosen} [chosen] */
   optimized(chosen = this.#bench.settings.chosen) {
-    return this.#bench.library.optimized(chosen.optimalPoints, chosen.values.recipe);
+    return this.#bench.libraryOf(chosen).optimized(chosen.optimalPoints, chosen.values.recipe);
   }
 
   /** Whether there are optimized layers for the present bits. */
@@ -73,32 +74,33 @@ export class Making {
     return bits.flat().every((width) => width === 32) || Boolean(variantOf(this.optimized(), bits));
   }
 
-  /** The calibration for these settings, with points for these widths; made by this method's worker where it is not there nor under way. @param {string} method @param {Task} task @param {Chosen} [chosen] @param {number[]} [widths] @returns {Promise<CalibrationFile>} */
-  async calibrationFor(method, task, chosen = this.#bench.settings.chosen, widths = this.widths(chosen)) {
+  /** The calibration for these settings, with points for these widths; made by this worker where it is not there nor under way. @param {string} worker @param {Task} task @param {Chosen} [chosen] @param {number[]} [widths] @returns {Promise<CalibrationFile>} */
+  async calibrationFor(worker, task, chosen = this.#bench.settings.chosen, widths = this.widths(chosen)) {
     const known = this.calibrationOf(chosen, widths);
     if (known) return known;
-    const key = JSON.stringify([chosen.values.points, this.ground(chosen, widths)]);
+    const key = JSON.stringify([this.#bench.libraryOf(chosen).info?.identity, chosen.values.points, this.ground(chosen, widths)]);
     const underWay = this.#underWay.get(key);
     if (underWay) return underWay;
-    const made = this.#calibrate(method, task, chosen, widths);
+    const made = this.#calibrate(worker, task, chosen, widths);
     this.#underWay.set(key, made);
     const over = () => this.#underWay.delete(key);
     made.then(over, over);
     return made;
   }
 
-  /** @param {string} method @param {Task} task @param {Chosen} chosen @param {number[]} widths @returns {Promise<CalibrationFile>} */
-  async #calibrate(method, task, chosen, widths) {
-    const { engines, library } = this.#bench;
+  /** @param {string} worker @param {Task} task @param {Chosen} chosen @param {number[]} widths @returns {Promise<CalibrationFile>} */
+  async #calibrate(worker, task, chosen, widths) {
+    const { engines } = this.#bench;
     // These may change while it is at it.
+    const library = this.#bench.libraryOf(chosen);
     const ground = this.ground(chosen, widths);
     const { points } = chosen.values;
     const { network } = library;
     const { phase } = task;
     this.#enter(task, "calibrating");
-    const pictures = await this.#pictures(ground);
+    const pictures = await this.#pictures(ground, library);
     task.check();
-    const { file, info } = await engines[method].call("calibrate", [pictures, points, widths], { assets: { network }, onProgress: (done) => task.progress(0.8 * done) });
+    const { file, info } = await engines[worker].call("calibrate", [pictures, points, widths], { assets: { network }, onProgress: (done) => task.progress(0.8 * done) });
     task.check();
     this.#enter(task, phase);
     return library.keepCalibration(ground, file, info);
@@ -110,17 +112,18 @@ export class Making {
     this.#bench.changed();
   }
 
-  /** What is calibrated on. @param {Ground} ground */
-  async #pictures({ source }) {
-    if (source !== "image" && source !== "images") return this.patches(CALIBRATED);
+  /** What is calibrated on. @param {Ground} ground @param {Library} library */
+  async #pictures({ source }, library) {
+    if (source !== "image" && source !== "images") return this.patches(CALIBRATED, library);
     const { samples } = this.#bench;
     const list = source === "image" && samples.current ? [samples.current] : samples.list;
     return Promise.all(list.map(async (sample) => (await this.#bench.pair(sample)).low));
   }
 
-  /** Optimized layers that have the bits of these settings, made where they are not there. @param {Task} task @param {Chosen} [chosen] @returns {Promise<OptimizedFile | undefined>} */
-  async optimizedFor(task, chosen = this.#bench.settings.chosen) {
-    const { engines, library } = this.#bench;
+  /** Optimized layers that have the bits of these settings, made by this worker where they are not there. @param {string} worker @param {Task} task @param {Chosen} [chosen] @returns {Promise<OptimizedFile | undefined>} */
+  async optimizedFor(worker, task, chosen = this.#bench.settings.chosen) {
+    const { engines } = this.#bench;
+    const library = this.#bench.libraryOf(chosen);
     const bits = this.#bench.layerBits(chosen);
     const { phase } = task;
     const known = this.optimized(chosen);
@@ -129,10 +132,10 @@ export class Making {
     const [options, points, { recipe }] = [chosen.options("dfsq-opt"), chosen.optimalPoints, chosen.values];
     const { network } = library;
     this.#enter(task, "optimizing");
-    const pictures = await this.patches(OPTIMIZED);
+    const pictures = await this.patches(OPTIMIZED, library);
     task.check();
     const assets = { network, optimized: known };
-    const { file, info } = await engines["dfsq-opt"].call("optimize", [pictures, options, points, recipe], { assets, onProgress: (done) => task.progress(0.8 * done) });
+    const { file, info } = await engines[worker].call("optimize", [pictures, options, points, recipe], { assets, onProgress: (done) => task.progress(0.8 * done) });
     task.check();
     this.#enter(task, phase);
     return library.keepOptimized(file, info);
@@ -143,10 +146,10 @@ export class Making {
     return this.patches(MEASURED);
   }
 
-  /** Patches of the bundled samples, or of the one size that the network takes. @param {{side: number, each: number}} patches */
-  async patches({ side, each }) {
+  /** Patches of the bundled samples, or of the one size that a network takes. @param {{side: number, each: number}} patches @param {Library} [library] */
+  async patches({ side, each }, library = this.#bench.library) {
     const { engines, sampleFiles } = this.#bench;
-    const { scale, size } = this.#bench.cost();
+    const { scale, size } = this.#bench.cost(library);
     return patches(engines.images, await sampleFiles(), scale, size ?? [side, side], each);
   }
 }

@@ -10,6 +10,9 @@ export const METHOD_NAMES = { reference: "Reference", ...METHOD_TITLES };
 /** Methods that run the network, each in its own worker. */
 export const NETWORK_METHODS = Object.keys(METHOD_TITLES).filter((method) => method !== "bicubic");
 
+/** The worker that runs methods of networks that are kept beside the one in use. */
+export const BESIDE = "beside";
+
 /** Sides in pixels of the region that an image is opened with: the same on every machine, for every network. */
 const FIRST = { width: 256, height: 256 };
 

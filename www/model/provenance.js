@@ -2,16 +2,18 @@
 
 /** @typedef {import("./bench.js").Bench} Bench */
 
-/** What all results of a sample have in common. @param {Bench} bench */
-export function provenance({ library, making, settings, samples }) {
+/** What all results of a sample have in common, as it is chosen. @param {Bench} bench @param {import("./chosen.js").Chosen} [chosen] */
+export function provenance(bench, chosen = bench.settings.chosen) {
+  const { making, settings, samples } = bench;
+  const { info } = bench.libraryOf(chosen);
   const { current } = samples;
   return {
     program: settings.defaults.program,
-    network: library.info && { name: library.info.name, sha256: library.info.sha256 },
-    calibration: making.calibration?.sha256,
-    optimized: making.optimized()?.variants.map(({ sha256 }) => sha256),
+    network: info && { name: info.name, sha256: info.sha256 },
+    calibration: making.calibrationOf(chosen)?.sha256,
+    optimized: making.optimized(chosen)?.variants.map(({ sha256 }) => sha256),
     image: current && { name: current.name, sha256: current.picture.sha256, region: current.region },
-    settings: settings.values,
+    settings: chosen.values,
   };
 }
 
@@ -19,5 +21,5 @@ export function provenance({ library, making, settings, samples }) {
 export function pictureProvenance(bench, id) {
   const { contenders, scheduler } = bench;
   const { method, chosen } = contenders.get(id);
-  return { ...provenance(bench), settings: chosen.values, method, options: chosen.options(method), score: scheduler.score(id), toFull: scheduler.distance(id)?.score };
+  return { ...provenance(bench, chosen), method, options: chosen.options(method), score: scheduler.score(id), toFull: scheduler.distance(id)?.score };
 }

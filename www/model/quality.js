@@ -66,7 +66,7 @@ export class Quality {
     const { scheduler, settings } = this.#bench;
     const each = this.widths.map((width) => settings.chosen.at(width));
     for (const chosen of each.filter((chosen) => this.#bench.offers(method, chosen))) {
-      if (!scheduler.isScored(method, sample, chosen)) await scheduler.quantize(method, sample, task, chosen);
+      if (!scheduler.isScored(method, sample, chosen)) await scheduler.run(method, sample, task, chosen);
       task.check();
       // Without a reference, that is the score.
       await scheduler.compareWithFull(sample, chosen);

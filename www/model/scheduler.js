@@ -6,7 +6,7 @@ import { cancelled, isCancelled } from "../engine/client.js";
 import { decide } from "./decide.js";
 import { analysisKey, resultKey } from "./keys.js";
 import { variantOf } from "./library.js";
-import { NETWORK_METHODS } from "./plan.js";
+import { BESIDE, NETWORK_METHODS } from "./plan.js";
 import { canonicalText } from "./same.js";
 
 /**
@@ -17,8 +17,11 @@ import { canonicalText } from "./same.js";
  * @typedef {import("../engine/client.js").Assets} Assets
  * @typedef {import("./chosen.js").Chosen} Chosen
  * @typedef {import("./contenders.js").Contender} Contender
- * @typedef {{sample: Sample, chosen?: Chosen, phase: string}} Job
+ * @typedef {{sample: Sample, method: string, chosen?: Chosen, phase: string}} Job
  */
+
+/** Whether its distance from the full precision of the network in use says anything. @param {Contender} contender */
+const hasDistance = ({ method, chosen }) => method !== "reference" && method !== "fp32" && !chosen.library;
 
 export class Scheduler {
   #bench;
@@ -104,10 +107,12 @@ export class Scheduler {
     const first = this.#firstOnes(sample);
     const others = samples.list.filter((other) => other !== sample && !this.isAnalyzed(other));
     /** By worker, what it may do when what is looked at is there. @type {Map<string, Map<string, Job>>} */
-    const jobs = new Map([["fp32", new Map(others.map((other) => [this.#wish("fp32", other), { sample: other, phase: "analyzing" }]))]]);
+    const jobs = new Map([["fp32", new Map(others.map((other) => [this.#wish("fp32", other), { sample: other, method: "fp32", phase: "analyzing" }]))]]);
     for (const { method, chosen } of contenders.kept) {
-      if (this.#result(method, sample, chosen)) continue;
-      jobs.set(method, (jobs.get(method) ?? new Map()).set(this.#wish(method, sample, chosen), { sample, chosen, phase: "keeping" }));
+      const worker = chosen.worker(method);
+      // Full precision of the network in use is run anyway.
+      if (worker === "fp32" || this.#result(method, sample, chosen)) continue;
+      jobs.set(worker, (jobs.get(worker) ?? new Map()).set(this.#wish(method, sample, chosen), { sample, method, chosen, phase: "keeping" }));
     }
     const next = (/** @type {string} */ name) => [...(jobs.get(name)?.keys() ?? [])].find((what) => !this.#failures.has(what));
     const posts = [...NETWORK_METHODS, "images"].map((name) => ({
@@ -118,9 +123,12 @@ export class Scheduler {
       task: this.#bench.tasks.get(name),
       next: next(name),
     }));
+    const beside = next(BESIDE);
+    const isQuiet = NETWORK_METHODS.every((method) => this.#standing(method, sample) !== "missing");
+    posts.push({ name: BESIDE, wish: beside ?? "", standing: beside ? "missing" : "known", turn: isQuiet, task: this.#bench.tasks.get(BESIDE), next: undefined });
     for (const action of decide(posts)) {
       if (action.act === "end") this.end(action.name);
-      else this.#start(action.name, action.what, jobs.get(action.name)?.get(action.what) ?? { sample, phase: "running" });
+      else this.#start(action.name, action.what, jobs.get(action.name)?.get(action.what) ?? { sample, method: action.name, phase: "running" });
     }
     this.compareWithFull(sample);
   }
@@ -139,9 +147,9 @@ export class Scheduler {
   }
 
   /** @param {string} name @param {string} what @param {Job} job */
-  #start(name, what, { sample, chosen, phase }) {
+  #start(name, what, { sample, method, chosen, phase }) {
     this.#bench.tasks
-      .run(name, what, phase, (task) => this.#compute(name, sample, task, chosen))
+      .run(name, what, phase, (task) => this.#compute(method, sample, task, chosen))
       .catch((error) => {
         if (!isCancelled(error)) this.#failures.set(what, error);
       })
@@ -153,11 +161,11 @@ export class Scheduler {
 
   /** What a worker is to compute. @param {string} name @param {Sample} sample @param {Chosen} [chosen] */
   #wish(name, sample, chosen = this.#bench.settings.chosen) {
-    const { library, making } = this.#bench;
+    const { making } = this.#bench;
     const { points, recipe } = chosen.values;
     const { granularity, mean, normalization } = points;
     /** @type {unknown[]} */
-    const parts = [name, this.#bench.inputKey(sample), library.info?.identity, chosen.options(name)];
+    const parts = [name, this.#bench.inputKey(sample), this.#bench.libraryOf(chosen).info?.identity, chosen.options(name)];
     if (chosen.usesCalibration(name)) parts.push(points, making.ground(chosen));
     if (name === "fp32") parts.push(granularity, mean, normalization, normalization === "none" && making.ground(chosen));
     if (name === "dfsq-opt") parts.push(chosen.optimalPoints, recipe);
@@ -184,7 +192,7 @@ export class Scheduler {
   doneOf(id) {
     const { contenders, samples, tasks } = this.#bench;
     const { method, chosen } = contenders.get(id);
-    const task = tasks.get(method);
+    const task = tasks.get(chosen.worker(method));
     if (!task || !samples.current) return 0;
     const isOwn = task.phase === "keeping" || contenders.isKept(id) ? task.what === this.#wish(method, samples.current, chosen) : true;
     return isOwn ? task.done : 0;
@@ -236,9 +244,10 @@ export class Scheduler {
 
   /** Nothing where what the method needs has not been made. @param {string} method @param {Sample} sample @param {Chosen} [chosen] */
   #key(method, sample, chosen = this.#bench.settings.chosen) {
-    const { library, making } = this.#bench;
+    const { making } = this.#bench;
+    const { info } = this.#bench.libraryOf(chosen);
     const options = chosen.options(method);
-    const key = (/** @type {{sha256: string} | undefined} */ made) => library.info && resultKey(this.#bench.inputKey(sample), library.info, options, made);
+    const key = (/** @type {{sha256: string} | undefined} */ made) => info && resultKey(this.#bench.inputKey(sample), info, options, made);
     if (method === "dfsq-opt") {
       const bits = this.#bench.layerBits(chosen);
       if (bits.flat().every((width) => width === 32)) return key(undefined);
@@ -266,40 +275,42 @@ export class Scheduler {
   get incomplete() {
     const sample = this.#bench.samples.current;
     if (!sample) return false;
-    const known = (/** @type {string} */ id) => this.result(id) && (id === "fp32" || this.distance(id) || !this.result("fp32"));
-    const missing = (/** @type {string} */ id) => !known(id) && !this.failure(id === "bicubic" ? "images" : id);
-    return (!this.isAnalyzed(sample) && !this.failure("fp32")) || this.#bench.contenders.ids.some((id) => id !== "reference" && missing(id));
+    const { contenders } = this.#bench;
+    const isMeasured = (/** @type {string} */ id) => !hasDistance(contenders.get(id)) || this.distance(id) || !this.result("fp32");
+    const missing = (/** @type {string} */ id) => !(this.result(id) && isMeasured(id)) && !this.failure(id === "bicubic" ? "images" : id);
+    return (!this.isAnalyzed(sample) && !this.failure("fp32")) || contenders.ids.some((id) => id !== "reference" && missing(id));
   }
 
-  /** @param {string} name @param {Sample} sample @param {Task} task @param {Chosen} [chosen] */
-  async #compute(name, sample, task, chosen) {
-    if (name === "images") return this.#computeSimple(sample, task);
-    return name === "fp32" ? this.#analyze(sample, task) : this.quantize(name, sample, task, chosen);
+  /** @param {string} method or "images" @param {Sample} sample @param {Task} task @param {Chosen} [chosen] */
+  async #compute(method, sample, task, chosen) {
+    if (method === "images") return this.#computeSimple(sample, task);
+    return method === "fp32" && !chosen?.library ? this.#analyze(sample, task) : this.run(method, sample, task, chosen);
   }
 
-  /** What a quantized method needs, made where it is not there. @param {string} name @param {Task} task @param {Chosen} [chosen] @returns {Promise<Assets>} */
-  async assets(name, task, chosen = this.#bench.settings.chosen) {
-    const { library, making } = this.#bench;
+  /** What a method needs, made where it is not there. @param {string} method @param {Task} task @param {Chosen} [chosen] @returns {Promise<Assets>} */
+  async assets(method, task, chosen = this.#bench.settings.chosen) {
+    const { making } = this.#bench;
+    const worker = chosen.worker(method);
     /** @type {Assets} */
-    const assets = { network: library.network };
-    if (chosen.usesCalibration(name)) assets.calibration = await making.calibrationFor(name, task, chosen);
-    if (name === "dfsq-opt") assets.optimized = await making.optimizedFor(task, chosen);
+    const assets = { network: this.#bench.libraryOf(chosen).network };
+    if (chosen.usesCalibration(method)) assets.calibration = await making.calibrationFor(worker, task, chosen);
+    if (method === "dfsq-opt") assets.optimized = await making.optimizedFor(worker, task, chosen);
     return assets;
   }
 
-  /** Runs a quantized method as it is chosen, or as it is told. @param {string} name @param {Sample} sample @param {Task} task @param {Chosen} [chosen] */
-  async quantize(name, sample, task, chosen) {
-    const check = this.#checking(name, sample, task, chosen);
+  /** Runs a method as it is chosen, or as it is told. @param {string} method @param {Sample} sample @param {Task} task @param {Chosen} [chosen] */
+  async run(method, sample, task, chosen) {
+    const check = this.#checking(method, sample, task, chosen);
     const pair = await this.#bench.pair(sample);
     check();
     const { engines, settings } = this.#bench;
-    const options = (chosen ?? settings.chosen).options(name);
-    const assets = await this.assets(name, task, chosen);
+    const options = (chosen ?? settings.chosen).options(method);
+    const assets = await this.assets(method, task, chosen);
     check();
     // Known before it runs: settings may change meanwhile.
-    const key = this.#key(name, sample, chosen);
+    const key = this.#key(method, sample, chosen);
     if (!key) throw new Error("what was made for this method is not what was asked for");
-    const result = await engines[name].call("upscale", [pair.low, pair.reference, options], { assets, onProgress: (done) => task.progress(done) });
+    const result = await engines[chosen?.worker(method) ?? method].call("upscale", [pair.low, pair.reference, options], { assets, onProgress: (done) => task.progress(done) });
     this.#keep(key, result);
   }
 
@@ -368,7 +379,7 @@ export class Scheduler {
     if (!full || !fullKey) return;
     const { scale } = this.#bench.cost();
     // All before it waits: settings may change meanwhile.
-    const compared = contenders.ids.filter((id) => id !== "reference" && id !== "fp32").map((id) => contenders.get(id));
+    const compared = contenders.ids.map((id) => contenders.get(id)).filter(hasDistance);
     const pairs = compared.flatMap(({ method, chosen }) => {
       const key = this.#key(method, sample, instead ?? chosen);
       const result = results.get(key);

@@ -54,9 +54,10 @@ export class Timing {
     if (!sample) return;
     const ids = this.#ids.filter((id) => this.of(id) === undefined);
     for (const id of ids) {
+      const { method, chosen } = contenders.get(id);
       if (!this.#isQuiet()) return;
       try {
-        await tasks.run(contenders.get(id).method, WHAT, "timing", (task) => this.#measure(id, sample, task));
+        await tasks.run(chosen.worker(method), WHAT, "timing", (task) => this.#measure(id, sample, task));
       } catch (error) {
         if (isCancelled(error)) return;
         throw error;
@@ -74,7 +75,7 @@ export class Timing {
     task.check();
     const seconds = [];
     for (let run = 0; run <= RUNS; run++) {
-      const result = await engines[method].call("upscale", [low, undefined, chosen.options(method)], { assets, onProgress: (done) => task.progress((run + done) / (RUNS + 1)) });
+      const result = await engines[chosen.worker(method)].call("upscale", [low, undefined, chosen.options(method)], { assets, onProgress: (done) => task.progress((run + done) / (RUNS + 1)) });
       task.check();
       // Beside another it would be slower.
       if (!this.#isQuiet(task)) throw cancelled();

@@ -61,17 +61,22 @@ export class CompareView extends HTMLElement {
     canvas.dataset.testid = `canvas-${id}`;
     canvas.width = canvas.height = 1;
     canvas.role = "img";
-    canvas.ariaLabel = name;
     const [area, frame, share, head] = ["area", "frame", "share", "head"].map((className) => Object.assign(document.createElement("div"), { className }));
-    const title = document.createElement("b");
-    title.textContent = name;
-    head.append(title);
+    head.append(document.createElement("b"));
     const caption = document.createElement("figcaption");
     caption.append(head, " ", document.createElement("span"));
     area.append(canvas, frame, share);
     pane.append(caption, area);
     this.append(pane);
     this.#panes.set(id, { pane, area, canvas, caption, head });
+    this.#name(id, name);
+  }
+
+  /** @param {string} id @param {string} name */
+  #name(id, name) {
+    const { canvas, head } = /** @type {{canvas: HTMLCanvasElement, head: HTMLElement}} */ (this.#panes.get(id));
+    canvas.ariaLabel = name;
+    /** @type {Element} */ (head.firstElementChild).textContent = name;
   }
 
   /** Has a pane for each of these beside the methods, and for no others. @param {{id: string, method: string, name: string}[]} kept */
@@ -81,7 +86,10 @@ export class CompareView extends HTMLElement {
       pane.remove();
       this.#panes.delete(id);
     }
-    for (const { id, method, name } of kept) if (!this.#panes.has(id)) this.#add(id, method, name);
+    for (const { id, method, name } of kept) {
+      if (this.#panes.has(id)) this.#name(id, name);
+      else this.#add(id, method, name);
+    }
   }
 
   /** Where a pane's controls are. @param {string} id */

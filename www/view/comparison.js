@@ -50,16 +50,16 @@ export class Comparison {
   /** Contenders, in the order of the panes. */
   #panes = PANES;
   #heads;
-  /** Those that are kept, when it was arranged last. */
+  /** Those that are kept and what they are called, when it was arranged last. */
   #kept = "";
   /** Sample and region that the view shows. */
   #place = "";
 
-  /** @param {Bench} bench @param {CompareView} view @param {URLSearchParams} link */
-  constructor(bench, view, link) {
+  /** @param {Bench} bench @param {CompareView} view @param {URLSearchParams} link @param {import("./network-picker.js").NetworkPicker} networks */
+  constructor(bench, view, link, networks) {
     this.#bench = bench;
     this.#view = view;
-    this.#heads = new PaneHeads(bench, view, (from, to) => this.#put(from, to));
+    this.#heads = new PaneHeads(bench, view, (from, to) => this.#put(from, to), networks);
     for (const side of ["left", "right"]) element(side).addEventListener("change", () => this.#arrange());
     element("view").addEventListener("change", () => this.#arrange());
     element("gain").append(...GAINS.map((gain) => new Option(`difference × ${gain}`, String(gain), gain === 8, gain === 8)), new Option("local error", "local"));
@@ -161,7 +161,7 @@ export class Comparison {
 
   draw() {
     const { contenders, samples, scheduler, settings } = this.#bench;
-    const kept = contenders.kept.map(({ id }) => id).join();
+    const kept = contenders.kept.map(({ id }) => `${id} ${contenders.title(id)}`).join();
     if (kept !== this.#kept) {
       this.#kept = kept;
       this.#arrange();
@@ -243,7 +243,7 @@ export class Comparison {
     const result = scheduler.result(id);
     const quantized = NETWORK_METHODS.includes(method) && method !== "fp32";
     const bits = [quantized && `${bitsText(chosen.values, method)} bits`, chosen.variantInWords(method)].filter(Boolean).join(", ");
-    if (!result) return [bits, tasks.get(method) ? "running; bicubic until then" : ""].filter(Boolean).join(" · ");
+    if (!result) return [bits, tasks.get(chosen.worker(method)) ? "running; bicubic until then" : ""].filter(Boolean).join(" · ");
     const [score, distance] = [scheduler.score(id), quantized ? scheduler.distance(id)?.score?.psnrY : undefined];
     const [{ costs }, seconds] = [result, timing.of(id)];
     const line = (/** @type {(string | false | undefined)[]} */ parts) => parts.filter(Boolean).join(" · ");

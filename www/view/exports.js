@@ -18,7 +18,8 @@ export function download(name, content, type) {
 }
 
 /** @param {Bench} bench */
-function rows({ contenders, library, samples, scheduler, settings, timing }) {
+function rows(bench) {
+  const { contenders, samples, scheduler, settings, timing } = bench;
   const { mode } = settings.values;
   return samples.list.flatMap((sample) =>
     contenders.ids.flatMap((id) => {
@@ -43,7 +44,7 @@ function rows({ contenders, library, samples, scheduler, settings, timing }) {
           seconds: timing.of(id, sample) ?? null,
           modelBytes: result.costs?.totalBytes ?? (method === "bicubic" ? 0 : null),
           bitOpsPerPixel: result.costs?.bitOpsPerPixel ?? null,
-          networkSha256: library.info?.sha256 ?? null,
+          networkSha256: bench.libraryOf(chosen).info?.sha256 ?? null,
           program: settings.defaults.program,
           costs: result.costs,
           options: chosen.options(method),

@@ -26,8 +26,6 @@ const SOURCES = {
 };
 
 export class NetworkPicker {
-  /** @type {import("../model/networks.js").Entry[]} */
-  #networks = [];
   /** Counts choices. */
   #choices = 0;
   /** The latest choice that is in use: those before it come too late. */
@@ -48,11 +46,14 @@ export class NetworkPicker {
     for (const id of ["input-range", "output-range"]) element(id).addEventListener("change", () => this.#stateRanges());
   }
 
-  /** Fills the list and takes one of it. @param {import("../model/networks.js").Entry[]} listed @param {string | null} wanted its id */
-  async start(listed, wanted) {
-    this.#networks = listed;
+  /** Fills the list and takes one of it. @param {string | null} wanted its id */
+  async start(wanted) {
     this.#select.append(...this.#networks.map((network) => new Option(describe(network), network.id)));
     await this.use(this.#networks.find(({ id }) => id === wanted)?.id ?? this.#networks[0].id);
+  }
+
+  get #networks() {
+    return this.#bench.listed;
   }
 
   /** Uses one of the list, unless it is in use. @param {string | null} id another than a listed one says nothing */
@@ -80,6 +81,21 @@ export class NetworkPicker {
     }
     if (current()) this.#progress("", 0, 0);
     this.#show();
+  }
+
+  /** Downloads and reads one of the list beside the network in use, or says why not. @param {string} id @param {import("../model/choices.js").Reading} [reading] */
+  async readBeside(id, reading) {
+    const entry = this.#networks.find((network) => network.id === id);
+    if (!entry) return undefined;
+    try {
+      const files = await fetchNetwork(this.#bench.engines.images, entry, (done, total) => this.#progress(entry.name, done, total));
+      return await this.#bench.readBeside(files, reading);
+    } catch (error) {
+      this.#errors.tell(error, entry.name);
+      return undefined;
+    } finally {
+      this.#progress("", 0, 0);
+    }
   }
 
   /** Uses a network, unless one that was chosen later is in use by then. @param {number} choice @param {import("../model/bench.js").NetworkFiles} files */

@@ -1,4 +1,4 @@
-// The heads of the panes: which method each shows, and a pin that keeps it as it is now.
+// The heads of the panes: which method each shows, of which network, and a pin that keeps it as it is now.
 import { METHOD_NAMES, NETWORK_METHODS, QUANTIZED_METHODS } from "../model/plan.js";
 import { bitsInShort } from "../model/contenders.js";
 import { say } from "./dom.js";
@@ -6,18 +6,23 @@ import { say } from "./dom.js";
 /** @typedef {import("../model/bench.js").Bench} Bench */
 /** @typedef {{select: HTMLSelectElement, pin: HTMLButtonElement, listed: string}} Head */
 
+/** How the value of an option begins that asks for another network. */
+const WITH = "with ";
+
 export class PaneHeads {
   #bench;
   #view;
   #choose;
+  #networks;
   /** By contender. @type {Map<string, Head>} */
   #heads = new Map();
 
-  /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {(from: string, to: string) => void} choose puts a contender in the pane of another */
-  constructor(bench, view, choose) {
+  /** @param {Bench} bench @param {import("./compare-view.js").CompareView} view @param {(from: string, to: string) => void} choose puts a contender in the pane of another @param {import("./network-picker.js").NetworkPicker} networks */
+  constructor(bench, view, choose, networks) {
     this.#bench = bench;
     this.#view = view;
     this.#choose = choose;
+    this.#networks = networks;
   }
 
   /** @param {string[]} shown */
@@ -28,7 +33,7 @@ export class PaneHeads {
       const { method, chosen } = contenders.get(id);
       const head = this.#head(id);
       const { select, pin } = head;
-      const groups = this.#groups();
+      const groups = this.#groups(id);
       const listed = JSON.stringify(groups);
       if (head.listed !== listed) {
         select.replaceChildren(...groups.map(([label, options]) => group(label, options)));
@@ -36,11 +41,12 @@ export class PaneHeads {
       }
       select.value = id;
       const kept = contenders.isKept(id);
-      pin.hidden = !QUANTIZED_METHODS.includes(method);
-      pin.disabled = !kept && !contenders.canKeep(id);
+      pin.hidden = !NETWORK_METHODS.includes(method);
+      pin.disabled = !kept && !contenders.canKeep;
       pin.ariaPressed = String(kept);
       say(pin, kept ? "Kept" : "Keep");
-      pin.title = kept ? "Let this pane follow the bits above again" : `Keep this pane at ${bitsInShort(chosen.values)} while the bits above change`;
+      const own = method === "fp32" ? "with this network" : `at ${bitsInShort(chosen.values)} with this network`;
+      pin.title = kept ? "Let this pane follow the network and the bits chosen above again" : `Keep this pane ${own}, whatever is chosen above`;
     }
   }
 
@@ -49,19 +55,34 @@ export class PaneHeads {
     this.#heads.get(id)?.select.focus();
   }
 
-  /** What a pane can show: names of groups, with contenders and what they are called. @returns {[string, [string, string][]][]} */
-  #groups() {
-    const { contenders, settings } = this.#bench;
+  /** What a pane can show: names of groups, with contenders and what they are called. @param {string} id of what it shows now @returns {[string, [string, string][]][]} */
+  #groups(id) {
+    const { contenders, library, listed, settings } = this.#bench;
     const titled = (/** @type {string[]} */ ids) => ids.map((id) => /** @type {[string, string]} */ ([id, contenders.title(id)]));
     const plain = ["reference", "bicubic"].filter((id) => id !== "reference" || settings.values.mode === "benchmark");
     const kept = contenders.kept.map(({ id }) => id);
     const others = QUANTIZED_METHODS.flatMap((method) => settings.quantizedWidths.map((width) => /** @type {[string, string]} */ ([`${method}@${width}`, `${METHOD_NAMES[method]} W${width}A${width}`])));
+    const { method } = contenders.get(id);
+    const own = NETWORK_METHODS.includes(method) ? METHOD_NAMES[method] : METHOD_NAMES.fp32;
+    const alike = listed.filter(({ scale, sha256 }) => scale === library.info?.convention.scale && sha256 !== library.info.sha256);
+    const networks = alike.map((entry) => /** @type {[string, string]} */ ([`${WITH}${entry.id}`, `${entry.name}: ${own}`]));
     return [
       ["At the bits above", titled(NETWORK_METHODS)],
       ["Without a network", titled(plain)],
       ...(kept.length ? [/** @type {[string, [string, string][]]} */ (["Kept", titled(kept)])] : []),
-      ...(contenders.canKeep(QUANTIZED_METHODS[0]) ? [/** @type {[string, [string, string][]]} */ (["Kept at other bits", others])] : []),
+      ...(contenders.canKeep ? [/** @type {[string, [string, string][]]} */ (["Kept at other bits", others])] : []),
+      ...(contenders.canKeep && networks.length ? [/** @type {[string, [string, string][]]} */ (["Kept with another network", networks])] : []),
     ];
+  }
+
+  /** Has a pane show its method as another network gives it, once that is there. @param {string} id of what it shows now @param {string} network */
+  async #beside(id, network) {
+    const { contenders } = this.#bench;
+    const { method, chosen } = contenders.get(id);
+    const library = await this.#networks.readBeside(network);
+    // Until then it shows what it did.
+    if (library && contenders.canKeep) this.#choose(id, contenders.keep(NETWORK_METHODS.includes(method) ? method : "fp32", chosen.of(library)));
+    this.#bench.changed();
   }
 
   /** @param {string} id @returns {Head} */
@@ -73,6 +94,7 @@ export class PaneHeads {
     select.ariaLabel = "Method of this pane";
     select.dataset.testid = `pane-method-${id}`;
     select.addEventListener("change", () => {
+      if (select.value.startsWith(WITH)) return void this.#beside(id, select.value.slice(WITH.length));
       const [method, width] = select.value.split("@");
       this.#choose(id, width ? contenders.keep(method, settings.chosen.at(Number(width))) : method);
     });

@@ -37,7 +37,7 @@ export function drawScores(bench, table) {
       [`time-${id}`, decimal(timing.of(id), 2)],
       [`size-${id}`, size],
     ];
-    return tableRow(contenders.isKept(id) ? `${METHOD_NAMES[method]}, kept` : METHOD_NAMES[method], /** @type {(string | [string, string])[]} */ (cells), method);
+    return tableRow([METHOD_NAMES[method], contenders.isKept(id) && (contenders.networkName(chosen) ?? "kept")].filter(Boolean).join(", "), /** @type {(string | [string, string])[]} */ (cells), method);
   });
   setRows(table.tBodies[0], rows);
   // Without a measurement there is no such column.

@@ -1,5 +1,5 @@
 // What is going on: the status line, the bar, Run and Cancel, and the state of the page.
-import { METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
+import { BESIDE, METHOD_NAMES, NETWORK_METHODS } from "../model/plan.js";
 import { element, say } from "./dom.js";
 import { bitsText } from "./score-table.js";
 
@@ -98,7 +98,7 @@ export class Status {
     if (tasks.isAt("calibrating")) return "Choosing quantization points…";
     if (tasks.isAt("optimizing")) return `Optimizing the network for ${bitsText(settings.values, "dfsq-opt")} bits, and running ${sample?.name}`;
     if (state === "running" && !scheduler.incomplete) return "Analyzing the other images…";
-    if (state === "running") return `Running ${NETWORK_METHODS.filter((name) => tasks.get(name)).map((name) => METHOD_NAMES[name]).join(", ") || "Bicubic"} on ${sample?.name}`;
+    if (state === "running") return `Running ${[...NETWORK_METHODS, BESIDE].filter((name) => tasks.get(name)).map((name) => METHOD_NAMES[name] ?? "what is kept of another network").join(", ") || "Bicubic"} on ${sample?.name}`;
     if (state === "error") return "Stopped by an error.";
     return sample && state === "done" ? `Done: ${sample.name}, ${sample.region.width} × ${sample.region.height}` : "Ready to run.";
   }
