@@ -8,6 +8,7 @@ const SIZE = { width: 61, height: 43 };
 const CASES = [
   { method: "min-max", weightBits: 4, activationBits: 4 },
   { method: "min-max", weightBits: 8, activationBits: 8, minMaxRange: "static" },
+  { method: "min-max", weightBits: 7, activationBits: 8, minMaxRange: "static", integer: true },
   { method: "dfsq", weightBits: 4, activationBits: 4 },
   { method: "dfsq", weightBits: 2, activationBits: 2 },
   { method: "dfsq-opt", weightBits: 2, activationBits: 2 },
@@ -18,8 +19,8 @@ try {
   for (const network of NETWORKS) {
     for (const options of CASES) {
       const { bytes, decibels, levels } = await page.evaluate(compare, { network, options, size: SIZE });
-      const { method, weightBits, minMaxRange = "" } = options;
-      console.log(`${network}, ${method} ${minMaxRange} at ${weightBits} bits: ${decibels.toFixed(1)} dB apart, at most ${levels} levels; ${bytes} bytes`);
+      const { method, weightBits, minMaxRange = "", integer } = options;
+      console.log(`${network}, ${method} ${minMaxRange}${integer ? " in integers" : ""} at ${weightBits} bits: ${decibels.toFixed(1)} dB apart, at most ${levels} levels; ${bytes} bytes`);
     }
   }
 } finally {
@@ -28,7 +29,7 @@ try {
 
 /**
  * In the page.
- * @param {{network: string, options: object, size: {width: number, height: number}}} what
+ * @param {{network: string, options: {integer?: boolean}, size: {width: number, height: number}}} what
  * @returns {Promise<{bytes: number, decibels: number, levels: number}>}
  */
 async function compare({ network, options, size: { width, height } }) {
@@ -45,10 +46,12 @@ async function compare({ network, options, size: { width, height } }) {
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d").drawImage(image, 0, 0);
   const rgba = new Uint8Array(canvas.getContext("2d").getImageData(0, 0, width, height).data);
-  const all = { ...dfsq.defaults().options, ...options };
-  const ours = session.upscale({ width, height, rgba }, undefined, all, () => true).picture.rgba;
+  const { integer, ...chosen } = options;
+  const all = { ...dfsq.defaults().options, ...chosen };
+  const picture = { width, height, rgba };
+  const ours = session.upscale(picture, undefined, all, () => true).picture.rgba;
 
-  const exported = session.exportOnnx(file, all);
+  const exported = integer ? session.exportInteger(file, all, [picture], () => true) : session.exportOnnx(file, all);
   const { input, output } = session.info().convention;
   const pixels = width * height;
   const values = Float32Array.from({ length: 3 * pixels }, (_, i) => (rgba[(i % pixels) * 4 + Math.floor(i / pixels)] / 255) * (input.high - input.low) + input.low);

@@ -371,6 +371,21 @@ impl BrowserSession {
         Ok(self.session.export(file, &prepared, export::OPSET)?.bytes)
     }
 
+    /// The same so that runtimes compute in integers: min-max with static ranges and 8 bits of activations. What convolutions give is
+    /// measured on these pictures.
+    #[wasm_bindgen(js_name = exportInteger)]
+    pub fn export_integer(
+        &self,
+        file: &[u8],
+        options: JsOptions,
+        pictures: JsPictures,
+        progress: JsProgress,
+    ) -> Result<Vec<u8>> {
+        let prepared = self.session.prepare(&from_js::<Options>(options)?)?;
+        let ranges = self.session.output_ranges(&pictures_from_js(pictures)?, &Reporter::new(progress))?;
+        Ok(self.session.export_integer(file, &prepared, &ranges)?.bytes)
+    }
+
     /// As [`BrowserSession::upscale`] in full precision. Keeps what is needed to draw distributions, under this key.
     pub fn analyze(
         &mut self,

@@ -10,7 +10,7 @@ const [dist, site] = ["dist", "site"].map((name) => fileURLToPath(new URL(`../${
 const TEXT = /\.(css|html|js|json|map|svg|wasm)$/;
 
 const ENCODERS = {
-  br: (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }),
+  br: (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }),
   gz: (bytes) => gzipSync(bytes, { level: 9 }),
 };
 

@@ -220,5 +220,16 @@ test("a quantized network is exported as ONNX, and opens here again with its wei
   await state(again, "done");
   assert.match(await byId(again, "network-note").textContent(), /exported by dfsq .* with dfsq/);
   assert.ok(wanted > 20);
+
+  await byId(page, "export-method").selectOption("integers");
+  const integers = await saved(page, "export-onnx");
+  assert.equal(integers.name, "edsr_x2-integers-w4a8.onnx");
+  const count = (/** @type {string} */ word) => String(integers.bytes).split(word).length - 1;
+  assert.equal(count("QuantizeLinear"), 48, "in front of 32 convolutions, and behind the 16 that no other follows");
+  const whole = await open();
+  await drop(whole, { name: integers.name, type: "", bytes: integers.bytes });
+  await whole.waitForFunction(() => /exported by dfsq/.test(document.querySelector('[data-testid="network-note"]')?.textContent ?? ""));
+  assert.match(await byId(whole, "network-note").textContent(), /with min-max/);
+  assert.deepEqual(whole.complaints, []);
   assert.deepEqual([...page.complaints, ...again.complaints], []);
 });

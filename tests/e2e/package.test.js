@@ -145,6 +145,11 @@ test("in Node, and for TypeScript", async () => {
     assert.ok(done[2].score.psnrY > done[1].score.psnrY && done[1].score.psnrY > 30);
     const again = await Network.load(await network.export(ways[1]));
     assert.deepEqual(again.info.layers.length, network.info.layers.length);
+    const inIntegers = { method: "min-max", minMaxRange: "static", weightBits: 8, activationBits: 8 };
+    const integers = await Network.load(await network.export({ ...inIntegers, integer: [photo] }));
+    assert.match(integers.info.stored, /with min-max/);
+    await assert.rejects(network.export({ ...inIntegers, activationBits: 4, integer: [photo] }), { kind: "option" });
+    integers.dispose();
     await assert.rejects(Network.load("file:///nowhere.onnx"), { kind: "fetch" });
     const known = await Network.load(pathToFileURL(onnx), { calibration, optimized });
     // What was asked first is done first, whatever it needs.

@@ -82,9 +82,17 @@ export class Network {
     }
   }
 
-  /** The network as these options quantize it, as an ONNX file that other runtimes run. @param {Partial<Options> & Watching} [options] */
-  async export({ signal, onProgress, ...options } = {}) {
-    return this.#turn(signal, () => this.#call("exportOnnx", [this.#assets.network.bytes, options], { signal, onProgress }));
+  /**
+   * The network as these options quantize it, as an ONNX file that other runtimes run. With `integer` they compute in integers: min-max with
+   * static ranges and 8 bits of activations; `integer` are images like those that are to come, on which it is measured what convolutions give.
+   * @param {Partial<Options> & Watching & {integer?: ImageSource[]}} [options]
+   */
+  async export({ integer, signal, onProgress, ...options } = {}) {
+    return this.#turn(signal, async () => {
+      const { bytes } = this.#assets.network;
+      if (!integer) return this.#call("exportOnnx", [bytes, options], { signal, onProgress });
+      return this.#call("exportInteger", [bytes, options, await this.#pictures(integer, signal)], { signal, onProgress });
+    });
   }
 
   /**

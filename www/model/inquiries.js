@@ -92,6 +92,27 @@ export class Inquiries {
     });
   }
 
+  /** Min-max as runtimes compute it in integers, with the bits of weights that are chosen: ranges are static, activations have 8 bits. */
+  get #integers() {
+    const { chosen } = this.#bench.settings;
+    const layerBits = Object.entries(chosen.values.layerBits).map(([name, [weights, activations]]) => [name, [weights, activations === 32 ? 32 : 8]]);
+    return chosen.with({ minMaxRange: "static", rangeEstimator: "min-max", rangeGranularity: "layer", activationBits: 8, layerBits: Object.fromEntries(layerBits) });
+  }
+
+  /** The network with static min-max, as an ONNX file whose quantized convolutions other runtimes compute in integers. */
+  exportInteger() {
+    const { engines, library, making, scheduler, tasks } = this.#bench;
+    return tasks.run("min-max", "export", "exporting", async (task) => {
+      const { network } = library;
+      if (!network) throw cancelled();
+      const chosen = this.#integers;
+      const assets = await scheduler.assets("min-max", task, chosen);
+      const pictures = await making.calibrationPictures(chosen);
+      task.check();
+      return engines["min-max"].call("exportInteger", [network.bytes, chosen.options("min-max"), pictures], { assets, onProgress: (done) => task.progress(done) });
+    });
+  }
+
   /** What a study of what is looked at depends on. */
   get studyKey() {
     const { focus, samples, scheduler, settings } = this.#bench;

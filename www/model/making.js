@@ -106,6 +106,11 @@ export class Making {
     return library.keepCalibration(ground, file, info);
   }
 
+  /** What the calibration for these settings is made on, or would be. @param {Chosen} chosen */
+  calibrationPictures(chosen) {
+    return this.#pictures(this.ground(chosen), this.#bench.libraryOf(chosen));
+  }
+
   /** @param {Task} task @param {string} phase */
   #enter(task, phase) {
     task.phase = phase;

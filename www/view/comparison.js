@@ -14,6 +14,9 @@ import { bitsText, decimal } from "./score-table.js";
 const PANES = ["fp32", "dfsq-opt", "dfsq", "min-max"];
 const VIEWS = ["panes", "slider", "pair", "difference"];
 
+/** What arranges pictures that are there. @returns {NodeListOf<HTMLFieldSetElement | HTMLSelectElement | HTMLButtonElement>} */
+const arranging = () => document.querySelectorAll(".arrangement :is(fieldset, select, button)");
+
 const megabytes = (/** @type {number} */ bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** @type {WeakMap<object, ImageData>} */
@@ -169,6 +172,7 @@ export class Comparison {
     this.#heads.draw(this.#panes);
     const sample = samples.current;
     element("invitation").hidden = Boolean(sample);
+    for (const control of arranging()) control.disabled = !sample;
     this.drawProgress();
     this.#view.toggleAttribute("empty", !sample);
     if (!sample) return;

@@ -8,6 +8,9 @@ import { reportHtml } from "./report.js";
 
 /** @typedef {import("../model/bench.js").Bench} Bench */
 
+/** Of the forms that a network is exported in, the one that runtimes compute in integers. */
+const INTEGERS = "integers";
+
 /** Hands a file to the user. @param {string} name @param {BlobPart} content @param {string} type */
 export function download(name, content, type) {
   const link = document.createElement("a");
@@ -136,11 +139,16 @@ export class Exports {
     const save = (/** @type {string} */ kind, /** @type {{file: Uint8Array} | undefined} */ made) =>
       made && download(`${networks.id}.${kind}`, /** @type {BlobPart} */ (made.file), "application/octet-stream");
     element("save-calibration").onclick = () => bench.inquiries.wholeCalibration().then((made) => save("calibration", made), tell);
-    element("export-method").append(...QUANTIZED_METHODS.map((method) => new Option(METHOD_NAMES[method], method)));
+    element("export-method").append(...QUANTIZED_METHODS.map((method) => new Option(METHOD_NAMES[method], method)), new Option("Min-max in integers", INTEGERS));
     element("export-onnx").onclick = () => {
-      const method = element("export-method").value;
-      const name = `${networks.id}-${method}-${bitsInShort(bench.settings.values).toLowerCase()}.onnx`;
-      bench.inquiries.exportOnnx(method).then((file) => download(name, file, "application/octet-stream"), tell);
+      const form = element("export-method").value;
+      const { values } = bench.settings;
+      const [bits, made] =
+        form === INTEGERS
+          ? [bitsInShort({ ...values, activationBits: 8 }), bench.inquiries.exportInteger()]
+          : [bitsInShort(values), bench.inquiries.exportOnnx(form)];
+      const name = `${networks.id}-${form}-${bits.toLowerCase()}.onnx`;
+      made.then((file) => download(name, file, "application/octet-stream"), tell);
     };
     element("save-optimized").onclick = () => save("optimized", bench.making.optimized());
   }
