@@ -516,4 +516,80 @@ fn channels_that_are_put_in_the_place_of_others_are_joined() {
     let picture = gradient(20, 17, 220);
     assert_eq!(apart(&upscale(&scattered, &picture), &upscale(&plain, &picture)), 0);
     assert_eq!(Network::load(&scattered).unwrap().engine(), Engine::Native);
+
+    // Pairs of an image and a channel, computed from the tensor's shape.
+    let computed = |channels: [i64; 2]| {
+        between(|net| {
+            let number = |net: Builder, name: &str, value: i64| {
+                net.raw(name, &[], DataType::Int64, value.to_le_bytes().to_vec())
+            };
+            let net = number(number(halved(net), "0", 0), "1", 1);
+            let net = net.shape("from", &[3]).shape("to", &[7]).shape("axis 1", &[1]).shape("axis 0", &[0]);
+            let net = net.shape("own from", &channels[..1]).shape("own to", &channels[1..]);
+            let net =
+                net.shape("column", &[-1, 1]).shape("last", &[-1]).shape("2", &[2]).shape("end", &[i64::MAX]);
+            let counted = |net: Builder, axis: &str, name: &str| {
+                let [side, whole] = ["side", "whole"].map(|part| format!("{name} {part}"));
+                net.node("Gather", &["sides", axis], &side, vec![])
+                    .node("Cast", &[&side], &whole, vec![integer("to", 7)])
+                    .node("Range", &["0", &whole, "1"], name, vec![])
+            };
+            let net = net.node("Shape", &["a"], "sides", vec![]);
+            counted(counted(net, "0", "images"), "1", "channels")
+                .node("Reshape", &["images", "column"], "rows", vec![])
+                .node("Slice", &["channels", "own from", "own to", "axis 0", "axis 1"], "columns", vec![])
+                .node("Add", &["rows", "columns"], "sums", vec![])
+                .node("Shape", &["sums"], "table", vec![])
+                .node("Expand", &["rows", "table"], "all rows", vec![])
+                .node("Expand", &["columns", "table"], "all columns", vec![])
+                .node("Unsqueeze", &["all rows", "last"], "first of pairs", vec![])
+                .node("Unsqueeze", &["all columns", "last"], "second of pairs", vec![])
+                .node("Concat", &["first of pairs", "second of pairs"], "pairs", vec![integer("axis", -1)])
+                .node("Slice", &["a", "from", "to", "axis 1", "axis 1"], "part", vec![])
+                .node("Shape", &["part"], "sides of part", vec![])
+                .node("Expand", &["own", "sides of part"], "expanded", vec![])
+                .node("Slice", &["sides", "2", "end", "axis 0"], "inner", vec![])
+                .node("Concat", &["table", "inner"], "fitting", vec![integer("axis", 0)])
+                .node("Reshape", &["expanded", "fitting"], "updates", vec![])
+                .node("ScatterND", &["a", "pairs", "updates"], "b", vec![])
+        })
+    };
+    assert_eq!(apart(&upscale(&computed([3, 7]), &picture), &upscale(&plain, &picture)), 0);
+    assert_eq!(Network::load(&computed([3, 7])).unwrap().engine(), Engine::Native);
+    let said = Network::load(&computed([2, 6])).map(|_| ()).unwrap_err().to_string();
+    assert!(said.contains("ScatterND"), "{said}");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn channels_that_are_repeated_are_joined() {
+    let added = |net: Builder| net.node("Add", &["a", "each"], "b", vec![]);
+    let plain = between(|net| {
+        let net = net.split("lr", "parts", &["x", "y", "z"], 1).shape("parts", &[1, 1, 1]);
+        let list = ["x", "x", "x", "x", "y", "y", "y", "y", "z", "z", "z", "z"];
+        added(net.node("Concat", &list, "each", vec![integer("axis", 1)]))
+    });
+    let repeated = |tile: &str, sides: &dyn Fn(Builder) -> Builder| {
+        between(|net| {
+            let net = net.shape("axis 2", &[2]).shape("times", &[1, 1, 4, 1, 1]).shape("all", &[-1]);
+            let net = net.shape("0", &[0]).shape("1", &[1]).shape("3", &[3]).shape("5", &[5]);
+            let net = net.node("Unsqueeze", &["lr", "axis 2"], "apart", vec![]);
+            let net = sides(net.node(tile, &["apart", "times"], "tiled", vec![]));
+            added(net.node("Reshape", &["tiled", "whole"], "each", vec![]))
+        })
+    };
+    let computed = |net: Builder| {
+        net.node("Shape", &["tiled"], "sides", vec![])
+            .node("Slice", &["sides", "0", "1", "0"], "images", vec![])
+            .node("Slice", &["sides", "3", "5", "0"], "inner", vec![])
+            .node("Concat", &["images", "all", "inner"], "whole", vec![integer("axis", 0)])
+    };
+    let picture = gradient(20, 17, 220);
+    for tile in ["Tile", "Expand"] {
+        let network = repeated(tile, &computed);
+        assert_eq!(apart(&upscale(&network, &picture), &upscale(&plain, &picture)), 0);
+        assert_eq!(Network::load(&network).unwrap().engine(), Engine::Native);
+    }
+    // Of a size that the image may not have, it is no such thing.
+    let other = repeated("Tile", &|net| net.shape("whole", &[1, -1, 8, 8]));
+    assert_ne!(Network::load(&other).map(|network| network.engine()).ok(), Some(Engine::Native));
 }

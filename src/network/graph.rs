@@ -6,9 +6,13 @@ mod crops;
 #[cfg(feature = "tract")]
 mod einsum;
 mod fold;
+#[cfg(feature = "tract")]
+mod makers;
 mod numbers;
 mod planes_first;
 mod quantized;
+#[cfg(feature = "tract")]
+mod repeated;
 #[cfg(feature = "tract")]
 mod scattered;
 mod transposed;
@@ -60,6 +64,7 @@ impl Graph {
         {
             einsum::to_matrix_products(graph);
             scattered::to_concatenations(graph, opset);
+            repeated::to_concatenations(graph, opset);
         }
         fold::forget_unread(graph);
         // What was made may have the name of what was there.

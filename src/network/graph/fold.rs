@@ -69,6 +69,21 @@ fn code_bits(kind: i32, cast: &Tensor) -> Option<u8> {
     Some(most.log2() as u8 + 1)
 }
 
+/// Forgets those nodes that nothing reads, of which `may` says that they may go. Nodes are in order.
+pub fn forget_idle(graph: &mut Graph, may: impl Fn(&Node) -> bool) {
+    let mut read: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+    // From the end, so that what only they read is forgotten too.
+    graph.node.reverse();
+    graph.node.retain(|node| {
+        let stays = !may(node) || node.output.iter().any(|name| read.contains(name));
+        if stays {
+            read.extend(node.input.iter().cloned());
+        }
+        stays
+    });
+    graph.node.reverse();
+}
+
 /// Forgets stored tensors that nothing reads.
 pub fn forget_unread(graph: &mut Graph) {
     let read: HashSet<&String> =

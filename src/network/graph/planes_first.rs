@@ -1,6 +1,7 @@
 //! Networks that take and give images with channels last, `[1, height, width, channels]`, as TensorFlow's exporters write them:
 //! turned into what everything here has, and transpositions that undo each other taken away.
 
+use super::fold::forget_idle;
 use crate::network::onnx::{Attribute, Declared, Graph, Node};
 use std::collections::{HashMap, HashSet};
 
@@ -36,7 +37,7 @@ pub fn undo_transpositions(graph: &mut Graph) {
     // What a tensor is a transposition of, and in which order its axes are.
     let mut of: HashMap<String, (String, Vec<i64>)> = HashMap::new();
     let mut same: HashMap<String, String> = HashMap::new();
-    let kept: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+    let kept: HashSet<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
     for node in &mut graph.node {
         for name in &mut node.input {
             if let Some(other) = same.get(name) {
@@ -58,7 +59,7 @@ pub fn undo_transpositions(graph: &mut Graph) {
             None => (input.clone(), perm.ints.clone()),
         };
         if order.iter().enumerate().all(|(at, axis)| at as i64 == *axis) {
-            if kept.contains(output) {
+            if kept.contains(output.as_str()) {
                 *node =
                     Node { op_type: "Identity".into(), input: vec![root], attribute: vec![], ..node.clone() };
             } else {
@@ -68,17 +69,5 @@ pub fn undo_transpositions(graph: &mut Graph) {
         }
         of.insert(output.clone(), (root, order));
     }
-    // From the end, so that what only they read is forgotten too.
-    let mut read = kept;
-    let mut nodes = std::mem::take(&mut graph.node);
-    nodes.reverse();
-    nodes.retain(|node| {
-        let stays = node.op_type != "Transpose" || node.output.iter().any(|name| read.contains(name));
-        if stays {
-            read.extend(node.input.iter().cloned());
-        }
-        stays
-    });
-    nodes.reverse();
-    graph.node = nodes;
+    forget_idle(graph, |node| node.op_type == "Transpose");
 }
