@@ -27,6 +27,17 @@ test("a method is kept as it is while the bits change, follows them again, and o
   assert.equal(await score(page, "psnr-dfsq-w4a4"), atFour, "it is what it was");
   assert.ok((await score(page, "psnr-dfsq")) < atFour);
 
+  // The map of noise takes what is kept, too, until another method is looked at.
+  const map = () => byId(page, "figure-heatmap").locator("svg").evaluate((svg) => svg.outerHTML);
+  const heat = (value) => byId(page, "heat-method").locator(`input[value="${value}"]`);
+  const label = () => byId(page, "figure-heatmap").locator("svg").getAttribute("aria-label");
+  const atTwo = await map();
+  await heat("dfsq-w4a4").check({ force: true });
+  await page.waitForFunction((before) => document.querySelector('[data-testid="figure-heatmap"] svg')?.outerHTML !== before, atTwo);
+  assert.match(String(await label()), /with DFSQ W4A4/);
+  await heat("min-max").check({ force: true });
+  assert.ok(!(await heat("dfsq-w4a4").isChecked()));
+
   await byId(page, "pane-method-fp32").selectOption("min-max@6");
   await state(page, "done");
   assert.deepEqual(await panes(page), ["Min-max W6A6", "DFSQ-opt", "DFSQ W4A4", "Min-max"]);

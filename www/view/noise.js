@@ -19,6 +19,10 @@ export class NoisePanel {
   #layers;
   #map;
   #methods = element("heat-method");
+  /** What is kept that the map was asked to show, for as long as its method is looked at. */
+  #kept = "";
+  /** What is offered of what is kept, as it was drawn. */
+  #listed = "";
   #tables;
   /** What the heat map was made of, and what was made. @type {{of: Result, decibels: number[][], scale: number[], name: number} | undefined} */
   #made;
@@ -30,7 +34,12 @@ export class NoisePanel {
     this.#layers = new Figure(element("layers-figure"), 0.13, () => this.draw(), failed);
     this.#map = new Figure(element("heat-map"), 0.22, () => this.draw(), failed);
     this.#tables = [new DataTable(this.#layers, () => this.#layerData(), save, failed), new DataTable(this.#map, () => this.#channelData(), save, failed)];
-    this.#methods.addEventListener("change", (/** @type {Event} */ event) => focus.set({ method: /** @type {HTMLInputElement} */ (event.target).value }));
+    this.#methods.addEventListener("change", (/** @type {Event} */ event) => {
+      const { value } = /** @type {HTMLInputElement} */ (event.target);
+      this.#kept = bench.contenders.isKept(value) ? value : "";
+      focus.set({ method: bench.contenders.get(value).method });
+      bench.changed();
+    });
     element("bisect").onclick = () => focus.toggleFull();
     point(this.#layers, {
       read: (x) => this.#readLayer(focus.layers[Math.round(x)]),
@@ -52,6 +61,34 @@ export class NoisePanel {
         return { at: [place, 1 - (focus.channel + 0.5) / focus.channels], text: this.#readCell(focus.layer, focus.channel) };
       },
     });
+  }
+
+  /** What is kept that has noise in the layers of the network in use. */
+  get #offered() {
+    return this.#bench.contenders.kept.filter(({ method, chosen }) => QUANTIZED_METHODS.includes(method) && !chosen.library);
+  }
+
+  /** The contender whose channels the map shows. */
+  get #shown() {
+    const { method } = this.#bench.focus;
+    return this.#offered.find((one) => one.id === this.#kept && one.method === method)?.id ?? method;
+  }
+
+  /** The methods that can be shown, and what is kept of them. */
+  #drawMethods() {
+    const { contenders } = this.#bench;
+    const listed = this.#offered.map(({ id }) => [id, contenders.title(id)]);
+    if (JSON.stringify(listed) !== this.#listed) {
+      this.#listed = JSON.stringify(listed);
+      for (const label of this.#methods.querySelectorAll("label[data-kept]")) label.remove();
+      for (const [id, title] of listed) {
+        const label = document.createElement("label");
+        label.dataset.kept = id;
+        label.append(Object.assign(document.createElement("input"), { type: "radio", name: "heat-method", value: id }), Object.assign(document.createElement("span"), { textContent: title }));
+        this.#methods.append(label);
+      }
+    }
+    for (const input of this.#methods.querySelectorAll("input")) input.checked = input.value === this.#shown;
   }
 
   /** Goes to a layer beside the one that is looked at; answers where it stands. @param {number} by */
@@ -87,7 +124,7 @@ export class NoisePanel {
     const { focus, library } = this.#bench;
     const name = library.info?.layers[layer]?.name;
     if (!name) return "";
-    const { inputs, channels } = focus.noise(focus.method, layer);
+    const { inputs, channels } = focus.noise(this.#shown, layer);
     return `${name}, channel ${channel}: ${words(channels?.[channel])}\nthe layer: ${words(inputs)}`;
   }
 
@@ -105,8 +142,8 @@ export class NoisePanel {
   }
 
   draw() {
-    const { engines, focus, library, scheduler } = this.#bench;
-    for (const input of this.#methods.querySelectorAll("input")) input.checked = input.value === focus.method;
+    const { contenders, engines, focus, library, scheduler } = this.#bench;
+    this.#drawMethods();
     element("bisect").disabled = !focus.layers.length;
     element("bisect").ariaPressed = String(focus.isFull);
     say(find("span", element("bisect")), library.info?.layers[focus.layer]?.name ?? "this layer");
@@ -122,13 +159,13 @@ export class NoisePanel {
     const selected = layers.indexOf(focus.layer);
     this.#layers.draw(JSON.stringify([inputs, weights, selected]), (style) => engines.images.call("layersFigure", [{ style, inputs, weights, selected }]), () => `Signal to quantization noise of all layers. ${this.#readLayer(focus.layer)}`);
 
-    const own = scheduler.result(focus.method);
+    const own = scheduler.result(this.#shown);
     this.#map.at.classList.toggle("stale", !own);
     if (!own) return;
     const { decibels, scale, name } = this.#channels(own, layers);
     /** @type {{decibels: number[][], scale: [number, number], selected: [number, number]}} */
     const request = { decibels, scale: [scale[0], scale[1]], selected: [selected, focus.channel] };
-    this.#map.draw(JSON.stringify([name, request.selected]), (style) => engines.images.call("heatMapFigure", [{ style, ...request }]), () => `Signal to quantization noise of every channel with ${METHOD_NAMES[focus.method]}. ${this.#readCell(focus.layer, focus.channel)}`);
+    this.#map.draw(JSON.stringify([name, request.selected]), (style) => engines.images.call("heatMapFigure", [{ style, ...request }]), () => `Signal to quantization noise of every channel with ${contenders.title(this.#shown)}. ${this.#readCell(focus.layer, focus.channel)}`);
   }
 
   /** @param {number} layer */
@@ -144,9 +181,9 @@ export class NoisePanel {
   }
 
   #channelData() {
-    const { focus } = this.#bench;
-    const rows = focus.layers.flatMap((layer) => [...(focus.noise(focus.method, layer).channels ?? [])].map((db, channel) => [this.#name(layer), channel, db]));
-    return { head: ["layer", "channel", `${METHOD_NAMES[focus.method]}, dB`], rows };
+    const { contenders, focus } = this.#bench;
+    const rows = focus.layers.flatMap((layer) => [...(focus.noise(this.#shown, layer).channels ?? [])].map((db, channel) => [this.#name(layer), channel, db]));
+    return { head: ["layer", "channel", `${contenders.title(this.#shown)}, dB`], rows };
   }
 
   /** The figures' SVG texts. */
