@@ -501,7 +501,8 @@ fn channels_that_are_put_in_the_place_of_others_are_joined() {
     let turned = || vec![integers("perm", &[1, 0, 2, 3])];
     let parts = |net: Builder| net.split("a", "parts", &["x", "y", "z"], 1).shape("parts", &[3, 4, 5]);
     let halved = |net: Builder| parts(net).node("Relu", &["y"], "own", vec![]);
-    let plain = between(|net| halved(net).node("Concat", &["x", "own", "z"], "b", vec![integer("axis", 1)]));
+    let joined = |net: Builder| net.node("Concat", &["x", "own", "z"], "b", vec![integer("axis", 1)]);
+    let plain = between(|net| joined(halved(net)));
     let scattered = between(|net| {
         let net =
             halved(net).node("Transpose", &["a"], "at", turned()).node("Transpose", &["own"], "ot", turned());
@@ -517,13 +518,19 @@ fn channels_that_are_put_in_the_place_of_others_are_joined() {
     assert_eq!(apart(&upscale(&scattered, &picture), &upscale(&plain, &picture)), 0);
     assert_eq!(Network::load(&scattered).unwrap().engine(), Engine::Native);
 
-    // Pairs of an image and a channel, computed from the tensor's shape.
-    let computed = |channels: [i64; 2]| {
+    // Pairs of an image and a channel, computed from the tensor's shape, of what a convolution of so many channels gives.
+    let convolved = |net: Builder, outputs: i64| {
+        let kernels: Vec<f32> = (0..outputs * 36).map(|i| ((i * 5 % 23) as f32 - 11.0) / 60.0).collect();
+        let net = parts(net).tensor("w", &[outputs, 4, 3, 3], &kernels);
+        net.node("Conv", &["y", "w"], "own", vec![integers("pads", &[1, 1, 1, 1])])
+    };
+    let plain = between(|net| joined(convolved(net, 4)));
+    let computed = |channels: [i64; 2], outputs: i64| {
         between(|net| {
             let number = |net: Builder, name: &str, value: i64| {
                 net.raw(name, &[], DataType::Int64, value.to_le_bytes().to_vec())
             };
-            let net = number(number(halved(net), "0", 0), "1", 1);
+            let net = number(number(convolved(net, outputs), "0", 0), "1", 1);
             let net = net.shape("from", &[3]).shape("to", &[7]).shape("axis 1", &[1]).shape("axis 0", &[0]);
             let net = net.shape("own from", &channels[..1]).shape("own to", &channels[1..]);
             let net =
@@ -554,10 +561,14 @@ fn channels_that_are_put_in_the_place_of_others_are_joined() {
                 .node("ScatterND", &["a", "pairs", "updates"], "b", vec![])
         })
     };
-    assert_eq!(apart(&upscale(&computed([3, 7]), &picture), &upscale(&plain, &picture)), 0);
-    assert_eq!(Network::load(&computed([3, 7])).unwrap().engine(), Engine::Native);
-    let said = Network::load(&computed([2, 6])).map(|_| ()).unwrap_err().to_string();
-    assert!(said.contains("ScatterND"), "{said}");
+    let network = computed([3, 7], 4);
+    assert_eq!(apart(&upscale(&network, &picture), &upscale(&plain, &picture)), 0);
+    assert_eq!(Network::load(&network).unwrap().engine(), Engine::Native);
+    // Other channels than those whose shape is taken; one channel in the place of four.
+    for other in [computed([2, 6], 4), computed([3, 7], 1)] {
+        let said = Network::load(&other).map(|_| ()).unwrap_err().to_string();
+        assert!(said.contains("ScatterND"), "{said}");
+    }
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -106,16 +106,29 @@ function show(bench, link) {
   return { comparison, contenders: bench.contenders, errors, kept, networks, opening, share };
 }
 
+/** Links that were followed. */
+let followed = 0;
+
 /**
- * Has the page show what a link asks for, of the parts that `show` made. @param {URLSearchParams} link
+ * Has the page show what a link asks for, of the parts that `show` made, unless another comes meanwhile. @param {URLSearchParams} link
  * @param {ReturnType<typeof show>} page @param {(id: string | null) => Promise<void>} useNetwork
  */
 async function follow(link, { comparison, contenders, errors, networks, opening, share }, useNetwork) {
+  const own = ++followed;
   await useNetwork(link.get("network"));
-  await contenders.followBeside(link.get("kept"), (id, reading) => networks.readBeside(id, reading));
+  if (own !== followed) return;
+  // Of the network that is in use now.
+  contenders.follow(link.get("kept"));
   comparison.follow(link);
   const sample = link.get("sample");
   if (sample && SAMPLES.includes(sample)) await opening.showSample(sample);
+  if (own !== followed) return;
+  await contenders.followBeside(link.get("kept"), async (id, reading) => {
+    const library = own === followed ? await networks.readBeside(id, reading) : undefined;
+    return own === followed ? library : undefined;
+  });
+  if (own !== followed) return;
+  comparison.follow(link);
   const missed = share.take(link);
   if (location.hash && missed.length) errors.remark(`Not all of this link could be followed; as by default or as before: ${missed.join(", ")}.`);
 }
@@ -134,7 +147,6 @@ async function start() {
     const settings = new Settings(defaults, link);
     const bench = new Bench(engines, settings, sampleFiles);
     bench.listed = listed;
-    bench.contenders.follow(link.get("kept"));
     const page = show(bench, link);
     await follow(link, page, async (id) => {
       await page.networks.start(id);
@@ -144,7 +156,6 @@ async function start() {
     addEventListener("hashchange", () => {
       const link = wanted();
       settings.follow(link);
-      bench.contenders.follow(link.get("kept"));
       follow(link, page, (id) => page.networks.useListed(id));
     });
     // Last, so that it does not slow this visit.

@@ -233,7 +233,9 @@ impl File<'_> {
         };
         let outputs = layer.conv.outputs();
         let begin = self.graph.initializer.len();
-        let whole = Whole::of(original, weights.kernels(), outputs, bits[0]).ok_or_else(not_static)?;
+        let uneven =
+            || Error::Network(format!("the weights of {} are on no grid of whole steps", layer.name));
+        let whole = Whole::of(original, weights.kernels(), outputs, bits[0]).ok_or_else(uneven)?;
         let Whole { weights, scales, longer } = whole;
         let bias = self.bias(node, &names, outputs)?;
 

@@ -76,6 +76,16 @@ pub fn networks() -> Vec<(&'static str, Builder, &'static str)> {
             one("DepthToSpace", vec![integer("blocksize", 1 << 40)]),
             "blocksize is 1099511627776",
         ),
+        (
+            "repeated-nothing",
+            after()
+                .shape("times", &[1, 1, 4, 1, 1])
+                .shape("whole", &[1, -1, 8, 8])
+                .node("Unsqueeze", &[], "apart", vec![])
+                .node("Tile", &["apart", "times"], "tiled", vec![])
+                .node("Reshape", &["tiled", "whole"], "sr", vec![]),
+            "Unsqueeze",
+        ),
         ("depth-to-space-negative", one("DepthToSpace", vec![integer("blocksize", -2)]), "blocksize is -2"),
         ("depth-to-space-channels", one("DepthToSpace", vec![integer("blocksize", 2)]), "3 in blocks of 4"),
         (

@@ -360,3 +360,27 @@ test("what is kept stays with its network, which runs in a worker of its own, an
   assert.equal(contenders.keep("dfsq", contenders.get("dfsq").chosen.of(bench.library)), id);
   assert.match(contenders.link, /method=dfsq&weights=4&activations=4 method=fp32.*&network=B/);
 });
+
+test("what is kept of another network keeps what was learned of it, and bits of layers stay with their network", async () => {
+  const bench = await started();
+  const { contenders, engines } = bench;
+  bench.calibrateOn("image");
+  await settle();
+  const id = contenders.keep("dfsq");
+  const points = of(bench, id);
+  await bench.setNetwork(network("B"));
+  await bench.setNetwork(network("A"));
+  await settle();
+  assert.deepEqual(of(bench, "dfsq"), points, "its points are those of the image");
+  assert.equal(engines.dfsq.count("calibrate"), 1);
+
+  const other = await bench.readBeside({ network: { sha256: "C" } });
+  other.info.layers[1].name = "another";
+  bench.settings.set({ layerBits: { second: [3, 6] } });
+  const kept = contenders.keep("dfsq", bench.settings.chosen.of(other));
+  assert.deepEqual(contenders.get(kept).chosen.values.layerBits, {});
+  contenders.release(kept);
+  assert.ok(engines.beside.calls.every(({ assets }) => assets.network.sha256 !== "A"));
+  const twice = [contenders.keep("fp32"), (bench.settings.set({ weightBits: 2, activationBits: 2 }), contenders.keep("fp32"))];
+  assert.equal(twice[0], twice[1], "full precision has no bits");
+});

@@ -129,7 +129,9 @@ export class Bench extends EventTarget {
       const { library } = this;
       const before = library.info?.layers[this.focus.layer]?.name;
       const mixed = this.mixed.chosen;
-      if (files !== this.#inUse?.files) this.library = new Library(Boolean(files.calibration));
+      // What was learned of one that is kept is not lost.
+      const kept = this.contenders.libraries.find((one) => one.info?.identity === info.identity);
+      if (files !== this.#inUse?.files) this.library = kept ?? new Library(Boolean(files.calibration));
       this.library.take({ network, info, reading, calibration, optimized });
       this.#inUse = { files, reading };
       const known = info.layers.filter((/** @type {{quantized: boolean}} */ layer) => layer.quantized).map((/** @type {{name: string}} */ layer) => layer.name);
@@ -282,8 +284,10 @@ export class Bench extends EventTarget {
 
   /** What time and memory estimates of a network are made of. @returns {import("./plan.js").Cost} */
   cost({ info } = this.library) {
-    const { convention, macsPerPixel = 1e6, bytesPerPixel = 5000 } = info ?? {};
-    return { mode: this.settings.values.mode, scale: convention?.scale ?? 2, size: convention?.size, macsPerPixel, bytesPerPixel, speed: this.speed, memory: workerMemory(NETWORK_METHODS.length) };
+    const { convention, macsPerPixel = 1e6 } = info ?? {};
+    const beside = this.contenders.libraries;
+    const bytesPerPixel = Math.max(info?.bytesPerPixel ?? 5000, ...beside.map((one) => one.info?.bytesPerPixel ?? 0));
+    return { mode: this.settings.values.mode, scale: convention?.scale ?? 2, size: convention?.size, macsPerPixel, bytesPerPixel, speed: this.speed, memory: workerMemory(NETWORK_METHODS.length + Math.min(beside.length, 1)) };
   }
 
   /** So many input pixels a second were computed in full precision. @param {number} pixels */

@@ -50,11 +50,13 @@ export class Contenders {
   /** Keeps a method as it is chosen, whatever is chosen later. Answers its id. @param {string} method @param {Chosen} [asked] @param {number} [first] the number that its id may have, beside others of the same bits */
   keep(method, asked = this.#bench.settings.chosen, first = 1) {
     const identity = (/** @type {Chosen} */ chosen) => this.#bench.libraryOf(chosen).info?.identity;
-    const placed = this.#placed(asked);
+    const own = this.#placed(asked);
+    // Bits of single layers are of one network.
+    const placed = this.#fits(own) ? own : own.with({ layerBits: {} });
     const others = this.#kept.filter((one) => identity(one.chosen) === identity(placed));
     // One network is one library.
     const chosen = others.length ? placed.of(others[0].chosen.library) : placed;
-    const known = others.find((one) => this.linkOf(one.method, one.chosen) === this.linkOf(method, chosen));
+    const known = others.find((one) => this.#whole(one) === this.#whole({ method, chosen }));
     if (known) return known.id;
     const name = `${method}-${method === "fp32" ? "kept" : bitsInShort(chosen.values).toLowerCase()}`;
     let number = first;
@@ -77,16 +79,33 @@ export class Contenders {
    * @param {Library} before the one that was in use
    */
   stay(before) {
-    this.#kept = this.#kept.flatMap((one) => {
-      const chosen = this.#placed(one.chosen.of(one.chosen.library ?? before));
-      return this.#fits(chosen) ? [{ ...one, chosen }] : [];
-    });
+    const placed = this.#kept.map((one) => ({ ...one, chosen: this.#placed(one.chosen.of(one.chosen.library ?? before)) }));
+    /** @type {(Contender & {number: number})[]} */
+    const kept = [];
+    // Two that were of two networks may be the same now.
+    for (const one of placed) if ((one.method === "fp32" || this.#fits(one.chosen)) && !kept.some((other) => this.#whole(other) === this.#whole(one))) kept.push(one);
+    this.#kept = kept;
+  }
+
+  /** A contender by all that it is. @param {{method: string, chosen: Chosen}} contender */
+  #whole({ method, chosen }) {
+    return `${this.#bench.libraryOf(chosen).info?.identity} ${this.linkOf(method, chosen)}`;
+  }
+
+  /** The networks beside the one in use of which something is kept. */
+  get libraries() {
+    return [...new Set(this.#kept.flatMap(({ chosen }) => chosen.library ?? []))];
+  }
+
+  /** Whether pictures of a network are as large as those of the one in use. @param {Library} library */
+  isAlike({ info }) {
+    return info !== undefined && info.convention.scale === this.#bench.library.info?.convention.scale;
   }
 
   /** With its own network where that is beside the one in use and enlarges alike; else with the one in use. @param {Chosen} chosen */
   #placed(chosen) {
-    const [own, used] = [chosen.library?.info, this.#bench.library.info];
-    const isBeside = own && own.identity !== used?.identity && own.convention.scale === used?.convention.scale;
+    const { library } = chosen;
+    const isBeside = library && library.info?.identity !== this.#bench.library.info?.identity && this.isAlike(library);
     return isBeside ? chosen : chosen.of(undefined);
   }
 
@@ -122,7 +141,7 @@ export class Contenders {
     // What points are chosen by counts with whatever has some chosen: k-means has the same choices for both.
     const chooses = chosen.usesCalibration(method) || method === "dfsq-opt";
     const counting = CHOICES.filter(({ of, path }) => GROUPS[of].includes(method) || (chooses && path[0] === "points")).map(({ name }) => name);
-    const names = ["weights", "activations", "layers", ...counting];
+    const names = method === "fp32" ? [] : ["weights", "activations", "layers", ...counting];
     const entries = Object.entries(this.#bench.settings.toLink(chosen)).filter(([name]) => names.includes(name));
     return String(new URLSearchParams([["method", method], ...entries]));
   }
@@ -154,10 +173,10 @@ export class Contenders {
   async followBeside(text, ask) {
     for (const link of partsOf(text)) {
       const id = link.get("network");
-      if (id === null) continue;
+      if (id === null || !this.canKeep) continue;
       const { scope, engine } = this.#bench.settings.fromLink(link).values;
       const library = await ask(id, { scope, engine });
-      if (library) this.#follow(link, library);
+      if (library && this.isAlike(library)) this.#follow(link, library);
     }
   }
 
@@ -169,6 +188,9 @@ export class Contenders {
     this.keep(method, this.#bench.settings.fromLink(link).of(library), number > 1 && number < 100 ? number : 1);
   }
 }
+
+/** Whether a contender's distance from the full precision of the network in use says anything. @param {Contender} contender */
+export const hasDistance = ({ method, chosen }) => method !== "reference" && method !== "fp32" && !chosen.library;
 
 /** @param {string | null} text what a link says of all that is kept */
 const partsOf = (text) => (text ?? "").split(" ").filter(Boolean).map((part) => new URLSearchParams(part));

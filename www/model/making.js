@@ -106,7 +106,7 @@ export class Making {
     return library.keepCalibration(ground, file, info);
   }
 
-  /** What the calibration for these settings is made on, or would be. @param {Chosen} chosen */
+  /** Pictures as they are to come: what the calibration for these settings was made on, or patches where that came with a file. @param {Chosen} chosen */
   calibrationPictures(chosen) {
     return this.#pictures(this.ground(chosen), this.#bench.libraryOf(chosen));
   }

@@ -1,5 +1,6 @@
 // The place of the pictures that is looked at closely: where they differ most, until the user chooses another. No DOM.
 import { isCancelled } from "../engine/client.js";
+import { hasDistance } from "./contenders.js";
 import { QUANTIZED_METHODS } from "./plan.js";
 
 /**
@@ -52,7 +53,7 @@ export class Places {
     this.#input = input;
     if (!sample || scheduler.incomplete || this.#closed) return;
     const full = scheduler.result("fp32")?.picture;
-    const compared = [...QUANTIZED_METHODS, ...contenders.kept.map(({ id }) => id)];
+    const compared = [...QUANTIZED_METHODS, ...contenders.kept.filter(hasDistance).map(({ id }) => id)];
     const others = compared.flatMap((id) => scheduler.result(id)?.picture ?? []);
     const of = [full, ...others, this.#side];
     if (!full || (of.length === this.#found.of.length && of.every((part, i) => part === this.#found.of[i]))) return;

@@ -3,6 +3,7 @@
 // `update` compares what is wanted with what is known and what is under way. It may be called at any time, and is after every
 // change; one pass over all workers follows, however often it was called.
 import { cancelled, isCancelled } from "../engine/client.js";
+import { hasDistance } from "./contenders.js";
 import { decide } from "./decide.js";
 import { analysisKey, resultKey } from "./keys.js";
 import { variantOf } from "./library.js";
@@ -19,9 +20,6 @@ import { canonicalText } from "./same.js";
  * @typedef {import("./contenders.js").Contender} Contender
  * @typedef {{sample: Sample, method: string, chosen?: Chosen, phase: string}} Job
  */
-
-/** Whether its distance from the full precision of the network in use says anything. @param {Contender} contender */
-const hasDistance = ({ method, chosen }) => method !== "reference" && method !== "fp32" && !chosen.library;
 
 export class Scheduler {
   #bench;
@@ -123,6 +121,8 @@ export class Scheduler {
       task: this.#bench.tasks.get(name),
       next: next(name),
     }));
+    // Its memory is wanted elsewhere.
+    if (!contenders.libraries.length) this.end(BESIDE);
     const beside = next(BESIDE);
     const isQuiet = NETWORK_METHODS.every((method) => this.#standing(method, sample) !== "missing");
     posts.push({ name: BESIDE, wish: beside ?? "", standing: beside ? "missing" : "known", turn: isQuiet, task: this.#bench.tasks.get(BESIDE), next: undefined });

@@ -9,7 +9,7 @@ import { decimal } from "./score-table.js";
 /**
  * @typedef {import("../model/bench.js").Bench} Bench
  * @typedef {import("../pkg/dfsq.js").Picture} Picture
- * @typedef {{name: string, score: string, picture: Picture}} Crop
+ * @typedef {{name: string, network: string | undefined, score: string, picture: Picture}} Crop
  */
 
 /** Least side of an enlarged crop, in pixels. */
@@ -69,7 +69,7 @@ export class Crops {
 
   #made() {
     const { x, y, width } = this.#part ?? {};
-    return { place: { x, y }, side: width, crops: this.#shown.map(({ name, score }) => ({ name, score })), ...provenance(this.#bench) };
+    return { place: { x, y }, side: width, crops: this.#shown.map(({ name, score, network }) => ({ name, score, network })), ...provenance(this.#bench) };
   }
 
   /** What is looked at of the pictures, which are alike in size. */
@@ -95,7 +95,8 @@ export class Crops {
     this.#shown = contenders.ids.filter((id) => !this.#hidden.has(id)).flatMap((id) => {
       const picture = scheduler.result(id)?.picture;
       const score = scheduler.score(id);
-      return picture ? [{ name: contenders.title(id), picture: cut(picture, part), score: score ? `${decimal(score.psnrY, 2)} dB / ${decimal(score.ssimY, 4)}` : "PSNR / SSIM" }] : [];
+      const network = this.#bench.libraryOf(contenders.get(id).chosen).info?.sha256;
+      return picture ? [{ name: contenders.title(id), network, picture: cut(picture, part), score: score ? `${decimal(score.psnrY, 2)} dB / ${decimal(score.ssimY, 4)}` : "PSNR / SSIM" }] : [];
     });
     for (const id of ["crops-png", "crops-svg"]) element(id).disabled = !this.#shown.length;
     this.#paint();
@@ -104,9 +105,9 @@ export class Crops {
   /** The methods to choose from. */
   #list() {
     const { contenders } = this.#bench;
-    const ids = contenders.ids.join();
-    if (this.#methods.dataset.ids === ids) return;
-    this.#methods.dataset.ids = ids;
+    const listed = JSON.stringify(contenders.ids.map((id) => [id, contenders.title(id)]));
+    if (this.#methods.dataset.listed === listed) return;
+    this.#methods.dataset.listed = listed;
     for (const label of this.#methods.querySelectorAll("label")) label.remove();
     for (const id of contenders.ids) {
       const label = document.createElement("label");

@@ -81,7 +81,8 @@ export class PaneHeads {
     const { method, chosen } = contenders.get(id);
     const library = await this.#networks.readBeside(network);
     // Until then it shows what it did.
-    if (library && contenders.canKeep) this.#choose(id, contenders.keep(NETWORK_METHODS.includes(method) ? method : "fp32", chosen.of(library)));
+    const isWanted = library && contenders.canKeep && contenders.isAlike(library) && this.#heads.has(id);
+    if (isWanted) this.#choose(id, contenders.keep(NETWORK_METHODS.includes(method) ? method : "fp32", chosen.of(library)));
     this.#bench.changed();
   }
 

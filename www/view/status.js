@@ -49,10 +49,10 @@ export class Status {
   }
 
   draw() {
-    const { library, loading, samples, scheduler, settings, tasks } = this.#bench;
+    const { contenders, library, loading, samples, scheduler, settings, tasks } = this.#bench;
     const state = this.#state;
     /** @type {HTMLElement} */ (document.querySelector("main")).dataset.state = state;
-    const failed = NETWORK_METHODS.some((method) => scheduler.failure(method));
+    const failed = contenders.ids.some((id) => scheduler.failure(id));
     element("run").disabled = !library.info || loading > 0 || !samples.current || tasks.size > 0 || !(scheduler.incomplete || failed);
     element("cancel").disabled = tasks.size === 0;
     element("undo").disabled = !settings.canUndo;
@@ -78,7 +78,10 @@ export class Status {
     const done = (/** @type {string} */ name) => tasks.get(name)?.done ?? (scheduler.result(name) ? 1 : 0);
     const alone = tasks.get("reader");
     if (alone) element("progress").value = alone.done;
-    else element("progress").value = tasks.size ? NETWORK_METHODS.reduce((sum, name) => sum + done(name), 0) / NETWORK_METHODS.length : 0;
+    else {
+      const names = tasks.get(BESIDE) ? [...NETWORK_METHODS, BESIDE] : NETWORK_METHODS;
+      element("progress").value = tasks.size ? names.reduce((sum, name) => sum + done(name), 0) / names.length : 0;
+    }
   }
 
   /** @param {string} state */

@@ -1,7 +1,11 @@
 //! A graph, to be looked at from its outputs.
 
+use super::crops::slice;
 use crate::network::onnx::{self, Graph, Node, Tensor};
 use std::collections::HashMap;
+
+/// An operator set in which Slice has its lists as inputs.
+const LISTS_ARE_INPUTS: i64 = 13;
 
 /// What makes each tensor, and those that are stored.
 pub struct Makers<'g> {
@@ -52,13 +56,8 @@ impl<'g> Makers<'g> {
 /// A node for channels of a tensor, with what it reads among those that are stored; `output` begins its name.
 pub fn channels_between(data: &str, [from, to]: [i64; 2], output: &str, stored: &mut Vec<Tensor>) -> Node {
     let part = format!("{output}/{from} to {to}");
-    let mut slice = Node::of("Slice", String::new(), &[data], &part);
-    for (what, value) in [("from", from), ("to", to), ("axis", 1)] {
-        let name = format!("{part}/{what}");
-        stored.push(Tensor::of_integers(&name, &[value]));
-        slice.input.push(name);
-    }
-    slice
+    let lists = [("starts", from), ("ends", to), ("axes", 1)].map(|(list, value)| (list, vec![value]));
+    slice(LISTS_ARE_INPUTS, String::new(), [data, &part], lists.to_vec(), stored)
 }
 
 /// Whether a Shape is the whole of a tensor's.

@@ -7,7 +7,8 @@ use crate::network::onnx::{Attribute, Declared, Graph, Node};
 /// Most channels that are made so.
 const MOST: i64 = 256;
 
-/// Puts Slice and Concat in the place of Unsqueeze, Tile or Expand, and Reshape that repeat each channel of the image.
+/// Puts Slice and Concat in the place of Unsqueeze, Tile or Expand, and Reshape that repeat each channel of the image, where that is done
+/// once.
 pub fn to_concatenations(graph: &mut Graph, opset: i64) {
     if opset < 13 || !graph.node.iter().any(|node| ["Tile", "Expand"].contains(&node.op_type.as_str())) {
         return;
@@ -18,7 +19,8 @@ pub fn to_concatenations(graph: &mut Graph, opset: i64) {
     let size = declared.size.map(|size| size.map(|side| side as i64));
     let makers = Makers::of(graph);
     let all: Vec<Option<i64>> = graph.node.iter().map(|node| makers.times(node, &image, size)).collect();
-    if all.iter().all(Option::is_none) {
+    // Whoever does it often makes a network too large.
+    if all.iter().flatten().count() != 1 {
         return;
     }
     let mut nodes = Vec::with_capacity(graph.node.len());
@@ -46,10 +48,12 @@ impl Makers<'_> {
     /// How often a node repeats each channel of the image, which may be of one size only.
     fn times(&self, node: &Node, image: &str, size: Option<[i64; 2]>) -> Option<i64> {
         let tile = self.maker(node, 0, "Tile").or_else(|| self.maker(node, 0, "Expand"))?;
-        let apart = self.maker(tile, 0, "Unsqueeze").filter(|apart| apart.input[0] == image)?;
+        let apart = self
+            .maker(tile, 0, "Unsqueeze")
+            .filter(|apart| apart.input.first().is_some_and(|name| name == image))?;
         let ([2], [1, 1, times, 1, 1]) = (self.whole(apart, 1)?, self.whole(tile, 1)?) else { return None };
         let keeps = match self.whole(node, 1) {
-            Some([_, -1, height, width]) => size == Some([height, width]),
+            Some([1, -1, height, width]) => size == Some([height, width]),
             _ => self.keeps_sides(node, &tile.output[0]),
         };
         (keeps && node.op_type == "Reshape").then_some(times)

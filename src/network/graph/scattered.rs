@@ -85,8 +85,9 @@ impl Makers<'_> {
         Some(Replaced { data: data.clone(), updates: updates.clone(), channels, all, turned: true })
     }
 
-    /// With pairs of an image and a channel that are computed from the tensor's own shape, as TorchScript's exporter writes it. What
-    /// only repeats values to a shape that fits need not be looked at: nothing else fits what is put there.
+    /// With pairs of an image and a channel that are computed from the tensor's own shape, as TorchScript's exporter writes it, of what a
+    /// convolution gives: that has all the channels, so that nothing is repeated to make more of them. What repeats the pairs need not
+    /// be looked at, since nothing else fits what is put there.
     fn computed_indices(&self, node: &Node) -> Option<Replaced> {
         let data = &node.input[0];
         let all = self.channels(data)?;
@@ -102,8 +103,15 @@ impl Makers<'_> {
             && self.counts(images, data, 0)
             && self.counts(counted, data, 1)
             && self.range(own, 0) == Some(channels);
-        let updates = expanded.input.first().filter(|_| fits)?.clone();
-        Some(Replaced { data: data.clone(), updates, channels, all, turned: false })
+        let updates = expanded.input.first().filter(|_| fits)?;
+        let is_whole = self.channels(updates) == Some(channels[1] - channels[0]);
+        is_whole.then(|| Replaced {
+            data: data.clone(),
+            updates: updates.clone(),
+            channels,
+            all,
+            turned: false,
+        })
     }
 
     /// Whether a Range counts along an axis of a tensor.
