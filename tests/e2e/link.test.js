@@ -1,7 +1,7 @@
 // What a link brings back, and what is kept between visits, in a real Chromium.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { byId, open, setBits, start, state, stop } from "./browser.js";
+import { byId, drop, open, png, setBits, start, state, stop } from "./browser.js";
 
 before(start);
 after(stop);
@@ -68,11 +68,14 @@ test("a link that is pasted into an open tab is followed, with its region, and w
 
 test("what is chosen is kept until the next visit, where the page may keep it", async () => {
   const page = await open();
+  assert.ok(await byId(page, "view").locator('input[value="pair"]').isDisabled(), "there is nothing to arrange");
+  await drop(page, await png(page, 48, 48));
+  await state(page, "done");
   await setBits(page, "weight-bits", 6);
   await byId(page, "view").locator('input[value="pair"]').check({ force: true });
   await page.waitForFunction(() => localStorage.getItem("dfsq")?.includes("weights=6") && localStorage.getItem("dfsq")?.includes("view=pair"));
   await page.reload();
-  await state(page, "ready");
+  await state(page, "done");
   assert.deepEqual([(await chosen(page)).bits, (await chosen(page)).view], ["6", "pair"]);
   assert.ok(await byId(page, "error").isHidden());
   assert.deepEqual(page.complaints, []);

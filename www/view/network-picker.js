@@ -73,6 +73,8 @@ export class NetworkPicker {
     const choice = ++this.#choices;
     const current = () => choice === this.#choices;
     this.#errors.clear();
+    // At once: what is shown is soon of another network.
+    this.#progress(entry.name, 0, entry.bytes);
     try {
       const files = await fetchNetwork(this.#bench.engines.images, entry, (done, total) => current() && this.#progress(entry.name, done, total));
       await this.#take(choice, files);
