@@ -8,8 +8,10 @@ mod functions;
 mod integer;
 mod names;
 mod operators;
+mod output_ranges;
+mod whole_weights;
 
-use crate::network::graph::{Graph as Read, forget_unread};
+use crate::network::graph::{Graph as Read, forget_tensors};
 use crate::network::onnx::exported::{DOMAIN, METHOD, VERSION};
 use crate::network::onnx::{self, Entry, Function, Graph, Node, OperatorSet, Tensor};
 use crate::network::{Layer, Weights};
@@ -19,8 +21,8 @@ use crate::{Error, Result, hash};
 pub use check::{LayerCheck, check};
 use functions::{Call, Subset};
 use integer::InIntegers;
-pub use integer::OutputRanges;
 use names::Names;
+pub use output_ranges::OutputRanges;
 use serde::Serialize;
 
 /// The operator set that exported files are written in: the first with 4-bit codes.
@@ -393,7 +395,7 @@ impl File<'_> {
             graph.node.extend(calls.map(|(_, call)| std::mem::take(call)));
             graph.node.extend(nodes.next());
         }
-        forget_unread(graph);
+        forget_tensors(graph);
         if graph.name.is_empty() {
             graph.name = DOMAIN.into();
         }

@@ -124,7 +124,7 @@ async function follow(link, { comparison, contenders, errors, networks, opening,
   if (sample && SAMPLES.includes(sample)) await opening.showSample(sample);
   if (own !== followed) return;
   await contenders.followBeside(link.get("kept"), async (id, reading) => {
-    const library = own === followed ? await networks.readBeside(id, reading) : undefined;
+    const library = await networks.readBeside(id, reading);
     return own === followed ? library : undefined;
   });
   if (own !== followed) return;

@@ -1,5 +1,6 @@
 //! What a runtime that follows onnxruntime's rules makes of an exported file, layer by layer.
 
+use crate::network::graph::makers::Makers;
 use crate::network::onnx::exported::{DOMAIN, QUANTIZE};
 use crate::network::onnx::{Graph, Model, Node, Tensor};
 use crate::{Error, Result};
@@ -41,16 +42,14 @@ pub fn check(file: &[u8]) -> Result<Vec<LayerCheck>> {
 }
 
 struct Reading<'g> {
-    makers: HashMap<&'g str, &'g Node>,
+    makers: Makers<'g>,
     readers: HashMap<&'g str, Vec<&'g Node>>,
-    stored: HashMap<&'g str, &'g Tensor>,
     /// What the graph gives.
     outputs: Vec<&'g str>,
 }
 
 impl<'g> Reading<'g> {
     fn of(graph: &'g Graph) -> Self {
-        let made = |node: &'g Node| node.output.iter().map(move |output| (output.as_str(), node));
         let mut readers: HashMap<&str, Vec<&Node>> = HashMap::new();
         for (node, input) in
             graph.node.iter().flat_map(|node| node.input.iter().map(move |input| (node, input)))
@@ -58,30 +57,25 @@ impl<'g> Reading<'g> {
             readers.entry(input).or_default().push(node);
         }
         Reading {
-            makers: graph.node.iter().flat_map(made).collect(),
+            makers: Makers::of(graph),
             readers,
-            stored: graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
             outputs: graph.output.iter().map(|output| output.name.as_str()).collect(),
         }
-    }
-
-    fn input_maker(&self, node: &Node, input: usize) -> Option<&'g Node> {
-        self.makers.get(node.input.get(input)?.as_str()).copied()
     }
 
     /// None for a convolution in full precision.
     fn layer(&self, node: &Node) -> Option<LayerCheck> {
         let is = |maker: Option<&Node>, op: &str| maker.is_some_and(|maker| maker.op_type == op);
-        let [input, weights] = [0, 1].map(|at| self.input_maker(node, at));
+        let [input, weights] = [0, 1].map(|at| self.makers.any(node, at));
         let dequantized = [input, weights].map(|maker| is(maker, "DequantizeLinear"));
         let verdict = |integer, fuses, why: &str| {
             Some(LayerCheck { name: node.name.clone(), integer, fuses, why: why.to_owned() })
         };
         if let Some(weights) = weights {
-            if !weights.input.iter().all(|name| self.stored.contains_key(name.as_str())) {
+            if !(0..weights.input.len()).all(|at| self.makers.stored(weights, at).is_some()) {
                 return verdict(false, false, "its weights are computed anew in every run");
             }
-            let codes = weights.input.first().and_then(|name| self.stored.get(name.as_str()));
+            let codes = self.makers.stored(weights, 0);
             let narrow = codes.is_some_and(|codes| [Tensor::INT4, Tensor::UINT4].contains(&codes.data_type));
             if dequantized[1] && narrow {
                 return verdict(
@@ -109,10 +103,10 @@ impl<'g> Reading<'g> {
             }
         }
         let bias = node.input.get(2).filter(|name| !name.is_empty());
-        if bias.is_some() && !is(self.input_maker(node, 2), "DequantizeLinear") {
+        if bias.is_some() && self.makers.maker(node, 2, "DequantizeLinear").is_none() {
             return verdict(false, false, "its bias is in f32");
         }
-        if !is(input.and_then(|input| self.input_maker(input, 0)), "QuantizeLinear") {
+        if input.and_then(|input| self.makers.maker(input, 0, "QuantizeLinear")).is_none() {
             return verdict(false, false, "what is dequantized in front of it was not quantized");
         }
         let only = |node: &Node| {

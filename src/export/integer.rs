@@ -3,94 +3,16 @@
 //! the next one's stand there. Weights are int8 with a zero point of 0, activations uint8.
 
 use super::names::Names;
+use super::output_ranges::OutputRanges;
+use super::whole_weights::WholeWeights;
 use super::{ExportedLayer, File, Form, Own, not_static};
-use crate::image_io::Picture;
 use crate::network::onnx::{Attribute, Entry, Graph, Node, Tensor};
-use crate::network::{Kernels, Layer, Network, Observer, Room, Tap, convolve};
-use crate::parallel::Progress;
-use crate::quant::codebook::UniformCodes;
-use crate::quant::uniform::range;
-use crate::quant::{ActivationQuantizer, BitWidth};
-use crate::session::Session;
+use crate::quant::ActivationQuantizer;
 use crate::{Error, Result};
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 
 /// Bits that integer convolutions take of each activation.
 const ACTIVATION_BITS: u8 = 8;
-
-/// What the convolutions of one network give.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutputRanges {
-    /// SHA-256 of the network's file, in hexadecimal.
-    network: String,
-    /// By layer and output channel, the least and the greatest, without the bias. Nothing for layers that are not quantized.
-    layers: Vec<Vec<[f32; 2]>>,
-}
-
-impl OutputRanges {
-    pub(super) fn are_of(&self, session: &Session) -> bool {
-        self.network == session.hash()
-    }
-}
-
-impl Session {
-    /// Measures what the quantized convolutions give on these pictures, in full precision: integer convolutions round that too.
-    ///
-    /// # Errors
-    /// [`Error::Option`] for no pictures, [`Error::NonFinite`] for NaN and infinity, [`Error::Cancelled`], and what goes wrong in the
-    /// network.
-    pub fn output_ranges(&self, pictures: &[Picture], progress: &dyn Progress) -> Result<OutputRanges> {
-        if pictures.is_empty() {
-            return Err(Error::Option("no picture to measure what convolutions give on".into()));
-        }
-        let network = self.network();
-        let pack = |(layer, Layer { conv, quantized, .. }): (usize, &Layer)| {
-            quantized.then(|| Kernels::new(conv, None, network.kernels(layer), &vec![0.0; conv.outputs()]))
-        };
-        let mut measuring = Measuring {
-            network,
-            kernels: network.layers().iter().enumerate().map(pack).collect(),
-            room: Room::default(),
-            ranges: vec![Vec::new(); network.layers().len()],
-        };
-        for (index, picture) in pictures.iter().enumerate() {
-            let (plan, input) = network.enter(picture)?;
-            plan.observe(&input, &mut measuring, &())?;
-            progress.step((index + 1) as f32 / pictures.len() as f32)?;
-        }
-        Ok(OutputRanges { network: self.hash().to_owned(), layers: measuring.ranges })
-    }
-}
-
-struct Measuring<'n> {
-    network: &'n Network,
-    /// By layer that is quantized, without the bias.
-    kernels: Vec<Option<Kernels>>,
-    room: Room,
-    ranges: Vec<Vec<[f32; 2]>>,
-}
-
-impl Observer for Measuring<'_> {
-    fn taps(&self, layer: usize) -> bool {
-        self.kernels[layer].is_some()
-    }
-
-    fn tap(&mut self, tap: Tap<'_>) -> Result<ControlFlow<()>> {
-        let conv = &self.network.layers()[tap.layer].conv;
-        let Some(kernels) = &self.kernels[tap.layer] else { return Ok(ControlFlow::Continue(())) };
-        let given = convolve(conv, kernels, tap.size, &tap.to_planes().values, &mut self.room);
-        let given = given.unwrap_or_default();
-        let ranges = &mut self.ranges[tap.layer];
-        ranges.resize(conv.outputs(), [f32::INFINITY, f32::NEG_INFINITY]);
-        let planes = given.chunks_exact((given.len() / conv.outputs()).max(1));
-        for (channel, (known, plane)) in ranges.iter_mut().zip(planes).enumerate() {
-            let (low, high) = range(plane).ok_or_else(|| self.network.non_finite(tap.layer, channel))?;
-            *known = [known[0].min(low), known[1].max(high)];
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-}
 
 /// An 8-bit grid with a whole zero point.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -163,55 +85,6 @@ impl Form for InIntegers<'_> {
     }
 }
 
-/// Weights as whole numbers: by weight, and by kernel the scale.
-struct Whole {
-    weights: Vec<i8>,
-    scales: Vec<f32>,
-    /// How many kernels are not the very ones.
-    longer: usize,
-}
-
-impl Whole {
-    /// Of weights that were put on uniform grids. Where a kernel's steps are too many, they become longer, and the original is rounded
-    /// to them. `[kernels, weights.len() / kernels]`, both.
-    fn of(originals: &[f32], weights: &[f32], kernels: usize, bits: BitWidth) -> Option<Self> {
-        let size = (weights.len() / kernels.max(1)).max(1);
-        let UniformCodes { firsts, scales, codes } = UniformCodes::of(originals, weights, kernels, bits)?;
-        let mut whole = Whole { weights: Vec::with_capacity(weights.len()), scales: Vec::new(), longer: 0 };
-        let grids = firsts.iter().zip(&scales).zip(codes.chunks_exact(size));
-        for (((first, scale), codes), original) in grids.zip(originals.chunks_exact(size)) {
-            // Where all weights are alike, they are one step, which may go down or nowhere.
-            let side = if *scale == 0.0 { 0.0 } else { scale.signum() };
-            let mut steps: Vec<f32> = codes.iter().map(|code| (f32::from(*code) + first) * side).collect();
-            let mut scale = if *scale == 0.0 { 1.0 } else { scale.abs() };
-            if !fits(&steps) {
-                scale = original.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs())) / STEPS;
-                steps = original.iter().map(|weight| (weight / scale).round_ties_even()).collect();
-                whole.longer += 1;
-            }
-            whole.weights.extend(steps.iter().map(|steps| *steps as i8));
-            whole.scales.push(scale);
-        }
-        Some(whole)
-    }
-}
-
-/// Steps on each side of 0 that always fit.
-const STEPS: f32 = 64.0;
-
-/// Whether a byte holds each weight, and 16 bits the sum of any two products with activations of 8 bits: that is where onnxruntime's
-/// kernels add them on processors without VNNI, and what does not fit is cut off there without a word.
-fn fits(steps: &[f32]) -> bool {
-    [1.0, -1.0].iter().all(|side| {
-        let two = |[first, second]: [f32; 2], steps: &f32| match steps * side {
-            steps if steps > first => [steps, first],
-            steps => [first, second.max(steps)],
-        };
-        let [first, second] = steps.iter().fold([0.0; 2], two);
-        first <= f32::from(i8::MAX) && first + second <= 2.0 * STEPS
-    })
-}
-
 fn linear(op_type: &str, output: &str, input: [&str; 3], axis: Option<i64>) -> Node {
     Node {
         op_type: op_type.into(),
@@ -235,8 +108,8 @@ impl File<'_> {
         let begin = self.graph.initializer.len();
         let uneven =
             || Error::Network(format!("the weights of {} are on no grid of whole steps", layer.name));
-        let whole = Whole::of(original, weights.kernels(), outputs, bits[0]).ok_or_else(uneven)?;
-        let Whole { weights, scales, longer } = whole;
+        let whole = WholeWeights::of(original, weights.kernels(), outputs, bits[0]).ok_or_else(uneven)?;
+        let WholeWeights { weights, scales, longer } = whole;
         let bias = self.bias(node, &names, outputs)?;
 
         let [height, width] = layer.conv.kernel();
@@ -358,45 +231,4 @@ fn measured(ranges: &[[f32; 2]], bias: Option<&[f32]>) -> Option<[f32; 2]> {
 
 fn unmeasured(layer: &str) -> Error {
     Error::Option(format!("what {layer} gives was not measured"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kernels_are_the_very_ones_where_their_steps_fit() {
-        let mut rng = fastrand::Rng::with_seed(3);
-        // All alike below and above 0, all zero, from 0 up; then any, of which most are on both sides of it.
-        let some = [[-0.3; 4], [0.7; 4], [0.0; 4], [0.0, 0.5, 0.75, 1.0]].concat();
-        let kernels: Vec<f32> = some.into_iter().chain((0..400).map(|_| rng.f32() - 0.4)).collect();
-        let count = kernels.len() / 4;
-        for bits in 1..=8 {
-            let bits = BitWidth::new(bits).unwrap();
-            let mut weights = kernels.clone();
-            crate::quant::uniform::quantize_kernels(&mut weights, count, bits).unwrap();
-            let whole = Whole::of(&kernels, &weights, count, bits).unwrap();
-            let mut longer = 0;
-            for at in (0..kernels.len()).step_by(4) {
-                let steps = &whole.weights[at..at + 4];
-                for (a, b) in (0..4).flat_map(|a| (0..a).map(move |b| (a, b))) {
-                    assert!(
-                        i16::try_from(255 * (i32::from(steps[a]) + i32::from(steps[b]))).is_ok(),
-                        "{steps:?}"
-                    );
-                }
-                let scale = whole.scales[at / 4];
-                let back: Vec<f32> = steps.iter().map(|steps| f32::from(*steps) * scale).collect();
-                if back != weights[at..at + 4] {
-                    longer += 1;
-                    let below = kernels[at..at + 4].iter().filter(|weight| **weight < 0.0).count();
-                    assert!(bits.bits() > 6 || below == 0 || below == 4, "{bits:?}: {back:?}");
-                    let near = |(a, b): (&f32, &f32)| (a - b).abs() <= scale * 0.5001;
-                    assert!(back.iter().zip(&kernels[at..at + 4]).all(near), "{bits:?}: {back:?}");
-                }
-            }
-            assert_eq!(longer, whole.longer, "{bits:?}");
-            assert!(bits.bits() < 8 || longer > 0);
-        }
-    }
 }

@@ -1,13 +1,14 @@
 //! An ONNX file as everybody here reads it: constants computed, names unique, convolutions understood. Layers, the native engine
 //! and what is given to tract are all made from this, and none of them reads a convolution's attributes again.
 
+#[cfg(feature = "tract")]
+mod channels;
 mod conv;
 mod crops;
 #[cfg(feature = "tract")]
 mod einsum;
 mod fold;
-#[cfg(feature = "tract")]
-mod makers;
+pub mod makers;
 mod numbers;
 mod planes_first;
 mod quantized;
@@ -16,12 +17,13 @@ mod repeated;
 #[cfg(feature = "tract")]
 mod scattered;
 mod transposed;
+mod unread;
 
 #[cfg(feature = "tract")]
 pub use conv::groups;
 pub use conv::pool_kernel;
 pub use conv::{Conv, Pads, Window};
-pub use fold::forget_unread;
+pub use unread::forget_tensors;
 
 use super::onnx::{self, Model, Node, Tensor};
 use crate::{Error, Result};
@@ -66,7 +68,7 @@ impl Graph {
             scattered::to_concatenations(graph, opset);
             repeated::to_concatenations(graph, opset);
         }
-        fold::forget_unread(graph);
+        forget_tensors(graph);
         // What was made may have the name of what was there.
         let made = graph.node.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty());
         let all = made.chain(graph.initializer.iter().map(|tensor| &tensor.name));

@@ -5,7 +5,7 @@
 use super::numbers::{MAX_FOLDED, Raw, numbers, raw, whole_bits};
 use crate::network::onnx::{self, Attribute, Graph, Node, Tensor};
 use crate::{Error, Result};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Bits of the whole numbers that tensors were stored in, by name.
 pub type StoredBits = HashMap<String, u8>;
@@ -67,28 +67,6 @@ fn code_bits(kind: i32, cast: &Tensor) -> Option<u8> {
     }
     let most = onnx::floats(cast)?.into_iter().fold(1.0, f32::max);
     Some(most.log2() as u8 + 1)
-}
-
-/// Forgets those nodes that nothing reads, of which `may` says that they may go. Nodes are in order.
-pub fn forget_idle(graph: &mut Graph, may: impl Fn(&Node) -> bool) {
-    let mut read: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
-    // From the end, so that what only they read is forgotten too.
-    graph.node.reverse();
-    graph.node.retain(|node| {
-        let stays = !may(node) || node.output.iter().any(|name| read.contains(name));
-        if stays {
-            read.extend(node.input.iter().cloned());
-        }
-        stays
-    });
-    graph.node.reverse();
-}
-
-/// Forgets stored tensors that nothing reads.
-pub fn forget_unread(graph: &mut Graph) {
-    let read: HashSet<&String> =
-        graph.node.iter().flat_map(|node| &node.input).chain(graph.output.iter().map(|o| &o.name)).collect();
-    graph.initializer.retain(|tensor| read.contains(&tensor.name));
 }
 
 /// A shape, and values of it.

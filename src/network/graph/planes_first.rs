@@ -1,7 +1,7 @@
 //! Networks that take and give images with channels last, `[1, height, width, channels]`, as TensorFlow's exporters write them:
 //! turned into what everything here has, and transpositions that undo each other taken away.
 
-use super::fold::forget_idle;
+use super::unread::forget_nodes;
 use crate::network::onnx::{Attribute, Declared, Graph, Node};
 use std::collections::{HashMap, HashSet};
 
@@ -69,5 +69,5 @@ pub fn undo_transpositions(graph: &mut Graph) {
         }
         of.insert(output.clone(), (root, order));
     }
-    forget_idle(graph, |node| node.op_type == "Transpose");
+    forget_nodes(graph, |node| node.op_type == "Transpose");
 }

@@ -1,7 +1,8 @@
 //! Channels that are repeated, as torch's exporters write `x.repeat_interleave(n, dim=1)`: a concatenation.
 
-use super::fold::forget_idle;
-use super::makers::{Makers, channels_between, is_shape_of};
+use super::channels::{channels_between, is_shape_of};
+use super::makers::Makers;
+use super::unread::forget_nodes;
 use crate::network::onnx::{Attribute, Declared, Graph, Node};
 
 /// Most channels that are made so.
@@ -41,7 +42,7 @@ pub fn to_concatenations(graph: &mut Graph, opset: i64) {
         nodes.push(Node::of("Concat", node.name.clone(), &list, &node.output[0]).with(axis));
     }
     graph.node = nodes;
-    forget_idle(graph, |_| true);
+    forget_nodes(graph, |_| true);
 }
 
 impl Makers<'_> {

@@ -1,8 +1,9 @@
 //! Channels that are put in the place of others, as torch's exporters write `x[:, :k] = y`: a concatenation.
 
-use super::fold::forget_idle;
-use super::makers::{Makers, channels_between, is_shape_of};
+use super::channels::{channels_between, is_shape_of};
+use super::makers::Makers;
 use super::planes_first::undo_transpositions;
+use super::unread::forget_nodes;
 use crate::network::onnx::{self, Attribute, Graph, Node, Tensor};
 
 /// The order of axes in which channels come before images.
@@ -47,7 +48,7 @@ pub fn to_concatenations(graph: &mut Graph, opset: i64) {
     graph.node = nodes;
     undo_transpositions(graph);
     // Indices were computed for nothing else.
-    forget_idle(graph, |_| true);
+    forget_nodes(graph, |_| true);
 }
 
 /// Channels that a node puts in the place of others.
@@ -77,12 +78,13 @@ impl Makers<'_> {
         let turned = |at: usize| {
             let maker = self.maker(node, at, "Transpose")?;
             let first = onnx::attribute(maker, "perm").is_some_and(|perm| perm.ints == CHANNELS_FIRST);
-            maker.input.first().filter(|_| first)
+            first.then_some(maker)
         };
         let channels = consecutive(self.stored(node, 1)?)?;
         let (data, updates) = (turned(0)?, turned(2)?);
-        let all = self.channels(data)?;
-        Some(Replaced { data: data.clone(), updates: updates.clone(), channels, all, turned: true })
+        let all = self.channels(data, 0)?;
+        let [data, updates] = [data.input.first()?.clone(), updates.input.first()?.clone()];
+        Some(Replaced { data, updates, channels, all, turned: true })
     }
 
     /// With pairs of an image and a channel that are computed from the tensor's own shape, as TorchScript's exporter writes it, of what a
@@ -90,7 +92,7 @@ impl Makers<'_> {
     /// be looked at, since nothing else fits what is put there.
     fn computed_indices(&self, node: &Node) -> Option<Replaced> {
         let data = &node.input[0];
-        let all = self.channels(data)?;
+        let all = self.channels(node, 0)?;
         let expanded = self.maker(self.maker(node, 2, "Reshape")?, 0, "Expand")?;
         let part = self.maker(self.maker(expanded, 1, "Shape")?, 0, "Slice")?;
         let channels = self.range(part, 1).filter(|_| part.input[0] == *data)?;
@@ -103,15 +105,9 @@ impl Makers<'_> {
             && self.counts(images, data, 0)
             && self.counts(counted, data, 1)
             && self.range(own, 0) == Some(channels);
-        let updates = expanded.input.first().filter(|_| fits)?;
-        let is_whole = self.channels(updates) == Some(channels[1] - channels[0]);
-        is_whole.then(|| Replaced {
-            data: data.clone(),
-            updates: updates.clone(),
-            channels,
-            all,
-            turned: false,
-        })
+        let is_whole = self.channels(expanded, 0) == Some(channels[1] - channels[0]);
+        let updates = expanded.input.first().filter(|_| fits && is_whole)?.clone();
+        Some(Replaced { data: data.clone(), updates, channels, all, turned: false })
     }
 
     /// Whether a Range counts along an axis of a tensor.
